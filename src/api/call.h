@@ -1,0 +1,37 @@
+/*
+ * One request being answered: what a handler is given, and the ways to answer.
+ */
+#ifndef MAYFLY_API_CALL_H
+#define MAYFLY_API_CALL_H
+
+#include "base/buf.h"
+#include "http/read.h"
+#include "http/reply.h"
+#include "http/watch.h"
+#include "job/config.h"
+#include "job/engine.h"
+#include "json/json.h"
+
+struct call {
+	const struct config *config;
+	struct http_connection *connection;
+	struct buf body;      /* owned: the request's body, once read */
+	struct engine engine; /* opened for routes that run jobs; fd -1 otherwise */
+	struct http_watch watch;
+	int slot;             /* owned: admission, held until the container is gone; -1 otherwise */
+	const char *allow;    /* with 405: the methods that are allowed */
+	int status;           /* answered; 0: nobody was there to answer */
+	const char *word;     /* of a refusal, for the log */
+	char detail[64];      /* what the request was about, for the log */
+};
+
+/* Answers with a body of one type. Failures to send are the client's business and only noted. */
+void call_reply(struct call *call, int status, const char *type, struct slice body);
+
+/* Answers with JSON, compact. Takes over value; NULL (memory was out) becomes a 500. */
+void call_reply_json(struct call *call, int status, json_t *value);
+
+/* The ordinary refusal: {"statusCode","code","error","message"}, with Retry-After on 503 and Allow on 405. status 0 answers nothing. */
+void call_refuse(struct call *call, const struct error *err);
+
+#endif

@@ -1,0 +1,227 @@
+#include "api/routes.h"
+
+#include "api/health.h"
+#include "api/tools.h"
+#include "base/cleanup.h"
+#include "base/confine.h"
+#include "base/fs.h"
+#include "base/secret.h"
+#include "http/access.h"
+#include "job/slots.h"
+#include "limits.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum route_needs {
+	NEEDS_NOTHING = 0,
+	NEEDS_BODY = 1,
+	NEEDS_ENGINE = 2, /* it runs a job: the caller must be allowed to */
+	BY_STATIC = 4,    /* a file or a page: mayfly-static's */
+	BY_PREFIX = 8,    /* the path and everything beneath it */
+};
+
+static const struct route {
+	const char *methods; /* as the Allow field has them */
+	const char *path;
+	unsigned needs;
+	size_t body_max_bytes;
+	void (*handler)(struct call *call);
+} routes[] = {
+	{"POST", "/run", NEEDS_BODY | NEEDS_ENGINE, HTTP_BODY_MAX_BYTES, api_run},
+	{"POST", "/tools/execute", NEEDS_BODY | NEEDS_ENGINE, HTTP_BODY_FILES_MAX_BYTES, api_tools_execute},
+	{"GET, HEAD", "/tools", NEEDS_NOTHING, 0, api_tools},
+	{"GET, HEAD", "/artifacts", BY_STATIC | BY_PREFIX, 0, NULL},
+	{"GET, HEAD", "/debug", BY_STATIC | BY_PREFIX, 0, NULL},
+	{"GET, HEAD", "/health", NEEDS_NOTHING, 0, api_health},
+	{"GET, HEAD", "/v1/health", NEEDS_NOTHING, 0, api_v1_health},
+};
+
+static bool has_path(const struct route *route, struct slice path)
+{
+	size_t len = strlen(route->path);
+
+	if (!slice_starts(path, route->path))
+		return false;
+	return path.len == len || ((route->needs & BY_PREFIX) && path.data[len] == '/');
+}
+
+/* True when a comma-separated list of methods names this one. */
+static bool has_method(const char *methods, struct slice method)
+{
+	for (const char *at = methods; *at; at += strspn(at, ", ")) {
+		size_t len = strcspn(at, ",");
+
+		if (method.len == len && memcmp(method.data, at, len) == 0)
+			return true;
+		at += len;
+	}
+	return false;
+}
+
+/* The row of the request's path, whose methods include the request's. 0, or -1 with *err: 404, 405. */
+static int find_route(struct call *call, const struct route **out, struct error *err)
+{
+	const struct http_request *request = &call->connection->request;
+
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		if (!has_path(&routes[i], request->path))
+			continue;
+		if (!has_method(routes[i].methods, request->method_text)) {
+			call->allow = routes[i].methods;
+			return error_set(err, 405, "method_not_allowed", "%s takes %s", routes[i].path, routes[i].methods);
+		}
+		*out = &routes[i];
+		return 0;
+	}
+	return error_set(err, 404, "no_route", "Route %.*s:%.*s not found", (int)request->method_text.len,
+			 request->method_text.data, (int)request->path.len, request->path.data);
+}
+
+/* Writes the address that the client reached us at; "" for a Unix socket. */
+static void local_address(int fd, char out[INET6_ADDRSTRLEN])
+{
+	struct sockaddr_storage address = {0};
+	socklen_t len = sizeof(address);
+
+	out[0] = '\0';
+	if (getsockname(fd, (struct sockaddr *)&address, &len) < 0)
+		return;
+	if (address.ss_family == AF_INET)
+		(void)inet_ntop(AF_INET, &((struct sockaddr_in *)&address)->sin_addr, out, INET6_ADDRSTRLEN);
+	if (address.ss_family == AF_INET6)
+		(void)inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&address)->sin6_addr, out, INET6_ADDRSTRLEN);
+}
+
+/* Only this machine's users reach a loopback address. On any other, whoever runs code shows the key; without one configured nobody may. */
+static int check_may_run(const struct call *call, const char *address, struct error *err)
+{
+	const struct slice *given = http_field(&call->connection->request, "X-API-Key");
+	const char *key = call->config->executor_api_key;
+
+	if (http_is_loopback(slice_of(call->config->bind)) && (!*address || http_is_loopback(slice_of(address))))
+		return 0;
+	if (!key)
+		return error_set(err, 403, "no_key_configured",
+				 "Reachable from other machines, this service runs nothing without a key: set EXECUTOR_API_KEY");
+	if (!given || !secret_equal(*given, key))
+		return error_set(err, 401, "unauthorized", "Unauthorized");
+	return 0;
+}
+
+static int check_caller(struct call *call, const struct route *route, struct error *err)
+{
+	char address[INET6_ADDRSTRLEN];
+	struct http_access access = {
+		.bind = call->config->bind,
+		.public_base_url = call->config->public_base_url,
+		.allowed_hosts = call->config->allowed_hosts,
+	};
+
+	local_address(call->connection->fd, address);
+	if (*address && !http_is_loopback(slice_of(address)))
+		access.bind = address;
+	if (http_check_host(&access, &call->connection->request, err) < 0 ||
+	    http_check_origin(&access, &call->connection->request, err) < 0)
+		return -1;
+	return route && (route->needs & NEEDS_ENGINE) ? check_may_run(call, address, err) : 0;
+}
+
+/* Becomes mayfly-static, with the bytes read so far in a memfd. Returns only on failure. */
+static int hand_over(const struct call *call, struct error *err)
+{
+	const struct buf *head = &call->connection->head;
+	char path[PATH_MAX + 32], option[32];
+	int memory = memfd_create("head", 0);
+
+	(void)snprintf(path, sizeof(path), "%s/mayfly-static", call->config->libexec);
+	(void)snprintf(option, sizeof(option), "--head-fd=%d", memory);
+	if (memory >= 0 && write(memory, head->data, head->len) == (ssize_t)head->len &&
+	    dup2(call->connection->fd, STDIN_FILENO) == STDIN_FILENO)
+		execl(path, "mayfly-static", option, (char *)NULL);
+	return error_set_errno(err, 500, "static_missing", "%s cannot be started; install it beside mayfly", path);
+}
+
+/* From here on this process can reach its own state and nothing else; the engine's end is a process of its own already. */
+static int confine_to_state(const struct config *config, struct error *err)
+{
+	const struct confine_path paths[] = {
+		{config->storage, CONFINE_READ_WRITE},
+		{config->run, CONFINE_READ_WRITE},
+		{config->registry[0][0] ? config->registry[0] : config->registry[1], CONFINE_READ},
+		{config->registry[1], CONFINE_READ},
+		{config->registry[2], CONFINE_READ},
+		{"/proc/meminfo", CONFINE_READ},
+		{"/proc/loadavg", CONFINE_READ},
+		{"/sys/devices/system/cpu/online", CONFINE_READ},
+	};
+
+	/* a path is allowed as what it is now: it must be there */
+	_cleanup_close_ int storage = fs_open_or_make_dir(config->storage, 0750);
+	_cleanup_close_ int run = fs_open_or_make_dir(config->run, 0700);
+
+	if (storage < 0 || run < 0)
+		return error_set_errno(err, 500, "state_folder", "%s cannot be opened; mayfly must own it",
+				       storage < 0 ? config->storage : config->run);
+	return confine(paths, sizeof(paths) / sizeof(paths[0]), CONFINE_JOB, err);
+}
+
+static int serve_route(struct call *call, const struct route *route, struct error *err)
+{
+	if (route->needs & BY_STATIC)
+		return hand_over(call, err);
+	if ((route->needs & NEEDS_ENGINE) && engine_open(call->config, &call->engine, err) < 0)
+		return -1;
+	if (confine_to_state(call->config, err) < 0)
+		return -1;
+	if (route->needs & NEEDS_BODY) {
+		call->body = buf_new(route->body_max_bytes);
+		if (http_read_body(call->connection, &call->body, deadline_in(HTTP_BODY_DEADLINE_MS), err) < 0)
+			return -1;
+	}
+	call->watch = (struct http_watch){
+		.fd = call->connection->fd,
+		.may_probe = call->connection->request.minor_version == 1,
+	};
+	route->handler(call);
+	return 0;
+}
+
+/* Closing while bytes of the client lie unread would reset the connection, and our answer with it. */
+static void end_connection(struct call *call, bool refused)
+{
+	int fd = call->connection->fd, unread = 0;
+
+	if (call->status && (refused || (ioctl(fd, FIONREAD, &unread) == 0 && unread > 0)))
+		http_linger(fd);
+	(void)shutdown(fd, SHUT_RDWR); /* also where standard output is a second name of it */
+}
+
+void api_serve(struct call *call)
+{
+	const struct route *route = NULL;
+	struct error err = {0}, no_route;
+	int found = find_route(call, &route, &no_route);
+	bool refused = true;
+
+	if (check_caller(call, route, &err) < 0)
+		call_refuse(call, &err);
+	else if (found < 0)
+		call_refuse(call, &no_route);
+	else if (serve_route(call, route, &err) < 0)
+		call_refuse(call, &err);
+	else
+		refused = false;
+	/* the client has its answer before its container is taken down */
+	end_connection(call, refused);
+	engine_close(&call->engine);
+	slot_release(call->slot);
+	buf_free(&call->body);
+}

@@ -1,0 +1,14 @@
+/*
+ * The table of routes: what varies between them stands in the rows, and api_serve does the rest in one order for all:
+ * host, route, method, origin, permission to run, body, confinement, handler.
+ */
+#ifndef MAYFLY_API_ROUTES_H
+#define MAYFLY_API_ROUTES_H
+
+#include "api/call.h"
+
+/* Answers the request whose head has been read. Returns only when it is answered or nobody is there; a file or page is answered by
+   mayfly-static, which takes this process over. */
+void api_serve(struct call *call);
+
+#endif

@@ -1,0 +1,408 @@
+#include "api/tools.h"
+
+#include "base/fs.h"
+#include "base/utf8.h"
+#include "http/uri.h"
+#include "job/run.h"
+#include "job/slots.h"
+#include "job/storage.h"
+#include "job/tool.h"
+#include "json/schema.h"
+#include "limits.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RUN_TOOL "code_execution"
+#define URL_MAX_BYTES (8 * KIB)
+#define TEXT(number) #number
+#define NUMBER_TEXT(number) TEXT(number)
+
+/* What every tool takes beside its own parameters, in the words of tools.d. */
+static const char agent_parameters[] =
+	"{\"sessionId\":{\"type\":\"string\",\"format\":\"session-id\",\"minLength\":1,"
+	"\"maxLength\":" NUMBER_TEXT(SESSION_ID_MAX_BYTES) ","
+	"\"errorMessage\":{\"minLength\":\"Session ID must not be empty\"}},"
+	"\"timeout\":{\"type\":\"integer\",\"minimum\":" NUMBER_TEXT(TIMEOUT_MIN_S) ","
+	"\"maximum\":" NUMBER_TEXT(TIMEOUT_MAX_S) ",\"default\":" NUMBER_TEXT(TIMEOUT_DEFAULT_S) ","
+	"\"errorMessage\":{\"minimum\":\"Timeout must be at least 1 second\","
+	"\"maximum\":\"Timeout cannot exceed 900 seconds (15 minutes)\"}}}";
+
+/* One run of a tool, from request to answer. */
+struct execution {
+	struct call *call;
+	bool is_run;           /* POST /run: one output, no tool name */
+	json_t *input;         /* owned: the request */
+	json_t *agent, *values; /* owned: validated */
+	struct tool tool;      /* owned */
+	struct job job;
+	struct job_input inputs[JOB_INPUT_MAX_COUNT];
+	struct job_result result;
+	struct buf texts[2];   /* owned: what the reply shows of stdout (or of both) and of stderr */
+	bool trimmed[2];
+};
+
+static void execution_free(struct execution *execution)
+{
+	json_decref(execution->input);
+	json_decref(execution->agent);
+	json_decref(execution->values);
+	tool_free(&execution->tool);
+	buf_free(&execution->texts[0]);
+	buf_free(&execution->texts[1]);
+}
+
+/* Answers 400 with the issues. Always -1. */
+static int refuse_input(struct call *call, const char *error, json_t *issues)
+{
+	call->word = "invalid_request";
+	call_reply_json(call, 400, json_pack("{s:s, s:O}", "error", error, "details", issues));
+	return -1;
+}
+
+static int refuse(struct call *call, const struct error *err)
+{
+	call_refuse(call, err);
+	return -1;
+}
+
+/* The names of all tools, as an array. NULL when they cannot be had. */
+static json_t *tool_names(const struct config *config)
+{
+	_cleanup_registry_names_ struct registry_names names = {0};
+	json_t *list = json_array();
+	struct error err;
+
+	if (registry_names(config, REGISTRY_TOOLS, &names, &err) < 0)
+		return list;
+	for (size_t i = 0; i < names.count; i++)
+		(void)json_array_append_new(list, json_string(names.names[i]));
+	return list;
+}
+
+/* The part that does not depend on the tool: sessionId and timeout, and whether the whole is an object. */
+static int take_agent_part(struct execution *execution, json_t *issues)
+{
+	_cleanup_json_ json_t *parameters = NULL;
+	struct call *call = execution->call;
+	struct error err;
+
+	execution->agent = json_object();
+	execution->values = json_object();
+	if (json_parse(buf_slice(&call->body), &execution->input, &err) < 0)
+		return refuse(call, &err);
+	if (json_parse(SLICE_LITERAL(agent_parameters), &parameters, &err) < 0)
+		return refuse(call, &err);
+	if (!json_is_object(execution->input)) {
+		char message[128];
+
+		(void)snprintf(message, sizeof(message), "Invalid input: expected object, received %s",
+			       schema_type_name(execution->input));
+		return schema_add_issue(issues, "invalid_type", NULL, message);
+	}
+	if (schema_validate(parameters, execution->input, issues, execution->agent, &err) < 0)
+		return refuse(call, &err);
+	return 0;
+}
+
+/* The name of the tool asked for; an issue when it is no text. 0, or -1 when memory is out. */
+static int take_tool_name(struct execution *execution, json_t *issues, const char **out)
+{
+	const json_t *name = json_object_get(execution->input, "tool");
+	char message[128];
+
+	*out = execution->is_run ? RUN_TOOL : json_string_value(name);
+	if (*out)
+		return 0;
+	(void)snprintf(message, sizeof(message), "Invalid input: expected string, received %s", schema_type_name(name));
+	return schema_add_issue(issues, "invalid_type", "tool", message);
+}
+
+static int load_tool(struct execution *execution, const char *name)
+{
+	struct call *call = execution->call;
+	struct error err;
+
+	if (tool_load(call->config, name, &execution->tool, &err) == 0)
+		return 0;
+	if (err.status != 404)
+		return refuse(call, &err);
+	call->word = err.word;
+
+	_cleanup_buf_ struct buf text = buf_new(HTTP_BODY_MAX_BYTES + KIB);
+
+	if (buf_printf(&text, "Unknown tool type: %s", name) < 0)
+		text.len = 0;
+	call_reply_json(call, 400, json_pack("{s:s, s:o}", "error", text.data, "availableTools", tool_names(call->config)));
+	return -1;
+}
+
+/* Reads and validates the request. 0, or -1 when it was answered with a refusal. */
+static int take_request(struct execution *execution)
+{
+	_cleanup_json_ json_t *issues = json_array();
+	struct call *call = execution->call;
+	struct error err;
+
+	const char *name;
+
+	if (take_agent_part(execution, issues) < 0)
+		return -1;
+	if (take_tool_name(execution, issues, &name) < 0)
+		return refuse(call, &(struct error){.status = 500, .word = "out_of_memory", .message = "out of memory"});
+	if (!execution->is_run && json_array_size(issues))
+		return refuse_input(call, "Invalid request body (agent params)", issues);
+	if (load_tool(execution, name) < 0)
+		return -1;
+	if (json_is_object(execution->input) &&
+	    schema_validate(execution->tool.parameters, execution->input, issues, execution->values, &err) < 0)
+		return refuse(call, &err);
+	if (json_array_size(issues))
+		return refuse_input(call, execution->is_run ? "Invalid request body" : "Invalid request body (tool params)", issues);
+	return 0;
+}
+
+static int prepare_job(struct execution *execution, struct error *err)
+{
+	const struct config *config = execution->call->config;
+	struct job *job = &execution->job;
+	static const char *const environment[] = {
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/tmp", "TMPDIR=/tmp", "USER=runner",
+		"LANG=C.UTF-8",
+	};
+
+	job->cwd = "/workspace";
+	job->wall_ms = (uint64_t)json_number_value(json_object_get(execution->agent, "timeout")) * 1000;
+	job->stream_bytes = config->stream_bytes;
+	job->artifact_count = config->artifact_count;
+	job->artifact_bytes = config->artifact_bytes;
+	job->artifacts_bytes = config->artifacts_bytes;
+	for (size_t i = 0; i < sizeof(environment) / sizeof(environment[0]); i++)
+		job->env[job->env_count++] = slice_of(environment[i]);
+	return tool_job(config, &execution->tool, execution->values, job, execution->inputs, err);
+}
+
+/* Keeps for the reply what fits. */
+static void hear(void *context, bool is_stderr, struct slice data)
+{
+	struct execution *execution = context;
+	unsigned which = is_stderr && !execution->is_run;
+	struct buf *text = &execution->texts[which];
+	size_t room = text->max - text->len;
+
+	if (data.len > room)
+		execution->trimmed[which] = true;
+	if (buf_append(text, data.data, data.len < room ? data.len : room) < 0)
+		execution->trimmed[which] = true;
+}
+
+/* Says on stderr what the program itself could not say any more. */
+static int add_ending(struct execution *execution, struct storage *storage, struct error *err)
+{
+	const struct job_result *result = &execution->result;
+	char text[sizeof(result->message) + 128] = "";
+
+	if (result->reason == JOB_TIMEOUT)
+		(void)snprintf(text, sizeof(text), "\n%.100s %.2fs (timeout was set to %" PRIu64 "s)\n",
+			       execution->tool.timeout_text, (double)result->wall_us / 1e6, execution->job.wall_ms / 1000);
+	else if (result->reason == JOB_NOT_STARTED)
+		(void)snprintf(text, sizeof(text), "%s\n", result->message);
+	if (!*text)
+		return 0;
+	hear(execution, true, slice_of(text));
+	return storage_append_stream(storage, true, slice_of(text), err);
+}
+
+/* Stores the inputs, has a container made, runs the job in it. The container stays with call->engine. */
+static int run_stored(struct execution *execution, struct storage *storage, struct error *err)
+{
+	struct call *call = execution->call;
+	const struct job_listener listener = {execution, hear};
+	char folder[ENGINE_FOLDER_BYTES];
+	int control;
+
+	for (unsigned i = 0; i < execution->job.input_count; i++) {
+		const struct job_input *input = &execution->inputs[i];
+
+		if (storage_put_input(storage, input->path.data, input->data, err) < 0)
+			return -1;
+	}
+	if (engine_make(&call->engine, execution->tool.template,
+			execution->job.wall_ms / 1000 + CONTAINER_START_ALLOWANCE_S, deadline_in(ENGINE_MAKE_DEADLINE_MS), folder,
+			err) < 0 ||
+	    job_connect(call->config, folder, &control, err) < 0)
+		return -1;
+
+	int ran = job_run(&execution->job, control, storage, &listener, &call->watch, &execution->result, err);
+
+	close(control);
+	return ran < 0 ? -1 : add_ending(execution, storage, err);
+}
+
+/* http://<Host>/artifacts/<sessionId>/<id>/<name> */
+static json_t *artifact_url(const struct call *call, const char *session_id, const char *id, struct slice name)
+{
+	const struct slice host = call->connection->request.host;
+	_cleanup_buf_ struct buf url = buf_new(URL_MAX_BYTES);
+
+	if (buf_append_text(&url, "http://") < 0 ||
+	    (host.len ? buf_append(&url, host.data, host.len)
+		      : buf_printf(&url, "%s:%" PRIu64, call->config->bind, call->config->port)) < 0 ||
+	    buf_append_text(&url, "/artifacts/") < 0 || uri_encode(&url, slice_of(session_id), false) < 0 ||
+	    buf_printf(&url, "/%s/", id) < 0 || uri_encode(&url, name, true) < 0)
+		return NULL;
+	return json_stringn(url.data, url.len);
+}
+
+static int add_artifact(const struct execution *execution, json_t *list, const char *id, struct slice name)
+{
+	const char *session_id = json_string_value(json_object_get(execution->agent, "sessionId"));
+	_cleanup_buf_ struct buf clean = buf_new(JOB_PATH_MAX_BYTES * 3);
+
+	if (utf8_append_clean(&clean, name) < 0)
+		return -1;
+	return json_object_set_new(list, clean.data, artifact_url(execution->call, session_id, id, name));
+}
+
+/* {"inputs":{name:url},"outputs":{name:url}}; NULL when memory is out. */
+static json_t *list_artifacts(const struct execution *execution, const struct storage *storage, const char *id)
+{
+	json_t *inputs = json_object(), *outputs = json_object();
+	int failed = 0;
+
+	for (unsigned i = 0; i < execution->job.input_count; i++)
+		failed |= add_artifact(execution, inputs, id, execution->inputs[i].path);
+	failed |= add_artifact(execution, outputs, id, SLICE_LITERAL("stdout"));
+	failed |= add_artifact(execution, outputs, id, SLICE_LITERAL("stderr"));
+	for (size_t at = 0; at < storage->names.len; at += strlen(storage->names.data + at) + 1)
+		failed |= add_artifact(execution, outputs, id, slice_of(storage->names.data + at));
+
+	json_t *artifacts = json_pack("{s:o, s:o}", "inputs", inputs, "outputs", outputs);
+
+	if (failed) {
+		json_decref(artifacts);
+		return NULL;
+	}
+	return artifacts;
+}
+
+static json_t *shown_text(struct execution *execution, unsigned which)
+{
+	struct buf *text = &execution->texts[which];
+
+	if (execution->trimmed[which] && text->len)
+		text->len = utf8_trim(text->data, text->len);
+	return json_clean_string(buf_slice(text));
+}
+
+static void reply_result(struct execution *execution, const char *id, json_t *artifacts)
+{
+	json_t *reply = json_object();
+	int failed = json_object_set(reply, "sessionId", json_object_get(execution->agent, "sessionId"));
+	static const struct {
+		const char *text, *trimmed;
+	} streams[2] = {{"stdout", "stdoutTrimmed"}, {"stderr", "stderrTrimmed"}};
+
+	if (!execution->is_run)
+		failed |= json_object_set_new(reply, "tool", json_string(execution->tool.name));
+	failed |= json_object_set_new(reply, "id", json_string(id));
+	failed |= json_object_set_new(reply, "exitCode", json_integer(job_exit_code(&execution->result)));
+	if (execution->is_run) {
+		failed |= json_object_set_new(reply, "output", shown_text(execution, 0));
+		if (execution->trimmed[0])
+			failed |= json_object_set_new(reply, "outputTrimmed", json_true());
+	}
+	for (unsigned i = 0; i < 2 && !execution->is_run; i++) {
+		if (execution->texts[i].len)
+			failed |= json_object_set_new(reply, streams[i].text, shown_text(execution, i));
+		if (execution->trimmed[i])
+			failed |= json_object_set_new(reply, streams[i].trimmed, json_true());
+	}
+	failed |= json_object_set_new(reply, "artifacts", artifacts);
+	if (failed) {
+		json_decref(reply);
+		reply = NULL;
+	}
+	call_reply_json(execution->call, 200, reply);
+}
+
+/* Runs a validated request and answers it. */
+static int run_and_reply(struct execution *execution, struct error *err)
+{
+	struct call *call = execution->call;
+	struct storage storage;
+	char id[JOB_ID_LENGTH + 1];
+
+	if (prepare_job(execution, err) < 0 || slot_take(call->config, &call->watch, &call->slot, err) < 0 ||
+	    storage_open(call->config, &storage, err) < 0)
+		return -1;
+
+	int stored = run_stored(execution, &storage, err);
+
+	if (stored == 0)
+		stored = storage_commit(&storage, json_string_value(json_object_get(execution->agent, "sessionId")), id, err);
+	if (stored == 0) {
+		(void)snprintf(call->detail, sizeof(call->detail), "%s", id);
+		reply_result(execution, id, list_artifacts(execution, &storage, id));
+	}
+	storage_close(&storage);
+	return stored;
+}
+
+static void execute(struct call *call, bool is_run)
+{
+	struct execution execution = {
+		.call = call,
+		.is_run = is_run,
+		.texts = {buf_new(is_run ? REPLY_OUTPUT_MAX_BYTES : REPLY_STREAM_MAX_BYTES), buf_new(REPLY_STREAM_MAX_BYTES)},
+	};
+	struct error err;
+
+	if (take_request(&execution) == 0 && run_and_reply(&execution, &err) < 0) {
+		if (err.status == 0 || err.status == 503) {
+			call_refuse(call, &err);
+		} else {
+			call->word = err.word;
+			call_reply_json(call, 500,
+					json_pack("{s:s, s:o}", "error",
+						  is_run ? "Code execution failed" : "Tool execution failed", "details",
+						  json_clean_string(slice_of(err.message))));
+		}
+	}
+	execution_free(&execution);
+}
+
+void api_run(struct call *call)
+{
+	execute(call, true);
+}
+
+void api_tools_execute(struct call *call)
+{
+	execute(call, false);
+}
+
+void api_tools(struct call *call)
+{
+	_cleanup_registry_names_ struct registry_names names = {0};
+	json_t *reply = json_object();
+	struct error err;
+
+	if (registry_names(call->config, REGISTRY_TOOLS, &names, &err) < 0) {
+		json_decref(reply);
+		call_refuse(call, &err);
+		return;
+	}
+	for (size_t i = 0; i < names.count; i++) {
+		_cleanup_tool_ struct tool tool = {0};
+
+		/* a broken file takes out only itself */
+		if (tool_load(call->config, names.names[i], &tool, &err) < 0)
+			call->word = err.word;
+		else if (json_object_set_new(reply, names.names[i], tool_describe(&tool)) < 0)
+			call->word = "out_of_memory";
+	}
+	call_reply_json(call, 200, reply);
+}

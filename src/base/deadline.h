@@ -1,0 +1,37 @@
+/* Deadlines: absolute, on CLOCK_MONOTONIC, in milliseconds, handed down. A clock step does not move
+ * them. */
+#ifndef MAYFLY_BASE_DEADLINE_H
+#define MAYFLY_BASE_DEADLINE_H
+
+#include <stdint.h>
+#include <time.h>
+
+typedef int64_t deadline_ms;
+
+static inline int64_t monotonic_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static inline deadline_ms deadline_in(int64_t ms)
+{
+	return monotonic_us() / 1000 + ms;
+}
+
+/* What is left, for poll(2): never negative, never more than an int holds. */
+static inline int deadline_left_ms(deadline_ms deadline)
+{
+	int64_t left = deadline - monotonic_us() / 1000;
+
+	return left <= 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left;
+}
+
+static inline deadline_ms deadline_earlier(deadline_ms a, deadline_ms b)
+{
+	return a < b ? a : b;
+}
+
+#endif

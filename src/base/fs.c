@@ -1,0 +1,260 @@
+#include "base/fs.h"
+
+#include "base/cleanup.h"
+#include "limits.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static bool walk_forced;
+
+void fs_force_walk(bool on)
+{
+	walk_forced = on;
+}
+
+bool fs_is_component(struct slice name)
+{
+	if (name.len == 0 || name.len > JOB_NAME_MAX_BYTES || slice_eq(name, ".") ||
+	    slice_eq(name, ".."))
+		return false;
+	for (size_t i = 0; i < name.len; i++) {
+		unsigned char byte = (unsigned char)name.data[i];
+
+		if (byte < 0x20 || byte == 0x7F || byte == '/')
+			return false;
+	}
+	return true;
+}
+
+bool fs_is_relative_path(struct slice path, unsigned max_depth)
+{
+	if (path.len > JOB_PATH_MAX_BYTES)
+		return false;
+	for (unsigned depth = 0; depth < max_depth; depth++) {
+		const char *slash = memchr(path.data, '/', path.len);
+		size_t len = slash ? (size_t)(slash - path.data) : path.len;
+
+		if (!fs_is_component((struct slice){path.data, len}))
+			return false;
+		if (!slash)
+			return true;
+		path.data += len + 1;
+		path.len -= len + 1;
+	}
+	return false;
+}
+
+/* Copies the component before the next slash into name and moves *path behind it. False at the last
+ * component. */
+static bool take_component(const char **path, char name[JOB_NAME_MAX_BYTES + 1])
+{
+	const char *slash = strchr(*path, '/');
+
+	if (!slash || slash - *path > JOB_NAME_MAX_BYTES)
+		return false;
+	memcpy(name, *path, (size_t)(slash - *path));
+	name[slash - *path] = '\0';
+	*path = slash + 1;
+	return true;
+}
+
+/* Rule 1 for a kernel without openat2(2). */
+static int walk(int dirfd, const char *path, int flags, mode_t mode)
+{
+	_cleanup_close_ int folder = -1;
+	struct stat start, here;
+	char name[JOB_NAME_MAX_BYTES + 1];
+	int at = dirfd;
+
+	if (!fs_is_relative_path(slice_of(path), UINT16_MAX)) {
+		errno = EXDEV;
+		return -1;
+	}
+	if (fstat(dirfd, &start) < 0)
+		return -1;
+	while (take_component(&path, name)) {
+		int next = openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+		if (next < 0) {
+			/* O_DIRECTORY on a link says ENOTDIR; the caller is promised ELOOP as
+			 * openat2 has it */
+			if (errno == ENOTDIR &&
+			    fstatat(at, name, &here, AT_SYMLINK_NOFOLLOW) == 0 &&
+			    S_ISLNK(here.st_mode))
+				errno = ELOOP;
+			return -1;
+		}
+		if (folder >= 0)
+			close(folder);
+		at = folder = next;
+	}
+
+	int fd = openat(at, path, flags | O_NOFOLLOW | O_CLOEXEC, mode);
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &here) < 0 || here.st_dev != start.st_dev) {
+		close(fd);
+		errno = EXDEV;
+		return -1;
+	}
+	return fd;
+}
+
+int fs_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(flags | O_CLOEXEC),
+		.mode = (flags & O_CREAT) ? mode : 0,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS |
+			   RESOLVE_NO_XDEV,
+	};
+
+	if (!walk_forced) {
+		long fd;
+
+		/* EAGAIN: somebody renamed a folder while ".." was resolved; there is none in our
+		 * paths, so it ends */
+		do {
+			fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+		} while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+		if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
+			return (int)fd;
+	}
+	return walk(dirfd, path, flags, mode);
+}
+
+int fs_make_parents(int dirfd, const char *path, mode_t mode)
+{
+	_cleanup_close_ int folder = -1;
+	char name[JOB_NAME_MAX_BYTES + 1];
+	int at = dirfd;
+
+	while (take_component(&path, name)) {
+		if (mkdirat(at, name, mode) < 0 && errno != EEXIST)
+			return -1;
+
+		int next = fs_open_beneath(at, name, O_PATH | O_DIRECTORY, 0);
+
+		if (next < 0)
+			return -1;
+		if (folder >= 0)
+			close(folder);
+		at = folder = next;
+	}
+	return 0;
+}
+
+int fs_open_or_make_dir(const char *path, mode_t mode)
+{
+	char partial[4096];
+	size_t len = strlen(path);
+
+	if (len >= sizeof(partial)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	memcpy(partial, path, len + 1);
+	for (size_t i = 1; i <= len; i++) {
+		if (partial[i] != '/' && partial[i] != '\0')
+			continue;
+		partial[i] = '\0';
+		if (mkdir(partial, mode) < 0 && errno != EEXIST)
+			return -1;
+		partial[i] = path[i];
+	}
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/*
+ * Removes what folder holds. Iterative over one level, recursive over depth: a tree deeper than a
+ * stack or descriptors bear is flattened by moving its deep part up to the top first, so 100 000
+ * nested folders take two descriptors.
+ */
+static int empty_folder(int top, int folder, unsigned depth);
+
+static int remove_folder(int top, int parent, const char *name, unsigned depth)
+{
+	_cleanup_close_ int folder =
+		openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (folder < 0 && errno == EACCES && fchmodat(parent, name, 0700, 0) == 0)
+		folder = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (folder < 0)
+		return -1;
+	if (empty_folder(top, folder, depth) < 0)
+		return -1;
+	return unlinkat(parent, name, AT_REMOVEDIR);
+}
+
+#define REMOVE_DEPTH_MAX 32 /* descriptors held at once */
+
+static int remove_entry(int top, int folder, const char *name, unsigned depth)
+{
+	if (unlinkat(folder, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return -1;
+	if (depth < REMOVE_DEPTH_MAX)
+		return remove_folder(top, folder, name, depth + 1);
+
+	char moved[32];
+	static unsigned counter;
+
+	(void)snprintf(moved, sizeof(moved), ".moved-%d-%u", (int)getpid(), counter++);
+	return renameat(folder, name, top, moved);
+}
+
+static int empty_folder(int top, int folder, unsigned depth)
+{
+	bool again = true;
+
+	(void)fchmod(folder,
+		     0700); /* a program may have left it unreadable; a failure shows below */
+	while (again) {
+		int listing_fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		_cleanup_closedir_ DIR *listing = listing_fd < 0 ? NULL : fdopendir(listing_fd);
+
+		if (!listing)
+			return -1;
+		again = false;
+		for (struct dirent *entry; (entry = readdir(listing));) {
+			if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+				continue;
+			if (remove_entry(top, folder, entry->d_name, depth) < 0)
+				return -1;
+			again = true; /* what was moved up may have come behind the cursor */
+		}
+	}
+	return 0;
+}
+
+int fs_remove_tree(int dirfd, const char *name)
+{
+	_cleanup_close_ int folder =
+		openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (folder < 0 && errno == EACCES && fchmodat(dirfd, name, 0700, 0) == 0)
+		folder = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (folder < 0) {
+		if (errno == ENOENT)
+			return 0;
+		return errno == ENOTDIR || errno == ELOOP ? unlinkat(dirfd, name, 0) : -1;
+	}
+	if (empty_folder(folder, folder, 0) < 0)
+		return -1;
+	return unlinkat(dirfd, name, AT_REMOVEDIR);
+}

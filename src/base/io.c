@@ -1,0 +1,120 @@
+#include "base/io.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int io_wait(int fd, short events, deadline_ms deadline)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = events};
+
+	for (;;) {
+		int ready = poll(&poll_fd, 1, deadline_left_ms(deadline));
+
+		if (ready > 0)
+			return poll_fd.revents;
+		if (ready == 0)
+			return 0;
+		if (errno != EINTR)
+			return -1;
+	}
+}
+
+ssize_t io_read_some(int fd, void *data, size_t len, deadline_ms deadline)
+{
+	for (;;) {
+		int ready = io_wait(fd, POLLIN, deadline);
+
+		if (ready <= 0) {
+			if (ready == 0)
+				errno = ETIMEDOUT;
+			return -1;
+		}
+
+		ssize_t got = read(fd, data, len);
+
+		if (got >= 0 || (errno != EINTR && errno != EAGAIN))
+			return got;
+	}
+}
+
+int io_send_all(int fd, const void *data, size_t len, deadline_ms deadline)
+{
+	const char *at = data;
+
+	while (len) {
+		ssize_t sent = send(fd, at, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (sent > 0) {
+			at += sent;
+			len -= (size_t)sent;
+		} else if (sent < 0 && errno == EAGAIN) {
+			int ready = io_wait(fd, POLLOUT, deadline);
+
+			if (ready <= 0) {
+				if (ready == 0)
+					errno = ETIMEDOUT;
+				return -1;
+			}
+		} else if (errno != EINTR) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+int io_write_all(int fd, const void *data, size_t len)
+{
+	const char *at = data;
+
+	while (len) {
+		ssize_t written = write(fd, at, len);
+
+		if (written < 0) {
+			if (errno == EINTR)
+				continue;
+			return -1;
+		}
+		at += written;
+		len -= (size_t)written;
+	}
+	return 0;
+}
+
+int io_read_file(int fd, size_t max, char **data, size_t *len)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) < 0)
+		return -1;
+	if (status.st_size < 0 || (uint64_t)status.st_size > max) {
+		errno = EFBIG;
+		return -1;
+	}
+
+	size_t size = (size_t)status.st_size, used = 0;
+	_cleanup_free_ char *text = malloc(size + 1);
+
+	if (!text)
+		return -1;
+	while (used < size) {
+		ssize_t got = read(fd, text + used, size - used);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			break;
+		used += (size_t)got;
+	}
+	text[used] = '\0';
+	*data = steal_ptr(&text);
+	*len = used;
+	return 0;
+}

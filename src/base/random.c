@@ -1,0 +1,42 @@
+#include "base/random.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+static void fill(unsigned char *bytes, size_t len)
+{
+	while (len) {
+		ssize_t got = getrandom(bytes, len, 0);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			abort(); /* a predictable name would be worse than no answer */
+		bytes += got;
+		len -= (size_t)got;
+	}
+}
+
+static void draw(char *out, size_t length, const char *alphabet, unsigned mask)
+{
+	unsigned char bytes[64];
+
+	for (size_t i = 0; i < length; i++) {
+		if (i % sizeof(bytes) == 0)
+			fill(bytes, sizeof(bytes));
+		out[i] = alphabet[bytes[i % sizeof(bytes)] & mask];
+	}
+	out[length] = '\0';
+}
+
+void random_id(char *out, size_t length)
+{
+	draw(out, length, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-", 63);
+}
+
+void random_hex(char *out, size_t length)
+{
+	draw(out, length, "0123456789abcdef", 15);
+}

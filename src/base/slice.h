@@ -1,0 +1,40 @@
+/* A view of bytes that somebody else owns. Not NUL-terminated. */
+#ifndef MAYFLY_BASE_SLICE_H
+#define MAYFLY_BASE_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+struct slice {
+	const char *data;
+	size_t len; /* bytes */
+};
+
+#define SLICE_LITERAL(text) ((struct slice){(text), sizeof(text) - 1})
+
+static inline struct slice slice_of(const char *text)
+{
+	return (struct slice){text, strlen(text)};
+}
+
+static inline bool slice_eq(struct slice a, const char *text)
+{
+	return a.len == strlen(text) && memcmp(a.data, text, a.len) == 0;
+}
+
+/* ASCII case-insensitive, as HTTP field names are (RFC 9110 section 5.1). */
+static inline bool slice_eq_nocase(struct slice a, const char *text)
+{
+	return a.len == strlen(text) && strncasecmp(a.data, text, a.len) == 0;
+}
+
+static inline bool slice_starts(struct slice a, const char *prefix)
+{
+	size_t len = strlen(prefix);
+
+	return a.len >= len && memcmp(a.data, prefix, len) == 0;
+}
+
+#endif

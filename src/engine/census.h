@@ -1,0 +1,34 @@
+/*
+ * The census: containers of this installation, and job folders without one.
+ *
+ * Rules:
+ *  1. Only containers which carry our instance and our run folder as labels are ever listed or
+ * removed.
+ *  2. A row is expired when nobody can need it any more:
+ *       its deadline has passed, or it was made before this boot, or its labels make no sense;
+ *       it does not run, and no live process owns its folder (folder.h, rule 3);
+ *       it is a folder without container or owner, older than making one may take.
+ *     A running container whose owner is gone keeps its deadline: init holds it too.
+ */
+#ifndef MAYFLY_ENGINE_CENSUS_H
+#define MAYFLY_ENGINE_CENSUS_H
+
+#include "engine/backend.h"
+#include "job/config.h"
+
+struct census_row {
+	const char *folder, *id, *template; /* "" where unknown */
+	bool expired;
+};
+
+/* Calls row(context, …) for each; it ends the census by returning -1. 0, or -1 with *err. */
+MUST_USE int census_list(struct backend *backend, const struct config *config, int jobs_fd,
+			 int (*row)(void *context, const struct census_row *row), void *context,
+			 struct error *err);
+
+/* Removes the containers of a folder and the folder. folder is a folder's name (folder_is_name). 0,
+   also when there is nothing; or -1 with *err. */
+MUST_USE int census_remove(struct backend *backend, const struct config *config, int jobs_fd,
+			   const char *folder, struct error *err);
+
+#endif

@@ -1,0 +1,126 @@
+/* The calls about one container. */
+#include "engine/container.h"
+
+#include "json/json.h"
+
+#include <stdio.h>
+
+#define PATH_BYTES 192
+
+bool container_is_id(struct slice id)
+{
+	if (id.len < 12 || id.len >= CONTAINER_ID_BYTES)
+		return false;
+	for (size_t i = 0; i < id.len; i++)
+		if (!id.data[i] || !strchr("0123456789abcdef", id.data[i]))
+			return false;
+	return true;
+}
+
+static int refuse_create(const struct backend *backend, const struct backend_reply *reply,
+			 const char *image, struct error *err)
+{
+	char message[ENGINE_MESSAGE_BYTES];
+
+	if (reply->status == 404)
+		return error_set(
+			err, 500, "image_missing",
+			"The worker image %s is missing; build it with: scripts/build-worker",
+			image);
+	if (reply->status >= 500)
+		return backend_unexpected(backend, reply, "asked for a container", err);
+	backend_message(reply, message);
+	return error_set(err, 500, "engine_refused", "%s refuses the container (%ld): %s",
+			 backend_name(backend), reply->status, message);
+}
+
+/* Docker says "… limit discarded." of a limit that its kernel has no controller for. */
+static int take_warnings(const json_t *warnings, struct container_made *made, struct error *err)
+{
+	const json_t *warning;
+	size_t i;
+
+	made->warning[0] = '\0';
+	json_array_foreach(warnings, i, warning)
+	{
+		const char *text = json_string_value(warning);
+
+		if (text && strcasestr(text, "discarded"))
+			return error_set(err, 500, "limit_ignored",
+					 "The engine ignores a limit: %.256s", text);
+		if (text && !*made->warning)
+			(void)snprintf(made->warning, sizeof(made->warning), "%s", text);
+	}
+	return 0;
+}
+
+int container_create(struct backend *backend, const char *name, const char *image,
+		     struct slice body, deadline_ms deadline, struct container_made *out,
+		     struct error *err)
+{
+	_cleanup_json_ json_t *root = NULL;
+	struct backend_reply reply;
+	char path[PATH_BYTES];
+	const char *id;
+
+	(void)snprintf(path, sizeof(path), "/containers/create?name=%s", name);
+	if (backend_call(backend, "POST", path, body, deadline, &reply, err) < 0)
+		return -1;
+	if (reply.status == 409)
+		return 1;
+	if (reply.status != 201)
+		return refuse_create(backend, &reply, image, err);
+	if (json_parse(reply.body, &root, err) < 0 ||
+	    !(id = json_string_value(json_object_get(root, "Id"))) ||
+	    !container_is_id(slice_of(id)))
+		return error_set(err, 502, "engine_bad_reply", "%s made a container and gave no id",
+				 backend_name(backend));
+	memcpy(out->id, id, strlen(id) + 1);
+	return take_warnings(json_object_get(root, "Warnings"), out, err);
+}
+
+int container_inspect(struct backend *backend, const char *id, deadline_ms deadline, json_t **out,
+		      struct error *err)
+{
+	struct backend_reply reply;
+	char path[PATH_BYTES];
+	json_t *root;
+
+	(void)snprintf(path, sizeof(path), "/containers/%s/json", id);
+	if (backend_call(backend, "GET", path, SLICE_LITERAL(""), deadline, &reply, err) < 0)
+		return -1;
+	if (reply.status == 404)
+		return 1;
+	if (reply.status != 200)
+		return backend_unexpected(backend, &reply, "asked about a container", err);
+	if (json_parse(reply.body, &root, err) < 0)
+		return error_set(err, 502, "engine_bad_reply",
+				 "%s describes a container in no good JSON", backend_name(backend));
+	*out = root;
+	return 0;
+}
+
+int container_remove(struct backend *backend, const char *id, deadline_ms deadline,
+		     struct error *err)
+{
+	struct backend_reply reply;
+	char path[PATH_BYTES];
+	int pause_ms = ENGINE_REMOVE_RETRY_MS;
+
+	(void)snprintf(path, sizeof(path), "/containers/%s?force=true&v=true", id);
+	for (;;) {
+		if (backend_call(backend, "DELETE", path, SLICE_LITERAL(""), deadline, &reply,
+				 err) < 0)
+			return -1;
+		if (reply.status == 204 || reply.status == 200 || reply.status == 404)
+			return 0;
+		if ((reply.status != 500 && reply.status != 409) ||
+		    deadline_left_ms(deadline) <= pause_ms)
+			return backend_unexpected(backend, &reply, "told to remove a container",
+						  err);
+		/* no event tells when it has made up its mind */
+		(void)poll(NULL, 0, pause_ms);
+		pause_ms = pause_ms * 2 < ENGINE_REMOVE_RETRY_MAX_MS ? pause_ms * 2
+								     : ENGINE_REMOVE_RETRY_MAX_MS;
+	}
+}

@@ -1,0 +1,37 @@
+/* The calls about one container, by its id or name. */
+#ifndef MAYFLY_ENGINE_CONTAINER_H
+#define MAYFLY_ENGINE_CONTAINER_H
+
+#include "engine/backend.h"
+
+#include <jansson.h>
+
+#define CONTAINER_ID_BYTES   65 /* with the NUL */
+#define CONTAINER_NAME_BYTES 80
+
+struct container_made {
+	char id[CONTAINER_ID_BYTES];
+	char warning[ENGINE_MESSAGE_BYTES]; /* the first one of the engine, or "" */
+};
+
+/* POST /containers/create. 0; 1 when the name is taken; -1 with *err: 500 "image_missing" (image
+   and template stand in the message), "engine_refused", "limit_ignored"; and what backend_call
+   says. */
+MUST_USE int container_create(struct backend *backend, const char *name, const char *image,
+			      struct slice body, deadline_ms deadline, struct container_made *out,
+			      struct error *err);
+
+/* GET /containers/ID/json. The caller owns *out. 0; 1 when there is none; or -1 with *err. */
+MUST_USE int container_inspect(struct backend *backend, const char *id, deadline_ms deadline,
+			       json_t **out, struct error *err);
+
+/* DELETE /containers/ID, running or not, with its anonymous volumes; again while the engine is at
+   odds with itself (it answers 500 to the removal of a container that ends at that moment). 0, also
+   when there is none; or -1 with *err. */
+MUST_USE int container_remove(struct backend *backend, const char *id, deadline_ms deadline,
+			      struct error *err);
+
+/* True for an id as the engines make them. */
+bool container_is_id(struct slice id);
+
+#endif

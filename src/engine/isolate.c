@@ -1,0 +1,216 @@
+/* What a container is made with; the rules are in the header. */
+#include "engine/isolate.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "job/control.h"
+#include "job/engine_protocol.h"
+#include "json/json.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+#define SECCOMP_MAX_BYTES     (256 * KIB)
+#define NANO_CPUS_PER_PERCENT 10000000
+
+/*
+ * Where the two engines differ, measured with Podman 4.3 and read in Docker's API document (v1.41):
+ * Podman adds a tmpfs of no size on /run and /var/tmp of a read-only root, takes mount options with
+ * a bind, seccomp as a path, masks as a security option, "private" for the PID and UTS namespaces,
+ * and copies the image's files into a tmpfs unless told not to. Docker takes none of those words.
+ */
+static const struct dialect {
+	const char *workspace, *tmp, *small; /* options of the tmpfs; a size follows */
+	const char *control, *init;          /* options of the binds */
+	const char *own;                     /* a PID or UTS namespace of its own */
+	bool seccomp_is_path, mask_is_option;
+} dialects[] = {
+	[BACKEND_PODMAN] = {"rw,exec,nosuid,nodev,notmpcopyup,mode=0777",
+			    "rw,noexec,nosuid,nodev,notmpcopyup,mode=1777",
+			    "ro,noexec,nosuid,nodev,notmpcopyup,mode=0755",
+			    "rw,nosuid,nodev,noexec,rprivate", "ro,nosuid,nodev,rprivate",
+			    "private", true, true},
+	[BACKEND_DOCKER] = {"rw,exec,nosuid,nodev,mode=0777", "rw,noexec,nosuid,nodev,mode=1777",
+			    "rw,noexec,nosuid,nodev,mode=0755", "rw,rprivate", "ro,rprivate", "",
+			    false, false},
+};
+
+/* Masked on top of what the engine masks itself; Docker's list replaces its own, so it holds that,
+ * too. */
+static const char *const masks_added[] = {"/proc/asound",    "/proc/interrupts",
+					  "/proc/kallsyms",  "/proc/modules",
+					  "/proc/key-users", "/sys/devices/virtual/powercap"};
+static const char *const masks_usual[] = {
+	"/proc/acpi",          "/proc/kcore",      "/proc/keys",
+	"/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats",
+	"/proc/sched_debug",   "/proc/scsi",       "/sys/firmware"};
+
+/* Adds a new value to an object; value is given away. 0, or -1 when memory is out. */
+static int set(json_t *object, const char *key, json_t *value)
+{
+	return json_object_set_new(object, key, value);
+}
+
+static int set_number(json_t *object, const char *key, uint64_t value)
+{
+	return set(object, key, json_integer((json_int_t)value));
+}
+
+/* Options and a size, for one tmpfs. */
+static int set_tmpfs(json_t *tmpfs, const char *path, const char *options, uint64_t bytes)
+{
+	return set(tmpfs, path,
+		   json_sprintf("%s,size=%" PRIu64 "k", options, (uint64_t)(bytes / KIB)));
+}
+
+static int set_mounts(const struct isolation *isolation, const struct dialect *dialect,
+		      json_t *host)
+{
+	const struct template *template = &isolation->template;
+	json_t *tmpfs = json_object(), *binds = json_array();
+
+	if (set(host, "Tmpfs", tmpfs) < 0 || set(host, "Binds", binds) < 0)
+		return -1;
+	return set_tmpfs(tmpfs, "/workspace", dialect->workspace, template->workspace_mb * MIB) <
+				       0 ||
+			       set_tmpfs(tmpfs, "/tmp", dialect->tmp, template->tmp_mb * MIB) < 0 ||
+			       set_tmpfs(tmpfs, "/run", dialect->small, SMALL_TMPFS_BYTES) < 0 ||
+			       set_tmpfs(tmpfs, "/var/tmp", dialect->small, SMALL_TMPFS_BYTES) <
+				       0 ||
+			       set_number(host, "ShmSize", template->shm_mb * MIB) < 0 ||
+			       json_array_append_new(binds, json_sprintf("%s/" JOBS_DIR_NAME
+									 "/%s:" CONTROL_DIR ":%s",
+									 isolation->config->run,
+									 isolation->folder,
+									 dialect->control)) < 0 ||
+			       json_array_append_new(
+				       binds, json_sprintf("%s:" CONTROL_INIT_PATH ":%s",
+							   isolation->init, dialect->init)) < 0
+		       ? -1
+		       : 0;
+}
+
+/* nofile and nproc go together: given one, Podman raises the other. A limit above our own hard one
+   cannot be set without CAP_SYS_RESOURCE. */
+static int set_ulimits(const struct template *template, json_t *host)
+{
+	const struct {
+		const char *name;
+		__rlimit_resource_t resource;
+		uint64_t value;
+	} limits[] = {
+		{"nofile", RLIMIT_NOFILE, template->nofile},
+		{"nproc", RLIMIT_NPROC, template->nproc},
+		{"core", RLIMIT_CORE, 0},
+		{"fsize", RLIMIT_FSIZE, template->fsize_mb * MIB},
+		{"msgqueue", RLIMIT_MSGQUEUE, 0},
+	};
+	json_t *list = json_array();
+
+	if (set(host, "Ulimits", list) < 0)
+		return -1;
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		uint64_t value = limits[i].value;
+		struct rlimit own;
+
+		if (getrlimit(limits[i].resource, &own) == 0 && own.rlim_max < value)
+			value = own.rlim_max;
+		if (json_array_append_new(list, json_pack("{s:s, s:I, s:I}", "Name", limits[i].name,
+							  "Soft", (json_int_t)value, "Hard",
+							  (json_int_t)value)) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Docker's client reads the profile, Podman's service does. */
+static json_t *seccomp_option(const struct isolation *isolation, const struct dialect *dialect)
+{
+	_cleanup_close_ int fd = -1;
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+
+	if (dialect->seccomp_is_path)
+		return json_sprintf("seccomp=%s", isolation->seccomp);
+	fd = open(isolation->seccomp, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || io_read_file(fd, SECCOMP_MAX_BYTES, &text, &len) < 0)
+		return NULL;
+	return json_sprintf("seccomp=%s", text);
+}
+
+static int set_security(const struct isolation *isolation, const struct dialect *dialect,
+			json_t *host)
+{
+	json_t *options = json_array(), *masks = json_array();
+
+	if (set(host, "SecurityOpt", options) < 0 || set(host, "MaskedPaths", masks) < 0 ||
+	    json_array_append_new(options, json_string("no-new-privileges")) < 0 ||
+	    json_array_append_new(options, seccomp_option(isolation, dialect)) < 0)
+		return -1;
+	if (isolation->apparmor &&
+	    json_array_append_new(options, json_sprintf("apparmor=%s", isolation->apparmor)) < 0)
+		return -1;
+	for (size_t i = 0; i < sizeof(masks_usual) / sizeof(masks_usual[0]); i++)
+		if (json_array_append_new(masks, json_string(masks_usual[i])) < 0)
+			return -1;
+	for (size_t i = 0; i < sizeof(masks_added) / sizeof(masks_added[0]); i++)
+		if (json_array_append_new(masks, json_string(masks_added[i])) < 0 ||
+		    (dialect->mask_is_option &&
+		     json_array_append_new(options, json_sprintf("mask=%s", masks_added[i])) < 0))
+			return -1;
+	return 0;
+}
+
+static json_t *host_config(const struct isolation *isolation, const struct dialect *dialect)
+{
+	const struct template *template = &isolation->template;
+	json_t *host = json_pack(
+		"{s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:[s], s:s, s:s, s:s, s:s, s:{s:s}, s:{s:s}}",
+		"NetworkMode", template->network ? "default" : "none", "Memory",
+		(json_int_t)(template->memory_mb * MIB), "MemorySwap",
+		(json_int_t)(template->memory_mb * MIB), "NanoCpus",
+		(json_int_t)(template->cpu_percent * NANO_CPUS_PER_PERCENT), "PidsLimit",
+		(json_int_t) template->pids, "ReadonlyRootfs", 1, "AutoRemove", 0, "CapDrop", "ALL",
+		"IpcMode", "private", "PidMode", dialect->own, "UTSMode", dialect->own,
+		"CgroupnsMode", "private", "LogConfig", "Type", "none", "RestartPolicy", "Name",
+		"no");
+
+	if (host && set_mounts(isolation, dialect, host) == 0 && set_ulimits(template, host) == 0 &&
+	    set_security(isolation, dialect, host) == 0)
+		return host;
+	json_decref(host);
+	return NULL;
+}
+
+static json_t *labels(const struct isolation *isolation, const char *boot_id)
+{
+	json_t *deadline = json_sprintf("%" PRIu64, isolation_now_s() + isolation->lifetime_s);
+
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", LABEL_INSTANCE,
+			 isolation->config->instance, LABEL_RUN, isolation->config->run,
+			 LABEL_TEMPLATE, isolation->template.name, LABEL_FOLDER, isolation->folder,
+			 LABEL_BOOT, boot_id, LABEL_DEADLINE, deadline);
+}
+
+int isolation_write(const struct isolation *isolation, struct buf *out, struct error *err)
+{
+	const struct template *template = &isolation->template;
+	_cleanup_json_ json_t *root = NULL;
+	char boot_id[64];
+
+	if (isolation_boot_id(boot_id, err) < 0)
+		return -1;
+	root = json_pack("{s:s, s:s, s:o, s:[s], s:[o], s:s, s:[], s:{s:[s]}, s:o, s:o}", "Image",
+			 template->image, "Hostname", "sandbox", "User",
+			 json_sprintf("%" PRIu64 ":%" PRIu64, template->uid, template->gid),
+			 "Entrypoint", CONTROL_INIT_PATH, "Cmd",
+			 json_sprintf("%" PRIu64, isolation->lifetime_s), "WorkingDir", "/", "Env",
+			 "Healthcheck", "Test", "NONE", "Labels", labels(isolation, boot_id),
+			 "HostConfig", host_config(isolation, &dialects[isolation->kind]));
+	if (!root || json_write(root, out) < 0)
+		return error_set(err, 500, "engine_failed",
+				 "The request for a container cannot be written");
+	return 0;
+}

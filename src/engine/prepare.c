@@ -1,0 +1,132 @@
+/* What a container is to be made with: a template, clamped limits, and the files that the host
+ * lends it. */
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "engine/isolate.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+
+/* What is asked for, but never more than the template has; the template's when nothing is. */
+static void clamp(uint64_t asked, uint64_t least, uint64_t *limit)
+{
+	if (asked == 0 || asked > *limit)
+		return;
+	*limit = asked < least ? least : asked;
+}
+
+static bool is_regular_file(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+static int find_init(const struct config *config, struct isolation *out, struct error *err)
+{
+	if ((size_t)snprintf(out->init, sizeof(out->init), "%s/mayfly-init", config->libexec) >=
+		    sizeof(out->init) ||
+	    !is_regular_file(out->init))
+		return error_set(
+			err, 500, "bad_configuration",
+			"mayfly-init is missing in %s; set MAYFLY_LIBEXEC_DIR to where our programs lie",
+			config->libexec);
+	return 0;
+}
+
+/* SECCOMP_PROFILE, else seccomp.json of the first registry folder that has one. There is no way to
+ * go without. */
+static int find_seccomp(const struct config *config, struct isolation *out, struct error *err)
+{
+	const char *named = getenv("SECCOMP_PROFILE");
+
+	if (named && *named) {
+		if (*named != '/' || strlen(named) >= sizeof(out->seccomp) ||
+		    !is_regular_file(named))
+			return error_set(
+				err, 500, "bad_configuration",
+				"SECCOMP_PROFILE takes the absolute path of a file, and \"%.200s\" is none",
+				named);
+		memcpy(out->seccomp, named, strlen(named) + 1);
+		return 0;
+	}
+	for (unsigned i = 0; i < CONFIG_REGISTRY_DIRS; i++)
+		if (config->registry[i][0] &&
+		    (size_t)snprintf(out->seccomp, sizeof(out->seccomp), "%s/seccomp.json",
+				     config->registry[i]) < sizeof(out->seccomp) &&
+		    is_regular_file(out->seccomp))
+			return 0;
+	return error_set(
+		err, 500, "bad_configuration",
+		"No seccomp.json in %s; install it there, or set SECCOMP_PROFILE or MAYFLY_DATA_DIR",
+		config->registry[CONFIG_REGISTRY_DIRS - 1]);
+}
+
+static int find_apparmor(struct isolation *out, struct error *err)
+{
+	const char *name = getenv("APPARMOR_PROFILE");
+
+	out->apparmor = name && *name ? name : NULL;
+	if (out->apparmor && strcmp(out->apparmor, "unconfined") == 0)
+		return error_set(
+			err, 500, "bad_configuration",
+			"APPARMOR_PROFILE takes a profile's name; leave it unset to go without one");
+	return 0;
+}
+
+/* The binds are texts of the form host:container:options. */
+static int check_paths(const struct config *config, const struct isolation *isolation,
+		       struct error *err)
+{
+	if (strchr(config->run, ':') || strchr(isolation->init, ':'))
+		return error_set(err, 500, "bad_configuration",
+				 "MAYFLY_RUN_DIR and MAYFLY_LIBEXEC_DIR must hold no colon");
+	return 0;
+}
+
+int isolation_prepare(const struct config *config, enum backend_kind kind,
+		      const struct isolation_request *request, struct isolation *out,
+		      struct error *err)
+{
+	struct isolation isolation = {.config = config, .kind = kind};
+	struct template *template = &isolation.template;
+
+	if (template_load(config, request->template, template, err) < 0 ||
+	    find_init(config, &isolation, err) < 0 || find_seccomp(config, &isolation, err) < 0 ||
+	    find_apparmor(&isolation, err) < 0 || check_paths(config, &isolation, err) < 0)
+		return -1;
+	if (template->uid == geteuid())
+		return error_set(err, 500, "bad_template",
+				 "Template %s runs jobs as uid %u, which is the engine's own",
+				 template->name, geteuid());
+	clamp(request->memory_mb, MEMORY_MIN_MB, &template->memory_mb);
+	clamp(request->pids, PIDS_MIN, &template->pids);
+	clamp(request->cpu_percent, 1, &template->cpu_percent);
+	isolation.lifetime_s =
+		template->timeout_max_s + CONTAINER_START_ALLOWANCE_S + JOB_GRACE_MS / 1000;
+	clamp(request->lifetime_s, 1, &isolation.lifetime_s);
+	*out = isolation;
+	return 0;
+}
+
+int isolation_boot_id(char out[64], struct error *err)
+{
+	_cleanup_close_ int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t len = fd < 0 ? -1 : read(fd, out, 63);
+
+	if (len <= 1)
+		return error_set_errno(err, 500, "engine_failed",
+				       "The kernel's boot_id cannot be read");
+	out[len - 1] = '\0'; /* it ends in a newline */
+	return 0;
+}
+
+uint64_t isolation_now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec;
+}

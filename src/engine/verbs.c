@@ -1,0 +1,340 @@
+/* The verbs of the engine; the rules are in the header. */
+#include "engine/verbs.h"
+
+#include "base/cleanup.h"
+#include "base/frame.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "engine/census.h"
+#include "engine/lease.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+struct connection {
+	const struct config *config;
+	const struct error *config_error;
+	int fd, ending;
+	struct frame_reader reader;
+	struct backend backend;
+	bool connected; /* the backend is open */
+	int jobs_fd;    /* -1 until needed */
+	bool leased;
+	struct lease lease;
+};
+
+static deadline_ms send_deadline(void)
+{
+	return deadline_in(ENGINE_CALL_DEADLINE_MS);
+}
+
+static int send_fields(struct connection *connection, uint8_t type, const struct buf *fields)
+{
+	return frame_send(connection->fd, type, buf_slice(fields), send_deadline());
+}
+
+static void log_failure(const char *verb, const struct error *err)
+{
+	struct log_line line;
+
+	log_begin(&line, LOG_LEVEL_ERROR, "mayfly-engine");
+	log_text(&line, "verb", verb);
+	log_number(&line, "status", err->status);
+	log_text(&line, "error", err->word);
+	log_text(&line, "message", err->message);
+	log_end(&line);
+}
+
+static void log_warning(const char *verb, const char *warning)
+{
+	struct log_line line;
+
+	log_begin(&line, LOG_LEVEL_WARNING, "mayfly-engine");
+	log_text(&line, "verb", verb);
+	log_text(&line, "engine_says", warning);
+	log_end(&line);
+}
+
+static int send_error(struct connection *connection, const char *verb, const struct error *err)
+{
+	_cleanup_buf_ struct buf fields = buf_new(FRAME_ENGINE_MAX_BYTES);
+
+	log_failure(verb, err);
+	if (field_add_number(&fields, "status", (uint64_t)err->status) < 0 ||
+	    field_add(&fields, "word", slice_of(err->word)) < 0 ||
+	    field_add(&fields, "message", slice_of(err->message)) < 0)
+		return -1;
+	return send_fields(connection, FRAME_ERROR, &fields);
+}
+
+/* The engine and the jobs folder, at the first verb that needs them. */
+static int get_ready(struct connection *connection, struct error *err)
+{
+	if (connection->config_error) {
+		*err = *connection->config_error;
+		return -1;
+	}
+	if (connection->jobs_fd < 0 &&
+	    (connection->jobs_fd = folder_open_jobs(connection->config, err)) < 0)
+		return -1;
+	if (!connection->connected && backend_open(&connection->backend, err) < 0)
+		return -1;
+	connection->connected = true;
+	return 0;
+}
+
+static int bad_request(struct error *err, const char *what)
+{
+	return error_set(err, 400, "bad_request", "mayfly-engine: %s", what);
+}
+
+static int parse_make(struct slice fields, struct isolation_request *out, struct error *err)
+{
+	struct isolation_request request = {.template = SLICE_LITERAL("")};
+	const struct {
+		const char *key;
+		uint64_t *place;
+	} numbers[] = {
+		{"lifetime_s", &request.lifetime_s},
+		{"memory_mb", &request.memory_mb},
+		{"pids", &request.pids},
+		{"cpu_percent", &request.cpu_percent},
+	};
+	struct slice key, value;
+
+	while (field_next(&fields, &key, &value)) {
+		bool known = slice_eq(key, "template");
+
+		if (known)
+			request.template = value;
+		for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+			if (!slice_eq(key, numbers[i].key))
+				continue;
+			known = true;
+			if (num_parse(value, 10, UINT32_MAX, numbers[i].place) < 0 ||
+			    *numbers[i].place == 0)
+				return bad_request(err, "a limit is not a number above 0");
+		}
+		if (!known)
+			return bad_request(err, "an unknown field");
+	}
+	if (fields.len > 0 || request.template.len == 0 || request.lifetime_s == 0)
+		return bad_request(err, "a field is missing or malformed");
+	*out = request;
+	return 0;
+}
+
+static int serve_make(struct connection *connection, struct slice fields, struct buf *answer,
+		      struct error *err)
+{
+	struct isolation_request request;
+
+	if (connection->leased)
+		return bad_request(err, "this connection has made its container");
+	if (parse_make(fields, &request, err) < 0 || get_ready(connection, err) < 0)
+		return -1;
+	connection->leased = true;
+	if (lease_make(&connection->lease, &connection->backend, connection->config,
+		       connection->jobs_fd, &request, err) < 0)
+		return -1;
+	return field_add(answer, "folder", slice_of(connection->lease.folder.name)) < 0 ||
+			       field_add(answer, "id", slice_of(connection->lease.id)) < 0
+		       ? error_set(err, 500, "engine_failed", "Out of memory")
+		       : 0;
+}
+
+/* Lets a start that is under way end: the backend makes one call at a time. */
+static void settle(struct connection *connection)
+{
+	if (!connection->lease.starting)
+		return;
+	while (!backend_wait(&connection->backend, NULL, 0, deadline_in(ENGINE_CALL_DEADLINE_MS)))
+		;
+	lease_started(&connection->lease, &connection->backend);
+}
+
+static int end_lease(struct connection *connection, struct error *err)
+{
+	if (!connection->leased)
+		return 0;
+	if (lease_end(&connection->lease, &connection->backend, connection->jobs_fd, err) < 0)
+		return -1;
+	connection->leased = false;
+	return 0;
+}
+
+static int serve_remove(struct connection *connection, struct slice fields, struct buf *answer,
+			struct error *err)
+{
+	struct slice key, folder;
+
+	(void)answer;
+	if (!field_next(&fields, &key, &folder) || !slice_eq(key, "folder") || fields.len > 0 ||
+	    !folder_is_name(folder))
+		return bad_request(err, "REMOVE takes a folder's name");
+	if (get_ready(connection, err) < 0)
+		return -1;
+	if (connection->leased && slice_eq(folder, connection->lease.folder.name))
+		return end_lease(connection, err);
+	settle(connection);
+	/* a field's value is followed by NUL */
+	return census_remove(&connection->backend, connection->config, connection->jobs_fd,
+			     folder.data, err);
+}
+
+static int send_row(void *context, const struct census_row *row)
+{
+	_cleanup_buf_ struct buf fields = buf_new(FRAME_ENGINE_MAX_BYTES);
+
+	if (field_add(&fields, "folder", slice_of(row->folder)) < 0 ||
+	    field_add(&fields, "id", slice_of(row->id)) < 0 ||
+	    field_add(&fields, "template", slice_of(row->template)) < 0 ||
+	    field_add(&fields, "expired", row->expired ? SLICE_LITERAL("1") : SLICE_LITERAL("0")) <
+		    0)
+		return -1;
+	return send_fields(context, FRAME_ROW, &fields);
+}
+
+static int serve_list(struct connection *connection, struct slice fields, struct buf *answer,
+		      struct error *err)
+{
+	(void)fields;
+	(void)answer;
+	if (get_ready(connection, err) < 0)
+		return -1;
+	settle(connection);
+	return census_list(&connection->backend, connection->config, connection->jobs_fd, send_row,
+			   connection, err);
+}
+
+static int serve_ping(struct connection *connection, struct slice fields, struct buf *answer,
+		      struct error *err)
+{
+	const struct backend *backend = &connection->backend;
+
+	(void)fields;
+	if (get_ready(connection, err) < 0)
+		return -1;
+	return field_add(answer, "engine",
+			 backend->kind == BACKEND_PODMAN ? SLICE_LITERAL("podman")
+							 : SLICE_LITERAL("docker")) < 0 ||
+			       field_add(answer, "version", slice_of(backend->version)) < 0
+		       ? error_set(err, 500, "engine_failed", "Out of memory")
+		       : 0;
+}
+
+static const struct verb {
+	uint8_t type;
+	const char *name;
+	int (*serve)(struct connection *, struct slice fields, struct buf *answer,
+		     struct error *err);
+} verbs[] = {
+	{FRAME_MAKE, "make", serve_make},
+	{FRAME_REMOVE, "remove", serve_remove},
+	{FRAME_LIST, "list", serve_list},
+	{FRAME_PING, "ping", serve_ping},
+};
+
+/* 0 to go on, -1 when the connection is over. */
+static int serve(struct connection *connection, const struct frame *frame)
+{
+	_cleanup_buf_ struct buf answer = buf_new(FRAME_ENGINE_MAX_BYTES);
+	const struct verb *verb = NULL;
+	struct error err;
+
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (verbs[i].type == frame->type)
+			verb = &verbs[i];
+	if (!verb) {
+		(void)bad_request(&err, "a frame that is no verb");
+		(void)!send_error(connection, "none", &err);
+		return -1;
+	}
+	if (verb->serve(connection, frame->payload, &answer, &err) < 0) {
+		int sent = send_error(connection, verb->name, &err);
+
+		/* rule 2; a MAKE that failed leaves a lease to end, and what it leaves is reported
+		 * at the end */
+		if (verb->type == FRAME_MAKE && connection->leased && !connection->lease.deadline)
+			(void)!end_lease(connection, &err);
+		return sent;
+	}
+	if (send_fields(connection, FRAME_OK, &answer) < 0)
+		return -1;
+	if (verb->type == FRAME_MAKE && connection->lease.warning[0])
+		log_warning(verb->name, connection->lease.warning);
+	if (verb->type == FRAME_MAKE && !connection->lease.starting)
+		lease_started(&connection->lease, &connection->backend);
+	return 0;
+}
+
+/* Waits for the client, and for the engine's answer to a start. 1 when the client has sent
+ * something, 0 when it is time to end. */
+static int wait_client(struct connection *connection)
+{
+	struct pollfd fds[] = {{.fd = connection->fd, .events = POLLIN},
+			       {.fd = connection->ending, .events = POLLIN}};
+	deadline_ms deadline = connection->leased ? connection->lease.deadline
+						  : deadline_in(ENGINE_IDLE_DEADLINE_MS);
+
+	while (!fds[0].revents && !fds[1].revents) {
+		if (deadline_left_ms(deadline) == 0)
+			return 0;
+		if (connection->lease.starting) {
+			if (backend_wait(&connection->backend, fds, 2, deadline))
+				lease_started(&connection->lease, &connection->backend);
+		} else if (poll(fds, 2, deadline_left_ms(deadline)) < 0 && errno != EINTR) {
+			return 0;
+		}
+	}
+	return fds[1].revents ? 0 : 1;
+}
+
+static void serve_all(struct connection *connection)
+{
+	struct frame frame;
+	struct error err;
+
+	for (;;) {
+		int found = frame_reader_next(&connection->reader, &frame, &err);
+
+		if (found < 0)
+			return;
+		if (found == 1 && serve(connection, &frame) < 0)
+			return;
+		if (found == 0 &&
+		    (!wait_client(connection) || frame_reader_fill(&connection->reader) <= 0))
+			return;
+	}
+}
+
+int verbs_serve(const struct config *config, const struct error *config_error, int fd, int ending)
+{
+	struct connection connection = {
+		.config = config,
+		.config_error = config_error,
+		.fd = fd,
+		.ending = ending,
+		.reader = frame_reader_new(fd),
+		.jobs_fd = -1,
+		.lease = lease_new(),
+	};
+	struct error err;
+	int left = 0;
+
+	serve_all(&connection);
+	if (end_lease(&connection, &err) < 0) {
+		log_failure("end", &err);
+		left = -1;
+	}
+	/* who waits for the end has waited enough: closing what inotify(7) watched takes tens of ms
+	 */
+	shutdown(fd, SHUT_RDWR);
+	lease_free(&connection.lease);
+	frame_reader_free(&connection.reader);
+	if (connection.connected)
+		backend_close(&connection.backend);
+	cleanup_close(&connection.jobs_fd);
+	return left;
+}

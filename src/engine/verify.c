@@ -1,0 +1,94 @@
+/*
+ * What the engine says a container was made with, against what was asked for. Podman without root
+ * drops limits whose cgroup controller it was not given, and says so only in its own log; an image
+ * with VOLUME lines gets writable folders of the host's disk. Neither shall start.
+ */
+#include "engine/isolate.h"
+
+#include "job/control.h"
+
+#include <inttypes.h>
+
+static int check_number(const json_t *host, const char *field, uint64_t want, struct error *err)
+{
+	json_int_t got = json_integer_value(json_object_get(host, field));
+
+	if (got < 0 || (uint64_t)got != want)
+		return error_set(
+			err, 500, "limit_ignored",
+			"The engine ignores %s: asked for %" PRIu64 ", it says %" PRId64
+			". It needs cgroup v2 with the memory, pids and cpu controllers delegated, or root",
+			field, want, (int64_t)got);
+	return 0;
+}
+
+static int check_text(const json_t *host, const char *field, const char *want, struct error *err)
+{
+	const char *got = json_string_value(json_object_get(host, field));
+
+	if (!got || strcmp(got, want) != 0)
+		return error_set(err, 500, "limit_ignored",
+				 "The engine ignores %s: asked for %s, it says %.64s", field, want,
+				 got ? got : "nothing");
+	return 0;
+}
+
+/* NanoCpus may come back as itself or as the quota that it stands for. */
+static int check_cpu(const json_t *host, uint64_t percent, struct error *err)
+{
+	json_int_t quota = json_integer_value(json_object_get(host, "CpuQuota"));
+	json_int_t period = json_integer_value(json_object_get(host, "CpuPeriod"));
+
+	if (period > 0 && (uint64_t)quota * 100 == (uint64_t)period * percent)
+		return 0;
+	return check_number(host, "NanoCpus", percent * 10000000, err);
+}
+
+/* Nothing of the host is writable but the control folder. */
+static int check_mounts(const json_t *created, struct error *err)
+{
+	const json_t *mounts = json_object_get(created, "Mounts"), *mount;
+	size_t i;
+
+	json_array_foreach(mounts, i, mount)
+	{
+		const char *path = json_string_value(json_object_get(mount, "Destination"));
+		const char *type = json_string_value(json_object_get(mount, "Type"));
+
+		if (!path || !type)
+			return error_set(err, 502, "engine_bad_reply",
+					 "The engine describes a mount without a place");
+		if (strcmp(path, CONTROL_DIR) == 0 || strcmp(type, "tmpfs") == 0 ||
+		    json_is_false(json_object_get(mount, "RW")))
+			continue;
+		return error_set(
+			err, 500, "limit_ignored",
+			"The image makes %.128s writable on the host (a VOLUME of it): build one without",
+			path);
+	}
+	return 0;
+}
+
+int isolation_verify(const struct isolation *isolation, const json_t *created, struct error *err)
+{
+	const struct template *template = &isolation->template;
+	const json_t *host = json_object_get(created, "HostConfig");
+
+	if (!json_is_object(host))
+		return error_set(err, 502, "engine_bad_reply",
+				 "The engine does not describe the container it made");
+	if (!json_is_true(json_object_get(host, "ReadonlyRootfs")) ||
+	    json_is_true(json_object_get(host, "Privileged")))
+		return error_set(err, 500, "limit_ignored",
+				 "The engine ignores ReadonlyRootfs or adds privileges");
+	return check_number(host, "Memory", template->memory_mb * MIB, err) < 0 ||
+			       check_number(host, "MemorySwap", template->memory_mb * MIB, err) <
+				       0 ||
+			       check_number(host, "PidsLimit", template->pids, err) < 0 ||
+			       check_cpu(host, template->cpu_percent, err) < 0 ||
+			       (!template->network &&
+				check_text(host, "NetworkMode", "none", err) < 0) ||
+			       check_mounts(created, err) < 0
+		       ? -1
+		       : 0;
+}

@@ -1,0 +1,32 @@
+#include "http/accept.h"
+
+#include "base/num.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define LISTEN_FD_FIRST 3 /* sd_listen_fds(3) */
+
+static bool variable_is(const char *name, uint64_t wanted)
+{
+	const char *text = getenv(name);
+	uint64_t value;
+
+	return text && num_parse(slice_of(text), 10, INT32_MAX, &value) == 0 && value == wanted;
+}
+
+int http_accepted(int *fd)
+{
+	bool is_passed = variable_is("LISTEN_PID", (uint64_t)getpid()) && variable_is("LISTEN_FDS", 1);
+	int candidate = is_passed ? LISTEN_FD_FIRST : STDIN_FILENO, type;
+	socklen_t len = sizeof(type);
+
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+	if (getsockopt(candidate, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_STREAM)
+		return -1;
+	*fd = candidate;
+	return 0;
+}

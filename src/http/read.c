@@ -1,0 +1,193 @@
+/*
+ * One request from the connection.
+ *
+ * Rules:
+ *  1. Nothing is allocated on a client's word: memory grows by at most HTTP_BODY_READ_BYTES, or to
+ * twice what has arrived, ahead of the bytes.
+ *  2. Deadlines are absolute: a client that sends a byte now and then gains nothing by it.
+ *  3. A body that is refused for its announced length is refused before "100 Continue" and before a
+ * byte of it is read.
+ */
+#include "http/read.h"
+
+#include "base/io.h"
+#include "http/chunked.h"
+
+#include <errno.h>
+
+struct http_connection http_connection_new(int fd)
+{
+	return (struct http_connection){
+		.fd = fd,
+		.head = buf_new(HTTP_HEAD_MAX_BYTES + HTTP_HEAD_READ_BYTES),
+	};
+}
+
+void http_connection_free(struct http_connection *connection)
+{
+	buf_free(&connection->head);
+}
+
+static int read_failed(const char *timeout_word, struct error *err)
+{
+	if (errno == ETIMEDOUT)
+		return error_set(err, 408, timeout_word, "the request did not arrive in time");
+	return error_set_errno(err, 0, "client_gone", "the connection broke");
+}
+
+/* Never for want of room: lengths are checked before anything is appended. */
+static int append_failed(struct error *err)
+{
+	return error_set(err, 503, "out_of_memory", "out of memory");
+}
+
+/* One read into buf, of at most len bytes. 1, 0 at end of file, -1 with *err. */
+static int read_into(int fd, struct buf *buf, size_t len, const char *timeout_word,
+		     deadline_ms deadline, struct error *err)
+{
+	char *place = buf_reserve(buf, len);
+
+	if (!place)
+		return append_failed(err);
+
+	ssize_t got = io_read_some(fd, place, len, deadline);
+
+	if (got > 0)
+		buf->len += (size_t)got;
+	buf->data[buf->len] = '\0';
+	if (got < 0)
+		return read_failed(timeout_word, err);
+	return got > 0;
+}
+
+int http_read_head(struct http_connection *connection, deadline_ms deadline, struct error *err)
+{
+	struct buf *head = &connection->head;
+
+	for (;;) {
+		struct slice text = buf_slice(head);
+		int got = http_parse_head(text.data, text.len, &connection->request, err);
+
+		if (got != 0)
+			return got < 0 ? -1 : 0;
+		got = read_into(connection->fd, head, HTTP_HEAD_READ_BYTES, "head_timeout",
+				deadline, err);
+		if (got < 0)
+			return -1;
+		if (got == 0 && head->len == 0)
+			return error_set(err, 0, "no_request", "closed without a request");
+		if (got == 0)
+			return error_set(err, 400, "head_incomplete",
+					 "the connection ended within the request head");
+	}
+}
+
+/* What came in behind the head already. */
+static struct slice leftover(const struct http_connection *connection)
+{
+	size_t head_len = connection->request.head_len;
+
+	return (struct slice){connection->head.data + head_len, connection->head.len - head_len};
+}
+
+static int body_incomplete(struct error *err)
+{
+	return error_set(err, 400, "body_incomplete",
+			 "the connection ended within the request body");
+}
+
+/* RFC 9110 section 10.1.1: not needed by a client that has begun to send the body. */
+static int send_continue(const struct http_connection *connection, deadline_ms deadline,
+			 struct error *err)
+{
+	static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+	if (!connection->request.expect_continue || leftover(connection).len > 0)
+		return 0;
+	if (io_send_all(connection->fd, interim, sizeof(interim) - 1, deadline) < 0)
+		return read_failed("body_timeout", err);
+	return 0;
+}
+
+static int read_counted(const struct http_connection *connection, struct buf *body,
+			deadline_ms deadline, struct error *err)
+{
+	struct slice first = leftover(connection);
+	uint64_t left = connection->request.content_length;
+
+	if (left > body->max - body->len)
+		return error_set(err, 413, "body_too_large", "the request body is over %zu bytes",
+				 body->max);
+	if (first.len > left)
+		first.len = (size_t)left;
+	if (buf_append(body, first.data, first.len) < 0)
+		return append_failed(err);
+	left -= first.len;
+	if (left && send_continue(connection, deadline, err) < 0)
+		return -1;
+	while (left) {
+		size_t before = body->len;
+		int got = read_into(connection->fd, body,
+				    left < HTTP_BODY_READ_BYTES ? left : HTTP_BODY_READ_BYTES,
+				    "body_timeout", deadline, err);
+
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			return body_incomplete(err);
+		left -= body->len - before;
+	}
+	return 0;
+}
+
+/* Decodes one piece in place and appends what comes out. */
+static int take_piece(struct chunked *chunked, char *piece, size_t len, struct buf *body,
+		      struct error *err)
+{
+	size_t decoded = 0, consumed = 0;
+
+	if (chunked_decode(chunked, piece, len, &decoded, &consumed, err) < 0)
+		return -1;
+	return buf_append(body, piece, decoded) < 0 ? append_failed(err) : 0;
+}
+
+static int read_chunked(struct http_connection *connection, struct buf *body, deadline_ms deadline,
+			struct error *err)
+{
+	struct chunked chunked = chunked_new(body->max - body->len);
+	struct slice first = leftover(connection);
+	char piece[HTTP_BODY_READ_BYTES];
+
+	/* Behind the head, so that no slice of the request is touched. */
+	if (take_piece(&chunked, connection->head.data + connection->request.head_len, first.len,
+		       body, err) < 0)
+		return -1;
+	if (!chunked.done && send_continue(connection, deadline, err) < 0)
+		return -1;
+	while (!chunked.done) {
+		ssize_t got = io_read_some(connection->fd, piece, sizeof(piece), deadline);
+
+		if (got < 0)
+			return read_failed("body_timeout", err);
+		if (got == 0)
+			return body_incomplete(err);
+		if (take_piece(&chunked, piece, (size_t)got, body, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int http_read_body(struct http_connection *connection, struct buf *body, deadline_ms deadline,
+		   struct error *err)
+{
+	const struct http_request *request = &connection->request;
+
+	if (request->chunked)
+		return read_chunked(connection, body, deadline, err);
+	if (request->has_content_length)
+		return read_counted(connection, body, deadline, err);
+	if (request->method == HTTP_POST || request->method == HTTP_PUT)
+		return error_set(err, 411, "length_required",
+				 "a request body needs Content-Length");
+	return 0;
+}

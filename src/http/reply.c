@@ -1,0 +1,266 @@
+/*
+ * Answering once, and leaving in good order.
+ *
+ * Rules:
+ *  1. A field's value has no control byte in it: nobody can add a field, or end the head, from
+ * outside.
+ *  2. SIGPIPE never comes: everything is sent with MSG_NOSIGNAL.
+ *  3. A client that does not read costs us at most the deadline.
+ */
+#include "http/reply.h"
+
+#include "base/io.h"
+#include "limits.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+struct http_reply http_reply_new(int status)
+{
+	return (struct http_reply){
+		.status = status,
+		.fields = buf_new(HTTP_REPLY_HEAD_MAX_BYTES),
+	};
+}
+
+void http_reply_free(struct http_reply *reply)
+{
+	buf_free(&reply->fields);
+}
+
+static bool has_control_byte(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		unsigned char byte = (unsigned char)text[i];
+
+		if ((byte < ' ' && byte != '\t') || byte == 0x7f)
+			return true;
+	}
+	return false;
+}
+
+/* Takes back what was added after the first len bytes. */
+static int undo(struct buf *fields, size_t len, int reason)
+{
+	fields->len = len;
+	if (fields->data)
+		fields->data[len] = '\0';
+	errno = reason;
+	return -1;
+}
+
+int http_reply_field(struct http_reply *reply, const char *name, const char *format, ...)
+{
+	struct buf *fields = &reply->fields;
+	size_t before = fields->len;
+	va_list arguments;
+
+	if (buf_printf(fields, "%s: ", name) < 0)
+		return -1;
+
+	va_start(arguments, format);
+	int len = vsnprintf(NULL, 0, format, arguments);
+	va_end(arguments);
+	if (len < 0)
+		return undo(fields, before, EINVAL);
+
+	size_t value_len = (size_t)len;
+	char *value = buf_reserve(fields, value_len + 2);
+
+	if (!value)
+		return undo(fields, before, errno);
+	va_start(arguments, format);
+	(void)vsnprintf(value, value_len + 1, format, arguments);
+	va_end(arguments);
+	if (has_control_byte(value, value_len))
+		return undo(fields, before, EINVAL);
+	memcpy(value + value_len, "\r\n", 3);
+	fields->len += value_len + 2;
+	return 0;
+}
+
+const char *http_reason(int status)
+{
+	static const struct {
+		int status;
+		const char *reason;
+	} reasons[] = {
+		{200, "OK"},
+		{201, "Created"},
+		{202, "Accepted"},
+		{204, "No Content"},
+		{206, "Partial Content"},
+		{301, "Moved Permanently"},
+		{302, "Found"},
+		{303, "See Other"},
+		{304, "Not Modified"},
+		{307, "Temporary Redirect"},
+		{308, "Permanent Redirect"},
+		{400, "Bad Request"},
+		{401, "Unauthorized"},
+		{403, "Forbidden"},
+		{404, "Not Found"},
+		{405, "Method Not Allowed"},
+		{406, "Not Acceptable"},
+		{408, "Request Timeout"},
+		{409, "Conflict"},
+		{410, "Gone"},
+		{411, "Length Required"},
+		{412, "Precondition Failed"},
+		{413, "Content Too Large"},
+		{414, "URI Too Long"},
+		{415, "Unsupported Media Type"},
+		{416, "Range Not Satisfiable"},
+		{417, "Expectation Failed"},
+		{421, "Misdirected Request"},
+		{422, "Unprocessable Content"},
+		{429, "Too Many Requests"},
+		{431, "Request Header Fields Too Large"},
+		{500, "Internal Server Error"},
+		{501, "Not Implemented"},
+		{502, "Bad Gateway"},
+		{503, "Service Unavailable"},
+		{504, "Gateway Timeout"},
+		{505, "HTTP Version Not Supported"},
+		{507, "Insufficient Storage"},
+	};
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+		if (reasons[i].status == status)
+			return reasons[i].reason;
+	}
+	return "";
+}
+
+#define DATE_MAX_S 253402300799 /* the last second of the year 9999 */
+
+void http_date(int64_t unix_s, char out[HTTP_DATE_BYTES])
+{
+	static const char days[] = "ThuFriSatSunMonTueWed"; /* 1 January 1970 was a Thursday */
+	static const char months[] = "MarAprMayJunJulAugSepOctNovDecJanFeb";
+	uint64_t moment = unix_s < 0 ? 0 : unix_s > DATE_MAX_S ? DATE_MAX_S : (uint64_t)unix_s;
+	unsigned second = (unsigned)(moment % 86400);
+	unsigned day = (unsigned)(moment / 86400);
+	/* The proleptic Gregorian calendar in eras of 400 years that begin on 1 March, so that the
+	   leap day is the last of its year; 719468 days lie between 1 March 0000 and 1 January
+	   1970. */
+	unsigned of_era = (day + 719468) % 146097;
+	unsigned year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	unsigned of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	unsigned month = (5 * of_year + 2) / 153; /* 0 is March */
+	unsigned year = (day + 719468) / 146097 * 400 + year_of_era + (month >= 10);
+
+	(void)snprintf(out, HTTP_DATE_BYTES, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT",
+		       days + day % 7 * 3, (of_year - (153 * month + 2) / 5 + 1) % 100,
+		       months + month * 3, year % 10000, second / 3600, second / 60 % 60,
+		       second % 60);
+}
+
+/* RFC 9110 section 8.6 forbids a length with 1xx and 204; with 304 it would have to be that of the
+ * file. */
+static bool is_bodiless(int status)
+{
+	return status < 200 || status == 204 || status == 304;
+}
+
+static int write_head(struct buf *head, const struct http_reply *reply, uint64_t length)
+{
+	char date[HTTP_DATE_BYTES];
+	struct slice fields = buf_slice(&reply->fields);
+
+	http_date(time(NULL), date);
+	if (buf_printf(head,
+		       "HTTP/1.1 %d %s\r\nDate: %s\r\nConnection: close\r\n"
+		       "X-Content-Type-Options: nosniff\r\n",
+		       reply->status, http_reason(reply->status), date) < 0)
+		return -1;
+	if (!is_bodiless(reply->status) &&
+	    buf_printf(head, "Content-Length: %llu\r\n", (unsigned long long)length) < 0)
+		return -1;
+	if (buf_append(head, fields.data, fields.len) < 0)
+		return -1;
+	return buf_append_text(head, "\r\n");
+}
+
+/* Waits until fd takes more bytes. 0, or -1 with errno. */
+static int wait_writable(int fd, deadline_ms deadline)
+{
+	int ready = io_wait(fd, POLLOUT, deadline);
+
+	if (ready == 0)
+		errno = ETIMEDOUT;
+	return ready > 0 ? 0 : -1;
+}
+
+static int send_two(int fd, struct slice head, struct slice body, deadline_ms deadline)
+{
+	while (head.len || body.len) {
+		struct iovec pieces[2] = {
+			{.iov_base = (char *)head.data, .iov_len = head.len},
+			{.iov_base = (char *)body.data, .iov_len = body.len},
+		};
+		struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
+		ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0 && errno != EAGAIN)
+			return -1;
+		if (sent < 0) {
+			if (wait_writable(fd, deadline) < 0)
+				return -1;
+			continue;
+		}
+
+		size_t of_head = (size_t)sent < head.len ? (size_t)sent : head.len;
+		size_t of_body = (size_t)sent - of_head;
+
+		head = (struct slice){head.data + of_head, head.len - of_head};
+		body = (struct slice){body.data + of_body, body.len - of_body};
+	}
+	return 0;
+}
+
+static int send_reply(int fd, const struct http_reply *reply, uint64_t length, struct slice body,
+		      deadline_ms deadline)
+{
+	_cleanup_buf_ struct buf head = buf_new(HTTP_REPLY_HEAD_MAX_BYTES + KIB);
+
+	if (write_head(&head, reply, length) < 0)
+		return -1;
+	return send_two(fd, buf_slice(&head), body, deadline);
+}
+
+int http_reply_send_head(int fd, const struct http_reply *reply, uint64_t length,
+			 deadline_ms deadline)
+{
+	return send_reply(fd, reply, length, (struct slice){"", 0}, deadline);
+}
+
+int http_reply_send(int fd, const struct http_reply *reply, struct slice body, bool head_only,
+		    deadline_ms deadline)
+{
+	if (head_only || is_bodiless(reply->status))
+		return http_reply_send_head(fd, reply, body.len, deadline);
+	return send_reply(fd, reply, body.len, body, deadline);
+}
+
+void http_linger(int fd)
+{
+	deadline_ms deadline = deadline_in(HTTP_LINGER_DEADLINE_MS);
+	uint64_t dropped = 0;
+	char piece[HTTP_BODY_READ_BYTES];
+
+	if (shutdown(fd, SHUT_WR) < 0)
+		return;
+	while (dropped < HTTP_LINGER_MAX_BYTES && deadline_left_ms(deadline) > 0) {
+		ssize_t got = io_read_some(fd, piece, sizeof(piece), deadline);
+
+		if (got <= 0)
+			return;
+		dropped += (uint64_t)got;
+	}
+}

@@ -1,0 +1,27 @@
+/*
+ * Is the client still there? While a job runs nobody reads the connection, yet a client that hangs up cancels its job and one that only
+ * half-closes does not.
+ *
+ * TCP shows both as the same FIN. They differ when we send: a half-closed peer takes the bytes, a closed one answers with RST. So on a FIN we
+ * send one "100 Continue", which every HTTP/1.1 client must be ready to skip (RFC 9110 section 15.2), and a closed peer's RST then shows as
+ * POLLERR. A Unix socket tells the two apart by itself.
+ */
+#ifndef MAYFLY_HTTP_WATCH_H
+#define MAYFLY_HTTP_WATCH_H
+
+#include <poll.h>
+#include <stdbool.h>
+
+struct http_watch {
+	int fd;              /* not owned; -1: nobody to watch */
+	bool may_probe;      /* HTTP/1.1, and no part of an answer was sent yet */
+	bool is_half_closed; /* the FIN was seen and answered with the probe */
+};
+
+/* What to put into a poll set. */
+struct pollfd http_watch_pollfd(const struct http_watch *watch);
+
+/* Takes what poll said of it. True when the client is gone. */
+bool http_watch_is_gone(struct http_watch *watch, short revents);
+
+#endif

@@ -1,0 +1,157 @@
+#include "job/config.h"
+
+#include "base/num.h"
+#include "limits.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The value of a variable; an empty one counts as unset. */
+static const char *variable(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : NULL;
+}
+
+static const char *variable_or(const char *name, const char *fallback)
+{
+	const char *value = variable(name);
+
+	return value ? value : fallback;
+}
+
+static const struct {
+	const char *name;
+	uint64_t least, most, fallback, unit;
+	size_t offset;
+} number_variables[] = {
+	{"EXECUTOR_PORT", 1, 65535, 8080, 1, offsetof(struct config, port)},
+	{"PORT", 1, 65535, 0, 1, offsetof(struct config, port)},
+	{"MAYFLY_STREAM_MB", 1, 1024, JOB_STREAM_MAX_BYTES / MIB, MIB, offsetof(struct config, stream_bytes)},
+	{"MAYFLY_ARTIFACT_FILES", 0, JOB_ARTIFACT_SCAN_MAX, JOB_ARTIFACT_MAX_COUNT, 1,
+	 offsetof(struct config, artifact_count)},
+	{"MAYFLY_ARTIFACT_FILE_MB", 1, 1024 * 1024, JOB_ARTIFACT_MAX_BYTES / MIB, MIB,
+	 offsetof(struct config, artifact_bytes)},
+	{"MAYFLY_ARTIFACT_TOTAL_MB", 1, 1024 * 1024, JOB_ARTIFACTS_MAX_BYTES / MIB, MIB,
+	 offsetof(struct config, artifacts_bytes)},
+	{"MAX_CONCURRENT_RUNS", 1, SLOT_MAX_COUNT, 0, 1, offsetof(struct config, slots)},
+	{"MAYFLY_SLOT_WAIT_MS", 0, 600000, SLOT_WAIT_MS, 1, offsetof(struct config, slot_wait_ms)},
+	{"ARTIFACT_RETENTION_DAYS", 0, 36500, RETENTION_DEFAULT_DAYS, 1, offsetof(struct config, retention_days)},
+};
+
+static int read_numbers(struct config *config, struct error *err)
+{
+	for (size_t i = 0; i < sizeof(number_variables) / sizeof(number_variables[0]); i++) {
+		uint64_t *place = (uint64_t *)((char *)config + number_variables[i].offset);
+		const char *text = variable(number_variables[i].name);
+		uint64_t value = number_variables[i].fallback;
+
+		if (text && (num_parse(slice_of(text), 10, number_variables[i].most, &value) < 0 ||
+			     value < number_variables[i].least))
+			return error_set(err, 500, "bad_configuration", "%s is \"%s\", but takes a whole number from %llu to %llu",
+					 number_variables[i].name, text, (unsigned long long)number_variables[i].least,
+					 (unsigned long long)number_variables[i].most);
+		/* PORT overrides EXECUTOR_PORT only when it is set: 0 stands for "as before" */
+		if (value || text || !*place)
+			*place = value * number_variables[i].unit;
+	}
+	return 0;
+}
+
+static int set_path(char out[PATH_MAX], struct error *err, const char *name, const char *first, const char *second)
+{
+	int len = snprintf(out, PATH_MAX, "%s%s", first, second);
+
+	if (len < 0 || len >= PATH_MAX || (len > 0 && out[0] != '/'))
+		return error_set(err, 500, "bad_configuration", "%s must be an absolute path of less than %d bytes", name,
+				 PATH_MAX);
+	return 0;
+}
+
+static int read_flag(const char *name, bool *out, struct error *err)
+{
+	const char *text = variable(name);
+
+	if (!text || strcmp(text, "false") == 0 || strcmp(text, "0") == 0)
+		*out = false;
+	else if (strcmp(text, "true") == 0 || strcmp(text, "1") == 0)
+		*out = true;
+	else
+		return error_set(err, 500, "bad_configuration", "%s is \"%s\", but takes true or false", name, text);
+	return 0;
+}
+
+/* Where state lives: an explicit variable, or a folder under one that the session gives us. */
+static int read_places(struct config *config, struct error *err)
+{
+	const char *home = variable_or("HOME", geteuid() == 0 ? "/root" : NULL);
+	const char *storage = variable("AA_STORAGE_PATH");
+	const char *run = variable("MAYFLY_RUN_DIR");
+	const char *runtime = geteuid() == 0 ? "/run" : variable("XDG_RUNTIME_DIR");
+	const char *personal = variable("MAYFLY_CONFIG_DIR");
+
+	if (!storage && !home)
+		return error_set(err, 500, "bad_configuration", "set AA_STORAGE_PATH (HOME is not set either)");
+	if (!run && !runtime)
+		return error_set(err, 500, "bad_configuration", "set MAYFLY_RUN_DIR (XDG_RUNTIME_DIR is not set either)");
+	if (set_path(config->storage, err, "AA_STORAGE_PATH", storage ? storage : home, storage ? "" : "/.aa-storage") < 0 ||
+	    set_path(config->run, err, "MAYFLY_RUN_DIR", run ? run : runtime, run ? "" : "/mayfly") < 0 ||
+	    set_path(config->registry[0], err, "MAYFLY_CONFIG_DIR", personal ? personal : home ? home : "",
+		     personal ? "" : home ? "/.config/mayfly" : "") < 0 ||
+	    set_path(config->registry[1], err, "", "/etc/mayfly", "") < 0 ||
+	    set_path(config->registry[2], err, "MAYFLY_DATA_DIR", variable_or("MAYFLY_DATA_DIR", "/usr/share/mayfly"), "") < 0)
+		return -1;
+	return 0;
+}
+
+static int read_libexec(struct config *config, struct error *err)
+{
+	const char *given = variable("MAYFLY_LIBEXEC_DIR");
+	char self[PATH_MAX];
+
+	if (given)
+		return set_path(config->libexec, err, "MAYFLY_LIBEXEC_DIR", given, "");
+
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (len <= 0)
+		return error_set_errno(err, 500, "bad_configuration", "set MAYFLY_LIBEXEC_DIR: /proc/self/exe cannot be read");
+	self[len] = '\0';
+	*strrchr(self, '/') = '\0';
+	return set_path(config->libexec, err, "MAYFLY_LIBEXEC_DIR", self, "");
+}
+
+static int read_instance(struct config *config, struct error *err)
+{
+	const char *name = variable_or("MAYFLY_INSTANCE", "mayfly");
+	size_t len = strlen(name);
+
+	if (len > 32 || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != len)
+		return error_set(err, 500, "bad_configuration", "MAYFLY_INSTANCE takes 1 to 32 of a-z, 0-9 and '-'");
+	config->instance = name;
+	return 0;
+}
+
+int config_read(struct config *out, struct error *err)
+{
+	struct config config = {
+		.bind = variable_or("BIND", "127.0.0.1"),
+		.public_base_url = variable("PUBLIC_BASE_URL"),
+		.allowed_hosts = variable("ALLOWED_HOSTS"),
+		.executor_api_key = variable("EXECUTOR_API_KEY"),
+	};
+
+	if (read_numbers(&config, err) < 0 || read_flag("DEBUG_UI", &config.debug_ui, err) < 0 ||
+	    read_places(&config, err) < 0 || read_libexec(&config, err) < 0 || read_instance(&config, err) < 0)
+		return -1;
+	if (config.slots == 0) {
+		long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+		config.slots = cpus > 2 ? (uint64_t)cpus * 2 : 4;
+	}
+	*out = config;
+	return 0;
+}

@@ -1,0 +1,43 @@
+/*
+ * The one configuration: environment variables, read once, validated, with defaults from limits.h.
+ * Under systemd they come from /etc/mayfly/mayfly.conf (EnvironmentFile=).
+ */
+#ifndef MAYFLY_JOB_CONFIG_H
+#define MAYFLY_JOB_CONFIG_H
+
+#include "base/error.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CONFIG_REGISTRY_DIRS 3
+
+struct config {
+	const char *bind;            /* BIND, 127.0.0.1 */
+	uint64_t port;               /* PORT or EXECUTOR_PORT, 8080 */
+	const char *public_base_url; /* PUBLIC_BASE_URL or NULL */
+	const char *allowed_hosts;   /* ALLOWED_HOSTS or NULL */
+	bool debug_ui;               /* DEBUG_UI=true|1 */
+	const char *executor_api_key; /* EXECUTOR_API_KEY or NULL */
+	char storage[PATH_MAX];      /* AA_STORAGE_PATH, ~/.aa-storage */
+	char run[PATH_MAX]; /* MAYFLY_RUN_DIR; /run/mayfly for root, $XDG_RUNTIME_DIR/mayfly */
+	const char
+		*instance; /* MAYFLY_INSTANCE, "mayfly": labels our containers; [a-z0-9-]{1,32} */
+	/* drop-in folders, most important first; the missing are skipped: MAYFLY_CONFIG_DIR or
+	   ~/.config/mayfly, /etc/mayfly, MAYFLY_DATA_DIR or /usr/share/mayfly */
+	char registry[CONFIG_REGISTRY_DIRS][PATH_MAX];
+	char libexec[PATH_MAX]; /* MAYFLY_LIBEXEC_DIR; where our other programs lie; by default this
+				   program's own folder */
+	uint64_t stream_bytes;  /* MAYFLY_STREAM_MB */
+	uint64_t artifact_count, artifact_bytes, artifacts_bytes;
+	uint64_t slots; /* MAX_CONCURRENT_RUNS; by default twice the number of CPUs, at least 4 */
+	uint64_t slot_wait_ms;   /* MAYFLY_SLOT_WAIT_MS */
+	uint64_t retention_days; /* ARTIFACT_RETENTION_DAYS; 0 keeps */
+};
+
+/* Reads the environment. The strings live as long as the environment does. 0, or -1 with *err: 500
+   "bad_configuration", naming the variable and what it takes. */
+MUST_USE int config_read(struct config *out, struct error *err);
+
+#endif

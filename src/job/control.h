@@ -1,0 +1,32 @@
+/*
+ * The fields of JOB and EXIT frames: what the host asks of mayfly-init and what it hears back. One
+ * header for both ends.
+ *
+ * JOB (order free but for argv and env, which may repeat):
+ *   argv=…               one per argument, the first looked up in env's PATH when it has no slash
+ *   env=NAME=value       the program's whole environment
+ *   cwd=/workspace       absolute; inputs are written beneath it and artifacts collected from it
+ *   wall_ms=…            1…; from GO to the time-out
+ *   cpu_ms=…             0: no budget
+ *   stream_bytes=…       of each of stdout and stderr; past it they are drained and marked
+ * truncated artifact_count= artifact_bytes= artifacts_bytes=   caps of what is collected; count 0:
+ * nothing is
+ *
+ * EXIT:
+ *   reason=exited|signaled|timeout|cpu|oom|cancelled|not_started
+ *   code=…  signal=…     as wait(2) says
+ *   wall_us= cpu_us= max_rss_bytes=
+ *   stdout_truncated=0|1 stderr_truncated=0|1
+ *   message=…            with not_started: why, one line
+ */
+#ifndef MAYFLY_JOB_CONTROL_H
+#define MAYFLY_JOB_CONTROL_H
+
+#define CONTROL_DIR  "/run/mayfly" /* inside the container: the folder's mount */
+#define CONTROL_NAME "control" /* the socket; init binds CONTROL_NAME_NEW, listens, then renames   \
+				*/
+#define CONTROL_NAME_NEW  "control.new"
+#define CONTROL_INIT_PATH "/run/mayfly-init" /* inside the container: init's own mount */
+#define CONTROL_SKIPPED_MORE "…more" /* the last SKIPPED: what is past a cap on counts and not named */
+
+#endif

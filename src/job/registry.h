@@ -1,0 +1,54 @@
+/*
+ * The drop-in registries: languages, templates and tools are files, one per entry, in up to
+ * CONFIG_REGISTRY_DIRS folders.
+ *
+ * Rules:
+ *  1. The first folder that has a file NAME.json wins whole; nothing is merged.
+ *  2. A missing folder is an empty one. What a file says is the reader's business: a broken file
+ * harms no other.
+ *  3. A name is 1 to REGISTRY_NAME_MAX_BYTES bytes of a-z, 0-9, '_' and '-': no other file is an
+ * entry.
+ */
+#ifndef MAYFLY_JOB_REGISTRY_H
+#define MAYFLY_JOB_REGISTRY_H
+
+#include "base/slice.h"
+#include "job/config.h"
+#include "limits.h"
+
+#define REGISTRY_TOOLS     "tools.d"
+#define REGISTRY_TEMPLATES "templates.d"
+#define REGISTRY_RUNTIMES  "runtimes.d"
+
+struct registry_names {
+	char (*names)[REGISTRY_NAME_MAX_BYTES + 1]; /* sorted by bytes, each once */
+	size_t count;
+};
+
+struct registry_file {
+	char path[PATH_MAX]; /* where it was found, for messages */
+	char *data;          /* owned, NUL-terminated */
+	size_t len;          /* bytes, without the NUL */
+};
+
+#define _cleanup_registry_names_ __attribute__((cleanup(registry_names_free)))
+#define _cleanup_registry_file_  __attribute__((cleanup(registry_file_free)))
+
+/* True for a name by rule 3. */
+bool registry_is_name(struct slice name);
+
+/* The names of all entries of a kind (REGISTRY_TOOLS…). The caller frees *out. 0, or -1 with *err:
+   500 "registry_unreadable", "registry_too_large" (more than REGISTRY_MAX_COUNT), "out_of_memory".
+ */
+MUST_USE int registry_names(const struct config *config, const char *kind,
+			    struct registry_names *out, struct error *err);
+void registry_names_free(struct registry_names *names);
+
+/* Reads the entry of that name. The caller frees *out. 0, or -1 with *err: 404 "registry_no_entry";
+   500 "registry_unreadable", also for what is not a regular file or larger than
+   REGISTRY_FILE_MAX_BYTES. */
+MUST_USE int registry_open(const struct config *config, const char *kind, struct slice name,
+			   struct registry_file *out, struct error *err);
+void registry_file_free(struct registry_file *file);
+
+#endif

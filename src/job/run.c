@@ -1,0 +1,330 @@
+#include "job/run.h"
+
+#include "base/cleanup.h"
+#include "base/frame.h"
+#include "base/io.h"
+#include "base/num.h"
+#include "job/control.h"
+#include "job/engine_protocol.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#define SEND_AT_BYTES (64 * KIB) /* frames going down are gathered to about this much before a write */
+
+int job_connect(const struct config *config, const char *folder, int *out, struct error *err)
+{
+	char path[PATH_MAX + sizeof(JOBS_DIR_NAME) + 1];
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct stat status;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", config->run, JOBS_DIR_NAME);
+
+	_cleanup_close_ int jobs = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int dir = jobs < 0 ? -1 : openat(jobs, folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int name = dir < 0 ? -1 : openat(dir, CONTROL_NAME, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (name < 0 || fstat(name, &status) < 0)
+		return error_set_errno(err, 502, "control_failed", "The container's control socket cannot be opened");
+	if (!S_ISSOCK(status.st_mode))
+		return error_set(err, 502, "control_failed", "The container put something else in its control socket's place");
+
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", name);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return error_set_errno(err, 502, "control_failed", "The container does not answer");
+	*out = steal_fd(&fd);
+	return 0;
+}
+
+static int add_request(const struct job *job, struct buf *fields)
+{
+	for (unsigned i = 0; i < job->argc; i++)
+		if (field_add(fields, "argv", job->argv[i]) < 0)
+			return -1;
+	for (unsigned i = 0; i < job->env_count; i++)
+		if (field_add(fields, "env", job->env[i]) < 0)
+			return -1;
+	return field_add(fields, "cwd", slice_of(job->cwd)) < 0 || field_add_number(fields, "wall_ms", job->wall_ms) < 0 ||
+			       field_add_number(fields, "cpu_ms", job->cpu_ms) < 0 ||
+			       field_add_number(fields, "stream_bytes", job->stream_bytes) < 0 ||
+			       field_add_number(fields, "artifact_count", job->artifact_count) < 0 ||
+			       field_add_number(fields, "artifact_bytes", job->artifact_bytes) < 0 ||
+			       field_add_number(fields, "artifacts_bytes", job->artifacts_bytes) < 0
+		       ? -1
+		       : 0;
+}
+
+/* Frames on their way down, gathered so that a usual job takes one write. */
+struct sender {
+	int fd;
+	deadline_ms deadline;
+	struct buf frames;
+};
+
+static int flush(struct sender *sender)
+{
+	int sent = io_send_all(sender->fd, sender->frames.data, sender->frames.len, sender->deadline);
+
+	sender->frames.len = 0;
+	return sent;
+}
+
+static int put(struct sender *sender, uint8_t type, struct slice payload)
+{
+	if (frame_append(&sender->frames, type, payload) < 0)
+		return -1;
+	return sender->frames.len < SEND_AT_BYTES ? 0 : flush(sender);
+}
+
+/* Bytes of any length, in frames of their kind. */
+static int put_pieces(struct sender *sender, uint8_t type, struct slice data)
+{
+	while (data.len) {
+		struct slice piece = {data.data, data.len < FRAME_DATA_MAX_BYTES ? data.len : FRAME_DATA_MAX_BYTES};
+
+		if (put(sender, type, piece) < 0)
+			return -1;
+		data.data += piece.len;
+		data.len -= piece.len;
+	}
+	return 0;
+}
+
+static int send_job(const struct job *job, int control, struct error *err)
+{
+	_cleanup_buf_ struct buf fields = buf_new(FRAME_JOB_MAX_BYTES);
+	struct sender sender = {
+		.fd = control,
+		.deadline = deadline_in(HTTP_BODY_DEADLINE_MS),
+		.frames = buf_new(SEND_AT_BYTES + FRAME_JOB_MAX_BYTES + FRAME_DATA_MAX_BYTES),
+	};
+
+	if (add_request(job, &fields) < 0)
+		return error_set(err, 400, "job_too_large", "Arguments and environment pass %llu bytes",
+				 (unsigned long long)FRAME_JOB_MAX_BYTES);
+
+	int sent = put(&sender, FRAME_JOB, buf_slice(&fields));
+
+	for (unsigned i = 0; sent == 0 && i < job->input_count; i++) {
+		sent = put(&sender, FRAME_FILE, job->inputs[i].path);
+		if (sent == 0)
+			sent = put_pieces(&sender, FRAME_DATA, job->inputs[i].data);
+	}
+	if (sent == 0)
+		sent = put_pieces(&sender, FRAME_STDIN, job->standard_input);
+	if (sent == 0)
+		sent = put(&sender, FRAME_GO, SLICE_LITERAL(""));
+	if (sent == 0)
+		sent = flush(&sender);
+	buf_free(&sender.frames);
+	return sent < 0 ? error_set_errno(err, 502, "control_failed", "The container does not take the job") : 0;
+}
+
+static const struct {
+	const char *name;
+	enum job_reason reason;
+} reasons[] = {
+	{"exited", JOB_EXITED}, {"signaled", JOB_SIGNALED},   {"timeout", JOB_TIMEOUT},         {"cpu", JOB_CPU},
+	{"oom", JOB_OOM},       {"cancelled", JOB_CANCELLED}, {"not_started", JOB_NOT_STARTED},
+};
+
+static int take_reason(struct slice value, enum job_reason *out)
+{
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (slice_eq(value, reasons[i].name)) {
+			*out = reasons[i].reason;
+			return 0;
+		}
+	return -1;
+}
+
+static int take_exit(struct slice fields, struct job_result *result, struct error *err)
+{
+	uint64_t code = 0, signal = 0, out = 0, errors = 0;
+	struct slice key, value, message = SLICE_LITERAL("");
+	bool has_reason = false;
+	const struct {
+		const char *key;
+		uint64_t max, *place;
+	} numbers[] = {
+		{"code", 255, &code},          {"signal", 127, &signal},
+		{"stdout_truncated", 1, &out}, {"stderr_truncated", 1, &errors},
+		{"wall_us", INT64_MAX, &result->wall_us}, {"cpu_us", INT64_MAX, &result->cpu_us},
+		{"max_rss_bytes", INT64_MAX, &result->max_rss_bytes},
+	};
+
+	while (field_next(&fields, &key, &value)) {
+		if (slice_eq(key, "reason")) {
+			if (take_reason(value, &result->reason) < 0)
+				break;
+			has_reason = true;
+		}
+		if (slice_eq(key, "message"))
+			message = value;
+		for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+			if (slice_eq(key, numbers[i].key) && num_parse(value, 10, numbers[i].max, numbers[i].place) < 0)
+				return error_set(err, 502, "control_failed", "The container reported an impossible %s", numbers[i].key);
+	}
+	if (!has_reason || fields.len)
+		return error_set(err, 502, "control_failed", "The container's report is malformed");
+	result->code = (int)code;
+	result->signal = (int)signal;
+	result->stdout_truncated = out;
+	result->stderr_truncated = errors;
+	(void)snprintf(result->message, sizeof(result->message), "%.*s", (int)message.len, message.data);
+	return 0;
+}
+
+/*
+ *             | before EXIT        | after EXIT
+ * STDOUT/ERR  | store, tell        | refuse
+ * EXIT        | note               | refuse
+ * FILE, DATA, | refuse             | store
+ * SKIPPED     |                    |
+ * END         | refuse             | done
+ */
+struct run {
+	struct storage *storage;
+	const struct job_listener *listener;
+	struct job_result result;
+	uint64_t stream_left[2];
+	bool has_exited, is_done;
+};
+
+static int take_stream(struct run *run, bool is_stderr, struct slice data, struct error *err)
+{
+	/* init caps too; this is the cap that holds when init is not itself any more */
+	if (data.len > run->stream_left[is_stderr])
+		return error_set(err, 502, "control_failed", "The container sends more output than it may");
+	run->stream_left[is_stderr] -= data.len;
+	run->listener->stream(run->listener->context, is_stderr, data);
+	return storage_append_stream(run->storage, is_stderr, data, err);
+}
+
+static int take_frame(struct run *run, const struct frame *frame, struct error *err)
+{
+	if (!run->has_exited) {
+		if (frame->type == FRAME_STDOUT || frame->type == FRAME_STDERR)
+			return take_stream(run, frame->type == FRAME_STDERR, frame->payload, err);
+		if (frame->type == FRAME_EXIT) {
+			run->has_exited = true;
+			return take_exit(frame->payload, &run->result, err);
+		}
+	} else {
+		if (frame->type == FRAME_FILE)
+			return storage_begin_file(run->storage, frame->payload, err);
+		if (frame->type == FRAME_DATA)
+			return storage_append_file(run->storage, frame->payload, err);
+		if (frame->type == FRAME_SKIPPED)
+			return storage_note_skipped(run->storage, frame->payload, err);
+		if (frame->type == FRAME_END) {
+			run->is_done = true;
+			return 0;
+		}
+	}
+	return error_set(err, 502, "control_failed", "The container sent a frame of type '%c' out of turn", frame->type);
+}
+
+/* Takes every frame that is in the buffer. */
+static int take_frames(struct run *run, struct frame_reader *reader, struct error *err)
+{
+	struct frame frame;
+	int found;
+
+	while (!run->is_done && (found = frame_reader_next(reader, &frame, err)) != 0)
+		if (found < 0 || take_frame(run, &frame, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* Waits for the container or the client. 0 when the container has something (or has closed). */
+static int wait_for_frames(int control, struct http_watch *watch, deadline_ms deadline, struct error *err)
+{
+	for (;;) {
+		struct pollfd polls[2] = {{.fd = control, .events = POLLIN}, http_watch_pollfd(watch)};
+		int ready = poll(polls, 2, deadline_left_ms(deadline));
+
+		if (ready < 0 && errno != EINTR)
+			return error_set_errno(err, 502, "control_failed", "waiting failed");
+		if (ready == 0)
+			return error_set(err, 504, "job_overdue", "The container did not end in time and was removed");
+		if (ready > 0 && polls[1].revents && http_watch_is_gone(watch, polls[1].revents))
+			return error_set(err, 0, "client_gone", "the client hung up");
+		if (ready > 0 && polls[0].revents)
+			return 0;
+	}
+}
+
+static int receive(struct run *run, struct frame_reader *reader, struct http_watch *watch, deadline_ms deadline,
+		   struct error *err)
+{
+	while (!run->is_done) {
+		if (wait_for_frames(reader->fd, watch, deadline, err) < 0)
+			return -1;
+
+		ssize_t got = frame_reader_fill(reader);
+
+		if (got < 0 && errno != ECONNRESET)
+			return error_set_errno(err, 502, "control_failed", "The container's answer cannot be read");
+		if (got <= 0 && run->has_exited)
+			return error_set(err, 502, "control_failed", "The container ended while its files were collected");
+		if (got <= 0) {
+			run->result = (struct job_result){.reason = JOB_LOST, .signal = SIGKILL};
+			return 0;
+		}
+		if (take_frames(run, reader, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int job_run(const struct job *job, int control, struct storage *storage, const struct job_listener *listener,
+	    struct http_watch *watch, struct job_result *out, struct error *err)
+{
+	struct run run = {
+		.storage = storage,
+		.listener = listener,
+		.stream_left = {job->stream_bytes, job->stream_bytes},
+	};
+
+	if (send_job(job, control, err) < 0)
+		return -1;
+
+	struct frame_reader reader = frame_reader_new(control);
+	int received = receive(&run, &reader, watch, deadline_in((int64_t)job->wall_ms + JOB_GRACE_MS), err);
+
+	frame_reader_free(&reader);
+	if (received < 0)
+		return -1;
+	*out = run.result;
+	return 0;
+}
+
+int job_exit_code(const struct job_result *result)
+{
+	switch (result->reason) {
+	case JOB_TIMEOUT:
+		return -1;
+	case JOB_OOM:
+	case JOB_CPU:
+	case JOB_LOST:
+		return 128 + SIGKILL;
+	case JOB_SIGNALED:
+	case JOB_CANCELLED:
+		return 128 + result->signal;
+	case JOB_NOT_STARTED:
+		return 127;
+	case JOB_EXITED:
+		break;
+	}
+	return result->code;
+}

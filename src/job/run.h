@@ -1,0 +1,76 @@
+/*
+ * Running one job over a container's control socket: down goes what is to run, up comes what it did.
+ *
+ * Rules:
+ *  1. The container is hostile: frames are bounded (base/frame.h), come in the order of the protocol or end the job, and what they name is
+ *     checked again by whoever stores it.
+ *  2. The socket is opened by O_PATH|O_NOFOLLOW, checked to be one, and connected through /proc/self/fd: never by path.
+ *  3. Everything ends by an absolute deadline, whatever the container does.
+ */
+#ifndef MAYFLY_JOB_RUN_H
+#define MAYFLY_JOB_RUN_H
+
+#include "base/deadline.h"
+#include "base/slice.h"
+#include "http/watch.h"
+#include "job/config.h"
+#include "job/storage.h"
+#include "limits.h"
+
+#include <stdint.h>
+
+struct job_input {
+	struct slice path, data;
+};
+
+struct job {
+	struct slice argv[JOB_ARGV_MAX_COUNT];
+	unsigned argc;
+	struct slice env[JOB_ENV_MAX_COUNT]; /* NAME=value */
+	unsigned env_count;
+	const char *cwd;
+	uint64_t wall_ms, cpu_ms; /* cpu_ms 0: no budget */
+	uint64_t stream_bytes, artifact_count, artifact_bytes, artifacts_bytes;
+	const struct job_input *inputs;
+	unsigned input_count;
+	struct slice standard_input;
+};
+
+enum job_reason {
+	JOB_EXITED,
+	JOB_SIGNALED,
+	JOB_TIMEOUT,
+	JOB_CPU,
+	JOB_OOM,
+	JOB_CANCELLED,
+	JOB_NOT_STARTED,
+	JOB_LOST, /* the container ended without a word: its memory was used up, or it was removed */
+};
+
+struct job_result {
+	enum job_reason reason;
+	int code, signal; /* as wait(2) says */
+	uint64_t wall_us, cpu_us, max_rss_bytes;
+	bool stdout_truncated, stderr_truncated;
+	char message[256]; /* with JOB_NOT_STARTED */
+};
+
+/* Hears of output as it arrives. */
+struct job_listener {
+	void *context;
+	void (*stream)(void *context, bool is_stderr, struct slice data);
+};
+
+/* Connects to the container whose folder is beneath <run>/jobs (rule 2). *out is the caller's. 0, or -1 with *err: 502 "control_failed". */
+MUST_USE int job_connect(const struct config *config, const char *folder, int *out, struct error *err);
+
+/* Runs the job over control, storing streams and artifacts in storage. 0 and *out for every program that was started or could not be, or -1 with
+   *err: status 0 "client_gone"; 502 "control_failed", "frame_…"; 504 "job_overdue"; what storage says. */
+MUST_USE int job_run(const struct job *job, int control, struct storage *storage, const struct job_listener *listener,
+		     struct http_watch *watch, struct job_result *out, struct error *err);
+
+/* The exit code that a client is shown: -1 for a time-out, 137 when memory or the CPU budget ran out, 128+n for signal n, 127 for a program that could not
+   be started. */
+int job_exit_code(const struct job_result *result);
+
+#endif

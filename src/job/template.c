@@ -1,0 +1,219 @@
+/* Templates; the rules are in the header. */
+#include "job/template.h"
+
+#include "base/num.h"
+#include "job/registry.h"
+#include "json/json.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* One row per number. The variable, where there is one, gives the value of a file that leaves the
+ * field out. */
+static const struct {
+	const char *field, *variable;
+	uint64_t least, most, fallback;
+	size_t offset;
+} numbers[] = {
+#define NUMBER(field, variable, least, most, fallback)                                             \
+	{                                                                                          \
+#field, variable, least, most, fallback, offsetof(struct template, field)          \
+	}
+	NUMBER(uid, NULL, 1, RUNNER_ID_MAX, RUNNER_ID),
+	NUMBER(gid, NULL, 1, RUNNER_ID_MAX, RUNNER_ID),
+	NUMBER(memory_mb, "MAYFLY_MEMORY_MB", MEMORY_MIN_MB, MEMORY_MAX_MB, DEFAULT_MEMORY_MB),
+	NUMBER(pids, "MAYFLY_PIDS", PIDS_MIN, PIDS_MAX, DEFAULT_PIDS),
+	NUMBER(cpu_percent, "MAYFLY_CPU_PERCENT", 1, CPU_PERCENT_MAX, DEFAULT_CPU_PERCENT),
+	NUMBER(workspace_mb, "MAYFLY_WORKSPACE_MB", 1, TMPFS_MAX_MB, DEFAULT_WORKSPACE_MB),
+	NUMBER(tmp_mb, "MAYFLY_TMP_MB", 1, TMPFS_MAX_MB, DEFAULT_TMP_MB),
+	NUMBER(shm_mb, "MAYFLY_SHM_MB", 1, TMPFS_MAX_MB, DEFAULT_SHM_MB),
+	NUMBER(nofile, "MAYFLY_NOFILE", NOFILE_MIN, NOFILE_MAX, DEFAULT_NOFILE),
+	NUMBER(nproc, "MAYFLY_NPROC", NPROC_MIN, NPROC_MAX, DEFAULT_NPROC),
+	NUMBER(fsize_mb, "MAYFLY_FSIZE_MB", 1, TMPFS_MAX_MB, DEFAULT_FSIZE_MB),
+	NUMBER(timeout_s, NULL, TIMEOUT_MIN_S, TIMEOUT_MAX_S, TIMEOUT_DEFAULT_S),
+	NUMBER(timeout_max_s, NULL, TIMEOUT_MIN_S, TIMEOUT_MAX_S, TIMEOUT_MAX_S),
+#undef NUMBER
+};
+
+#define NUMBER_COUNT (sizeof(numbers) / sizeof(numbers[0]))
+
+static const struct {
+	const char *field;
+	size_t offset;
+	size_t size; /* bytes, with the NUL */
+} texts[] = {
+	{"name", offsetof(struct template, name), sizeof(((struct template *)0)->name)},
+	{"description", offsetof(struct template, description), TEMPLATE_TEXT_BYTES},
+	{"image", offsetof(struct template, image), TEMPLATE_TEXT_BYTES},
+};
+
+#define TEXT_COUNT (sizeof(texts) / sizeof(texts[0]))
+
+static uint64_t *number_place(struct template *template, size_t row)
+{
+	return (uint64_t *)((char *)template + numbers[row].offset);
+}
+
+/* Rule 3. */
+static int set_defaults(struct template *template, struct error *err)
+{
+	for (size_t i = 0; i < NUMBER_COUNT; i++) {
+		const char *text = numbers[i].variable ? getenv(numbers[i].variable) : NULL;
+		uint64_t value = numbers[i].fallback;
+
+		if (text && *text &&
+		    (num_parse(slice_of(text), 10, numbers[i].most, &value) < 0 ||
+		     value < numbers[i].least))
+			return error_set(err, 500, "bad_configuration",
+					 "%s is \"%.64s\", but takes a whole number from %" PRIu64
+					 " to %" PRIu64,
+					 numbers[i].variable, text, numbers[i].least,
+					 numbers[i].most);
+		*number_place(template, i) = value;
+	}
+	return 0;
+}
+
+/* The line where a field stands, or 1: jansson keeps no positions, so its name is looked for. */
+static unsigned line_of(const struct registry_file *file, const char *field)
+{
+	size_t len = strlen(field);
+	const char *end = file->data + file->len;
+	unsigned line = 1;
+
+	for (const char *at = file->data; at < end; at++) {
+		if (*at == '\n')
+			line++;
+		if (*at != '"' || (size_t)(end - at) < len + 2 || memcmp(at + 1, field, len) != 0 ||
+		    at[len + 1] != '"')
+			continue;
+
+		const char *after = at + len + 2;
+
+		after += strspn(after, " \t\r\n");
+		if (*after == ':')
+			return line;
+	}
+	return 1;
+}
+
+__attribute__((format(printf, 4, 5))) static int bad_field(struct error *err,
+							   const struct registry_file *file,
+							   const char *field, const char *format,
+							   ...)
+{
+	char what[128];
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(what, sizeof(what), format, arguments);
+	va_end(arguments);
+	return error_set(err, 500, "bad_template", "%.256s:%u: \"%.64s\" %s", file->path,
+			 line_of(file, field), field, what);
+}
+
+static int take_number(struct template *template, size_t row, const json_t *value,
+		       const struct registry_file *file, struct error *err)
+{
+	json_int_t number = json_integer_value(value);
+
+	if (!json_is_integer(value) || number < 0 || (uint64_t)number < numbers[row].least ||
+	    (uint64_t)number > numbers[row].most)
+		return bad_field(err, file, numbers[row].field,
+				 "takes a whole number from %" PRIu64 " to %" PRIu64,
+				 numbers[row].least, numbers[row].most);
+	*number_place(template, row) = (uint64_t)number;
+	return 0;
+}
+
+static int take_text(struct template *template, size_t row, const json_t *value,
+		     const struct registry_file *file, struct error *err)
+{
+	size_t len = json_string_length(value);
+
+	if (!json_is_string(value) || len == 0 || len >= texts[row].size)
+		return bad_field(err, file, texts[row].field, "takes a text of 1 to %zu bytes",
+				 texts[row].size - 1);
+	memcpy((char *)template + texts[row].offset, json_string_value(value), len + 1);
+	return 0;
+}
+
+static int take_field(struct template *template, const char *field, const json_t *value,
+		      const struct registry_file *file, struct error *err)
+{
+	for (size_t i = 0; i < NUMBER_COUNT; i++)
+		if (strcmp(field, numbers[i].field) == 0)
+			return take_number(template, i, value, file, err);
+	for (size_t i = 0; i < TEXT_COUNT; i++)
+		if (strcmp(field, texts[i].field) == 0)
+			return take_text(template, i, value, file, err);
+	if (strcmp(field, "network") != 0)
+		return bad_field(err, file, field, "is not a field of a template");
+	if (!json_is_boolean(value))
+		return bad_field(err, file, field, "takes true or false");
+	template->network = json_is_true(value);
+	return 0;
+}
+
+/* Printable ASCII without blanks: what image names are made of (OCI distribution specification,
+ * "Pulling manifests"). */
+static bool is_image_name(const char *image)
+{
+	for (; *image; image++)
+		if (*image <= ' ' || *image > '~')
+			return false;
+	return true;
+}
+
+static int check_whole(const struct template *template, struct slice name,
+		       const struct registry_file *file, struct error *err)
+{
+	if (!slice_eq(name, template->name))
+		return bad_field(err, file, "name", "must be the file's own name, %.*s",
+				 (int)name.len, name.data);
+	if (!*template->image)
+		return bad_field(err, file, "image", "is missing");
+	if (!is_image_name(template->image))
+		return bad_field(err, file, "image", "holds blanks or bytes that are not ASCII");
+	if (template->timeout_s > template->timeout_max_s)
+		return bad_field(err, file, "timeout_s", "is more than timeout_max_s");
+	return 0;
+}
+
+static int parse(const struct registry_file *file, struct template *template, struct slice name,
+		 struct error *err)
+{
+	_cleanup_json_ json_t *root = NULL;
+	struct error why;
+	const char *field;
+	json_t *value;
+
+	if (json_parse((struct slice){file->data, file->len}, &root, &why) < 0)
+		return error_set(err, 500, "bad_template", "%.256s: %.200s", file->path,
+				 why.message);
+	if (!json_is_object(root))
+		return error_set(err, 500, "bad_template", "%.256s:1: must hold one object",
+				 file->path);
+	json_object_foreach(root, field,
+			    value) if (take_field(template, field, value, file, err) < 0) return -1;
+	return check_whole(template, name, file, err);
+}
+
+int template_load(const struct config *config, struct slice name, struct template *out,
+		  struct error *err)
+{
+	_cleanup_registry_file_ struct registry_file file = {0};
+	struct template template = {0};
+
+	if (registry_open(config, REGISTRY_TEMPLATES, name, &file, err) < 0)
+		return err->status == 404 ? error_set(err, 404, "not_found",
+						      "There is no template of that name")
+					  : -1;
+	memcpy(template.name, name.data, name.len);
+	if (set_defaults(&template, err) < 0 || parse(&file, &template, name, err) < 0)
+		return -1;
+	*out = template;
+	return 0;
+}

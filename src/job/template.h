@@ -1,0 +1,52 @@
+/*
+ * Templates: what a container is made of and what it may use at most. A template is a file
+ * templates.d/NAME.json in a registry (job/registry.h).
+ *
+ * Rules:
+ *  1. A template is plain data: whoever knows its numbers can reach no engine with them.
+ *  2. An unknown field, a wrong type, a number out of bounds is an error which names file, line and
+ * field.
+ *  3. A limit that a file leaves out is the operator's (an environment variable), else the default
+ * of limits.h.
+ *  4. The user is never root.
+ *
+ * Fields: name (if there, the file's own), description, image (required), uid, gid, network
+ * (boolean), and those of struct template that are numbers, by the same names.
+ */
+#ifndef MAYFLY_JOB_TEMPLATE_H
+#define MAYFLY_JOB_TEMPLATE_H
+
+#include "base/error.h"
+#include "base/slice.h"
+#include "job/config.h"
+#include "limits.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct template
+{
+	char name[REGISTRY_NAME_MAX_BYTES + 1];
+	char description[TEMPLATE_TEXT_BYTES];
+	char image[TEMPLATE_TEXT_BYTES];
+	uint64_t uid, gid;
+	bool network;          /* false: nothing but a loopback of its own */
+	uint64_t memory_mb;    /* MAYFLY_MEMORY_MB; swap is never more */
+	uint64_t pids;         /* MAYFLY_PIDS */
+	uint64_t cpu_percent;  /* MAYFLY_CPU_PERCENT; 100 is one CPU */
+	uint64_t workspace_mb; /* MAYFLY_WORKSPACE_MB */
+	uint64_t tmp_mb;       /* MAYFLY_TMP_MB */
+	uint64_t shm_mb;       /* MAYFLY_SHM_MB */
+	uint64_t nofile;       /* MAYFLY_NOFILE */
+	uint64_t nproc;        /* MAYFLY_NPROC */
+	uint64_t fsize_mb;     /* MAYFLY_FSIZE_MB */
+	uint64_t timeout_s;    /* of a job that names none */
+	uint64_t timeout_max_s;
+};
+
+/* Reads a template. 0, or -1 with *err: 404 "not_found"; 500 "bad_template" (rule 2),
+   "bad_configuration" (a variable of rule 3), and what registry_open says. */
+MUST_USE int template_load(const struct config *config, struct slice name, struct template *out,
+			   struct error *err);
+
+#endif

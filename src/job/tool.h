@@ -1,0 +1,45 @@
+/*
+ * Tools and runtimes: drop-in files (job/registry.h) turned into jobs.
+ *
+ * tools.d/NAME.json:
+ *   description   text
+ *   parameters    {field: schema} (json/schema.h); format "runtime" stands for an enum of the installed runtimes
+ *   template      name of the container's template, "default" when left out
+ *   runtime       name of a runtime, whose argv comes first; may be "{parameter}"
+ *   argv          the command's arguments; an argument that is "{parameter}" as a whole becomes that parameter's value, nothing else does
+ *   files         [{"path", "content"}], each literal or "{parameter}"
+ *   timeoutText   begins the line that a time-out adds to stderr
+ * runtimes.d/NAME.json:
+ *   description, argv
+ */
+#ifndef MAYFLY_JOB_TOOL_H
+#define MAYFLY_JOB_TOOL_H
+
+#include "job/config.h"
+#include "job/registry.h"
+#include "job/run.h"
+#include "json/json.h"
+
+struct tool {
+	json_t *definition;     /* owned: the whole file */
+	json_t *runtime;        /* owned: the runtime's file, once tool_job has chosen it */
+	const json_t *parameters;
+	char dashed_name[JOB_NAME_MAX_BYTES + 3]; /* "./-name": a file's name that would read as an option */
+	const char *name, *description, *template, *timeout_text; /* name is the caller's, the others definition's */
+};
+
+#define _cleanup_tool_ __attribute__((cleanup(tool_free)))
+
+/* Reads a tool's file. name must outlive *out, which the caller frees. 0, or -1 with *err: 404 "unknown_tool"; 500 "bad_tool", naming file and field. */
+MUST_USE int tool_load(const struct config *config, const char *name, struct tool *out, struct error *err);
+void tool_free(struct tool *tool);
+
+/* What GET /tools shows of it: {"description","parameters"}; the caller's. NULL when memory is out. */
+json_t *tool_describe(const struct tool *tool);
+
+/* Fills argv and inputs of job from validated values; its slices point into tool and values, which must outlive it. inputs has room for
+   JOB_INPUT_MAX_COUNT. 0, or -1 with *err. */
+MUST_USE int tool_job(const struct config *config, struct tool *tool, const json_t *values, struct job *job,
+		      struct job_input *inputs, struct error *err);
+
+#endif

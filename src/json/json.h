@@ -1,0 +1,30 @@
+/*
+ * A thin, strict skin over jansson: no duplicate keys, no trailing bytes, no NUL in strings,
+ * bounded depth. Compact and clean UTF-8 on the way out.
+ */
+#ifndef MAYFLY_JSON_JSON_H
+#define MAYFLY_JSON_JSON_H
+
+#include "base/buf.h"
+#include "base/error.h"
+
+#include <jansson.h>
+
+static inline void cleanup_json(json_t **value)
+{
+	json_decref(*value);
+}
+
+#define _cleanup_json_ __attribute__((cleanup(cleanup_json)))
+
+/* Parses a whole text (RFC 8259). The caller owns *out. 0, or -1 with *err: 400 "bad_json" (line,
+ * column, what is wrong), "json_too_deep". */
+MUST_USE int json_parse(struct slice text, json_t **out, struct error *err);
+
+/* A new string of text with what is not UTF-8 replaced by U+FFFD; NULL when memory is out. */
+json_t *json_clean_string(struct slice text);
+
+/* Appends value, compact. 0, or -1 as buf_append. */
+MUST_USE int json_write(const json_t *value, struct buf *out);
+
+#endif

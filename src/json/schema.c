@@ -1,0 +1,221 @@
+#include "json/schema.h"
+
+#include "base/fs.h"
+#include "limits.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MESSAGE_MAX_BYTES (4 * KIB)
+
+static const char *const keywords[] = {"type",      "title",     "description", "default", "examples", "enum",
+				       "minLength", "maxLength", "minimum",     "maximum", "format",   "contentEncoding",
+				       "errorMessage"};
+
+static const struct {
+	const char *name, *expected;
+} types[] = {{"string", "string"}, {"integer", "int"}, {"number", "number"}, {"boolean", "boolean"}};
+
+static const char *expected_name(const char *type)
+{
+	for (size_t i = 0; type && i < sizeof(types) / sizeof(types[0]); i++)
+		if (strcmp(types[i].name, type) == 0)
+			return types[i].expected;
+	return NULL;
+}
+
+static bool is_keyword(const char *name)
+{
+	for (size_t i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++)
+		if (strcmp(keywords[i], name) == 0)
+			return true;
+	return false;
+}
+
+int schema_check(const json_t *parameters, struct error *err)
+{
+	const char *field, *keyword;
+	json_t *schema, *value;
+
+	if (!json_is_object(parameters))
+		return error_set(err, 500, "bad_schema", "\"parameters\" must be an object of schemas by field");
+	json_object_foreach((json_t *)parameters, field, schema) {
+		if (!json_is_object(schema))
+			return error_set(err, 500, "bad_schema", "parameters.%s must be an object", field);
+		if (!expected_name(json_string_value(json_object_get(schema, "type"))))
+			return error_set(err, 500, "bad_schema",
+					 "parameters.%s.type must be string, integer, number or boolean", field);
+		json_object_foreach(schema, keyword, value) {
+			bool is_number = strncmp(keyword, "min", 3) == 0 || strncmp(keyword, "max", 3) == 0;
+
+			if (!is_keyword(keyword))
+				return error_set(err, 500, "bad_schema", "parameters.%s.%s is not a keyword of ours", field, keyword);
+			if ((is_number && !json_is_number(value)) || (strcmp(keyword, "enum") == 0 && !json_is_array(value)))
+				return error_set(err, 500, "bad_schema", "parameters.%s.%s has the wrong type", field, keyword);
+		}
+	}
+	return 0;
+}
+
+const char *schema_type_name(const json_t *value)
+{
+	if (!value)
+		return "undefined";
+	switch (json_typeof(value)) {
+	case JSON_OBJECT:
+		return "object";
+	case JSON_ARRAY:
+		return "array";
+	case JSON_STRING:
+		return "string";
+	case JSON_INTEGER:
+	case JSON_REAL:
+		return "number";
+	case JSON_TRUE:
+	case JSON_FALSE:
+		return "boolean";
+	case JSON_NULL:
+		break;
+	}
+	return "null";
+}
+
+int schema_add_issue(json_t *issues, const char *code, const char *field, const char *message)
+{
+	json_t *issue = field ? json_pack("{s:s, s:[s], s:s}", "code", code, "path", field, "message", message)
+			      : json_pack("{s:s, s:[], s:s}", "code", code, "path", "message", message);
+
+	return issue ? json_array_append_new(issues, issue) : -1;
+}
+
+/* One field being held against its schema. */
+struct check {
+	const char *field;
+	const json_t *schema, *value;
+	json_t *issues;
+};
+
+/* Notes a refusal by keyword, with the schema's own text for it if there is one. 1, or -1 when memory is out. */
+__attribute__((format(printf, 4, 5))) static int refuse(const struct check *check, const char *code, const char *keyword,
+							const char *format, ...)
+{
+	const json_t *texts = json_object_get(check->schema, "errorMessage");
+	const char *text = json_string_value(json_object_get(texts, keyword));
+	char message[MESSAGE_MAX_BYTES];
+
+	if (!text) {
+		va_list arguments;
+
+		va_start(arguments, format);
+		(void)vsnprintf(message, sizeof(message), format, arguments);
+		va_end(arguments);
+		text = message;
+	}
+	return schema_add_issue(check->issues, code, check->field, text) < 0 ? -1 : 1;
+}
+
+static bool is_of_type(const json_t *value, const char *type)
+{
+	if (strcmp(type, "string") == 0)
+		return json_is_string(value);
+	if (strcmp(type, "boolean") == 0)
+		return json_is_boolean(value);
+	if (strcmp(type, "number") == 0)
+		return json_is_number(value);
+	/* JSON Schema: 30.0 is an integer */
+	return json_is_integer(value) || (json_is_real(value) && trunc(json_real_value(value)) == json_real_value(value));
+}
+
+static int check_enum(const struct check *check, const json_t *allowed)
+{
+	_cleanup_buf_ struct buf list = buf_new(MESSAGE_MAX_BYTES / 2);
+	const json_t *option;
+	size_t i;
+
+	json_array_foreach((json_t *)allowed, i, option) {
+		if (json_equal((json_t *)option, (json_t *)check->value))
+			return 0;
+		if (buf_printf(&list, "%s\"%s\"", list.len ? "|" : "", json_string_value(option)) < 0)
+			break;
+	}
+	return refuse(check, "invalid_value", "enum", "Invalid option: expected one of %s", list.data ? list.data : "");
+}
+
+static int check_format(const struct check *check, const char *format)
+{
+	struct slice text = {json_string_value(check->value), json_string_length(check->value)};
+
+	if (strcmp(format, "session-id") == 0 && (!fs_is_component(text) || text.data[0] == '.'))
+		return refuse(check, "invalid_value", "format",
+			      "Session ID must have no slash and no control characters, and must not begin with a dot");
+	if (strcmp(format, "filename") == 0) {
+		if (!fs_is_component(text))
+			return refuse(check, "invalid_value", "format", "Filename must be one path component");
+		if (slice_eq(text, "stdout") || slice_eq(text, "stderr"))
+			return refuse(check, "invalid_value", "format",
+				      "Filename must not be stdout or stderr: those hold the program's output");
+	}
+	return 0;
+}
+
+static int check_string(const struct check *check)
+{
+	size_t len = json_string_length(check->value);
+	const json_t *least = json_object_get(check->schema, "minLength"), *most = json_object_get(check->schema, "maxLength");
+	const json_t *allowed = json_object_get(check->schema, "enum");
+	const char *format = json_string_value(json_object_get(check->schema, "format"));
+
+	if (least && (json_int_t)len < json_integer_value(least))
+		return refuse(check, "too_small", "minLength", "Must have at least %lld bytes",
+			      (long long)json_integer_value(least));
+	if (most && (json_int_t)len > json_integer_value(most))
+		return refuse(check, "too_big", "maxLength", "Must have at most %lld bytes", (long long)json_integer_value(most));
+	if (allowed)
+		return check_enum(check, allowed);
+	return format ? check_format(check, format) : 0;
+}
+
+static int check_number(const struct check *check)
+{
+	const json_t *least = json_object_get(check->schema, "minimum"), *most = json_object_get(check->schema, "maximum");
+	double value = json_number_value(check->value);
+
+	if (least && value < json_number_value(least))
+		return refuse(check, "too_small", "minimum", "Must be at least %g", json_number_value(least));
+	if (most && value > json_number_value(most))
+		return refuse(check, "too_big", "maximum", "Must be at most %g", json_number_value(most));
+	return 0;
+}
+
+/* 0 when the value is good, 1 when an issue was noted, -1 when memory is out. */
+static int check_value(const struct check *check)
+{
+	const char *type = json_string_value(json_object_get(check->schema, "type"));
+
+	if (!check->value || !is_of_type(check->value, type))
+		return refuse(check, "invalid_type", "type", "Invalid input: expected %s, received %s", expected_name(type),
+			      schema_type_name(check->value));
+	if (json_is_string(check->value))
+		return check_string(check);
+	return json_is_number(check->value) ? check_number(check) : 0;
+}
+
+int schema_validate(const json_t *parameters, const json_t *input, json_t *issues, json_t *values, struct error *err)
+{
+	const char *field;
+	json_t *schema;
+
+	json_object_foreach((json_t *)parameters, field, schema) {
+		struct check check = {field, schema, json_object_get(input, field), issues};
+
+		if (!check.value)
+			check.value = json_object_get(schema, "default");
+
+		int found = check_value(&check);
+
+		if (found < 0 || (found == 0 && json_object_set(values, field, (json_t *)check.value) < 0))
+			return error_set(err, 500, "out_of_memory", "no memory for the request");
+	}
+	return 0;
+}

@@ -1,0 +1,27 @@
+/*
+ * The subset of JSON Schema (draft 2020-12) that describes a tool's parameters. One object serves validation, GET /tools and the debug form.
+ *
+ * Keywords: type (string, integer, number, boolean), title, description, default, examples, enum (of strings), minLength, maxLength (both in bytes of
+ * UTF-8), minimum, maximum, format (session-id, filename, code, uri and others that only inform), contentEncoding, and errorMessage: an object of our
+ * own that gives a keyword's refusal its text. A parameter without a default is required. Unknown keys of an input are ignored, unknown keywords of a
+ * schema are refused when it is read.
+ */
+#ifndef MAYFLY_JSON_SCHEMA_H
+#define MAYFLY_JSON_SCHEMA_H
+
+#include "json/json.h"
+
+/* Checks a parameters object {field: schema}. 0, or -1 with *err: 500 "bad_schema", naming field and keyword. */
+MUST_USE int schema_check(const json_t *parameters, struct error *err);
+
+/* Validates input's fields by parameters. Appends an issue {"code","path":[field],"message"} to issues for every wrong field (codes invalid_type,
+   too_small, too_big, invalid_value), and sets every good one in values, defaults filled in. 0, or -1 with *err when memory is out. */
+MUST_USE int schema_validate(const json_t *parameters, const json_t *input, json_t *issues, json_t *values, struct error *err);
+
+/* Appends one issue. field may be NULL: the input as a whole. 0, or -1 when memory is out. */
+MUST_USE int schema_add_issue(json_t *issues, const char *code, const char *field, const char *message);
+
+/* JavaScript's name for a value's type, as clients know it from their own messages; "undefined" for NULL. */
+const char *schema_type_name(const json_t *value);
+
+#endif

@@ -1,0 +1,62 @@
+/* The debug pages as bytes of this program. A new file is one EMBED and one row. */
+#include "pages/pages.h"
+
+#define TYPE_HTML       "text/html; charset=utf-8"
+#define TYPE_CSS        "text/css; charset=utf-8"
+#define TYPE_JAVASCRIPT "text/javascript; charset=utf-8"
+
+/* Puts src/pages/FILE into read-only data, from NAME to NAME_end. */
+#define EMBED(name, file)                                                                          \
+	__asm__(".pushsection .rodata\n"                                                           \
+		".hidden page_" #name "\n.global page_" #name "\npage_" #name ":\n"                \
+		".incbin \"src/pages/" file "\"\n"                                                 \
+		".hidden page_" #name "_end\n.global page_" #name "_end\npage_" #name "_end:\n"    \
+		".byte 0\n"                                                                        \
+		".popsection\n");                                                                  \
+	extern const char page_##name[], page_##name##_end[]
+
+EMBED(landing_html, "landing.html");
+EMBED(tool_html, "tool.html");
+EMBED(debug_css, "debug.css");
+EMBED(icon_svg, "icon.svg");
+EMBED(dom_js, "dom.js");
+EMBED(landing_js, "landing.js");
+EMBED(tool_js, "tool.js");
+EMBED(form_js, "form.js");
+EMBED(starters_js, "starters.js");
+EMBED(result_js, "result.js");
+EMBED(files_js, "files.js");
+
+#define ROW(name, file, type)                                                                      \
+	{                                                                                          \
+		file, type, page_##name, page_##name##_end                                         \
+	}
+
+static const struct {
+	const char *name, *type;
+	const char *data, *end;
+} pages[] = {
+	ROW(landing_html, PAGE_LANDING, TYPE_HTML),
+	ROW(tool_html, PAGE_TOOL, TYPE_HTML),
+	ROW(debug_css, "debug.css", TYPE_CSS),
+	ROW(icon_svg, "icon.svg", "image/svg+xml"),
+	ROW(dom_js, "dom.js", TYPE_JAVASCRIPT),
+	ROW(landing_js, "landing.js", TYPE_JAVASCRIPT),
+	ROW(tool_js, "tool.js", TYPE_JAVASCRIPT),
+	ROW(form_js, "form.js", TYPE_JAVASCRIPT),
+	ROW(starters_js, "starters.js", TYPE_JAVASCRIPT),
+	ROW(result_js, "result.js", TYPE_JAVASCRIPT),
+	ROW(files_js, "files.js", TYPE_JAVASCRIPT),
+};
+
+bool page_find(struct slice name, struct slice *bytes, const char **type)
+{
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		if (!slice_eq(name, pages[i].name))
+			continue;
+		*bytes = (struct slice){pages[i].data, (size_t)(pages[i].end - pages[i].data)};
+		*type = pages[i].type;
+		return true;
+	}
+	return false;
+}

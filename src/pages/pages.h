@@ -1,0 +1,17 @@
+/*
+ * The debug pages, embedded at build time: HTML, CSS and JavaScript without anything from
+ * elsewhere.
+ */
+#ifndef MAYFLY_PAGES_PAGES_H
+#define MAYFLY_PAGES_PAGES_H
+
+#include "base/slice.h"
+
+#define PAGE_LANDING "landing.html"
+#define PAGE_TOOL    "tool.html"
+
+/* The bytes and the media type (static storage) of the file of that name in src/pages; false when
+ * there is none. */
+bool page_find(struct slice name, struct slice *bytes, const char **type);
+
+#endif

@@ -1,0 +1,77 @@
+/*
+ * mayfly-reap: removes whatever a crash left behind, and what has expired. Run by a timer; harmless at any time.
+ *
+ * Rules:
+ *  1. Only what carries our instance's label and is past its own deadline is touched: containers and their folders through the engine,
+ *     half-written and old results in storage.
+ *  2. Exit status: 0 done; 1 the engine could not be asked (the storage was swept all the same); EX_USAGE (64); EX_CONFIG (78).
+ */
+#include "base/log.h"
+#include "job/engine.h"
+#include "job/storage.h"
+#include "limits.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define PROGRAM "mayfly-reap"
+#define FOLDERS_MAX_BYTES (1024 * ENGINE_FOLDER_BYTES) /* what is more waits for the next run */
+
+static void collect_expired(void *context, const char *folder, bool is_expired)
+{
+	struct buf *folders = context;
+
+	if (is_expired && buf_append(folders, folder, strlen(folder) + 1) < 0)
+		return; /* the next run will find it */
+}
+
+/* Removes expired containers. Their number, or -1 with *err. */
+static int reap_containers(const struct config *config, struct error *err)
+{
+	_cleanup_buf_ struct buf folders = buf_new(FOLDERS_MAX_BYTES);
+	struct engine engine;
+	int removed = 0;
+
+	if (engine_open(config, &engine, err) < 0)
+		return -1;
+
+	int listed = engine_list(&engine, deadline_in(ENGINE_CALL_DEADLINE_MS), collect_expired, &folders, err);
+
+	for (size_t at = 0; listed == 0 && at < folders.len; at += strlen(folders.data + at) + 1) {
+		listed = engine_remove(&engine, folders.data + at, deadline_in(ENGINE_CALL_DEADLINE_MS), err);
+		removed += listed == 0;
+	}
+	engine_close(&engine);
+	return listed < 0 ? -1 : removed;
+}
+
+int main(int argc, char **argv)
+{
+	struct config config;
+	struct error err;
+	struct log_line line;
+
+	(void)argv;
+	if (argc != 1) {
+		dprintf(STDERR_FILENO, "usage: " PROGRAM ", without arguments\n");
+		return EX_USAGE;
+	}
+	log_begin(&line, LOG_LEVEL_INFO, PROGRAM);
+	if (config_read(&config, &err) < 0) {
+		log_text(&line, "error", err.message);
+		log_end(&line);
+		return EX_CONFIG;
+	}
+	log_number(&line, "results", (int64_t)storage_sweep(&config));
+
+	int containers = reap_containers(&config, &err);
+
+	if (containers < 0)
+		log_text(&line, "error", err.message);
+	else
+		log_number(&line, "containers", containers);
+	log_end(&line);
+	return containers < 0 ? 1 : 0;
+}

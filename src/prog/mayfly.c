@@ -1,0 +1,81 @@
+/*
+ * mayfly: one connection, one request, one answer, and gone.
+ *
+ *   mayfly      a connection on fd 0, or passed with LISTEN_FDS (sd_listen_fds(3)); no arguments
+ *
+ * Rules:
+ *  1. It never touches Podman: a container is asked of mayfly-engine, a file or page is left to mayfly-static.
+ *  2. What it needs is decided by the request's head alone; then it confines itself, and only then it reads the body.
+ *  3. Exit status: 0 the request was dealt with, whatever the answer; EX_USAGE (64) arguments or no connection; EX_CONFIG (78) the
+ *     configuration is wrong (the client got a 500).
+ */
+#include "api/routes.h"
+#include "base/log.h"
+#include "http/accept.h"
+#include "limits.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define PROGRAM "mayfly"
+
+static void write_log(const struct call *call, int64_t started_us)
+{
+	const struct http_request *request = &call->connection->request;
+	struct log_line line;
+	char text[256];
+
+	log_begin(&line, LOG_LEVEL_INFO, PROGRAM);
+	if (request->head_len) {
+		(void)snprintf(text, sizeof(text), "%.*s", (int)request->method_text.len, request->method_text.data);
+		log_text(&line, "method", text);
+		(void)snprintf(text, sizeof(text), "%.*s", (int)request->path.len, request->path.data);
+		log_text(&line, "path", text);
+	}
+	log_number(&line, "status", call->status);
+	log_number(&line, "us", monotonic_us() - started_us);
+	if (*call->detail)
+		log_text(&line, "job", call->detail);
+	if (call->word)
+		log_text(&line, "reason", call->word);
+	log_end(&line);
+}
+
+/* Answers the request on the connection. Returns the exit status. */
+static int serve(int fd, int64_t started_us)
+{
+	struct http_connection connection = http_connection_new(fd);
+	struct config config;
+	struct call call = {.config = &config, .connection = &connection, .engine.fd = -1, .slot = -1};
+	struct error err;
+	int configured = config_read(&config, &err);
+
+	if (configured == 0 && http_read_head(&connection, deadline_in(HTTP_HEAD_DEADLINE_MS), &err) == 0) {
+		api_serve(&call);
+	} else {
+		call_refuse(&call, &err);
+		if (call.status)
+			http_linger(fd);
+	}
+	if (call.status || call.word)
+		write_log(&call, started_us);
+	http_connection_free(&connection);
+	return configured < 0 ? EX_CONFIG : EX_OK;
+}
+
+int main(int argc, char **argv)
+{
+	int64_t started_us = monotonic_us();
+	int fd;
+
+	(void)argv;
+	if (argc != 1 || http_accepted(&fd) < 0) {
+		dprintf(STDERR_FILENO, "usage: " PROGRAM ", without arguments and with a connection on fd 0 or passed by LISTEN_FDS\n");
+		return EX_USAGE;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	return serve(fd, started_us);
+}

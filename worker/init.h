@@ -1,0 +1,156 @@
+/*
+ * The parts of mayfly-init, PID 1 of every container (design.md, "The control socket").
+ *
+ *   init.c          main: one connection, one job, gone
+ *   init_control.c  the control socket: bind, listen, who may connect
+ *   init_job.c      frames down: JOB, inputs, standard input, GO
+ *   init_start.c    the program: a fresh process with three descriptors
+ *   init_run.c      while it runs: clocks, cancel, its end
+ *   init_pump.c     its output on the way to the host
+ *   init_cgroup.c   what the kernel counted: CPU time, memory, OOM kills
+ *   init_collect.c  the files it left
+ *   init_serve.c    one job from JOB to END
+ *
+ * Rules:
+ *  1. What needs memory gets it before GO: a program that fills its cgroup must not take init with
+ *     it. After GO nothing is allocated but kernel objects.
+ *  2. Every descriptor of ours is close-on-exec.
+ *  3. Nothing waits without a deadline, and none lies behind init's own.
+ */
+#ifndef MAYFLY_WORKER_INIT_H
+#define MAYFLY_WORKER_INIT_H
+
+#include "base/buf.h"
+#include "base/deadline.h"
+#include "base/error.h"
+#include "base/frame.h"
+#include "limits.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* --- init_control.c ----------------------------------------------------------------------------*/
+
+/* Binds CONTROL_NAME_NEW in folder, listens, renames it to CONTROL_NAME. The listening descriptor,
+   or -1 with *err. */
+MUST_USE int init_control_listen(const char *folder, struct error *err);
+
+/* The first connection whose SO_PEERCRED pid is peer_pid (0: a process outside our pid namespace);
+   others are closed at once. The descriptor, or -1 with *err at the deadline. */
+MUST_USE int init_control_accept(int listener, pid_t peer_pid, deadline_ms deadline,
+				 struct error *err);
+
+/* --- init_job.c --------------------------------------------------------------------------------*/
+
+/* A job as it came down the control socket. */
+struct init_job {
+	struct buf text;   /* owned: the JOB frame; argv, env and cwd point into it */
+	struct buf inputs; /* owned: the paths of FILE frames, each ended by NUL */
+	char *argv[JOB_ARGV_MAX_COUNT + 1];
+	char *env[JOB_ENV_MAX_COUNT + 1];
+	unsigned argc, envc, input_count;
+	char *cwd;
+	uint64_t wall_ms, cpu_ms, stream_bytes;
+	uint64_t artifact_count, artifact_bytes, artifacts_bytes;
+	uint64_t stdin_bytes;
+	int cwd_fd, file_fd, stdin_fd; /* owned, or -1 */
+	bool received;                 /* a JOB frame came */
+	bool cancelled;
+	bool refused; /* it cannot be started; refusal says why */
+	struct error refusal;
+};
+
+struct init_job init_job_new(void);
+void init_job_free(struct init_job *job);
+
+/* Reads frames until GO or CANCEL, writes the inputs beneath cwd. What is wrong with the job itself
+   (a path, a full tmpfs) becomes job->refused, so that the host hears of it in EXIT. 0, or -1 with
+   *err when the connection or its framing is gone. */
+MUST_USE int init_job_read(struct frame_reader *reader, struct init_job *job, deadline_ms deadline,
+			   struct error *err);
+
+/* True when path was an input of the job. */
+bool init_job_is_input(const struct init_job *job, const char *path);
+
+/* --- init_cgroup.c -----------------------------------------------------------------------------*/
+
+/* One number in one file of the cgroup file system, held open. */
+struct init_counter {
+	int fd;           /* owned; -1: the kernel does not count this here */
+	const char *key;  /* the word before it on its line; NULL: the file is the number */
+	uint64_t divisor; /* to our unit */
+};
+
+struct init_cgroup {
+	struct init_counter cpu_us, oom_kills, peak_bytes;
+};
+
+/* Finds our cgroup's files beneath root (a descriptor of /sys/fs/cgroup), membership being the text
+   of /proc/self/cgroup; v1 and v2, with a cgroup namespace or the host's. Never fails: what is not
+   there counts nothing. */
+void init_cgroup_open(int root, const char *membership, struct init_cgroup *out);
+void init_cgroup_close(struct init_cgroup *cgroup);
+
+/* Reads a counter. False when it cannot be read. */
+bool init_counter_read(const struct init_counter *counter, uint64_t *out);
+
+/* --- init_start.c ------------------------------------------------------------------------------*/
+
+struct init_program {
+	pid_t pid;
+	int output[2];  /* owned: the reading ends of its stdout and stderr, non-blocking */
+	int failure_fd; /* owned: says why it was not executed, see init_start_failed */
+};
+
+/* Forks and executes job->argv. 0 and *out, or -1 with *err when there is no new process. */
+MUST_USE int init_start(const struct init_job *job, struct init_program *out, struct error *err);
+
+/* Once the process has ended: true with *err when it ended before it was the program. */
+bool init_start_failed(const struct init_program *program, const struct init_job *job,
+		       struct error *err);
+
+/* Marks descriptors from first on close-on-exec; walk: without close_range(2) (Linux 5.11). */
+void init_close_on_exec_from(unsigned first, bool walk);
+
+/* --- init_run.c --------------------------------------------------------------------------------*/
+
+/* Memory that is there before GO (rule 1). */
+struct init_space {
+	char data[FRAME_DATA_MAX_BYTES]; /* what is read, before it is sent */
+	struct buf outgoing;             /* owned: a frame on its way */
+	struct buf fields;               /* owned: the EXIT frame */
+};
+
+/* How a job ended: what EXIT says. */
+struct init_outcome {
+	const char *reason; /* a word of job/control.h */
+	int status;         /* as wait(2) wrote it; -1: there was no program */
+	uint64_t wall_us, cpu_us, max_rss_bytes;
+	bool truncated[2]; /* stdout, stderr */
+	struct error err;  /* with not_started */
+};
+
+/* Allocates and touches. 0, or -1 with *err. */
+MUST_USE int init_space_prepare(struct init_space *space, struct error *err);
+
+/* Runs the job's program to its end and every other process with it; sends its output. 0 and *out,
+   or -1 with *err when the host has gone or init's own deadline has come: then nobody listens. */
+MUST_USE int init_run(const struct init_job *job, struct frame_reader *reader,
+		      struct init_cgroup *cgroup, struct init_space *space, deadline_ms lifetime,
+		      struct init_outcome *out, struct error *err);
+
+/* --- init_collect.c ----------------------------------------------------------------------------*/
+
+/* Sends every regular file beneath job->cwd_fd that is not an input, within the job's caps, and
+   names what it skips. Nothing else may be running. 0, or -1 with *err when the host has gone. */
+MUST_USE int init_collect(const struct init_job *job, int connection, struct init_space *space,
+			  deadline_ms deadline, struct error *err);
+
+/* --- init_serve.c ------------------------------------------------------------------------------*/
+
+/* Serves the one job of a connection. Only for PID 1 of a pid namespace: it ends every other
+   process. 0, or -1 with *err. */
+MUST_USE int init_serve(int connection, deadline_ms lifetime, struct error *err);
+
+#endif

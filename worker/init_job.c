@@ -1,0 +1,240 @@
+/*
+ * What comes down the control socket before the program starts.
+ *
+ *   state        JOB        FILE       DATA       STDIN      GO         CANCEL
+ *   before JOB   received   error      error      error      error      cancelled
+ *   received     error      file       error      received   done       cancelled
+ *   file         error      file       file       received   done       cancelled
+ *
+ * Rules:
+ *  1. "error" ends the connection: both ends are built from one tree.
+ *  2. A job that cannot be (a bad field, a path, a full tmpfs) is refused, and what still comes for
+ * it is thrown away until GO, so that the host, which writes first, never gets stuck or reset.
+ *  3. Inputs are made beneath cwd by safe paths only (base/fs.h), and never over anything.
+ */
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/io.h"
+#include "base/num.h"
+#include "init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static const struct {
+	const char *key;
+	uint64_t max;
+	size_t place; /* offset in struct init_job */
+} numbers[] = {
+	{"wall_ms", INIT_CLOCK_MAX_MS, offsetof(struct init_job, wall_ms)},
+	{"cpu_ms", INIT_CLOCK_MAX_MS, offsetof(struct init_job, cpu_ms)},
+	{"stream_bytes", INT64_MAX, offsetof(struct init_job, stream_bytes)},
+	{"artifact_count", INT64_MAX, offsetof(struct init_job, artifact_count)},
+	{"artifact_bytes", INT64_MAX, offsetof(struct init_job, artifact_bytes)},
+	{"artifacts_bytes", INT64_MAX, offsetof(struct init_job, artifacts_bytes)},
+};
+
+struct init_job init_job_new(void)
+{
+	return (struct init_job){
+		.text = buf_new(FRAME_JOB_MAX_BYTES),
+		.inputs = buf_new(JOB_INPUT_MAX_COUNT * (JOB_PATH_MAX_BYTES + 1)),
+		.cwd_fd = -1,
+		.file_fd = -1,
+		.stdin_fd = -1,
+	};
+}
+
+static void close_and_forget(int *fd)
+{
+	cleanup_close(fd);
+	*fd = -1;
+}
+
+void init_job_free(struct init_job *job)
+{
+	buf_free(&job->text);
+	buf_free(&job->inputs);
+	close_and_forget(&job->cwd_fd);
+	close_and_forget(&job->file_fd);
+	close_and_forget(&job->stdin_fd);
+}
+
+bool init_job_is_input(const struct init_job *job, const char *path)
+{
+	struct slice inputs = buf_slice(&job->inputs);
+
+	while (inputs.len) {
+		size_t len = strlen(inputs.data) + 1;
+
+		if (strcmp(inputs.data, path) == 0)
+			return true;
+		inputs.data += len;
+		inputs.len -= len;
+	}
+	return false;
+}
+
+static int add_text(char **list, unsigned *count, unsigned max, struct slice value,
+		    const char *what, struct error *err)
+{
+	if (*count == max)
+		return error_set(err, 400, "job_bad", "more than %u of %s", max, what);
+	list[(*count)++] = (char *)value.data; /* NUL follows it in job->text */
+	return 0;
+}
+
+static int take_field(struct init_job *job, struct slice key, struct slice value, struct error *err)
+{
+	if (slice_eq(key, "argv"))
+		return add_text(job->argv, &job->argc, JOB_ARGV_MAX_COUNT, value, "argv", err);
+	if (slice_eq(key, "env"))
+		return add_text(job->env, &job->envc, JOB_ENV_MAX_COUNT, value, "env", err);
+	if (slice_eq(key, "cwd")) {
+		job->cwd = (char *)value.data;
+		return 0;
+	}
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		uint64_t *place = (uint64_t *)(void *)((char *)job + numbers[i].place);
+
+		if (!slice_eq(key, numbers[i].key))
+			continue;
+		if (num_parse(value, 10, numbers[i].max, place) < 0)
+			return error_set(err, 400, "job_bad", "%s is not a number from 0 to %llu",
+					 numbers[i].key, (unsigned long long)numbers[i].max);
+		return 0;
+	}
+	return error_set(err, 400, "job_bad", "unknown field %.*s", (int)key.len, key.data);
+}
+
+static int parse_job(struct init_job *job, struct slice payload, struct error *err)
+{
+	struct slice fields, key, value;
+
+	if (buf_append(&job->text, payload.data, payload.len) < 0)
+		return error_set_errno(err, 500, "job_bad", "keeping the job");
+	fields = buf_slice(&job->text);
+	while (field_next(&fields, &key, &value))
+		if (take_field(job, key, value, err) < 0)
+			return -1;
+	if (fields.len)
+		return error_set(err, 400, "job_bad", "a field without a name or an end");
+	if (job->argc == 0 || job->argv[0][0] == '\0')
+		return error_set(err, 400, "job_bad", "argv is missing");
+	if (!job->cwd || job->cwd[0] != '/')
+		return error_set(err, 400, "job_bad", "cwd is missing or not absolute");
+	if (job->wall_ms == 0)
+		return error_set(err, 400, "job_bad", "wall_ms is missing or 0");
+	job->cwd_fd = open(job->cwd, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (job->cwd_fd < 0)
+		return error_set_errno(err, 500, "cwd", "cwd %s", job->cwd);
+	return 0;
+}
+
+static int begin_file(struct init_job *job, struct slice path, struct error *err)
+{
+	static const char end = '\0';
+	const char *name;
+
+	close_and_forget(&job->file_fd);
+	if (!fs_is_relative_path(path, JOB_ARTIFACT_DEPTH_MAX))
+		return error_set(err, 400, "input_path", "an input's path may not be used");
+	if (job->input_count == JOB_INPUT_MAX_COUNT)
+		return error_set(err, 400, "input_count", "more than %d inputs",
+				 JOB_INPUT_MAX_COUNT);
+	if (buf_append(&job->inputs, path.data, path.len) < 0 ||
+	    buf_append(&job->inputs, &end, 1) < 0)
+		return error_set_errno(err, 500, "input_failed", "keeping an input's path");
+	name = job->inputs.data + job->inputs.len - path.len - 1;
+	job->input_count++;
+	if (fs_make_parents(job->cwd_fd, name, 0755) < 0)
+		return error_set_errno(err, 500, "input_failed", "folders of input %s", name);
+	job->file_fd =
+		fs_open_beneath(job->cwd_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
+	if (job->file_fd < 0)
+		return error_set_errno(err, 500, "input_failed", "input %s", name);
+	return 0;
+}
+
+static int append_data(const struct init_job *job, struct slice data, struct error *err)
+{
+	if (io_write_all(job->file_fd, data.data, data.len) < 0)
+		return error_set_errno(err, 500, "input_failed", "writing an input");
+	return 0;
+}
+
+/* Standard input is spooled, so that a program which does not read it holds nobody up. */
+static int append_stdin(struct init_job *job, struct slice data, struct error *err)
+{
+	close_and_forget(&job->file_fd);
+	if (job->stdin_fd < 0)
+		job->stdin_fd = memfd_create("stdin", MFD_CLOEXEC);
+	job->stdin_bytes += data.len;
+	if (job->stdin_bytes > JOB_STDIN_MAX_BYTES)
+		return error_set(err, 400, "stdin_too_large", "more than %llu bytes of input",
+				 JOB_STDIN_MAX_BYTES);
+	if (job->stdin_fd < 0 || io_write_all(job->stdin_fd, data.data, data.len) < 0)
+		return error_set_errno(err, 500, "input_failed", "keeping standard input");
+	return 0;
+}
+
+/* The table above. 0, or -1 with *err: word "frame_order" for a frame out of place, any other for a
+   job to be refused. */
+static int take_frame(struct init_job *job, const struct frame *frame, struct error *err)
+{
+	if (frame->type == FRAME_JOB && !job->received) {
+		job->received = true;
+		return parse_job(job, frame->payload, err);
+	}
+	if (frame->type == FRAME_JOB || !job->received)
+		return error_set(err, 400, "frame_order", "frame '%c' out of place", frame->type);
+	if (job->refused)
+		return 0;
+	switch (frame->type) {
+	case FRAME_FILE:
+		return begin_file(job, frame->payload, err);
+	case FRAME_DATA:
+		if (job->file_fd < 0)
+			break;
+		return append_data(job, frame->payload, err);
+	case FRAME_STDIN:
+		return append_stdin(job, frame->payload, err);
+	case FRAME_GO:
+		return 0;
+	default:
+		break;
+	}
+	return error_set(err, 400, "frame_order", "frame '%c' out of place", frame->type);
+}
+
+int init_job_read(struct frame_reader *reader, struct init_job *job, deadline_ms deadline,
+		  struct error *err)
+{
+	struct frame frame = {0};
+	struct error problem;
+
+	while (frame.type != FRAME_GO) {
+		if (frame_read(reader, &frame, deadline, err) < 0)
+			return -1;
+		if (frame.type == FRAME_CANCEL) {
+			job->cancelled = true;
+			return 0;
+		}
+		if (take_frame(job, &frame, &problem) == 0)
+			continue;
+		if (strcmp(problem.word, "frame_order") == 0) {
+			*err = problem;
+			return -1;
+		}
+		job->refused = true;
+		job->refusal = problem;
+	}
+	close_and_forget(&job->file_fd);
+	if (job->stdin_fd >= 0 && lseek(job->stdin_fd, 0, SEEK_SET) < 0)
+		return error_set_errno(err, 500, "input_failed", "rewinding standard input");
+	return 0;
+}

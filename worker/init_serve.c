@@ -1,0 +1,148 @@
+/*
+ * One job of one connection: read it, run it, answer.
+ *
+ * Rules:
+ *  1. EXIT is sent as soon as the program's output is out; collecting comes after and cannot change
+ * it.
+ *  2. Whatever was wrong with the job, the host gets EXIT and END, unless it has gone.
+ */
+#include "base/cleanup.h"
+#include "init.h"
+#include "job/control.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define STACK_TOUCHED_BYTES (64 * KIB) /* more than anything after GO goes down */
+#define MEMBERSHIP_BYTES    4096       /* /proc/self/cgroup */
+
+/* Rule 1 of init.h, for the stack. */
+static void touch_stack(void)
+{
+	volatile char stack[STACK_TOUCHED_BYTES];
+
+	for (size_t i = 0; i < sizeof(stack); i += 1024)
+		stack[i] = 1;
+}
+
+int init_space_prepare(struct init_space *space, struct error *err)
+{
+	space->outgoing = buf_new(FRAME_HEADER_BYTES + FRAME_DATA_MAX_BYTES);
+	space->fields = buf_new(FRAME_EXIT_MAX_BYTES);
+
+	char *outgoing = buf_reserve(&space->outgoing, space->outgoing.max);
+	char *fields = buf_reserve(&space->fields, space->fields.max);
+
+	if (!outgoing || !fields)
+		return error_set_errno(err, 500, "not_started", "memory");
+	memset(outgoing, 0, space->outgoing.max);
+	memset(fields, 0, space->fields.max);
+	memset(space->data, 1,
+	       sizeof(space->data)); /* not 0: the page of zeroes would do for that */
+	touch_stack();
+	return 0;
+}
+
+static void open_cgroup(struct init_cgroup *cgroup)
+{
+	_cleanup_close_ int root = open("/sys/fs/cgroup", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+	char membership[MEMBERSHIP_BYTES];
+	ssize_t len = fd < 0 ? 0 : read(fd, membership, sizeof(membership) - 1);
+
+	membership[len > 0 ? len : 0] = '\0';
+	init_cgroup_open(root, membership, cgroup);
+}
+
+/* One line: what a program is called may hold anything. */
+static struct slice clean_line(char *text, size_t max)
+{
+	size_t len = strnlen(text, max);
+
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F)
+			text[i] = '?';
+	return (struct slice){text, len};
+}
+
+static int send_exit(int connection, struct init_outcome *outcome, struct init_space *space,
+		     deadline_ms deadline, struct error *err)
+{
+	struct buf *fields = &space->fields;
+	int status = outcome->status;
+	int failed = field_add(fields, "reason", slice_of(outcome->reason));
+
+	if (status != -1 && WIFEXITED(status))
+		failed |= field_add_number(fields, "code", (uint64_t)WEXITSTATUS(status));
+	if (status != -1 && WIFSIGNALED(status))
+		failed |= field_add_number(fields, "signal", (uint64_t)WTERMSIG(status));
+	failed |= field_add_number(fields, "wall_us", outcome->wall_us);
+	failed |= field_add_number(fields, "cpu_us", outcome->cpu_us);
+	failed |= field_add_number(fields, "max_rss_bytes", outcome->max_rss_bytes);
+	failed |= field_add_number(fields, "stdout_truncated", outcome->truncated[0]);
+	failed |= field_add_number(fields, "stderr_truncated", outcome->truncated[1]);
+	if (strcmp(outcome->reason, "not_started") == 0)
+		failed |= field_add(fields, "message",
+				    clean_line(outcome->err.message, FRAME_EXIT_MAX_BYTES / 2));
+	if (failed || frame_send(connection, FRAME_EXIT, buf_slice(fields), deadline) < 0)
+		return error_set_errno(err, 502, "host_gone", "sending the exit");
+	return 0;
+}
+
+/* From GO to the program's end, or why there was none. */
+static int run_job(struct init_job *job, struct frame_reader *reader, struct init_space *space,
+		   deadline_ms lifetime, struct init_outcome *outcome, struct error *err)
+{
+	struct init_cgroup cgroup;
+	int result;
+
+	if (job->cancelled) {
+		outcome->reason = "cancelled";
+		return 0;
+	}
+	if (!job->refused && init_space_prepare(space, &job->refusal) < 0)
+		job->refused = true;
+	if (job->refused) {
+		outcome->err = job->refusal;
+		return 0;
+	}
+	open_cgroup(&cgroup);
+	result = init_run(job, reader, &cgroup, space, lifetime, outcome, err);
+	init_cgroup_close(&cgroup);
+	return result;
+}
+
+static int answer(const struct init_job *job, int connection, struct init_space *space,
+		  struct init_outcome *outcome, deadline_ms lifetime, struct error *err)
+{
+	if (send_exit(connection, outcome, space, lifetime, err) < 0)
+		return -1;
+	if (outcome->status != -1 && init_collect(job, connection, space, lifetime, err) < 0)
+		return -1;
+	if (frame_send(connection, FRAME_END, SLICE_LITERAL(""), lifetime) < 0)
+		return error_set_errno(err, 502, "host_gone", "sending the end");
+	return 0;
+}
+
+int init_serve(int connection, deadline_ms lifetime, struct error *err)
+{
+	static struct init_space space;
+	struct frame_reader reader = frame_reader_new(connection);
+	struct init_job job = init_job_new();
+	struct init_outcome outcome = {.reason = "not_started", .status = -1};
+	int result = -1;
+
+	if (getpid() != 1)
+		return error_set(err, 500, "not_pid_1", "a job is served by PID 1 only");
+	space.fields = buf_new(FRAME_EXIT_MAX_BYTES);
+	if (init_job_read(&reader, &job, lifetime, err) == 0 &&
+	    run_job(&job, &reader, &space, lifetime, &outcome, err) == 0)
+		result = answer(&job, connection, &space, &outcome, lifetime, err);
+	init_job_free(&job);
+	frame_reader_free(&reader);
+	buf_free(&space.outgoing);
+	buf_free(&space.fields);
+	return result;
+}
