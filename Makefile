@@ -26,7 +26,6 @@ LIB := $(BUILD)/libmayfly.a
 
 PROGRAMS := $(patsubst src/prog/%.c,$(BUILD)/%,$(wildcard src/prog/*.c)) $(BUILD)/mayfly-init
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
-FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 all: $(PROGRAMS)
 
@@ -64,10 +63,82 @@ $(BUILD)/tests/%: tests/unit/%.c tests/unit/tap.h $(LIB)
 	@echo "  TEST $<"
 	@$(CC) $(ALL_CFLAGS) -MMD -MP -o $@ $< $(LIB) $(LINK) -ljansson
 
-tests-build: all $(UNIT_TESTS)
+FUZZ_REPLAY := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_[!m]*.c))
+$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz_main.c $(wildcard tests/fuzz/*.h) $(LIB)
+	@mkdir -p $(@D)
+	@echo "  FUZZ $<"
+	@$(CC) $(ALL_CFLAGS) -MMD -MP -o $@ $< tests/fuzz/fuzz_main.c $(LIB) $(LINK) -ljansson
+
+tests-build: all $(UNIT_TESTS) $(FUZZ_REPLAY)
+
+# --- the two commands -------------------------------------------------------------------------------------------
+
+run:
+	@scripts/setup build run
+	@$(MAKE) --no-print-directory all
+	@scripts/build-worker
+	@scripts/run
+
+# Every test there is. One list of programs goes to tests/run, whose last line counts them all.
+check:
+	@scripts/setup build run check
+	@$(MAKE) --no-print-directory tests-build lint
+	@$(MAKE) --no-print-directory SAN=1 tests-build
+	@scripts/build-worker
+	@tests/run $(UNIT_TESTS) $(FUZZ_REPLAY) $(patsubst $(BUILD)/%,build-san/%,$(UNIT_TESTS) $(FUZZ_REPLAY)) \
+		$(sort $(wildcard tests/*/test_*.py))
+
+# The same tests over HTTP with every program of ours under AddressSanitizer and UBSan.
+check-san:
+	@scripts/setup build run check
+	@$(MAKE) --no-print-directory SAN=1 tests-build
+	@scripts/build-worker
+	@MAYFLY_BUILD=build-san tests/run $(sort $(wildcard tests/api/test_*.py tests/attack/test_*.py tests/pages/test_*.py))
+
+C_FILES := $(wildcard src/*.h src/*/*.[ch] worker/*.[ch] tests/unit/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch])
+lint:
+	@scripts/check-layers
+	@clang-format --dry-run -Werror $(C_FILES)
+	@shellcheck scripts/[a-z]* .ci/run
+	@cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
+		--suppress=missingIncludeSystem -D_GNU_SOURCE -Isrc src worker
+	@printf '%s\n' $(wildcard src/*/*.c worker/*.c) | xargs -P "$$(nproc)" -n 4 clang-tidy --quiet \
+		-- -std=gnu17 -D_GNU_SOURCE -DMAYFLY_VERSION='"lint"' -iquote src 2>&1 | { grep -vE 'warnings? generated|^$$' || true; }
+
+# Each fuzz target for FUZZ_SECONDS, under libFuzzer and the sanitizers, growing its corpus in build-fuzz.
+FUZZ_SECONDS ?= 60
+fuzz:
+	@scripts/setup build fuzz
+	@mkdir -p build-fuzz
+	@for target in $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_[!m]*.c)); do \
+		clang -std=gnu17 -D_GNU_SOURCE -DMAYFLY_VERSION='"fuzz"' -iquote src -O1 -g -fsanitize=fuzzer,address,undefined \
+			-o build-fuzz/$$target tests/fuzz/$$target.c $(LIB_SRC) -ljansson; \
+		mkdir -p build-fuzz/corpus/$${target#fuzz_}; \
+		build-fuzz/$$target -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
+			build-fuzz/corpus/$${target#fuzz_} tests/fuzz/corpus/$${target#fuzz_}; \
+	done
+
+bench:
+	@scripts/setup build run bench
+	@$(MAKE) --no-print-directory all
+	@scripts/build-worker
+	@/usr/bin/python3 tests/bench/bench.py
+
+soak:
+	@scripts/setup build run bench
+	@$(MAKE) --no-print-directory all
+	@scripts/build-worker
+	@/usr/bin/python3 tests/bench/soak.py
+
+image:
+	@scripts/setup run
+	@scripts/build-worker
+
+install uninstall: all
+	@BUILD=$(BUILD) scripts/install $@
 
 clean:
-	rm -rf build build-san
+	rm -rf build build-san build-fuzz
 
-.PHONY: all clean tests-build
+.PHONY: all run check check-san lint fuzz bench soak image install uninstall clean tests-build
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -32,7 +32,7 @@ void static_refuse_route(struct static_call *call)
 	const struct http_request *request = static_request(call);
 	struct error refusal;
 
-	error_set(&refusal, 404, "no_route", "Route %.*s %.*s not found",
+	error_set(&refusal, 404, "no_route", "Route %.*s:%.*s not found",
 		  (int)request->method_text.len, request->method_text.data, (int)request->path.len,
 		  request->path.data);
 	call_refuse(call->call, &refusal);

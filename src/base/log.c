@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,10 +26,9 @@ static void put(struct log_line *line, const char *text, size_t len)
 void log_begin(struct log_line *line, enum log_level level, const char *program)
 {
 	line->used = 0;
-	/* sd-daemon(3): "<N>" at the start of a line is its syslog level */
-	char prefix[4] = {'<', (char)('0' + level), '>', '\0'};
-
-	put(line, prefix, 3);
+	/* sd-daemon(3): "<N>" at the start of a line is its syslog level; on a terminal it would only be noise */
+	if (getenv("JOURNAL_STREAM"))
+		put(line, (char[]){'<', (char)('0' + level), '>'}, 3);
 	put(line, program, strlen(program));
 }
 

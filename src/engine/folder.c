@@ -113,7 +113,7 @@ enum folder_owner folder_look(int jobs_fd, const char *name, int64_t *age_ms)
 	if (fd < 0 || fstat(fd, &status) < 0)
 		return errno == EACCES ? FOLDER_ABANDONED : FOLDER_ABSENT;
 	clock_gettime(CLOCK_REALTIME, &now);
-	*age_ms = ((int64_t)now.tv_sec - status.st_ctim.tv_sec) * 1000;
+	*age_ms = ((int64_t)now.tv_sec - status.st_mtim.tv_sec) * 1000;
 	/* closing fd gives the lock back */
 	return flock(fd, LOCK_EX | LOCK_NB) == 0 ? FOLDER_ABANDONED : FOLDER_OWNED;
 }

@@ -2,6 +2,8 @@
 
 #include "base/num.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -29,4 +31,18 @@ int http_accepted(int *fd)
 		return -1;
 	*fd = candidate;
 	return 0;
+}
+
+void http_local_address(int fd, char out[HTTP_ADDRESS_BYTES])
+{
+	struct sockaddr_storage address = {0};
+	socklen_t len = sizeof(address);
+
+	out[0] = '\0';
+	if (getsockname(fd, (struct sockaddr *)&address, &len) < 0)
+		return;
+	if (address.ss_family == AF_INET)
+		(void)inet_ntop(AF_INET, &((struct sockaddr_in *)&address)->sin_addr, out, HTTP_ADDRESS_BYTES);
+	if (address.ss_family == AF_INET6)
+		(void)inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&address)->sin6_addr, out, HTTP_ADDRESS_BYTES);
 }

@@ -8,4 +8,9 @@
    environment, so that no child mistakes them for its own. 0, or -1 when there is none. */
 MUST_USE int http_accepted(int *fd);
 
+#define HTTP_ADDRESS_BYTES 46 /* INET6_ADDRSTRLEN */
+
+/* Writes the address, without port, that the client reached us at; "" for a Unix socket. */
+void http_local_address(int fd, char out[HTTP_ADDRESS_BYTES]);
+
 #endif

@@ -12,15 +12,19 @@ struct http_access {
 	const char *allowed_hosts;   /* comma-separated names, or NULL */
 };
 
-/* 421 "host_not_allowed" for a Host that is not localhost, a loopback address (127.0.0.0/8, [::1]), the bound address, the public URL's
-   host or in the list. A port is ignored. */
-MUST_USE int http_check_host(const struct http_access *access, const struct http_request *request, struct error *err);
+/* 421 "host_not_allowed" for a Host that is not localhost, a loopback address (127.0.0.0/8, [::1]),
+   the bound address, the public URL's host or in the list. A port is ignored. */
+MUST_USE int http_check_host(const struct http_access *access, const struct http_request *request,
+			     struct error *err);
 
-/* 403 "origin_not_allowed" for an Origin that is neither the request's own Host (with http or https) nor the public URL's, "null"
-   included; 415 "json_required" for a request with an Origin and a body that is not application/json. No Origin: 0. */
-MUST_USE int http_check_origin(const struct http_access *access, const struct http_request *request, struct error *err);
+/* 403 "origin_not_allowed" for an Origin that is neither the request's own Host (with http or
+   https) nor the public URL's, "null" included; 415 "json_required" for a request with an Origin
+   and a body that is not application/json. No Origin: 0. */
+MUST_USE int http_check_origin(const struct http_access *access, const struct http_request *request,
+			       struct error *err);
 
-/* True when the address text names the loopback: localhost, 127.0.0.0/8, ::1 (with or without brackets). */
+/* True when the address text names the loopback: localhost, 127.0.0.0/8, ::1 (with or without
+ * brackets). */
 bool http_is_loopback(struct slice host);
 
 #endif

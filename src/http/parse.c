@@ -212,7 +212,7 @@ static int split_target(struct parser *parser, struct error *err)
 		request->path = rest;
 		return 0;
 	}
-	if (rest.data[0] != '/' && take_authority(parser, &rest) < 0)
+	if (!slice_starts(rest, "/") && take_authority(parser, &rest) < 0)
 		return error_set(err, 400, "bad_target",
 				 "the request target is neither a path nor an http URL");
 

@@ -42,14 +42,27 @@ static bool has_control_byte(const char *text, size_t len)
 	return false;
 }
 
-/* Takes back what was added after the first len bytes. */
-static int undo(struct buf *fields, size_t len, int reason)
+/* Appends the value and CRLF. 0, or -1 with errno and perhaps rubbish behind the buffer's end. */
+static int append_value(struct buf *fields, const char *format, va_list arguments)
 {
-	fields->len = len;
-	if (fields->data)
-		fields->data[len] = '\0';
-	errno = reason;
-	return -1;
+	va_list again;
+
+	va_copy(again, arguments);
+	int len = vsnprintf(NULL, 0, format, arguments);
+	char *value = len < 0 ? NULL : buf_reserve(fields, (size_t)len + 2);
+
+	if (value)
+		(void)vsnprintf(value, (size_t)len + 1, format, again);
+	va_end(again);
+	if (!value)
+		return -1;
+	if (has_control_byte(value, (size_t)len)) {
+		errno = EINVAL;
+		return -1;
+	}
+	memcpy(value + len, "\r\n", 3);
+	fields->len += (size_t)len + 2;
+	return 0;
 }
 
 int http_reply_field(struct http_reply *reply, const char *name, const char *format, ...)
@@ -60,26 +73,14 @@ int http_reply_field(struct http_reply *reply, const char *name, const char *for
 
 	if (buf_printf(fields, "%s: ", name) < 0)
 		return -1;
-
 	va_start(arguments, format);
-	int len = vsnprintf(NULL, 0, format, arguments);
+	int done = append_value(fields, format, arguments);
 	va_end(arguments);
-	if (len < 0)
-		return undo(fields, before, EINVAL);
-
-	size_t value_len = (size_t)len;
-	char *value = buf_reserve(fields, value_len + 2);
-
-	if (!value)
-		return undo(fields, before, errno);
-	va_start(arguments, format);
-	(void)vsnprintf(value, value_len + 1, format, arguments);
-	va_end(arguments);
-	if (has_control_byte(value, value_len))
-		return undo(fields, before, EINVAL);
-	memcpy(value + value_len, "\r\n", 3);
-	fields->len += value_len + 2;
-	return 0;
+	if (done < 0) {
+		fields->len = before;
+		fields->data[before] = '\0';
+	}
+	return done;
 }
 
 const char *http_reason(int status)

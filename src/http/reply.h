@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A reply's head under construction. A value with CR, LF or another control byte is refused by http_reply_field (errno EINVAL):
-   nothing from outside reaches a header raw. */
+/* A reply's head under construction. A value with CR, LF or another control byte is refused by
+   http_reply_field (errno EINVAL): nothing from outside reaches a header raw. */
 struct http_reply {
 	int status;
 	struct buf fields;
@@ -20,28 +20,35 @@ struct http_reply {
 struct http_reply http_reply_new(int status);
 void http_reply_free(struct http_reply *reply);
 
-/* Adds one field. 0, or -1 with errno (EINVAL; EMSGSIZE when the head gets too long; ENOMEM) and nothing added. */
+/* Adds one field. 0, or -1 with errno (EINVAL; EMSGSIZE when the head gets too long; ENOMEM) and
+ * nothing added. */
 MUST_USE int http_reply_field(struct http_reply *reply, const char *name, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Sends the head alone, with Content-Length: length (for HEAD, for a file that follows). 0, or -1 with errno. */
-MUST_USE int http_reply_send_head(int fd, const struct http_reply *reply, uint64_t length, deadline_ms deadline);
+/* Sends the head alone, with Content-Length: length (for HEAD, for a file that follows). 0, or -1
+ * with errno. */
+MUST_USE int http_reply_send_head(int fd, const struct http_reply *reply, uint64_t length,
+				  deadline_ms deadline);
 
-/* Sends head and body in one write where that is possible; with head_only the length is told and the body left out, as it is with
-   statuses that have none (204, 304). 0, or -1 with errno (ETIMEDOUT at the deadline). */
-MUST_USE int http_reply_send(int fd, const struct http_reply *reply, struct slice body, bool head_only, deadline_ms deadline);
+/* Sends head and body in one write where that is possible; with head_only the length is told and
+   the body left out, as it is with statuses that have none (204, 304). 0, or -1 with errno
+   (ETIMEDOUT at the deadline). */
+MUST_USE int http_reply_send(int fd, const struct http_reply *reply, struct slice body,
+			     bool head_only, deadline_ms deadline);
 
 /* The reason phrase of a status (RFC 9110 section 15), "" when unknown. */
 const char *http_reason(int status);
 
 #define HTTP_DATE_BYTES sizeof("Sun, 06 Nov 1994 08:49:37 GMT")
 
-/* Writes a time, in seconds since 1970, as an IMF-fixdate (RFC 9110 section 5.6.7); what lies before 1970 or after 9999 becomes the
-   nearest time that does not. Reads no time zone file, as gmtime(3) would. */
+/* Writes a time, in seconds since 1970, as an IMF-fixdate (RFC 9110 section 5.6.7); what lies
+   before 1970 or after 9999 becomes the nearest time that does not. Reads no time zone file, as
+   gmtime(3) would. */
 void http_date(int64_t unix_s, char out[HTTP_DATE_BYTES]);
 
-/* Lingering close: no more sending, then what the client still sends is read and dropped until it closes, a deadline or a maximum, so
-   that it can read our answer before a reset destroys it (RFC 9112 section 9.6). Does not close fd. */
+/* Lingering close: no more sending, then what the client still sends is read and dropped until it
+   closes, a deadline or a maximum, so that it can read our answer before a reset destroys it (RFC
+   9112 section 9.6). Does not close fd. */
 void http_linger(int fd);
 
 #endif

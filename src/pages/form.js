@@ -4,24 +4,17 @@ import {isUntouched, starters} from "./starters.js";
 
 /** What every tool takes, should its parameters not name them. */
 const common = {
-	sessionId: {type: "string", description: "Results are kept under this name."},
-	timeout: {type: "integer", default: 30, minimum: 1, maximum: 900, description: "Seconds."},
+	sessionId: {type: "string", title: "Session", description: "Results are kept under this name."},
+	timeout: {type: "integer", title: "Timeout, in seconds", default: 30, minimum: 1, maximum: 900},
 };
-
-const labels = {sessionId: "Session", timeout: "Timeout"};
 
 function randomSession() {
 	const bytes = crypto.getRandomValues(new Uint8Array(5));
 	return `debug-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
 
-function labelOf(name) {
-	const words = name.replace(/([a-z])([A-Z])/g, "$1 $2").replaceAll("_", " ").toLowerCase();
-	return labels[name] ?? words.charAt(0).toUpperCase() + words.slice(1);
-}
-
 function isLong(schema) {
-	return schema.format === "code" || schema.type === "object" || schema.type === "array" || schema.contentEncoding === "base64";
+	return schema.format === "code" || schema.contentEncoding === "base64";
 }
 
 /** A picked file as base64. */
@@ -56,10 +49,9 @@ function makeControl(name, schema) {
 		return {input, read: () => (input.value === "" ? undefined : input.valueAsNumber)};
 	}
 	if (isLong(schema)) {
-		const input = make("textarea", {rows: schema.format === "code" ? 15 : 4, class: "code", spellcheck: "false",
-			autocapitalize: "off", autocorrect: "off", wrap: "off", placeholder: schema.examples?.[0]});
-		const isJson = schema.type === "object" || schema.type === "array";
-		return {input, read: () => (!isJson ? text(input)() : input.value.trim() === "" ? undefined : JSON.parse(input.value))};
+		const input = make("textarea", {rows: 15, spellcheck: "false", autocapitalize: "off", autocorrect: "off", wrap: "off",
+			placeholder: schema.examples?.[0]});
+		return {input, read: text(input)};
 	}
 	const input = make("input", {type: "text", spellcheck: "false", autocapitalize: "off", autocorrect: "off", placeholder: schema.default});
 	return {input, read: text(input)};
@@ -74,15 +66,16 @@ function makeField(name, schema) {
 	input.name = name;
 	input.setAttribute("aria-describedby", `${hint ? `${hint.id} ` : ""}${error.id}`);
 	const element = make("div", {class: `field${isLong(schema) ? " wide" : ""}`},
-		make("label", {for: id, text: labelOf(name)}), input, hint, error);
+		make("label", {for: id, text: schema.title ?? name}), input, hint, error);
 	return {
 		name, input, read, element,
 		setError(message) {
 			error.textContent = message ?? "";
 			error.hidden = !message;
-			input.toggleAttribute("aria-invalid", false);
 			if (message)
 				input.setAttribute("aria-invalid", "true");
+			else
+				input.removeAttribute("aria-invalid");
 		},
 	};
 }

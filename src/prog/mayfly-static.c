@@ -18,6 +18,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "http/accept.h"
 #include "http/access.h"
 #include "http/read.h"
 #include "limits.h"
@@ -26,56 +27,32 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sysexits.h>
 
-#define PROGRAM         "mayfly-static"
-#define HEAD_FD_OPTION  "--head-fd="
-#define LISTEN_FD_FIRST 3 /* sd_listen_fds(3) */
-#define LOG_PATH_BYTES  512
+#define PROGRAM        "mayfly-static"
+#define HEAD_FD_OPTION "--head-fd="
+#define LOG_PATH_BYTES 512
 
 struct arguments {
 	int connection;
 	int head_fd; /* -1: nothing was read yet */
 };
 
-static bool environment_is(const char *name, uint64_t wanted)
-{
-	const char *text = getenv(name);
-	uint64_t value;
-
-	return text && num_parse(slice_of(text), 10, INT32_MAX, &value) == 0 && value == wanted;
-}
-
-static bool is_socket(int fd)
-{
-	int type;
-	socklen_t len = sizeof(type);
-
-	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
-}
-
 /* EX_OK or EX_USAGE. */
 static int read_arguments(int argc, char **argv, struct arguments *out)
 {
-	struct slice text;
+	size_t prefix_len = strlen(HEAD_FD_OPTION);
 	uint64_t head_fd;
 
 	out->head_fd = -1;
-	out->connection =
-		environment_is("LISTEN_PID", (uint64_t)getpid()) && environment_is("LISTEN_FDS", 1)
-			? LISTEN_FD_FIRST
-			: STDIN_FILENO;
-	if (argc == 2 && strncmp(argv[1], HEAD_FD_OPTION, strlen(HEAD_FD_OPTION)) == 0) {
-		text = slice_of(argv[1] + strlen(HEAD_FD_OPTION));
-		if (num_parse(text, 10, INT32_MAX, &head_fd) < 0)
+	if (argc == 2 && strncmp(argv[1], HEAD_FD_OPTION, prefix_len) == 0) {
+		if (num_parse(slice_of(argv[1] + prefix_len), 10, INT32_MAX, &head_fd) < 0)
 			return EX_USAGE;
 		out->head_fd = (int)head_fd;
-		out->connection = STDIN_FILENO;
 	} else if (argc != 1) {
 		return EX_USAGE;
 	}
-	return is_socket(out->connection) ? EX_OK : EX_USAGE;
+	return http_accepted(&out->connection) < 0 ? EX_USAGE : EX_OK;
 }
 
 /* The request as mayfly read it; the head was whole and good then, so anything else is an error. */
@@ -110,14 +87,18 @@ static int read_request(const struct arguments *arguments, struct http_connectio
 	return http_read_head(connection, deadline_in(HTTP_HEAD_DEADLINE_MS), err);
 }
 
-static int check_access(const struct config *config, const struct http_request *request,
+static int check_access(const struct config *config, const struct http_connection *connection,
 			struct error *err)
 {
+	char address[HTTP_ADDRESS_BYTES];
 	struct http_access access = {config->bind, config->public_base_url, config->allowed_hosts};
 
-	if (http_check_host(&access, request, err) < 0)
+	http_local_address(connection->fd, address);
+	if (*address && !http_is_loopback(slice_of(address)))
+		access.bind = address;
+	if (http_check_host(&access, &connection->request, err) < 0)
 		return -1;
-	return http_check_origin(&access, request, err);
+	return http_check_origin(&access, &connection->request, err);
 }
 
 static void write_log(const struct static_call *call, int64_t started_us)
@@ -127,11 +108,12 @@ static void write_log(const struct static_call *call, int64_t started_us)
 	char text[LOG_PATH_BYTES];
 
 	log_begin(&line, LOG_LEVEL_INFO, PROGRAM);
-	if (request->path.len > 0) {
-		snprintf(text, sizeof(text), "%.*s", (int)request->method_text.len,
-			 request->method_text.data);
+	if (request->head_len > 0) {
+		(void)snprintf(text, sizeof(text), "%.*s", (int)request->method_text.len,
+			       request->method_text.data);
 		log_text(&line, "method", text);
-		snprintf(text, sizeof(text), "%.*s", (int)request->path.len, request->path.data);
+		(void)snprintf(text, sizeof(text), "%.*s", (int)request->path.len,
+			       request->path.data);
 		log_text(&line, "path", text);
 	}
 	log_number(&line, "status", call->call->status);
@@ -179,7 +161,7 @@ static int prepare(const struct arguments *arguments, struct config *config, int
 		return -1;
 	if (read_request(arguments, connection, err) < 0)
 		return -1;
-	return check_access(config, &connection->request, err);
+	return check_access(config, connection, err);
 }
 
 /* One request, one answer. Returns the program's exit status. */
@@ -215,7 +197,9 @@ int main(int argc, char **argv)
 	struct arguments arguments;
 
 	if (read_arguments(argc, argv, &arguments) != EX_OK) {
-		dprintf(STDERR_FILENO, "usage: " PROGRAM " [--head-fd=N], a connection on fd 0\n");
+		dprintf(STDERR_FILENO,
+			"usage: " PROGRAM " [--head-fd=N], with a connection on fd 0 or passed by "
+			"LISTEN_FDS\n");
 		return EX_USAGE;
 	}
 	signal(SIGPIPE, SIG_IGN); /* sendfile(2) has no MSG_NOSIGNAL */

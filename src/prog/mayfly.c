@@ -60,7 +60,7 @@ static int serve(int fd, int64_t started_us)
 		if (call.status)
 			http_linger(fd);
 	}
-	if (call.status || call.word)
+	if (call.status || connection.request.head_len) /* a peer that connects and goes is no request */
 		write_log(&call, started_us);
 	http_connection_free(&connection);
 	return configured < 0 ? EX_CONFIG : EX_OK;

@@ -6,12 +6,10 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 import unittest
 from email.utils import formatdate
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-import harness  # noqa: E402
+import harness
 
 PROGRAM = os.path.join(harness.BUILD, "mayfly-static")
 JOB = "/artifacts/session/AbC_-9"
@@ -106,8 +104,8 @@ class ArtifactTest(StaticTest):
         for path in ("a/b%20c/%C3%BC%3F%23%2525.txt", "a/b%20c/%c3%bc%3f%23%2525%2etxt"):
             reply = self.get(f"{JOB}/{path}")
             self.assertEqual((200, b"deep"), (reply.status, reply.body))
-            self.assertEqual("inline; filename=\"_?#_25.txt\"; filename*=UTF-8''%C3%BC%3F%23%2525.txt"
-                             .replace('"_?', '"__?'), reply.fields["content-disposition"])
+            self.assertEqual("inline; filename=\"__?#_25.txt\"; filename*=UTF-8''%C3%BC%3F%23%2525.txt",
+                             reply.fields["content-disposition"])
 
     def test_hostile_names_stay_out_of_the_head(self):
         for name in (b'q"uote\\.html', "rtl\u202e.txt".encode(), b"invalid\xff.txt", b"-rf.txt", b"x" * 251 + b".txt"):
@@ -158,7 +156,7 @@ class ArtifactTest(StaticTest):
         reply = self.get("/nothing/here")
         self.assertEqual(404, reply.status)
         body = json.loads(reply.body)
-        self.assertEqual((404, "Not Found", "Route GET /nothing/here not found"),
+        self.assertEqual((404, "Not Found", "Route GET:/nothing/here not found"),
                          (body["statusCode"], body["error"], body["message"]))
 
     def test_access(self):
@@ -438,7 +436,7 @@ class DebugOffTest(StaticTest):
         for target in ("/debug", "/debug/", "/debug/code-execution", "/debug/assets/tool.js"):
             reply = self.get(target)
             body = json.loads(reply.body)
-            self.assertEqual((404, 404, "Not Found", f"Route GET {target} not found"),
+            self.assertEqual((404, 404, "Not Found", f"Route GET:{target} not found"),
                              (reply.status, body["statusCode"], body["error"], body["message"]))
         self.assertEqual(200, self.get(f"{JOB}/stdout").status)
 

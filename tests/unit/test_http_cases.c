@@ -270,9 +270,12 @@ static void check_words_of(const char *file, const char *all_expected)
 	size_t len;
 
 	(void)snprintf(path, sizeof(path), "../src/http/%s", file);
-	if (!ok(read_file(path, &text, &len), "%s can be read", file))
+	bool good = read_file(path, &text, &len) && text;
+
+	ok(good, "%s can be read", file);
+	if (!good)
 		return;
-	for (const char *at = text; (at = strstr(at, "error_set")) != NULL; at++) {
+	for (const char *at = strstr(text, "error_set"); at; at = strstr(at + 1, "error_set")) {
 		bool found = false;
 
 		if (!word_of(at, &word))

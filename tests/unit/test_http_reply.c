@@ -90,16 +90,16 @@ static void test_wire(void)
 	static const char common[] = "Date: DATE\r\nConnection: close\r\n"
 				     "X-Content-Type-Options: nosniff\r\n";
 	static const struct {
-		int status;
 		const char *line, *length, *body;
+		int status;
 		bool head_only;
 	} cases[] = {
-		{200, "200 OK", "Content-Length: 5\r\n", "hello", false},
-		{200, "200 OK", "Content-Length: 5\r\n", "", true},
-		{204, "204 No Content", "", "", false},
-		{304, "304 Not Modified", "", "", false},
-		{421, "421 Misdirected Request", "Content-Length: 5\r\n", "hello", false},
-		{599, "599 ", "Content-Length: 5\r\n", "hello", false},
+		{"200 OK", "Content-Length: 5\r\n", "hello", 200, false},
+		{"200 OK", "Content-Length: 5\r\n", "", 200, true},
+		{"204 No Content", "", "", 204, false},
+		{"304 Not Modified", "", "", 304, false},
+		{"421 Misdirected Request", "Content-Length: 5\r\n", "hello", 421, false},
+		{"599 ", "Content-Length: 5\r\n", "hello", 599, false},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -239,10 +239,10 @@ static void test_bad_clients(void)
 /* A client that sends all of a large body before it looks for an answer. */
 static void *run_talker(void *argument)
 {
+	static const char body[BIG_BODY_BYTES];
 	struct reading *reading = argument;
-	_cleanup_free_ char *body = calloc(1, BIG_BODY_BYTES);
 
-	if (!body || io_send_all(reading->fd, body, BIG_BODY_BYTES, deadline_in(DEADLINE_MS)) < 0)
+	if (io_send_all(reading->fd, body, sizeof(body), deadline_in(DEADLINE_MS)) < 0)
 		return NULL;
 	shutdown(reading->fd, SHUT_WR);
 	read_all(reading->fd, &reading->got);

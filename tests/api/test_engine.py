@@ -1,0 +1,938 @@
+"""mayfly-engine by its verbs: against real Podman, and against engines that misbehave.
+
+Rules:
+ 1. What a container may do is asked of the container itself, through mayfly-init, not of the engine's description.
+ 2. A fake engine speaks HTTP over a Unix socket like a real one but for the one thing that a test changes.
+"""
+import concurrent.futures
+import contextlib
+import http.server
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import socketserver
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+import urllib.parse
+
+import harness
+
+ENGINE = os.path.join(harness.BUILD, "mayfly-engine")
+INIT = os.path.join(harness.BUILD, "mayfly-init")
+WORKER = os.path.join(harness.ROOT, "worker")
+MAKE = [("template", "default"), ("lifetime_s", 60)]
+
+
+def send(connection, kind, fields=(), payload=None):
+    if payload is None:
+        payload = b"".join(f"{key}={value}".encode() + b"\0" for key, value in fields)
+    connection.sendall(kind + struct.pack(">I", len(payload)) + payload)
+
+
+def receive(connection):
+    """(type, payload) of the next frame; (None, b"") at the end."""
+    def exactly(count):
+        data = b""
+        while len(data) < count:
+            piece = connection.recv(count - len(data))
+            if not piece:
+                return None
+            data += piece
+        return data
+
+    head = exactly(5)
+    if head is None:
+        return None, b""
+    return head[:1], exactly(struct.unpack(">I", head[1:])[0])
+
+
+def fields_of(payload):
+    return dict(field.split("=", 1) for field in payload.decode().split("\0") if field)
+
+
+class Place:
+    """An installation of its own: run folder, registry, programs; and the environment that says so."""
+
+    def __init__(self, **environment):
+        self.folder = tempfile.mkdtemp(prefix="mfe-")
+        self.instance = "t-" + os.urandom(6).hex()
+        self.run = os.path.join(self.folder, "run")
+        self.jobs = os.path.join(self.run, "jobs")
+        self.data = os.path.join(self.folder, "data")
+        os.makedirs(os.path.join(self.data, "templates.d"))
+        shutil.copy(os.path.join(WORKER, "seccomp.json"), self.data)
+        shutil.copy(os.path.join(WORKER, "templates.d/default.json"), os.path.join(self.data, "templates.d"))
+        self.environment = {
+            "PATH": "/usr/bin:/bin", "HOME": self.folder, "MAYFLY_RUN_DIR": self.run, "MAYFLY_DATA_DIR": self.data,
+            "MAYFLY_CONFIG_DIR": os.path.join(self.folder, "config"), "MAYFLY_INSTANCE": self.instance,
+            "MAYFLY_LIBEXEC_DIR": harness.BUILD, **environment}
+        for name in os.environ:  # sanitizers are steered by these
+            if name.endswith("SAN_OPTIONS"):
+                self.environment[name] = os.environ[name]
+
+    def template(self, name, **fields):
+        with open(os.path.join(self.data, "templates.d", name + ".json"), "w") as file:
+            json.dump({"image": harness.IMAGE, **fields}, file, indent=1)
+
+    def folders(self):
+        return os.listdir(self.jobs) if os.path.isdir(self.jobs) else []
+
+    def close(self):
+        shutil.rmtree(self.folder)
+
+
+class Engine:
+    """One mayfly-engine with one connection."""
+
+    def __init__(self, place, **environment):
+        self.connection, end = socket.socketpair()
+        self.connection.settimeout(harness.DEADLINE_S)
+        self.log = tempfile.TemporaryFile()
+        self.process = subprocess.Popen([ENGINE], stdin=end, stdout=subprocess.DEVNULL, stderr=self.log,
+                                        env={**place.environment, **environment})
+        end.close()
+
+    def call(self, kind, fields=()):
+        """The answers' fields by type: OK and ERROR as they are, rows as a list."""
+        send(self.connection, kind, fields)
+        rows = []
+        while True:
+            kind, payload = receive(self.connection)
+            assert kind in (b"w", b"k", b"e"), (kind, payload, self.logs())
+            if kind == b"w":
+                rows.append(fields_of(payload))
+                continue
+            return {"k": "ok", "e": "error"}[kind.decode()], fields_of(payload), rows
+
+    def make(self, fields=MAKE):
+        outcome, answer, _ = self.call(b"m", fields)
+        assert outcome == "ok", (answer, self.logs())
+        return answer
+
+    def refusal(self, kind=b"m", fields=MAKE):
+        outcome, answer, _ = self.call(kind, fields)
+        assert outcome == "error", answer
+        return int(answer["status"]), answer["word"], answer["message"]
+
+    def logs(self):
+        self.log.seek(0)
+        return self.log.read().decode()
+
+    def hang_up(self):
+        """Waits until the engine has cleaned up; its exit status."""
+        self.connection.shutdown(socket.SHUT_WR)
+        while self.connection.recv(4096):
+            pass
+        self.connection.close()
+        return self.process.wait(harness.DEADLINE_S)
+
+    def close(self):
+        self.connection.close()
+        if self.process.poll() is None:
+            self.process.wait(harness.DEADLINE_S)
+        self.log.close()
+
+
+class EngineTest(unittest.TestCase):
+    def place(self, **environment):
+        place = Place(**environment)
+        self.addCleanup(place.close)
+        return place
+
+    def engine(self, place, **environment):
+        engine = Engine(place, **environment)
+        self.addCleanup(engine.close)
+        return engine
+
+
+class RealTest(EngineTest):
+    """Against Podman. Each test has an installation of its own, and leaves no container and no folder."""
+
+    def setUp(self):
+        self.podman = harness.Podman()
+        self.here = self.place(DOCKER_SOCKET_PATH=self.podman.socket)
+        self.addCleanup(self.check_nothing_left)
+
+    def check_nothing_left(self):
+        left = self.podman.containers(self.here.instance)
+        for container in left:
+            self.podman.remove(container["Id"])
+        self.assertEqual([c["Names"] for c in left], [])
+        self.assertEqual(self.here.folders(), [])
+
+    def run_inside(self, answer, script):
+        """Has mayfly-init run a script; its standard output."""
+        job = [("argv", "/bin/bash"), ("argv", "-c"), ("argv", script), ("env", "PATH=/usr/bin:/bin"), ("cwd", "/workspace"),
+               ("wall_ms", 20000), ("cpu_ms", 0), ("stream_bytes", 1 << 20), ("artifact_count", 0), ("artifact_bytes", 0),
+               ("artifacts_bytes", 0)]
+        with socket.socket(socket.AF_UNIX) as control:
+            control.settimeout(harness.DEADLINE_S)
+            control.connect(os.path.join(self.here.jobs, answer["folder"], "control"))
+            send(control, b"J", job)
+            send(control, b"G")
+            output = b""
+            while True:
+                kind, payload = receive(control)
+                self.assertIsNotNone(kind, output)
+                if kind == b"O":
+                    output += payload
+                if kind == b"Z":
+                    return output.decode()
+
+    def inspect(self, answer):
+        status, container = self.podman.call("GET", f"/v1.41/containers/{answer['id']}/json")
+        self.assertEqual(status, 200)
+        return container
+
+
+class Verbs(RealTest):
+    def test_ping_tells_engine_and_version(self):
+        outcome, answer, _ = self.engine(self.here).call(b"p")
+        self.assertEqual((outcome, answer["engine"]), ("ok", "podman"))
+        self.assertRegex(answer["version"], r"^\d+\.\d+")
+
+    def test_make_answers_when_init_listens_and_the_folder_is_sealed(self):
+        engine = self.engine(self.here)
+        answer = engine.make()
+        folder = os.path.join(self.here.jobs, answer["folder"])
+        self.assertRegex(answer["folder"], r"^c-[0-9a-f]{24}$")
+        self.assertEqual(os.listdir(folder), ["control"])
+        self.assertEqual(os.stat(folder).st_mode & 0o7777, 0o555)
+        self.assertEqual(os.stat(self.here.jobs).st_mode & 0o7777, 0o700)
+        self.assertEqual(self.run_inside(answer, "echo here"), "here\n")
+        self.assertEqual(engine.hang_up(), 0)
+
+    def test_an_existing_jobs_folder_keeps_its_mode(self):
+        os.makedirs(self.here.jobs)
+        os.chmod(self.here.jobs, 0o770)
+        engine = self.engine(self.here)
+        engine.make()
+        self.assertEqual(engine.hang_up(), 0)
+        self.assertEqual(os.stat(self.here.jobs).st_mode & 0o7777, 0o770)
+
+    def test_a_jobs_folder_open_to_others_is_refused(self):
+        os.makedirs(self.here.jobs)
+        os.chmod(self.here.jobs, 0o755)
+        self.assertEqual(self.engine(self.here).refusal()[:2], (500, "bad_configuration"))
+
+    def test_hang_up_removes_a_container_in_use(self):
+        engine = self.engine(self.here)
+        answer = engine.make()
+        with socket.socket(socket.AF_UNIX) as control:
+            control.connect(os.path.join(self.here.jobs, answer["folder"], "control"))
+            self.assertEqual(engine.hang_up(), 0)
+        self.check_nothing_left()
+
+    def test_remove_of_the_own_container_then_another(self):
+        engine = self.engine(self.here)
+        first = engine.make()
+        self.assertEqual(engine.call(b"r", [("folder", first["folder"])])[0], "ok")
+        self.check_nothing_left()
+        second = engine.make()
+        self.assertNotEqual(first["folder"], second["folder"])
+        self.assertEqual(engine.hang_up(), 0)
+
+    def test_sigterm_takes_the_container_back(self):
+        engine = self.engine(self.here)
+        engine.make()
+        engine.process.send_signal(signal.SIGTERM)
+        self.assertEqual(engine.process.wait(harness.DEADLINE_S), 0)
+        self.check_nothing_left()
+
+    def test_kill_9_leaves_what_list_and_remove_then_find(self):
+        engine, reaper = self.engine(self.here), self.engine(self.here)
+        answer = engine.make()
+        row = {"folder": answer["folder"], "id": answer["id"], "template": "default", "expired": "0"}
+        self.assertEqual(reaper.call(b"l")[2], [row])
+        engine.process.kill()
+        engine.process.wait()
+        self.assertEqual(reaper.call(b"l")[2], [row], "it runs, and its deadline has not passed")
+        with socket.socket(socket.AF_UNIX) as control:  # init ends when who came to it goes
+            control.connect(os.path.join(self.here.jobs, answer["folder"], "control"))
+        harness.until(lambda: reaper.call(b"l")[2] == [{**row, "expired": "1"}], "the row expired")
+        self.assertEqual(reaper.call(b"r", [("folder", answer["folder"])])[0], "ok")
+        self.assertEqual(reaper.call(b"l")[2], [])
+
+    def test_remove_of_a_running_container_of_another_connection(self):
+        engine, other = self.engine(self.here), self.engine(self.here)
+        answer = engine.make()
+        self.assertEqual(other.call(b"r", [("folder", answer["folder"])])[0], "ok")
+        self.check_nothing_left()
+        self.assertEqual(engine.hang_up(), 0)
+
+    def test_an_abandoned_folder_is_a_row_when_it_is_old(self):
+        engine = self.engine(self.here)
+        self.assertEqual(engine.call(b"l")[2], [])
+        name = "c-" + "0" * 24
+        folder = os.path.join(self.here.jobs, name)
+        os.mkdir(folder)
+        self.assertEqual(engine.call(b"l")[2], [], "somebody may be making it")
+        os.utime(folder, (1, 1))
+        self.assertEqual(engine.call(b"l")[2], [{"folder": name, "id": "", "template": "", "expired": "1"}])
+        self.assertEqual(engine.call(b"r", [("folder", name)])[0], "ok")
+        self.assertEqual(self.here.folders(), [])
+
+    def test_another_installation_is_not_touched(self):
+        engine = self.engine(self.here)
+        answer = engine.make()
+        for change in ({"MAYFLY_INSTANCE": self.here.instance + "-x"}, {"MAYFLY_RUN_DIR": self.here.folder + "/other"}):
+            with self.subTest(change):
+                stranger = self.engine(self.here, **change)
+                self.assertEqual(stranger.call(b"l")[2], [])
+        stranger = self.engine(self.here, MAYFLY_RUN_DIR=self.here.folder + "/other")
+        self.assertEqual(stranger.call(b"r", [("folder", answer["folder"])])[0], "ok")
+        self.assertEqual(self.run_inside(answer, "echo alive"), "alive\n")
+        self.assertEqual(engine.hang_up(), 0)
+
+    def test_containers_at_the_same_time(self):
+        engines = [self.engine(self.here) for _ in range(4)]
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(Engine.make, engines))
+        self.assertEqual(len({answer["folder"] for answer in answers}), 4)
+        self.assertEqual(len(engines[0].call(b"l")[2]), 4)
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            self.assertEqual(list(pool.map(Engine.hang_up, engines)), [0] * 4)
+
+    def test_bad_requests(self):
+        for kind, fields in [
+                (b"m", []), (b"m", [("template", "default")]), (b"m", [("lifetime_s", 1)]), (b"m", MAKE + [("privileged", 1)]),
+                (b"m", MAKE + [("memory_mb", -1)]), (b"m", MAKE + [("pids", 0)]), (b"m", MAKE + [("cpu_percent", "1e3")]),
+                (b"r", []), (b"r", [("folder", "..")]), (b"r", [("folder", "c-0/../../..")]), (b"r", [("id", "x")])]:
+            with self.subTest(kind=kind, fields=fields):
+                self.assertEqual(self.engine(self.here).refusal(kind, fields)[:2], (400, "bad_request"))
+
+    def test_a_second_make_is_refused_and_the_first_stays(self):
+        engine = self.engine(self.here)
+        answer = engine.make()
+        self.assertEqual(engine.refusal()[:2], (400, "bad_request"))
+        self.assertEqual(self.run_inside(answer, "echo alive"), "alive\n")
+        self.assertEqual(engine.hang_up(), 0)
+
+    def test_a_frame_that_is_no_verb_ends_the_connection(self):
+        for frame in (b"G\0\0\0\0", b"?\0\0\0\0", b"m\xff\xff\xff\xff", b"GET / HTTP/1.1\r\n\r\n"):
+            with self.subTest(frame):
+                engine = self.engine(self.here)
+                engine.connection.sendall(frame)
+                kind, _ = receive(engine.connection)
+                self.assertIn(kind, (b"e", None))
+                self.assertEqual(engine.connection.recv(1), b"")
+                self.assertEqual(engine.process.wait(harness.DEADLINE_S), 0)
+
+    def test_arguments_and_what_is_no_socket_are_refused(self):
+        for arguments, stdin in ((["--privileged"], socket.socket(socket.AF_UNIX)), ([], open("/dev/null"))):
+            with stdin:
+                done = subprocess.run([ENGINE, *arguments], stdin=stdin, stderr=subprocess.PIPE, check=False)
+                self.assertEqual(done.returncode, 2)
+                self.assertIn(b"takes no arguments", done.stderr)
+
+    def test_a_connection_passed_by_systemd(self):
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            code = "import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ['LISTEN_PID'] = str(os.getpid()); os.execv(sys.argv[2], sys.argv[2:])"
+            process = subprocess.Popen(["/usr/bin/python3", "-c", code, str(theirs.fileno()), ENGINE], stdin=subprocess.DEVNULL,
+                                       pass_fds=[theirs.fileno()], env={**self.here.environment, "LISTEN_FDS": "1"})
+            theirs.close()
+            send(ours, b"p")
+            self.assertEqual(receive(ours)[0], b"k")
+            ours.shutdown(socket.SHUT_WR)
+            self.assertEqual(process.wait(harness.DEADLINE_S), 0)
+
+
+class Isolation(RealTest):
+    def setUp(self):
+        super().setUp()
+        self.one = self.engine(self.here)
+        self.answer = self.one.make()
+        self.addCleanup(lambda: self.assertEqual(self.one.hang_up(), 0))
+
+    def test_identity_and_privileges(self):
+        status = dict(re.findall(r"^(\w+):\s*(.*)$", self.run_inside(self.answer, "cat /proc/self/status"), re.M))
+        self.assertEqual(status["Uid"].split(), ["10001"] * 4)
+        self.assertEqual(status["Gid"].split(), ["10001"] * 4)
+        self.assertEqual(status["Groups"].split(), ["10001"] if status["Groups"] else [])
+        for capability_set in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+            self.assertEqual(int(status[capability_set], 16), 0, capability_set)
+        self.assertEqual((status["NoNewPrivs"], status["Seccomp"]), ("1", "2"))
+
+    def test_namespaces_hostname_and_network(self):
+        script = "hostname; for n in cgroup ipc mnt net pid uts; do readlink /proc/self/ns/$n; done; cat /proc/net/dev"
+        lines = self.run_inside(self.answer, script).splitlines()
+        self.assertEqual(lines[0], "sandbox")
+        for line in lines[1:7]:
+            name = line.split(":")[0]
+            if name != "cgroup":  # cgroup v1 has no private one in Podman
+                self.assertNotEqual(line, os.readlink(f"/proc/self/ns/{name}"))
+        self.assertEqual([line.split(":")[0].strip() for line in lines[7:] if ":" in line], ["lo"])
+
+    def test_nothing_writable_but_tmpfs_of_a_size(self):
+        writable = {}
+        for line in self.run_inside(self.answer, "cat /proc/self/mountinfo").splitlines():
+            left, right = line.split(" - ")
+            place, options = left.split()[4], left.split()[5].split(",")
+            kind, _, super_options = right.split()[:3]
+            if "rw" in options and "rw" in super_options.split(","):
+                writable[place] = (kind, set(options), super_options)
+        kinds = {place: kind for place, (kind, _, _) in writable.items()}
+        pseudo = {"/proc": "proc", "/dev/pts": "devpts", "/dev/mqueue": "mqueue"}
+        masked = {place for place, kind in kinds.items() if re.match(r"/proc/|/sys/", place) and kind in ("tmpfs", "devtmpfs")}
+        host_files = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/run/.containerenv"}  # of root's, and the engine's
+        self.assertEqual(kinds.pop("/run/mayfly"), kinds.pop("/run/mayfly", kinds.get("/run/mayfly", None)) or
+                         writable["/run/mayfly"][0])
+        for place in set(kinds) - masked - host_files - set(pseudo):
+            self.assertEqual(kinds[place], "tmpfs", place)
+            self.assertIn("size=", writable[place][2], place)
+        self.assertLessEqual({"/workspace", "/tmp", "/dev/shm"}, set(kinds))
+        self.assertNotIn("noexec", writable["/workspace"][1])
+        for place in ("/workspace", "/tmp", "/dev/shm", "/run/mayfly"):
+            self.assertLessEqual({"nosuid", "nodev"}, writable[place][1], place)
+        for place in ("/tmp", "/dev/shm", "/run/mayfly"):
+            self.assertIn("noexec", writable[place][1], place)
+
+    def test_only_three_places_take_a_file(self):
+        script = """
+            find / -xdev -type d -writable 2>/dev/null
+            for d in /workspace /tmp /dev/shm / /run /var/tmp /run/mayfly /dev /etc /usr /home /root /proc /sys /dev/mqueue; do
+                if ( : > $d/probe ) 2>/dev/null; then echo "takes $d"; fi
+            done
+            for m in $(cut -d' ' -f5 /proc/self/mountinfo); do
+                if [ -d $m ] && ( : > $m/probe2 ) 2>/dev/null; then echo "mount $m"; fi
+            done"""
+        took = {line.split(" ", 1)[-1] for line in self.run_inside(self.answer, script).splitlines() if line[0] != "/"}
+        self.assertEqual(took, {"/workspace", "/tmp", "/dev/shm"})
+
+    def test_workspace_belongs_to_the_program_and_is_empty(self):
+        self.assertEqual(self.run_inside(self.answer, "ls -A; touch a && chmod 700 . 2>&1; cp /bin/true t && ./t && echo runs"),
+                         "runs\n")
+
+    def test_sizes_and_ulimits(self):
+        script = "for d in /workspace /tmp /dev/shm; do df -k --output=size $d | tail -1; done; ulimit -Hn; ulimit -Hc; ulimit -Hf; ulimit -Hq"
+        self.assertEqual(self.run_inside(self.answer, script).split(),
+                         [str(128 * 1024), str(100 * 1024), str(64 * 1024), "1024", "0", str(128 * 1024), "0"])
+
+    def test_cgroup_limits(self):
+        host = self.inspect(self.answer)["HostConfig"]
+        self.assertEqual((host["Memory"], host["MemorySwap"]), (512 << 20, 512 << 20))
+        self.assertEqual((host["PidsLimit"], host["NanoCpus"]), (128, 500000000))
+        script = """if [ -e /sys/fs/cgroup/memory.max ]; then cd /sys/fs/cgroup; cat memory.max pids.max; tr ' ' '\\n' < cpu.max
+            else cd /sys/fs/cgroup; cat memory/memory.limit_in_bytes pids/pids.max cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us; fi"""
+        memory, pids, quota, period = map(int, self.run_inside(self.answer, script).split())
+        self.assertEqual((memory, pids, quota * 2), (512 << 20, 128, period))
+
+    def test_masks(self):
+        script = """for f in /proc/kcore /proc/keys /proc/key-users /proc/kallsyms /proc/modules /proc/interrupts /proc/timer_list; do
+            if [ -e $f ]; then head -c1 $f 2>/dev/null | wc -c; fi; done; ls /sys/firmware 2>/dev/null | wc -l"""
+        self.assertEqual(set(self.run_inside(self.answer, script).split()), {"0"})
+
+    def test_labels(self):
+        labels = self.inspect(self.answer)["Config"]["Labels"]
+        ours = {key.removeprefix("mayfly."): value for key, value in labels.items() if key.startswith("mayfly.")}
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            self.assertEqual(ours.pop("boot"), file.read().strip())
+        self.assertAlmostEqual(int(ours.pop("deadline")), time.clock_gettime(time.CLOCK_BOOTTIME) + 60, delta=30)
+        self.assertEqual(ours, {"instance": self.here.instance, "run": self.here.run, "template": "default",
+                                "folder": self.answer["folder"]})
+
+    def test_no_log_no_restart_no_healthcheck(self):
+        container = self.inspect(self.answer)
+        self.assertEqual(container["HostConfig"]["LogConfig"]["Type"], "none")
+        self.assertIn(container["HostConfig"]["RestartPolicy"]["Name"], ("", "no"))
+        self.assertFalse(container["HostConfig"]["Privileged"])
+
+
+class Limits(RealTest):
+    def limits(self, fields, **template):
+        self.here.template("limited", **template)
+        engine = self.engine(self.here)
+        host = self.inspect(engine.make([("template", "limited"), ("lifetime_s", 60), *fields]))["HostConfig"]
+        self.assertEqual(engine.hang_up(), 0)
+        return host["Memory"] >> 20, host["PidsLimit"], host["NanoCpus"] // 10000000
+
+    def test_less_is_given_more_is_clamped(self):
+        template = {"memory_mb": 256, "pids": 64, "cpu_percent": 100}
+        self.assertEqual(self.limits([("memory_mb", 64), ("pids", 32), ("cpu_percent", 25)], **template), (64, 32, 25))
+        self.assertEqual(self.limits([("memory_mb", 4096), ("pids", 4096), ("cpu_percent", 800)], **template), (256, 64, 100))
+        self.assertEqual(self.limits([("memory_mb", 1), ("pids", 1)], **template), (16, 4, 100))
+
+    def test_the_operators_defaults(self):
+        self.here.environment.update(MAYFLY_MEMORY_MB="300", MAYFLY_PIDS="50", MAYFLY_CPU_PERCENT="75")
+        self.assertEqual(self.limits([]), (300, 50, 75))
+
+    def test_lifetime_is_clamped(self):
+        self.here.template("short", timeout_s=1, timeout_max_s=1)
+        engine = self.engine(self.here)
+        container = self.inspect(engine.make([("template", "short"), ("lifetime_s", 1000000)]))
+        self.assertEqual(container["Args"], ["36"], "1 + 30 to start + 5 to collect")
+        self.assertEqual(engine.hang_up(), 0)
+
+
+class Failures(RealTest):
+    def refusal(self, template="default", **environment):
+        engine = self.engine(self.here, **environment)
+        refusal = engine.refusal(b"m", [("template", template), ("lifetime_s", 60)])
+        self.assertEqual(engine.hang_up(), 0)
+        self.check_nothing_left()
+        self.assertIn(refusal[1], engine.logs())
+        return refusal
+
+    def test_unknown_template(self):
+        for name in ("none", "../default", "a" * 65, "Default"):
+            self.assertEqual(self.refusal(name)[:2], (404, "not_found"))
+
+    def test_broken_template_names_file_line_and_field(self):
+        self.here.template("broken", memory_mb="much")
+        status, word, message = self.refusal("broken")
+        self.assertEqual((status, word), (500, "bad_template"))
+        self.assertIn('/templates.d/broken.json:3: "memory_mb"', message)
+
+    def test_a_template_cannot_be_root_or_ourselves(self):
+        self.here.template("root", uid=0)
+        self.assertEqual(self.refusal("root")[:2], (500, "bad_template"))
+
+    def test_image_missing_says_what_to_do(self):
+        self.here.template("gone", image="mayfly-no-such-image:latest")
+        self.assertEqual(self.refusal("gone"), (
+            500, "image_missing",
+            "The worker image mayfly-no-such-image:latest is missing; build it with: scripts/build-worker"))
+
+    def test_no_socket_says_what_to_do(self):
+        path = self.here.folder + "/none.sock"
+        status, word, message = self.refusal(DOCKER_SOCKET_PATH=path)
+        self.assertEqual((status, word), (503, "engine_unreachable"))
+        self.assertIn(f"No Podman socket answers (looked at {path}: No such file or directory). Start one: systemctl", message)
+
+    def test_a_socket_that_nobody_holds(self):
+        path = self.here.folder + "/dead.sock"
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(path)
+        self.assertEqual(self.refusal(DOCKER_SOCKET_PATH="unix://" + path)[:2], (503, "engine_unreachable"))
+
+    def test_addresses_that_are_no_unix_socket(self):
+        for name in ("DOCKER_HOST", "CONTAINER_HOST", "DOCKER_SOCKET_PATH"):
+            for address in ("tcp://user:secret@127.0.0.1:2375", "ssh://host", "podman.sock"):
+                with self.subTest(name=name, address=address):
+                    status, word, message = self.refusal(**{"DOCKER_SOCKET_PATH": "", name: address})
+                    self.assertEqual((status, word), (500, "bad_configuration"))
+                    self.assertIn(name, message)
+                    self.assertNotIn("secret", message)
+
+    def test_missing_init_and_profile(self):
+        for environment in ({"MAYFLY_LIBEXEC_DIR": self.here.folder}, {"MAYFLY_DATA_DIR": self.here.folder},
+                            {"SECCOMP_PROFILE": "unconfined"}, {"SECCOMP_PROFILE": self.here.folder},
+                            {"APPARMOR_PROFILE": "unconfined"}):
+            with self.subTest(environment):
+                os.makedirs(self.here.folder + "/config/templates.d", exist_ok=True)
+                self.here.template("default")
+                shutil.copy(self.here.data + "/templates.d/default.json", self.here.folder + "/config/templates.d")
+                self.assertEqual(self.refusal(**environment)[:2], (500, "bad_configuration"))
+
+    def test_bad_seccomp_profile(self):
+        with open(self.here.data + "/seccomp.json", "w") as file:
+            file.write("{}x")
+        self.assertEqual(self.refusal()[:2], (502, "engine_bad_reply"))
+
+    def libexec(self, script):
+        folder = os.path.join(self.here.folder, "libexec")
+        os.makedirs(folder, exist_ok=True)
+        with open(folder + "/mayfly-init", "w") as file:
+            file.write(script)
+        os.chmod(folder + "/mayfly-init", 0o755)
+        return folder
+
+    def test_container_dies_before_init_listens(self):
+        folder = self.libexec("#!/bin/sh\nexit 3\n")
+        status, word, message = self.refusal(MAYFLY_LIBEXEC_DIR=folder)
+        self.assertEqual((status, word), (502, "container_died"))
+        self.assertIn("exit code 3", message)
+
+    def test_container_that_cannot_start(self):
+        self.assertEqual(self.refusal(MAYFLY_LIBEXEC_DIR=self.libexec("not a program"))[:2], (502, "engine_bad_reply"))
+
+    def test_an_image_with_a_volume_never_starts(self):
+        tag = "mayfly-test-" + os.urandom(6).hex()
+        status, made = self.podman.call("POST", "/v1.41/containers/create", json.dumps({"Image": harness.IMAGE, "Cmd": ["true"]}))
+        self.assertEqual(status, 201)
+        self.addCleanup(self.podman.call, "DELETE", f"/v1.41/images/{tag}?force=true")
+        try:
+            query = urllib.parse.urlencode({"container": made["Id"], "repo": tag, "tag": "latest", "changes": "VOLUME /data"})
+            self.assertEqual(self.podman.call("POST", "/v1.41/commit?" + query, "{}")[0], 201)
+        finally:
+            self.podman.remove(made["Id"])
+        self.here.template("volume", image=f"localhost/{tag}:latest")
+        status, word, message = self.refusal("volume")
+        self.assertEqual((status, word), (500, "limit_ignored"))
+        self.assertIn("/data", message)
+
+    def test_proxies_in_the_environment_do_not_count(self):
+        engine = self.engine(self.here, http_proxy="http://127.0.0.1:9", ALL_PROXY="http://127.0.0.1:9")
+        self.assertEqual(engine.call(b"p")[0], "ok")
+        self.assertEqual(engine.hang_up(), 0)
+
+
+PODMAN_FIELDS = {"Api-Version": "1.41", "Libpod-Api-Version": "4.3.1", "Server": "Libpod/4.3.1 (linux)"}
+DOCKER_FIELDS = {"Api-Version": "1.43", "Server": "Docker/24.0.7 (linux)"}
+REST = object()  # what the well-behaved engine would do
+
+
+class FakeEngine:
+    """An engine without containers: its init is a socket that it puts where init would. steps maps a step's name to what to do
+    instead: (status, object), bytes to send as they are before closing, or a function of the request handler."""
+
+    def __init__(self, path, fields=None, **steps):
+        self.fields = PODMAN_FIELDS if fields is None else fields
+        self.steps = steps
+        self.calls = []  # (step, path), in order
+        self.bodies = {}
+        self.sockets = []
+        self.released = threading.Event()  # ends handlers that hang
+        fake = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def do_GET(self):
+                fake.serve(self)
+
+            do_POST = do_DELETE = do_GET
+
+        class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+            daemon_threads = True
+
+            def handle_error(self, request, client_address):
+                pass  # the engine hangs up whenever it likes
+
+        self.server = Server(path, Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
+        self.thread.start()
+
+    def close(self):
+        self.released.set()
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+        for one in self.sockets:
+            one.close()
+
+    def step_of(self, method, path):
+        path = re.sub(r"^/v[0-9.]+", "", path)
+        if path == "/_ping":
+            return "ping"
+        if method == "DELETE":
+            return "delete"
+        if path.startswith("/containers/create"):
+            return "create"
+        if path.startswith("/containers/json"):
+            return "list"
+        return "start" if path.endswith("/start") else "inspect"
+
+    def serve(self, handler):
+        body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
+        step = self.step_of(handler.command, handler.path)
+        self.calls.append((step, handler.path))
+        if body:
+            self.bodies[step] = json.loads(body)
+        instead = self.steps.get(step, REST)
+        if callable(instead) and instead is not REST:
+            instead = instead(handler)
+        if isinstance(instead, bytes):
+            handler.wfile.write(instead)
+            handler.close_connection = True
+        elif instead is not None:
+            self.answer(handler, *(self.usual(step) if instead is REST else instead))
+
+    def answer(self, handler, status, content):
+        data = content if isinstance(content, bytes) else json.dumps(content).encode()
+        handler.send_response_only(status)
+        for name, value in self.fields.items():
+            handler.send_header(name, value)
+        if status != 204:
+            handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        if status != 204:
+            handler.wfile.write(data)
+
+    def usual(self, step):
+        if step == "ping":
+            return 200, b"OK"
+        if step == "create":
+            return 201, {"Id": "a" * 64, "Warnings": []}
+        if step == "inspect":
+            return 200, {"HostConfig": self.bodies["create"]["HostConfig"], "Mounts": [],
+                         "State": {"Running": True, "Pid": 0, "ExitCode": 0}}
+        if step == "start":
+            self.listen()
+        return {"list": (200, [])}.get(step, (204, b""))
+
+    def listen(self):
+        folder = self.bodies["create"]["HostConfig"]["Binds"][0].split(":")[0]
+        one = socket.socket(socket.AF_UNIX)
+        one.bind(folder + "/control.new")
+        one.listen()
+        self.sockets.append(one)
+        os.rename(folder + "/control.new", folder + "/control")
+
+    def steps_seen(self):
+        return [step for step, _ in self.calls]
+
+
+class FakeTest(EngineTest):
+    def fake(self, fields=None, **steps):
+        place = self.place()
+        path = os.path.join(place.folder, "engine.sock")
+        place.environment["DOCKER_HOST"] = "unix://" + path
+        fake = FakeEngine(path, fields, **steps)
+        self.addCleanup(fake.close)
+        return place, fake
+
+    def refused(self, word, status, exit_status=0, **steps):
+        """MAKE is refused with word and status; nothing stays. The fake engine, for more questions, and the message."""
+        place, fake = self.fake(**steps)
+        engine = self.engine(place)
+        refusal = engine.refusal()
+        self.assertEqual(refusal[:2], (status, word), refusal)
+        self.assertEqual(engine.hang_up(), exit_status, engine.logs())
+        if exit_status == 0:
+            self.assertEqual(place.folders(), [])
+        return fake, refusal[2]
+
+
+class Misbehaving(FakeTest):
+    def test_the_fake_engine_itself(self):
+        place, fake = self.fake()
+        engine = self.engine(place)
+        engine.make()
+        self.assertEqual(engine.hang_up(), 0)
+        self.assertEqual(fake.steps_seen(), ["ping", "create", "inspect", "start", "inspect", "delete"])
+        self.assertEqual(place.folders(), [])
+
+    def test_500_at_every_step(self):
+        for step in ("ping", "create", "inspect", "start"):
+            with self.subTest(step):
+                fake, message = self.refused("engine_bad_reply", 502, **{step: (500, {"message": "it\nbroke\x1b[1m"})})
+                self.assertIn("answered 500: it broke", message)
+                self.assertNotIn("\x1b", message)
+                self.assertEqual("delete" in fake.steps_seen(), step != "ping")
+
+    def test_rubbish_truncation_and_silence_at_every_step(self):
+        replies = {
+            "rubbish": b"\0\1\2 what?\r\n\r\n", "nothing": b"", "half a head": b"HTTP/1.1 200 OK\r\nContent-Le",
+            "half a body": b"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Length: 100\r\n\r\n{\"Id\":",
+            "bad length": b"HTTP/1.1 200 OK\r\nContent-Length: 1x\r\n\r\n{}",
+            "bad chunk": b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+            "not JSON": b"HTTP/1.1 201 Created\r\nContent-Length: 4\r\n\r\nnope",
+            "no HTTP": b"SSH-2.0-OpenSSH_9.2\r\n",
+        }
+        for step in ("ping", "create", "inspect", "start"):
+            for name, reply in replies.items():
+                with self.subTest(step=step, reply=name):
+                    self.refused("engine_bad_reply", 502, **{step: lambda _, reply=reply: reply})
+
+    def test_a_reply_without_an_end(self):
+        def endless(handler):
+            with contextlib.suppress(OSError):
+                handler.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+                while True:
+                    handler.wfile.write(b"x" * 65536)
+        for step in ("ping", "create"):
+            with self.subTest(step):
+                self.refused("engine_bad_reply", 502, **{step: endless})
+
+    def test_headers_without_an_end(self):
+        def endless(handler):
+            with contextlib.suppress(OSError):
+                handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+                while True:
+                    handler.wfile.write(b"X-More: " + b"x" * 65536 + b"\r\n")
+        self.refused("engine_bad_reply", 502, ping=endless)
+
+    def test_ids_that_are_none(self):
+        for made in ({}, {"Id": None}, {"Id": ""}, {"Id": "../../x" + "a" * 57}, {"Id": "A" * 64}, {"Id": "a" * 4096}, [], "id"):
+            with self.subTest(made):
+                fake, _ = self.refused("engine_bad_reply", 502, create=(201, made))
+                self.assertIn("delete", fake.steps_seen(), "by its name")
+
+    def test_what_answers_is_no_engine(self):
+        self.refused("engine_bad_reply", 502, ping=(404, {}))
+        self.refused("engine_bad_reply", 502, ping=(200, b"Hello"))
+
+    def test_name_conflict_is_tried_once_more(self):
+        place, fake = self.fake()
+        seen = []
+        fake.steps["create"] = lambda handler: (seen.append(handler.path), REST if len(seen) > 1 else (409, {"message": "taken"}))[1]
+        engine = self.engine(place)
+        answer = engine.make()
+        self.assertEqual(len(set(seen)), 2)
+        self.assertTrue(seen[1].endswith(answer["folder"]))
+        self.assertEqual(place.folders(), [answer["folder"]])
+        self.assertEqual(engine.hang_up(), 0)
+
+    def test_name_conflict_for_ever(self):
+        fake, _ = self.refused("engine_bad_reply", 502, create=(409, {"message": "taken"}))
+        self.assertEqual(fake.steps_seen(), ["ping", "create", "create"], "what has that name is not ours to delete")
+
+    def test_refusals_of_the_request(self):
+        _, message = self.refused("engine_refused", 500, create=(400, {"message": "apparmor is not enabled"}))
+        self.assertIn("apparmor is not enabled", message)
+        _, message = self.refused("image_missing", 500, create=(404, {"message": "no such image"}))
+        self.assertIn("scripts/build-worker", message)
+
+    def test_limits_that_the_engine_drops(self):
+        for field, value in (("Memory", 0), ("MemorySwap", -1), ("PidsLimit", 0), ("NanoCpus", 0), ("ReadonlyRootfs", False),
+                             ("NetworkMode", "bridge"), ("Privileged", True)):
+            with self.subTest(field):
+                place, fake = self.fake()
+                fake.steps["inspect"] = lambda _: (200, {"HostConfig": {**fake.bodies["create"]["HostConfig"], field: value}})
+                engine = self.engine(place)
+                self.assertEqual(engine.refusal()[:2], (500, "limit_ignored"))
+                self.assertEqual(engine.hang_up(), 0)
+                self.assertEqual(fake.steps_seen(), ["ping", "create", "inspect", "delete"], "it never started")
+
+    def test_warnings(self):
+        made = {"Id": "a" * 64, "Warnings": ["Your kernel does not support pids limit. PIDs limit discarded."]}
+        self.refused("limit_ignored", 500, create=(201, made))
+        place, _ = self.fake(create=(201, {"Id": "a" * 64, "Warnings": ["a platform\nmismatch"]}))
+        engine = self.engine(place)
+        engine.make()
+        self.assertEqual(engine.hang_up(), 0)
+        self.assertIn("platform", engine.logs())
+
+    def test_make_does_not_wait_for_the_answer_to_start(self):
+        place, fake = self.fake()
+        go_on = threading.Event()
+        fake.steps["start"] = lambda _: (fake.listen(), go_on.wait(harness.DEADLINE_S), (204, b""))[2]
+        engine = self.engine(place)
+        engine.make()
+        self.assertEqual(fake.steps_seen()[-1], "start")
+        go_on.set()
+        self.assertEqual(engine.hang_up(), 0)
+        self.assertEqual(fake.steps_seen()[-1], "delete")
+
+    def test_hang_up_while_start_is_under_way(self):
+        place, fake = self.fake()
+        fake.steps["start"] = lambda _: (fake.listen(), fake.released.wait(harness.DEADLINE_S), None)[2]
+        engine = self.engine(place)
+        engine.make()
+        self.assertEqual(engine.hang_up(), 0)
+        self.assertEqual(fake.steps_seen()[-1], "delete")
+        self.assertEqual(place.folders(), [])
+
+    def test_removal_is_tried_again(self):
+        place, fake = self.fake()
+        replies = [(500, {"message": "container state improper"}), (409, {"message": "already in progress"}), (204, b"")]
+        fake.steps["delete"] = lambda _: replies.pop(0)
+        engine = self.engine(place)
+        engine.make()
+        self.assertEqual(engine.hang_up(), 0)
+        self.assertEqual((replies, place.folders()), ([], []))
+
+    def test_an_engine_that_goes_away_while_the_job_runs(self):
+        place, fake = self.fake(delete=lambda _: b"")
+        engine = self.engine(place)
+        answer = engine.make()
+        self.assertEqual(engine.hang_up(), 1)
+        self.assertEqual(place.folders(), [answer["folder"]], "the reaper's now")
+
+    def test_list_in_no_good_json(self):
+        for reply in ((200, b"nope"), (200, {}), (500, {"message": "x"})):
+            place, _ = self.fake(list=reply)
+            self.assertEqual(self.engine(place).refusal(b"l", [])[:2], (502, "engine_bad_reply"))
+
+    def test_labels_decide_what_is_expired(self):
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            boot = file.read().strip()
+        now = int(time.clock_gettime(time.CLOCK_BOOTTIME))
+        good = {"mayfly.folder": "c-" + "1" * 24, "mayfly.template": "default", "mayfly.boot": boot, "mayfly.deadline": str(now + 100)}
+        rows = [
+            ("running", {}, "0"), ("paused", {}, "0"), ("exited", {}, "1"), ("created", {}, "1"), ("dead", {}, "1"), ("", {}, "1"),
+            ("running", {"mayfly.deadline": str(now - 1)}, "1"), ("running", {"mayfly.boot": "another"}, "1"),
+            ("running", {"mayfly.deadline": "soon"}, "1"), ("running", {"mayfly.folder": "../x"}, "1")]
+        listed = [{"Id": "%064x" % i, "State": state, "Labels": {**good, **labels}} for i, (state, labels, _) in enumerate(rows)]
+        place, _ = self.fake(list=(200, listed))
+        got = self.engine(place).call(b"l")[2]
+        self.assertEqual([row["expired"] for row in got], [expired for _, _, expired in rows])
+
+    def test_list_asks_for_our_labels_only(self):
+        place, fake = self.fake()
+        self.assertEqual(self.engine(place).call(b"l")[0], "ok")
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(fake.calls[-1][1]).query)
+        self.assertEqual(json.loads(query["filters"][0]),
+                         {"label": ["mayfly.instance=" + place.instance, "mayfly.run=" + place.run]})
+        self.assertEqual(query["all"], ["true"])
+
+
+class Docker(FakeTest):
+    def test_its_dialect(self):
+        place, fake = self.fake(DOCKER_FIELDS)
+        engine = self.engine(place)
+        self.assertEqual(engine.call(b"p")[1], {"engine": "docker", "version": "24.0.7"})
+        engine.make()
+        self.assertEqual(engine.hang_up(), 0)
+        self.assertTrue(all(path.startswith("/v1.43/") for step, path in fake.calls if step != "ping"), fake.calls)
+        host = fake.bodies["create"]["HostConfig"]
+        self.assertEqual((host["PidMode"], host["UTSMode"]), ("", ""))
+        self.assertEqual([bind.split(":")[2] for bind in host["Binds"]], ["rw,rprivate", "ro,rprivate"])
+        self.assertNotIn("notmpcopyup", json.dumps(host["Tmpfs"]))
+        seccomp = [option for option in host["SecurityOpt"] if option.startswith("seccomp=")]
+        with open(place.data + "/seccomp.json") as file:
+            self.assertEqual(seccomp, ["seccomp=" + file.read()])
+        self.assertLessEqual({"/proc/kcore", "/proc/keys", "/sys/firmware", "/proc/kallsyms"}, set(host["MaskedPaths"]))
+
+
+class Slow(FakeTest):
+    """Engines that hang: bounded by the deadlines, and therefore all at once."""
+
+    def test_hanging_at_each_step(self):
+        def hang(handler):
+            fakes[handler.server].released.wait(3 * harness.DEADLINE_S)
+
+        def trickle(handler):
+            with contextlib.suppress(OSError):
+                handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+                while not fakes[handler.server].released.wait(0.5):
+                    handler.wfile.write(b"X: y\r\n")
+
+        cases = [(word, step, what) for word, step, what in [
+            ("engine_timeout", "ping", hang), ("engine_timeout", "create", hang), ("engine_timeout", "inspect", hang),
+            ("engine_timeout", "start", hang), ("engine_timeout", "create", trickle), ("engine_timeout", "start", (204, b"")),
+            ("engine_bad_reply", "delete", (500, {"message": "never"}))]]
+        fakes, engines = {}, []
+        for _, step, what in cases:
+            place, fake = self.fake(**{step: what})
+            fakes[fake.server] = fake
+            engines.append((place, fake, self.engine(place)))
+
+        def run(case, engine):
+            began = time.monotonic()
+            if case[1] == "delete":
+                engine.make()
+                return engine.hang_up(), time.monotonic() - began
+            refusal = engine.refusal()
+            self.assertEqual(engine.hang_up(), 0, (case, engine.logs()))
+            return refusal[:2], time.monotonic() - began
+
+        with concurrent.futures.ThreadPoolExecutor(len(cases)) as pool:
+            results = list(pool.map(lambda pair: run(pair[0], pair[1][2]), zip(cases, engines)))
+        for (word, step, what), (place, fake, engine), (result, seconds) in zip(cases, engines, results):
+            with self.subTest(step=step, what=what):
+                self.assertLess(seconds, 40)
+                if step == "delete":
+                    self.assertEqual(result, 1, "left to the reaper")
+                    self.assertIn(word, engine.logs())
+                    continue
+                self.assertEqual(result, (504, word))
+                self.assertEqual(place.folders(), [])
+                if step != "ping":
+                    self.assertEqual(fake.steps_seen()[-1], "delete")
+
+
+if __name__ == "__main__":
+    harness.main()
