@@ -13,8 +13,8 @@ CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wwrite-strings -Wvla -Wformat=2 -Wconversion -Wno-sign-conversion
 HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -ffunction-sections -fdata-sections
-SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 comma := ,
+SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 ALL_CFLAGS := -std=gnu17 -D_GNU_SOURCE -DMAYFLY_VERSION='"$(VERSION)"' -iquote src $(WARN) \
 	$(if $(SAN),-fPIE,$(HARDEN)) $(SANFLAGS) $(CFLAGS)
 LINK := -pie -Wl,-z,relro,-z,now,--gc-sections,--as-needed $(SANFLAGS) $(LDFLAGS)
@@ -102,7 +102,7 @@ lint:
 	@shellcheck scripts/[a-z]* .ci/run
 	@cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
 		--suppress=missingIncludeSystem -D_GNU_SOURCE -Isrc src worker
-	@printf '%s\n' $(wildcard src/*/*.c worker/*.c) | xargs -P "$$(nproc)" -n 4 clang-tidy --quiet \
+	@printf '%s\n' $(wildcard src/*/*.c worker/*.c) | xargs -P "$$(nproc)" -n 1 clang-tidy --quiet \
 		-- -std=gnu17 -D_GNU_SOURCE -DMAYFLY_VERSION='"lint"' -iquote src 2>&1 | { grep -vE 'warnings? generated|^$$' || true; }
 
 # Each fuzz target for FUZZ_SECONDS, under libFuzzer and the sanitizers, growing its corpus in build-fuzz.

@@ -58,6 +58,7 @@ static void seclude(void)
 int main(int argc, char **argv)
 {
 	_cleanup_close_ int connection = -1;
+	struct init_cgroup cgroup;
 	deadline_ms lifetime;
 	struct error err;
 
@@ -75,11 +76,12 @@ int main(int argc, char **argv)
 
 	if (listener < 0)
 		return complain(err.message);
+	init_cgroup_open_own(&cgroup);
 	connection = init_control_accept(listener, 0, lifetime, &err);
 	close(listener);
 	if (connection < 0)
 		return strcmp(err.word, "no_job") == 0 ? EXIT_DONE : complain(err.message);
-	if (init_serve(connection, lifetime, &err) < 0)
+	if (init_serve(connection, &cgroup, lifetime, &err) < 0)
 		return complain(err.message);
 	return EXIT_DONE;
 }

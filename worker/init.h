@@ -92,6 +92,9 @@ struct init_cgroup {
 void init_cgroup_open(int root, const char *membership, struct init_cgroup *out);
 void init_cgroup_close(struct init_cgroup *cgroup);
 
+/* The same for this process. Opened while nobody waits: before the connection. */
+void init_cgroup_open_own(struct init_cgroup *out);
+
 /* Reads a counter. False when it cannot be read. */
 bool init_counter_read(const struct init_counter *counter, uint64_t *out);
 
@@ -137,8 +140,8 @@ MUST_USE int init_space_prepare(struct init_space *space, struct error *err);
 /* Runs the job's program to its end and every other process with it; sends its output. 0 and *out,
    or -1 with *err when the host has gone or init's own deadline has come: then nobody listens. */
 MUST_USE int init_run(const struct init_job *job, struct frame_reader *reader,
-		      struct init_cgroup *cgroup, struct init_space *space, deadline_ms lifetime,
-		      struct init_outcome *out, struct error *err);
+		      const struct init_cgroup *cgroup, struct init_space *space,
+		      deadline_ms lifetime, struct init_outcome *out, struct error *err);
 
 /* --- init_collect.c ----------------------------------------------------------------------------*/
 
@@ -151,6 +154,7 @@ MUST_USE int init_collect(const struct init_job *job, int connection, struct ini
 
 /* Serves the one job of a connection. Only for PID 1 of a pid namespace: it ends every other
    process. 0, or -1 with *err. */
-MUST_USE int init_serve(int connection, deadline_ms lifetime, struct error *err);
+MUST_USE int init_serve(int connection, const struct init_cgroup *cgroup, deadline_ms lifetime,
+			struct error *err);
 
 #endif

@@ -6,6 +6,7 @@
  *  2. A container sees its cgroup at the path in /proc/self/cgroup (host's namespace) or at the
  * root of the mount (namespace of its own, or a v1 bind mount): tried in this order.
  */
+#include "base/cleanup.h"
 #include "base/num.h"
 #include "init.h"
 
@@ -54,20 +55,13 @@ static bool next_membership(const char **text, struct membership *out)
 
 static bool has_controller(struct slice list, const char *controller)
 {
-	size_t len = strlen(controller);
-
-	if (len == 0)
+	if (controller[0] == '\0')
 		return list.len == 0;
-	while (list.len >= len) {
-		const char *comma = memchr(list.data, ',', list.len);
-		size_t word = comma ? (size_t)(comma - list.data) : list.len;
-
-		if (word == len && memcmp(list.data, controller, len) == 0)
+	for (size_t start = 0, end; start < list.len; start = end + 1) {
+		for (end = start; end < list.len && list.data[end] != ',';)
+			end++;
+		if (slice_eq((struct slice){list.data + start, end - start}, controller))
 			return true;
-		if (!comma)
-			return false;
-		list.data += word + 1;
-		list.len -= word + 1;
 	}
 	return false;
 }
@@ -90,12 +84,13 @@ static int find_counter(int root, const char *membership, const char *controller
 	while (fd < 0 && next_membership(&membership, &line)) {
 		/* v1 is mounted under its controller's name or the whole list's */
 		struct slice folders[] = {slice_of(controller), line.controllers};
+		size_t names = slice_eq(line.controllers, controller) ? 1 : 2;
 
 		if (!has_controller(line.controllers, controller))
 			continue;
-		for (size_t i = 0; fd < 0 && i < 4; i++)
-			fd = open_counter(root, folders[i % 2],
-					  i < 2 ? line.path : SLICE_LITERAL("."), file);
+		for (size_t i = 0; fd < 0 && i < names * 2; i++)
+			fd = open_counter(root, folders[i % names],
+					  i < names ? line.path : SLICE_LITERAL("."), file);
 	}
 	return fd;
 }
@@ -117,6 +112,17 @@ void init_cgroup_open(int root, const char *membership, struct init_cgroup *out)
 			sources[i].divisor,
 		};
 	}
+}
+
+void init_cgroup_open_own(struct init_cgroup *out)
+{
+	_cleanup_close_ int root = open("/sys/fs/cgroup", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+	char membership[COUNTER_FILE_BYTES];
+	ssize_t len = fd < 0 ? 0 : read(fd, membership, sizeof(membership) - 1);
+
+	membership[len > 0 ? len : 0] = '\0';
+	init_cgroup_open(root, membership, out);
 }
 
 void init_cgroup_close(struct init_cgroup *cgroup)

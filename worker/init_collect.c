@@ -182,6 +182,7 @@ static int compare_names(const void *left, const void *right)
 static void enter(struct collection *all, int fd, size_t path_len)
 {
 	struct level *level = &all->levels[all->depth++];
+	struct stat status;
 
 	*level = (struct level){
 		.fd = fd,
@@ -190,7 +191,8 @@ static void enter(struct collection *all, int fd, size_t path_len)
 		.first = all->sorted_count,
 		.next = all->sorted_count,
 	};
-	(void)fchmod(fd, 0700); /* what cannot be searched shows below, as skipped */
+	if (fstat(fd, &status) == 0 && (status.st_mode & 0500) != 0500)
+		(void)fchmod(fd, 0700); /* what cannot be searched shows below, as skipped */
 	read_names(all, fd);
 	qsort(all->sorted + level->first, all->sorted_count - level->first, sizeof(all->sorted[0]),
 	      compare_names);
@@ -275,6 +277,8 @@ int init_collect(const struct init_job *job, int connection, struct init_space *
 	all.bytes_left = job->artifacts_bytes;
 	all.scan_left = JOB_ARTIFACT_SCAN_MAX;
 	all.skipped_left = JOB_SKIPPED_MAX_COUNT;
+	all.more = all.enough = false;
+	(void)lseek(top, 0, SEEK_SET); /* whoever read this folder before */
 	enter(&all, top, 0);
 	result = walk(&all);
 	while (all.depth)

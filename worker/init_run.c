@@ -29,7 +29,7 @@
 struct run {
 	const struct init_job *job;
 	struct frame_reader *reader; /* its fd is the connection */
-	struct init_cgroup *cgroup;
+	const struct init_cgroup *cgroup;
 	struct init_program program;
 	struct pump pump;
 
@@ -317,9 +317,9 @@ static int finish(struct run *run, struct init_outcome *out, struct error *err)
 	return 0;
 }
 
-int init_run(const struct init_job *job, struct frame_reader *reader, struct init_cgroup *cgroup,
-	     struct init_space *space, deadline_ms lifetime, struct init_outcome *out,
-	     struct error *err)
+int init_run(const struct init_job *job, struct frame_reader *reader,
+	     const struct init_cgroup *cgroup, struct init_space *space, deadline_ms lifetime,
+	     struct init_outcome *out, struct error *err)
 {
 	struct run run = {
 		.job = job,

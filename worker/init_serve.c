@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #define STACK_TOUCHED_BYTES (64 * KIB) /* more than anything after GO goes down */
-#define MEMBERSHIP_BYTES    4096       /* /proc/self/cgroup */
 
 /* Rule 1 of init.h, for the stack. */
 static void touch_stack(void)
@@ -43,17 +42,6 @@ int init_space_prepare(struct init_space *space, struct error *err)
 	       sizeof(space->data)); /* not 0: the page of zeroes would do for that */
 	touch_stack();
 	return 0;
-}
-
-static void open_cgroup(struct init_cgroup *cgroup)
-{
-	_cleanup_close_ int root = open("/sys/fs/cgroup", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_close_ int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
-	char membership[MEMBERSHIP_BYTES];
-	ssize_t len = fd < 0 ? 0 : read(fd, membership, sizeof(membership) - 1);
-
-	membership[len > 0 ? len : 0] = '\0';
-	init_cgroup_open(root, membership, cgroup);
 }
 
 /* One line: what a program is called may hold anything. */
@@ -92,12 +80,10 @@ static int send_exit(int connection, struct init_outcome *outcome, struct init_s
 }
 
 /* From GO to the program's end, or why there was none. */
-static int run_job(struct init_job *job, struct frame_reader *reader, struct init_space *space,
-		   deadline_ms lifetime, struct init_outcome *outcome, struct error *err)
+static int run_job(struct init_job *job, struct frame_reader *reader,
+		   const struct init_cgroup *cgroup, struct init_space *space, deadline_ms lifetime,
+		   struct init_outcome *outcome, struct error *err)
 {
-	struct init_cgroup cgroup;
-	int result;
-
 	if (job->cancelled) {
 		outcome->reason = "cancelled";
 		return 0;
@@ -108,10 +94,7 @@ static int run_job(struct init_job *job, struct frame_reader *reader, struct ini
 		outcome->err = job->refusal;
 		return 0;
 	}
-	open_cgroup(&cgroup);
-	result = init_run(job, reader, &cgroup, space, lifetime, outcome, err);
-	init_cgroup_close(&cgroup);
-	return result;
+	return init_run(job, reader, cgroup, space, lifetime, outcome, err);
 }
 
 static int answer(const struct init_job *job, int connection, struct init_space *space,
@@ -126,7 +109,8 @@ static int answer(const struct init_job *job, int connection, struct init_space 
 	return 0;
 }
 
-int init_serve(int connection, deadline_ms lifetime, struct error *err)
+int init_serve(int connection, const struct init_cgroup *cgroup, deadline_ms lifetime,
+	       struct error *err)
 {
 	static struct init_space space;
 	struct frame_reader reader = frame_reader_new(connection);
@@ -138,7 +122,7 @@ int init_serve(int connection, deadline_ms lifetime, struct error *err)
 		return error_set(err, 500, "not_pid_1", "a job is served by PID 1 only");
 	space.fields = buf_new(FRAME_EXIT_MAX_BYTES);
 	if (init_job_read(&reader, &job, lifetime, err) == 0 &&
-	    run_job(&job, &reader, &space, lifetime, &outcome, err) == 0)
+	    run_job(&job, &reader, cgroup, &space, lifetime, &outcome, err) == 0)
 		result = answer(&job, connection, &space, &outcome, lifetime, err);
 	init_job_free(&job);
 	frame_reader_free(&reader);

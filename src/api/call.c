@@ -1,5 +1,6 @@
 #include "api/call.h"
 
+#include "base/deadline.h"
 #include "limits.h"
 
 #include <string.h>
@@ -19,6 +20,7 @@ void call_reply(struct call *call, int status, const char *type, struct slice bo
 	    (status == 405 && http_reply_field(&reply, "Allow", "%s", call->allow) < 0) ||
 	    http_reply_send(call->connection->fd, &reply, body, head_only, deadline_in(HTTP_WRITE_DEADLINE_MS)) < 0)
 		call->word = "reply_not_sent";
+	call->answered_us = monotonic_us();
 	http_reply_free(&reply);
 }
 

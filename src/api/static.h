@@ -5,9 +5,9 @@
  * Rules:
  *  1. GET and HEAD only; HEAD gives the fields GET would give.
  *  2. Nothing outside a job's folder is reachable, by any encoding: a path is decoded once, checked
- * by component, opened beneath the storage folder, and what counts is what fstat(2) says.
+ *     by component, opened beneath the storage folder, and what counts is what fstat(2) says.
  *  3. No byte of an artifact runs in a browser in our origin: nosniff on all, sandbox and
- * attachment on what could.
+ *     attachment on what could.
  */
 #ifndef MAYFLY_API_STATIC_H
 #define MAYFLY_API_STATIC_H
@@ -15,8 +15,8 @@
 #include "api/call.h"
 #include "base/deadline.h"
 
-#define STATIC_NOT_SENT                                                                            \
-	"reply_not_sent" /* the word of a reply that the client did not take whole */
+/* The word, for the log, of a reply that the client did not take whole. */
+#define STATIC_NOT_SENT "reply_not_sent"
 
 struct static_call {
 	struct call *call;

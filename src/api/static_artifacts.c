@@ -113,14 +113,14 @@ static int send_part(struct static_call *call, int file, struct static_part part
 		if (sent > 0) {
 			left -= (uint64_t)sent;
 			call->length_bytes += (uint64_t)sent;
-		} else if (sent == 0) {
-			return -1; /* the file shrank: the client must see a short body */
-		} else if (errno == EAGAIN) {
-			if (io_wait(connection, POLLOUT, call->deadline) <= 0)
-				return -1;
-		} else if (errno != EINTR) {
-			return -1;
+			continue;
 		}
+		if (sent < 0 && errno == EINTR)
+			continue;
+		/* 0: the file shrank, and the client must see that the body is short */
+		if (sent == 0 || errno != EAGAIN ||
+		    io_wait(connection, POLLOUT, call->deadline) <= 0)
+			return -1;
 	}
 	return 0;
 }

@@ -229,15 +229,19 @@ static int run_stored(struct execution *execution, struct storage *storage, stru
 		if (storage_put_input(storage, input->path.data, input->data, err) < 0)
 			return -1;
 	}
+	call->asked_us = monotonic_us();
 	if (engine_make(&call->engine, execution->tool.template,
 			execution->job.wall_ms / 1000 + CONTAINER_START_ALLOWANCE_S, deadline_in(ENGINE_MAKE_DEADLINE_MS), folder,
-			err) < 0 ||
-	    job_connect(call->config, folder, &control, err) < 0)
+			err) < 0)
+		return -1;
+	call->engine_us = monotonic_us() - call->asked_us;
+	if (job_connect(call->config, folder, &control, err) < 0)
 		return -1;
 
 	int ran = job_run(&execution->job, control, storage, &listener, &call->watch, &execution->result, err);
 
 	close(control);
+	call->program_us = (int64_t)execution->result.wall_us;
 	return ran < 0 ? -1 : add_ending(execution, storage, err);
 }
 

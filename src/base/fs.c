@@ -66,11 +66,37 @@ static bool take_component(const char **path, char name[JOB_NAME_MAX_BYTES + 1])
 	return true;
 }
 
+/* One step of walk(): no link, and nothing on another device, is entered or made. */
+static int open_step(int at, const char *name, int flags, mode_t mode, dev_t device)
+{
+	struct stat status;
+	int fd = openat(at, name, flags | O_NOFOLLOW | O_CLOEXEC, mode);
+
+	if (fd < 0) {
+		/* O_DIRECTORY on a link says ENOTDIR; the caller is promised ELOOP as openat2 has
+		 * it */
+		if (errno == ENOTDIR && fstatat(at, name, &status, AT_SYMLINK_NOFOLLOW) == 0)
+			errno = S_ISLNK(status.st_mode) ? ELOOP : ENOTDIR;
+		return -1;
+	}
+	if (fstat(fd, &status) == 0) {
+		/* O_PATH with O_NOFOLLOW opens a link itself, which openat2 does only when asked to
+		 */
+		bool is_link = S_ISLNK(status.st_mode) && !(flags & O_NOFOLLOW);
+
+		if (status.st_dev == device && !is_link)
+			return fd;
+		errno = is_link ? ELOOP : EXDEV;
+	}
+	cleanup_close(&fd);
+	return -1;
+}
+
 /* Rule 1 for a kernel without openat2(2). */
 static int walk(int dirfd, const char *path, int flags, mode_t mode)
 {
 	_cleanup_close_ int folder = -1;
-	struct stat start, here;
+	struct stat start;
 	char name[JOB_NAME_MAX_BYTES + 1];
 	int at = dirfd;
 
@@ -81,32 +107,15 @@ static int walk(int dirfd, const char *path, int flags, mode_t mode)
 	if (fstat(dirfd, &start) < 0)
 		return -1;
 	while (take_component(&path, name)) {
-		int next = openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		int next = open_step(at, name, O_PATH | O_DIRECTORY, 0, start.st_dev);
 
-		if (next < 0) {
-			/* O_DIRECTORY on a link says ENOTDIR; the caller is promised ELOOP as
-			 * openat2 has it */
-			if (errno == ENOTDIR &&
-			    fstatat(at, name, &here, AT_SYMLINK_NOFOLLOW) == 0 &&
-			    S_ISLNK(here.st_mode))
-				errno = ELOOP;
+		if (next < 0)
 			return -1;
-		}
 		if (folder >= 0)
 			close(folder);
 		at = folder = next;
 	}
-
-	int fd = openat(at, path, flags | O_NOFOLLOW | O_CLOEXEC, mode);
-
-	if (fd < 0)
-		return -1;
-	if (fstat(fd, &here) < 0 || here.st_dev != start.st_dev) {
-		close(fd);
-		errno = EXDEV;
-		return -1;
-	}
-	return fd;
+	return open_step(at, path, flags, mode, start.st_dev);
 }
 
 int fs_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
@@ -202,28 +211,43 @@ static int remove_folder(int top, int parent, const char *name, unsigned depth)
 
 #define REMOVE_DEPTH_MAX 32 /* descriptors held at once */
 
+/* Moves a folder to the top, under a name that is not taken there. */
+static int move_up(int top, int folder, const char *name)
+{
+	static unsigned counter;
+	char moved[32];
+
+	for (;;) {
+		(void)snprintf(moved, sizeof(moved), ".moved-%d-%u", (int)getpid(), counter++);
+		if (renameat(folder, name, top, moved) == 0)
+			return 0;
+		/* moving a folder writes its "..", for which it must be ours to write */
+		if (errno == EACCES && fchmodat(folder, name, 0700, 0) == 0 &&
+		    renameat(folder, name, top, moved) == 0)
+			return 0;
+		if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR)
+			return -1;
+	}
+}
+
 static int remove_entry(int top, int folder, const char *name, unsigned depth)
 {
 	if (unlinkat(folder, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
 		return -1;
-	if (depth < REMOVE_DEPTH_MAX)
-		return remove_folder(top, folder, name, depth + 1);
-
-	char moved[32];
-	static unsigned counter;
-
-	(void)snprintf(moved, sizeof(moved), ".moved-%d-%u", (int)getpid(), counter++);
-	return renameat(folder, name, top, moved);
+	return depth < REMOVE_DEPTH_MAX ? remove_folder(top, folder, name, depth + 1)
+					: move_up(top, folder, name);
 }
 
 static int empty_folder(int top, int folder, unsigned depth)
 {
+	struct stat status;
 	bool again = true;
 
-	(void)fchmod(folder,
-		     0700); /* a program may have left it unreadable; a failure shows below */
+	/* a program may have left it unreadable; a failure shows below */
+	if (fstat(folder, &status) == 0 && (status.st_mode & 0700) != 0700)
+		(void)fchmod(folder, 0700);
 	while (again) {
 		int listing_fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		_cleanup_closedir_ DIR *listing = listing_fd < 0 ? NULL : fdopendir(listing_fd);
@@ -236,7 +260,8 @@ static int empty_folder(int top, int folder, unsigned depth)
 				continue;
 			if (remove_entry(top, folder, entry->d_name, depth) < 0)
 				return -1;
-			again = true; /* what was moved up may have come behind the cursor */
+			again = depth ==
+				0; /* what was moved to the top may have come behind the cursor */
 		}
 	}
 	return 0;

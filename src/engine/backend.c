@@ -94,7 +94,7 @@ static int set_up(struct backend *backend)
  */
 static int greet(struct backend *backend, struct error *err)
 {
-	struct backend_reply reply;
+	struct backend_reply reply = {0};
 
 	if (backend_call(backend, "GET", "/_ping", SLICE_LITERAL(""),
 			 deadline_in(ENGINE_CALL_DEADLINE_MS), &reply, err) < 0)

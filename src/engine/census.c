@@ -64,9 +64,7 @@ static bool is_expired(const json_t *container, const char *boot_id, int jobs_fd
 	int64_t age_ms;
 
 	if (num_parse(slice_of(text_of(labels, LABEL_DEADLINE)), 10, UINT32_MAX, &deadline_s) < 0 ||
-	    !folder_is_name(slice_of(text_of(labels, LABEL_FOLDER))))
-		return true;
-	if (strcmp(text_of(labels, LABEL_BOOT), boot_id) != 0 || isolation_now_s() > deadline_s)
+	    strcmp(text_of(labels, LABEL_BOOT), boot_id) != 0 || isolation_now_s() > deadline_s)
 		return true;
 	if (strcmp(state, "running") == 0 || strcmp(state, "paused") == 0)
 		return false;
@@ -93,6 +91,8 @@ static int list_containers(const json_t *list, int jobs_fd, json_t *seen,
 			.expired = is_expired(container, boot_id, jobs_fd),
 		};
 
+		if (!folder_is_name(slice_of(one.folder)))
+			continue; /* none that we have made */
 		if (json_object_set_new(seen, one.folder, json_true()) < 0 ||
 		    row(context, &one) < 0)
 			return error_set(err, 500, "engine_failed", "The list cannot be told");

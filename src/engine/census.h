@@ -5,7 +5,7 @@
  *  1. Only containers which carry our instance and our run folder as labels are ever listed or
  * removed.
  *  2. A row is expired when nobody can need it any more:
- *       its deadline has passed, or it was made before this boot, or its labels make no sense;
+ *       its deadline has passed, or it was made before this boot;
  *       it does not run, and no live process owns its folder (folder.h, rule 3);
  *       it is a folder without container or owner, older than making one may take.
  *     A running container whose owner is gone keeps its deadline: init holds it too.

@@ -27,7 +27,7 @@ static int refuse_create(const struct backend *backend, const struct backend_rep
 			err, 500, "image_missing",
 			"The worker image %s is missing; build it with: scripts/build-worker",
 			image);
-	if (reply->status >= 500)
+	if (reply->status < 400 || reply->status >= 500)
 		return backend_unexpected(backend, reply, "asked for a container", err);
 	backend_message(reply, message);
 	return error_set(err, 500, "engine_refused", "%s refuses the container (%ld): %s",

@@ -18,23 +18,23 @@
 /*
  * Where the two engines differ, measured with Podman 4.3 and read in Docker's API document (v1.41):
  * Podman adds a tmpfs of no size on /run and /var/tmp of a read-only root, takes mount options with
- * a bind, seccomp as a path, masks as a security option, "private" for the PID and UTS namespaces,
- * and copies the image's files into a tmpfs unless told not to. Docker takes none of those words.
+ * a bind, gives a tmpfs to the user with "U" (Docker: uid= and gid=), seccomp as a path, masks as a
+ * security option, "private" for the PID and UTS namespaces, and copies the image's files into a
+ * tmpfs unless told not to. Docker takes none of those words.
  */
 static const struct dialect {
-	const char *workspace, *tmp, *small; /* options of the tmpfs; a size follows */
-	const char *control, *init;          /* options of the binds */
-	const char *own;                     /* a PID or UTS namespace of its own */
+	const char *tmpfs; /* an option of every tmpfs */
+	const char *owner; /* the option which gives a tmpfs to the user, or NULL: uid= and gid= */
+	const char *small; /* ro where a tmpfs that is mounted upon can be */
+	const char *control, *init; /* options of the binds */
+	const char *own;            /* a PID or UTS namespace of its own */
 	bool seccomp_is_path, mask_is_option;
 } dialects[] = {
-	[BACKEND_PODMAN] = {"rw,exec,nosuid,nodev,notmpcopyup,mode=0777",
-			    "rw,noexec,nosuid,nodev,notmpcopyup,mode=1777",
-			    "ro,noexec,nosuid,nodev,notmpcopyup,mode=0755",
+	[BACKEND_PODMAN] = {"nosuid,nodev,notmpcopyup", "U", "ro",
 			    "rw,nosuid,nodev,noexec,rprivate", "ro,nosuid,nodev,rprivate",
 			    "private", true, true},
-	[BACKEND_DOCKER] = {"rw,exec,nosuid,nodev,mode=0777", "rw,noexec,nosuid,nodev,mode=1777",
-			    "rw,noexec,nosuid,nodev,mode=0755", "rw,rprivate", "ro,rprivate", "",
-			    false, false},
+	[BACKEND_DOCKER] = {"nosuid,nodev", NULL, "rw", "rw,rprivate", "ro,rprivate", "", false,
+			    false},
 };
 
 /* Masked on top of what the engine masks itself; Docker's list replaces its own, so it holds that,
@@ -58,11 +58,24 @@ static int set_number(json_t *object, const char *key, uint64_t value)
 	return set(object, key, json_integer((json_int_t)value));
 }
 
-/* Options and a size, for one tmpfs. */
-static int set_tmpfs(json_t *tmpfs, const char *path, const char *options, uint64_t bytes)
+/* What a program may write to. Its working directory is its own: git, ssh and others insist on
+ * that. */
+static json_t *workspace_options(const struct template *template, const struct dialect *dialect)
 {
-	return set(tmpfs, path,
-		   json_sprintf("%s,size=%" PRIu64 "k", options, (uint64_t)(bytes / KIB)));
+	uint64_t size_mb = template->workspace_mb;
+
+	if (dialect->owner)
+		return json_sprintf("rw,exec,%s,mode=0700,size=%" PRIu64 "m,%s", dialect->tmpfs,
+				    size_mb, dialect->owner);
+	return json_sprintf("rw,exec,%s,mode=0700,size=%" PRIu64 "m,uid=%" PRIu64 ",gid=%" PRIu64,
+			    dialect->tmpfs, size_mb, template->uid, template->gid);
+}
+
+/* /run and /var/tmp: the engine would add them without a size. */
+static json_t *small_options(const struct dialect *dialect)
+{
+	return json_sprintf("%s,noexec,%s,mode=0755,size=%uk", dialect->small, dialect->tmpfs,
+			    (unsigned)(SMALL_TMPFS_BYTES / KIB));
 }
 
 static int set_mounts(const struct isolation *isolation, const struct dialect *dialect,
@@ -73,12 +86,12 @@ static int set_mounts(const struct isolation *isolation, const struct dialect *d
 
 	if (set(host, "Tmpfs", tmpfs) < 0 || set(host, "Binds", binds) < 0)
 		return -1;
-	return set_tmpfs(tmpfs, "/workspace", dialect->workspace, template->workspace_mb * MIB) <
-				       0 ||
-			       set_tmpfs(tmpfs, "/tmp", dialect->tmp, template->tmp_mb * MIB) < 0 ||
-			       set_tmpfs(tmpfs, "/run", dialect->small, SMALL_TMPFS_BYTES) < 0 ||
-			       set_tmpfs(tmpfs, "/var/tmp", dialect->small, SMALL_TMPFS_BYTES) <
-				       0 ||
+	return set(tmpfs, "/workspace", workspace_options(template, dialect)) < 0 ||
+			       set(tmpfs, "/tmp",
+				   json_sprintf("rw,noexec,%s,mode=1777,size=%" PRIu64 "m",
+						dialect->tmpfs, template->tmp_mb)) < 0 ||
+			       set(tmpfs, "/run", small_options(dialect)) < 0 ||
+			       set(tmpfs, "/var/tmp", small_options(dialect)) < 0 ||
 			       set_number(host, "ShmSize", template->shm_mb * MIB) < 0 ||
 			       json_array_append_new(binds, json_sprintf("%s/" JOBS_DIR_NAME
 									 "/%s:" CONTROL_DIR ":%s",

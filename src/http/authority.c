@@ -94,9 +94,7 @@ int authority_parse(struct slice text, struct authority *out)
 
 bool authority_same_host(const struct authority *a, const struct authority *b)
 {
-	if (a->is_ipv6 != b->is_ipv6)
-		return false;
-	if (a->is_ipv6) {
+	if (a->is_ipv6 || b->is_ipv6) {
 		struct in6_addr left, right;
 
 		return to_ipv6(a->host, &left) && to_ipv6(b->host, &right) &&

@@ -34,16 +34,17 @@ struct http_field {
 	struct slice name, value; /* value without surrounding blanks */
 };
 
+/* Slices into the parsed bytes; but path is a static "/" or "*" where an absolute-form target has
+   none. */
 struct http_request {
 	enum http_method method;
 	struct slice method_text;
-	struct slice target; /* as sent; origin-form, or absolute-form (then host is its authority),
-				or "*" */
-	struct slice path; /* target's path, still percent-encoded; begins with '/' ("*" for OPTIONS
-			      *); static "/" or "*" where an absolute-form target has none */
-	struct slice query;     /* without the '?'; empty when there is none */
-	struct slice host;      /* authority: host[:port], its syntax checked (authority.h); empty:
-				   HTTP/1.0 without Host */
+	struct slice target; /* as sent: origin-form, absolute-form, or "*" */
+	struct slice path;   /* still percent-encoded; begins with '/', or is "*" for OPTIONS */
+	struct slice query;  /* without the '?'; empty when there is none */
+	/* host[:port], its syntax checked (authority.h): of an absolute-form target, else of the
+	   Host field; empty only in HTTP/1.0 */
+	struct slice host;
 	unsigned minor_version; /* 0 or 1 */
 	struct http_field fields[HTTP_FIELD_MAX_COUNT];
 	unsigned field_count;

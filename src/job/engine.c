@@ -76,7 +76,7 @@ int engine_open(const struct config *config, struct engine *out, struct error *e
 static const char *known_word(struct slice word)
 {
 	static const char *const words[] = {"image_missing", "engine_unreachable", "engine_timeout", "engine_bad_reply",
-					    "engine_refused", "bad_template", "bad_configuration", "bad_request",
+					    "engine_refused", "limit_ignored", "bad_template", "bad_configuration", "bad_request",
 					    "container_died", "not_found"};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)

@@ -5,9 +5,9 @@
  * Rules:
  *  1. The first folder that has a file NAME.json wins whole; nothing is merged.
  *  2. A missing folder is an empty one. What a file says is the reader's business: a broken file
- * harms no other.
+ *     harms no other.
  *  3. A name is 1 to REGISTRY_NAME_MAX_BYTES bytes of a-z, 0-9, '_' and '-': no other file is an
- * entry.
+ *     entry.
  */
 #ifndef MAYFLY_JOB_REGISTRY_H
 #define MAYFLY_JOB_REGISTRY_H

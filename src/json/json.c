@@ -66,5 +66,12 @@ static int append(const char *data, size_t len, void *out)
 
 int json_write(const json_t *value, struct buf *out)
 {
-	return json_dump_callback(value, append, out, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+	size_t before = out->len;
+
+	if (json_dump_callback(value, append, out, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)) == 0)
+		return 0;
+	if (out->data)
+		out->data[before] = '\0';
+	out->len = before; /* a refusal changes nothing */
+	return -1;
 }

@@ -28,7 +28,7 @@ function readFile(file) {
 }
 
 /** A control and how its value is read: undefined means that the request leaves the field out. */
-function makeControl(name, schema) {
+function makeControl(schema) {
 	const optional = "default" in schema;
 	const text = (input) => () => (input.value === "" && optional ? undefined : input.value);
 	if (schema.enum) {
@@ -58,7 +58,7 @@ function makeControl(name, schema) {
 }
 
 function makeField(name, schema) {
-	const {input, read} = makeControl(name, schema);
+	const {input, read} = makeControl(schema);
 	const id = `field-${name}`;
 	const hint = schema.description ? make("p", {class: "help", id: `${id}-help`, text: schema.description}) : null;
 	const error = make("p", {class: "field-error", id: `${id}-error`, hidden: true});

@@ -1,5 +1,5 @@
 // What came of a run: the reply, or why there is none.
-import {formatSeconds, make, problemBox} from "./dom.js";
+import {formatSeconds, make, problemBox, visible} from "./dom.js";
 import {fileList, streamView} from "./files.js";
 
 const RAW_MAX_CHARACTERS = 65536;
@@ -56,7 +56,7 @@ function rawExchange(request, reply) {
 	return make("details", {class: "exchange"}, make("summary", {text: "Request and reply"}),
 		rawBlock("As a curl command", curlCommand(request), "curl"),
 		rawBlock("Request", `POST ${request.path}\nContent-Type: application/json\n\n${JSON.stringify(JSON.parse(request.body), null, 2)}`, "request"),
-		reply ? rawBlock("Reply", `${reply.status} ${reply.statusText}\n\n${reply.value === undefined ? reply.text : JSON.stringify(reply.value, null, 2)}`, "reply") : null);
+		reply ? rawBlock("Reply", `${reply.status} ${reply.statusText}\n\n${reply.value === undefined ? visible(reply.text) : JSON.stringify(reply.value, null, 2)}`, "reply") : null);
 }
 
 /** A finished program. */

@@ -42,7 +42,6 @@ function startClock() {
 		byId("result").removeAttribute("aria-busy");
 		byId("cancel").hidden = byId("elapsed").hidden = true;
 		byId("hint").hidden = false;
-		return performance.now() - started;
 	};
 }
 
@@ -64,24 +63,25 @@ function showReply(request, reply) {
 	if (reply.status === 200 && typeof reply.value?.exitCode === "number") {
 		show(renderRun(request, reply));
 		announce(`Finished with exit code ${reply.value.exitCode} in ${formatSeconds(reply.milliseconds)}.`);
+		reveal();
 		return;
 	}
 	const refusal = renderRefusal(request, reply);
 	show(refusal.elements);
 	const known = refusal.fields.filter(({field, message}) => form.setError(field, message));
+	announce(`The request was refused with status ${reply.status}.`);
 	if (known.length > 0)
 		form.focus(known[0].field);
-	announce(`The request was refused with status ${reply.status}.`);
+	else
+		reveal();
 }
 
-function showError(request, error, wasCancelled) {
-	if (wasCancelled) {
-		show(renderFailure(request, "Cancelled", "The connection was closed, which ends the job."));
-		announce("Cancelled.");
-		return;
-	}
-	show(renderFailure(request, "The server cannot be reached", `No answer came: ${error.message}. Is it still running?`));
-	announce("The server cannot be reached.");
+function showFailure(request, error, wasCancelled) {
+	const title = wasCancelled ? "Cancelled" : "The server cannot be reached";
+	show(renderFailure(request, title, wasCancelled ? "The connection was closed, which ends the job."
+		: `No answer came: ${error.message}. Is it still running?`));
+	announce(`${title}.`);
+	reveal();
 }
 
 async function run() {
@@ -101,12 +101,11 @@ async function run() {
 			form.focus(error.field);
 			announce("The request could not be made.");
 		} else {
-			showError(request, error, running.signal.aborted);
+			showFailure(request, error, running.signal.aborted);
 		}
 	} finally {
 		running = null;
 		stopClock();
-		reveal();
 	}
 }
 

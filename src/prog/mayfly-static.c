@@ -1,16 +1,14 @@
 /*
  * mayfly-static: answers one GET or HEAD for an artifact or a debug page, and exits.
  *
- *   mayfly-static                a connection on fd 0 (or passed with LISTEN_FDS), nothing read yet
- *   mayfly-static --head-fd=N    the same connection after mayfly has read from it: descriptor N
- * holds the bytes it read
+ *   mayfly-static                a connection on fd 0, or passed with LISTEN_FDS; nothing read yet
+ *   mayfly-static --head-fd=N    the connection on fd 0; N holds the bytes that mayfly read from it
  *
  * Rules:
- *  1. It needs the storage folder and the registries for reading, and the connection; never Podman,
- * never the network.
- *  2. Exit status: 0 the request was dealt with, whatever the answer or however the client behaved;
- * EX_USAGE (64) wrong arguments or no connection; EX_CONFIG (78) the configuration is wrong (the
- * client got a 500).
+ *  1. It needs the storage folder and the registries for reading, and the connection: never Podman,
+ *     never the network. It confines itself to them before it looks at a byte of the request.
+ *  2. Exit status: 0 the request was dealt with, whatever the answer; EX_USAGE (64) arguments or
+ *     no connection; EX_CONFIG (78) the configuration is wrong (the client got a 500).
  */
 #include "api/static.h"
 #include "base/cleanup.h"

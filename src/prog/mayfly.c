@@ -22,6 +22,20 @@
 
 #define PROGRAM "mayfly"
 
+/* us: until the container is gone. The others are parts of what the client waited for; engine_us and program_us count for themselves. */
+static void write_times(struct log_line *line, const struct call *call, int64_t started_us)
+{
+	log_number(line, "us", monotonic_us() - started_us);
+	if (call->asked_us)
+		log_number(line, "asked_us", call->asked_us - started_us);
+	if (call->engine_us)
+		log_number(line, "engine_us", call->engine_us);
+	if (call->program_us)
+		log_number(line, "program_us", call->program_us);
+	if (call->answered_us)
+		log_number(line, "answered_us", call->answered_us - started_us);
+}
+
 static void write_log(const struct call *call, int64_t started_us)
 {
 	const struct http_request *request = &call->connection->request;
@@ -36,7 +50,7 @@ static void write_log(const struct call *call, int64_t started_us)
 		log_text(&line, "path", text);
 	}
 	log_number(&line, "status", call->status);
-	log_number(&line, "us", monotonic_us() - started_us);
+	write_times(&line, call, started_us);
 	if (*call->detail)
 		log_text(&line, "job", call->detail);
 	if (call->word)

@@ -260,6 +260,29 @@ class Verbs(RealTest):
         self.assertEqual(reaper.call(b"r", [("folder", answer["folder"])])[0], "ok")
         self.assertEqual(reaper.call(b"l")[2], [])
 
+    def test_kill_9_at_any_moment_leaves_nothing_that_is_not_found(self):
+        killed = []
+        for delay_ms in range(0, 100, 7):
+            engine = self.engine(self.here)
+            send(engine.connection, b"m", [("template", "default"), ("lifetime_s", 2)])
+            time.sleep(delay_ms / 1000)  # the moment is what is tried
+            engine.process.kill()
+            killed.append(engine.process.wait())
+        self.assertEqual(set(killed), {-signal.SIGKILL})
+        reaper = self.engine(self.here)
+
+        def reaped():
+            for name in self.here.folders():  # half a minute later
+                with contextlib.suppress(FileNotFoundError):
+                    os.utime(os.path.join(self.here.jobs, name), (1, 1))
+            rows = reaper.call(b"l")[2]
+            for row in rows:
+                if row["expired"] == "1":
+                    self.assertEqual(reaper.call(b"r", [("folder", row["folder"])])[0], "ok")
+            return not rows and not self.here.folders()
+
+        harness.until(reaped, "everything reaped")
+
     def test_remove_of_a_running_container_of_another_connection(self):
         engine, other = self.engine(self.here), self.engine(self.here)
         answer = engine.make()
@@ -379,16 +402,14 @@ class Isolation(RealTest):
             kind, _, super_options = right.split()[:3]
             if "rw" in options and "rw" in super_options.split(","):
                 writable[place] = (kind, set(options), super_options)
-        kinds = {place: kind for place, (kind, _, _) in writable.items()}
         pseudo = {"/proc": "proc", "/dev/pts": "devpts", "/dev/mqueue": "mqueue"}
-        masked = {place for place, kind in kinds.items() if re.match(r"/proc/|/sys/", place) and kind in ("tmpfs", "devtmpfs")}
-        host_files = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/run/.containerenv"}  # of root's, and the engine's
-        self.assertEqual(kinds.pop("/run/mayfly"), kinds.pop("/run/mayfly", kinds.get("/run/mayfly", None)) or
-                         writable["/run/mayfly"][0])
-        for place in set(kinds) - masked - host_files - set(pseudo):
-            self.assertEqual(kinds[place], "tmpfs", place)
-            self.assertIn("size=", writable[place][2], place)
-        self.assertLessEqual({"/workspace", "/tmp", "/dev/shm"}, set(kinds))
+        for place, (kind, _, super_options) in writable.items():
+            if place == "/run/mayfly":
+                continue  # the control folder, sealed: the only one of the host's
+            self.assertEqual(kind, pseudo.get(place, "tmpfs"), place)
+            if kind == "tmpfs":
+                self.assertIn("size=", super_options, place)
+        self.assertLessEqual({"/workspace", "/tmp", "/dev/shm"}, set(writable))
         self.assertNotIn("noexec", writable["/workspace"][1])
         for place in ("/workspace", "/tmp", "/dev/shm", "/run/mayfly"):
             self.assertLessEqual({"nosuid", "nodev"}, writable[place][1], place)
@@ -405,11 +426,13 @@ class Isolation(RealTest):
                 if [ -d $m ] && ( : > $m/probe2 ) 2>/dev/null; then echo "mount $m"; fi
             done"""
         took = {line.split(" ", 1)[-1] for line in self.run_inside(self.answer, script).splitlines() if line[0] != "/"}
+        if not os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
+            took.discard("/sys/fs/cgroup")  # with cgroup v1 the runtime puts a tmpfs of its own there: 1 MiB, mode 1777
         self.assertEqual(took, {"/workspace", "/tmp", "/dev/shm"})
 
     def test_workspace_belongs_to_the_program_and_is_empty(self):
-        self.assertEqual(self.run_inside(self.answer, "ls -A; touch a && chmod 700 . 2>&1; cp /bin/true t && ./t && echo runs"),
-                         "runs\n")
+        script = "ls -A; stat -c '%u:%g %a' .; cp /bin/true t && ./t && echo runs; chmod 755 . && echo ours"
+        self.assertEqual(self.run_inside(self.answer, script), "10001:10001 700\nruns\nours\n")
 
     def test_sizes_and_ulimits(self):
         script = "for d in /workspace /tmp /dev/shm; do df -k --output=size $d | tail -1; done; ulimit -Hn; ulimit -Hc; ulimit -Hf; ulimit -Hq"
@@ -537,34 +560,38 @@ class Failures(RealTest):
             file.write("{}x")
         self.assertEqual(self.refusal()[:2], (502, "engine_bad_reply"))
 
-    def libexec(self, script):
+    def libexec(self, script, mode):
         folder = os.path.join(self.here.folder, "libexec")
         os.makedirs(folder, exist_ok=True)
         with open(folder + "/mayfly-init", "w") as file:
             file.write(script)
-        os.chmod(folder + "/mayfly-init", 0o755)
+        os.chmod(folder + "/mayfly-init", mode)
         return folder
 
     def test_container_dies_before_init_listens(self):
-        folder = self.libexec("#!/bin/sh\nexit 3\n")
+        folder = self.libexec("#!/bin/sh\nexit 3\n", 0o755)
         status, word, message = self.refusal(MAYFLY_LIBEXEC_DIR=folder)
         self.assertEqual((status, word), (502, "container_died"))
         self.assertIn("exit code 3", message)
 
-    def test_container_that_cannot_start(self):
-        self.assertEqual(self.refusal(MAYFLY_LIBEXEC_DIR=self.libexec("not a program"))[:2], (502, "engine_bad_reply"))
+    def test_init_that_may_not_be_executed(self):
+        status, word, message = self.refusal(MAYFLY_LIBEXEC_DIR=self.libexec("#!/bin/sh\n", 0o644))
+        self.assertEqual((status, word), (502, "engine_bad_reply"))
+        self.assertIn("ermission denied", message)
 
     def test_an_image_with_a_volume_never_starts(self):
-        tag = "mayfly-test-" + os.urandom(6).hex()
+        tag = "mayfly-test-" + os.urandom(6).hex()  # to be found by, if we are killed
         status, made = self.podman.call("POST", "/v1.41/containers/create", json.dumps({"Image": harness.IMAGE, "Cmd": ["true"]}))
         self.assertEqual(status, 201)
-        self.addCleanup(self.podman.call, "DELETE", f"/v1.41/images/{tag}?force=true")
         try:
             query = urllib.parse.urlencode({"container": made["Id"], "repo": tag, "tag": "latest", "changes": "VOLUME /data"})
-            self.assertEqual(self.podman.call("POST", "/v1.41/commit?" + query, "{}")[0], 201)
+            status, image = self.podman.call("POST", "/v1.41/commit?" + query, "{}")
+            self.assertEqual(status, 201)
         finally:
             self.podman.remove(made["Id"])
-        self.here.template("volume", image=f"localhost/{tag}:latest")
+        image = image["Id"].removeprefix("sha256:")
+        self.addCleanup(self.podman.call, "DELETE", f"/v1.41/images/{image}?force=true")
+        self.here.template("volume", image=image)
         status, word, message = self.refusal("volume")
         self.assertEqual((status, word), (500, "limit_ignored"))
         self.assertIn("/data", message)
@@ -711,7 +738,9 @@ class Misbehaving(FakeTest):
         engine = self.engine(place)
         engine.make()
         self.assertEqual(engine.hang_up(), 0)
-        self.assertEqual(fake.steps_seen(), ["ping", "create", "inspect", "start", "inspect", "delete"])
+        # whether the answer to start is still taken depends on who is quicker
+        self.assertIn(fake.steps_seen()[4:], (["delete"], ["inspect", "delete"]))
+        self.assertEqual(fake.steps_seen()[:4], ["ping", "create", "inspect", "start"])
         self.assertEqual(place.folders(), [])
 
     def test_500_at_every_step(self):
@@ -854,11 +883,11 @@ class Misbehaving(FakeTest):
         rows = [
             ("running", {}, "0"), ("paused", {}, "0"), ("exited", {}, "1"), ("created", {}, "1"), ("dead", {}, "1"), ("", {}, "1"),
             ("running", {"mayfly.deadline": str(now - 1)}, "1"), ("running", {"mayfly.boot": "another"}, "1"),
-            ("running", {"mayfly.deadline": "soon"}, "1"), ("running", {"mayfly.folder": "../x"}, "1")]
+            ("running", {"mayfly.deadline": "soon"}, "1"), ("exited", {"mayfly.folder": "../x"}, None)]
         listed = [{"Id": "%064x" % i, "State": state, "Labels": {**good, **labels}} for i, (state, labels, _) in enumerate(rows)]
         place, _ = self.fake(list=(200, listed))
         got = self.engine(place).call(b"l")[2]
-        self.assertEqual([row["expired"] for row in got], [expired for _, _, expired in rows])
+        self.assertEqual([row["expired"] for row in got], [expired for _, _, expired in rows if expired])
 
     def test_list_asks_for_our_labels_only(self):
         place, fake = self.fake()
@@ -881,6 +910,7 @@ class Docker(FakeTest):
         self.assertEqual((host["PidMode"], host["UTSMode"]), ("", ""))
         self.assertEqual([bind.split(":")[2] for bind in host["Binds"]], ["rw,rprivate", "ro,rprivate"])
         self.assertNotIn("notmpcopyup", json.dumps(host["Tmpfs"]))
+        self.assertIn("uid=10001,gid=10001", host["Tmpfs"]["/workspace"])
         seccomp = [option for option in host["SecurityOpt"] if option.startswith("seccomp=")]
         with open(place.data + "/seccomp.json") as file:
             self.assertEqual(seccomp, ["seccomp=" + file.read()])

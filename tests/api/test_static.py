@@ -139,6 +139,13 @@ class ArtifactTest(StaticTest):
             connection.recv(1000)
         harness.until(lambda: "reply_not_sent" in self.server.logs(), "the log tells of it")
 
+    def test_client_that_never_reads(self):
+        self.put("unread.bin", bytes(64 << 20))
+        with self.server.connect() as connection:
+            connection.sendall(f"GET {JOB}/unread.bin HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            harness.until(lambda: "unread.bin\" status=200" in self.server.logs(), "the deadline")
+        self.assertRegex(self.server.logs(), r'unread\.bin" status=200 bytes=\d+ us=\d+ reason="?reply_not_sent')
+
     def test_pipelined_request_is_ignored(self):
         one = f"GET {JOB}/stdout HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
         raw = self.server.raw(one + one)

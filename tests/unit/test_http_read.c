@@ -127,6 +127,7 @@ static void no_continue(const char *request, int status, const char *why)
 	char byte;
 
 	say(ends.client, request);
+	shutdown(ends.client, SHUT_WR);
 	is_number(read_request(&connection, &body, &err), status, "%s: status", why);
 	is_number(recv(ends.client, &byte, 1, MSG_DONTWAIT), -1, "%s: no 100 Continue", why);
 	http_connection_free(&connection);
@@ -244,6 +245,9 @@ int main(void)
 		    0, "no body to wait for");
 	no_continue("POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx", 0,
 		    "HTTP/1.0");
+	no_continue("POST / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\n", 400, "nobody asked");
+	no_continue("POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n", 400,
+		    "HTTP/1.0 cannot ask");
 	test_allocation();
 	test_out_of_memory();
 	test_client_gone("POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nab");
