@@ -39,7 +39,6 @@
 #define HTTP_REPLY_HEAD_MAX_BYTES      (8 * KIB)
 #define HTTP_AUTHORITY_MAX_BYTES 262           /* a DNS name, a colon and a port; longer: 400 */
 #define URI_PATH_MAX_BYTES             4096 /* decoded */
-#define HTTP_ERROR_MAX_BYTES (64 * KIB)     /* the JSON of a refusal */
 #define HTTP_HANDOVER_MAX_BYTES (128 * KIB)  /* what mayfly may have read before it hands over */
 
 /* --- Family A requests (contract, section A) ----------------------------------------------------

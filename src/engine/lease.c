@@ -21,16 +21,15 @@ static deadline_ms call_deadline(deadline_ms deadline)
 
 /* Leaves the descriptors open: closing one that inotify(7) watches with takes tens of ms, and
  * lease_free is in no hurry. */
-static void remove_folder(struct lease *lease, int jobs_fd)
+static void remove_folder(struct lease *lease, const struct job_folders *jobs)
 {
 	if (lease->folder.name[0])
-		(void)!fs_remove_tree(jobs_fd,
-				      lease->folder.name); /* what stays is a row for the reaper */
+		(void)!folder_remove(jobs, lease->folder.name); /* what stays is a row for the reaper */
 	lease->folder.name[0] = '\0';
 }
 
 /* Makes folder and container under one new name. 0; 1 when that name is taken; -1 with *err. */
-static int create(struct lease *lease, struct backend *backend, int jobs_fd,
+static int create(struct lease *lease, struct backend *backend, const struct job_folders *jobs,
 		  struct isolation *isolation, deadline_ms deadline, struct error *err)
 {
 	_cleanup_buf_ struct buf body = buf_new(ENGINE_REQUEST_MAX_BYTES);
@@ -38,7 +37,7 @@ static int create(struct lease *lease, struct backend *backend, int jobs_fd,
 	int result;
 
 	folder_close(&lease->folder);
-	if (folder_make(jobs_fd, &lease->folder, err) < 0)
+	if (folder_make(jobs, &lease->folder, err) < 0)
 		return -1;
 	isolation->folder = lease->folder.name;
 	if (isolation_write(isolation, &body, err) < 0)
@@ -57,14 +56,14 @@ static int create(struct lease *lease, struct backend *backend, int jobs_fd,
 }
 
 /* A name that is taken is tried once more under another. */
-static int create_any(struct lease *lease, struct backend *backend, int jobs_fd,
+static int create_any(struct lease *lease, struct backend *backend, const struct job_folders *jobs,
 		      struct isolation *isolation, deadline_ms deadline, struct error *err)
 {
-	int result = create(lease, backend, jobs_fd, isolation, deadline, err);
+	int result = create(lease, backend, jobs, isolation, deadline, err);
 
 	if (result == 1) {
-		remove_folder(lease, jobs_fd);
-		result = create(lease, backend, jobs_fd, isolation, deadline, err);
+		remove_folder(lease, jobs);
+		result = create(lease, backend, jobs, isolation, deadline, err);
 	}
 	if (result == 1)
 		return error_set(err, 502, "engine_bad_reply",
@@ -72,16 +71,21 @@ static int create_any(struct lease *lease, struct backend *backend, int jobs_fd,
 	return result;
 }
 
-static int verify(const struct lease *lease, struct backend *backend,
+static int verify(struct lease *lease, struct backend *backend,
 		  const struct isolation *isolation, deadline_ms deadline, struct error *err)
 {
 	_cleanup_json_ json_t *created = NULL;
 	int result = container_inspect(backend, lease->id, call_deadline(deadline), &created, err);
+	const char *image;
 
 	if (result == 1)
 		return error_set(err, 502, "engine_bad_reply", "%s has lost the container it made",
 				 backend_name(backend));
-	return result < 0 ? -1 : isolation_verify(isolation, created, err);
+	if (result < 0 || isolation_verify(isolation, created, err) < 0)
+		return -1;
+	image = json_string_value(json_object_get(created, "Image"));
+	(void)snprintf(lease->image, sizeof(lease->image), "%s", image ? image : "");
+	return 0;
 }
 
 static int begin_start(struct lease *lease, struct backend *backend, deadline_ms deadline,
@@ -128,8 +132,8 @@ static int check_alive(const struct lease *lease, struct backend *backend, deadl
 }
 
 /* Waits until init listens (rule 1). */
-static int wait_listening(struct lease *lease, struct backend *backend, deadline_ms deadline,
-			  struct error *err)
+static int wait_listening(struct lease *lease, struct backend *backend,
+			  const struct job_folders *jobs, deadline_ms deadline, struct error *err)
 {
 	struct pollfd notify = {.fd = lease->folder.notify, .events = POLLIN};
 
@@ -150,20 +154,20 @@ static int wait_listening(struct lease *lease, struct backend *backend, deadline
 		    check_alive(lease, backend, deadline, err) < 0)
 			return -1;
 	}
-	return folder_seal(&lease->folder, err);
+	return folder_publish(&lease->folder, jobs, err);
 }
 
 int lease_make(struct lease *lease, struct backend *backend, const struct config *config,
-	       int jobs_fd, const struct isolation_request *request, struct error *err)
+	       const struct job_folders *jobs, const struct isolation_request *request, struct error *err)
 {
 	deadline_ms deadline = deadline_in(ENGINE_MAKE_DEADLINE_MS);
 	struct isolation isolation;
 
 	if (isolation_prepare(config, backend->kind, request, &isolation, err) < 0 ||
-	    create_any(lease, backend, jobs_fd, &isolation, deadline, err) < 0 ||
+	    create_any(lease, backend, jobs, &isolation, deadline, err) < 0 ||
 	    verify(lease, backend, &isolation, deadline, err) < 0 ||
 	    begin_start(lease, backend, deadline, err) < 0 ||
-	    wait_listening(lease, backend, deadline, err) < 0)
+	    wait_listening(lease, backend, jobs, deadline, err) < 0)
 		return -1;
 	lease->deadline = deadline_in((int64_t)isolation.lifetime_s * 1000 + JOB_GRACE_MS);
 	return 0;
@@ -194,7 +198,7 @@ static void wait_exit(struct lease *lease)
 	close(steal_fd(&lease->pidfd));
 }
 
-int lease_end(struct lease *lease, struct backend *backend, int jobs_fd, struct error *err)
+int lease_end(struct lease *lease, struct backend *backend, const struct job_folders *jobs, struct error *err)
 {
 	if (backend->busy)
 		backend_abandon(backend);
@@ -205,10 +209,15 @@ int lease_end(struct lease *lease, struct backend *backend, int jobs_fd, struct 
 		folder_close(&lease->folder);
 		return -1;
 	}
-	remove_folder(lease, jobs_fd);
+	remove_folder(lease, jobs);
 	lease->name[0] = lease->id[0] = lease->warning[0] = '\0';
 	lease->deadline = 0;
 	return 0;
+}
+
+void lease_detach(struct lease *lease)
+{
+	lease_free(lease);
 }
 
 void lease_free(struct lease *lease)

@@ -1,20 +1,20 @@
 /*
- * The fields of JOB and EXIT frames: what the host asks of mayfly-init and what it hears back. One
- * header for both ends.
+ * The fields of JOB, PREPARE and EXIT frames: what the host asks of mayfly-init and what it hears
+ * back. One header for both ends.
  *
  * JOB (order free but for argv and env, which may repeat):
  *   argv=…               one per argument, the first looked up in env's PATH when it has no slash
  *   env=NAME=value       the program's whole environment
- *   cwd=/workspace       absolute; inputs are written beneath it and artifacts collected from it
+ *   cwd=/workspace       absolute; inputs are written and artifacts collected beneath it
  *   wall_ms=…            1…; from GO to the time-out
  *   cpu_ms=…             0: no budget
- *   stream_bytes=…       of each of stdout and stderr; past it they are drained and marked
- * truncated artifact_count= artifact_bytes= artifacts_bytes=   caps of what is collected; count 0:
- * nothing is
+ *   stream_bytes=…       of each of stdout and stderr; past it they are drained and marked truncated
+ *   artifact_count= artifact_bytes= artifacts_bytes=
+ *                        caps of what is collected; count 0: nothing is
  *
  * EXIT:
  *   reason=exited|signaled|timeout|cpu|oom|cancelled|not_started
- *   code=…  signal=…     as wait(2) says
+ *   code=… signal=…      as wait(2) says
  *   wall_us= cpu_us= max_rss_bytes=
  *   stdout_truncated=0|1 stderr_truncated=0|1
  *   message=…            with not_started: why, one line

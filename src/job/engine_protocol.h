@@ -5,14 +5,24 @@
  * Rule: there are no words for anything but these. Isolation is decided inside the engine, from
  * files the operator owns; a limit asked for is clamped to the template's.
  *
- * MAKE    template=NAME  lifetime_s=N  [memory_mb=N] [pids=N] [cpu_percent=N]     (missing: the
- * template's) OK   folder=NAME  id=HEX                   folder is beneath <run>/jobs and holds the
- * control socket, already listening The container belongs to the connection: when it ends, for
- * whatever reason, the engine removes container and folder. REMOVE  folder=NAME the container of
- * that folder, and the folder OK LIST                                          containers of this
- * installation, and folders without one ROW  folder= id= template= expired=0|1     any number of
- * them OK PING OK   engine=podman|docker version=…        the socket answers ERROR   status=…
- * word=… message=…             instead of OK, ROW
+ * MAKE    template=NAME lifetime_s=N [spare=1] [memory_mb=N] [pids=N] [cpu_percent=N]
+ *         A limit that is missing is the template's. The container belongs to the connection: when
+ *         that ends, for whatever reason, the engine removes container and folder. A spare belongs
+ *         to nobody: it stays until somebody has it removed, or its lifetime is over.
+ *    OK   folder=NAME id=HEX image=HEX
+ *         The folder lies beneath <run>/jobs and holds the control socket, already listening.
+ * REMOVE  folder=NAME
+ *    OK   the container of that folder is gone, and the folder
+ * LIST    (no fields)
+ *    ROW  folder= id= template= expired=0|1      any number of them: containers of this
+ *         installation, and folders without one
+ *    OK
+ * PING    (no fields)
+ *    OK   engine=podman|docker version=…         the socket answers
+ * ERROR   status=… word=… message=…              instead of OK and ROW
+ *
+ * A folder is called c-<24 hex digits>, and s-<16 hex digits of its kind>-<the same 24> while it
+ * waits as a spare (job/spares.h): the 24 digits are the container's.
  */
 #ifndef MAYFLY_JOB_ENGINE_PROTOCOL_H
 #define MAYFLY_JOB_ENGINE_PROTOCOL_H

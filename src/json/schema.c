@@ -9,9 +9,50 @@
 
 #define MESSAGE_MAX_BYTES (4 * KIB)
 
-static const char *const keywords[] = {"type",      "title",     "description", "default", "examples", "enum",
-				       "minLength", "maxLength", "minimum",     "maximum", "format",   "contentEncoding",
-				       "errorMessage"};
+static bool is_text(const json_t *value)
+{
+	return json_is_string(value);
+}
+
+static bool is_length(const json_t *value)
+{
+	return json_is_integer(value) && json_integer_value(value) >= 0;
+}
+
+static bool is_number(const json_t *value)
+{
+	return json_is_number(value);
+}
+
+static bool are_texts(const json_t *value)
+{
+	const json_t *text;
+	size_t i;
+
+	json_array_foreach((json_t *)value, i, text)
+		if (!json_is_string(text))
+			return false;
+	return json_is_array(value);
+}
+
+static bool is_object(const json_t *value)
+{
+	return json_is_object(value);
+}
+
+static bool is_anything(const json_t *value)
+{
+	return value != NULL;
+}
+
+static const struct {
+	const char *name;
+	bool (*fits)(const json_t *value);
+} keywords[] = {
+	{"type", is_text},	    {"title", is_text},	      {"description", is_text},	   {"default", is_anything}, {"examples", is_anything},
+	{"enum", are_texts},	    {"minLength", is_length}, {"maxLength", is_length},	   {"minimum", is_number},   {"maximum", is_number},
+	{"format", is_text},	    {"contentEncoding", is_text}, {"errorMessage", is_object},
+};
 
 static const struct {
 	const char *name, *expected;
@@ -25,12 +66,16 @@ static const char *expected_name(const char *type)
 	return NULL;
 }
 
-static bool is_keyword(const char *name)
+static int check_keyword(const char *field, const char *keyword, const json_t *value, struct error *err)
 {
-	for (size_t i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++)
-		if (strcmp(keywords[i], name) == 0)
-			return true;
-	return false;
+	for (size_t i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++) {
+		if (strcmp(keywords[i].name, keyword) != 0)
+			continue;
+		if (!keywords[i].fits(value))
+			return error_set(err, 500, "bad_schema", "parameters.%s.%s has the wrong type", field, keyword);
+		return 0;
+	}
+	return error_set(err, 500, "bad_schema", "parameters.%s.%s is not a keyword of ours", field, keyword);
 }
 
 int schema_check(const json_t *parameters, struct error *err)
@@ -46,14 +91,9 @@ int schema_check(const json_t *parameters, struct error *err)
 		if (!expected_name(json_string_value(json_object_get(schema, "type"))))
 			return error_set(err, 500, "bad_schema",
 					 "parameters.%s.type must be string, integer, number or boolean", field);
-		json_object_foreach(schema, keyword, value) {
-			bool is_number = strncmp(keyword, "min", 3) == 0 || strncmp(keyword, "max", 3) == 0;
-
-			if (!is_keyword(keyword))
-				return error_set(err, 500, "bad_schema", "parameters.%s.%s is not a keyword of ours", field, keyword);
-			if ((is_number && !json_is_number(value)) || (strcmp(keyword, "enum") == 0 && !json_is_array(value)))
-				return error_set(err, 500, "bad_schema", "parameters.%s.%s has the wrong type", field, keyword);
-		}
+		json_object_foreach(schema, keyword, value)
+			if (check_keyword(field, keyword, value, err) < 0)
+				return -1;
 	}
 	return 0;
 }
@@ -182,9 +222,9 @@ static int check_number(const struct check *check)
 	double value = json_number_value(check->value);
 
 	if (least && value < json_number_value(least))
-		return refuse(check, "too_small", "minimum", "Must be at least %g", json_number_value(least));
+		return refuse(check, "too_small", "minimum", "Must be at least %.15g", json_number_value(least));
 	if (most && value > json_number_value(most))
-		return refuse(check, "too_big", "maximum", "Must be at most %g", json_number_value(most));
+		return refuse(check, "too_big", "maximum", "Must be at most %.15g", json_number_value(most));
 	return 0;
 }
 

@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import platform
+import socket
 import subprocess
 import sys
 import tempfile
@@ -115,26 +116,162 @@ def measure_request(rounds):
         stand_in = measure.StandInEngine(server.run, lambda frame: up_to_engine.append(steps.count))
         request = measure.Job(server).request
         program = os.path.join(harness.BUILD, "mayfly")
-        cpu_ms, whole = [], 0
+        cpu_ms = []
         try:
-            whole = steps.run([program], server.environment, request_socket(request).fileno())
+            with Request(request) as connection:
+                whole = steps.run([program], server.environment, connection.fileno())
             for _ in range(rounds):
-                standard_input = request_socket(request)
-                pid = os.posix_spawn(program, [program], server.environment, file_actions=[
-                    (os.POSIX_SPAWN_DUP2, standard_input.fileno(), 0), (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0),
-                    (os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0)])
-                status, used = os.wait4(pid, 0)[1:]
-                assert status == 0, status
-                cpu_ms.append((used.ru_utime + used.ru_stime) * 1e3)
-                standard_input.close()
+                with Request(request) as connection:
+                    cpu_ms.append(processor_ms(program, server.environment, connection))
         finally:
             stand_in.close()
     return {"instructions_up_to_engine_call": up_to_engine[0], "instructions": whole, "cpu_ms": measure.summary(cpu_ms)}
 
 
-def request_socket(request):
-    """A connection on which the request has been sent; its other end stays open as long as the socket does."""
-    ours, theirs = harness.socket.socketpair()
-    ours.sendall(request)
-    theirs.other_end = ours
-    return theirs
+class Request:
+    """A connection on which a request has been sent, for a program to have as descriptor 0."""
+
+    def __init__(self, request):
+        self.client, self.server = socket.socketpair()
+        self.client.sendall(request)
+
+    def __enter__(self):
+        return self.server
+
+    def __exit__(self, *_):
+        self.server.close()
+        self.client.close()
+
+
+def processor_ms(program, environment, connection):
+    """What a program used of a processor while it answered, user and system."""
+    pid = os.posix_spawn(program, [program], environment, file_actions=[
+        (os.POSIX_SPAWN_DUP2, connection.fileno(), 0), (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0)])
+    status, used = os.wait4(pid, 0)[1:]
+    assert status == 0, f"{program} ended with {status}"
+    return (used.ru_utime + used.ru_stime) * 1e3
+
+
+def measure_memory(server):
+    """Of our processes while a job runs. The job ends because its client hangs up."""
+    body = json.dumps({"sessionId": "bench", "language": "python", "code": "import time\ntime.sleep(60)"}).encode()
+    with server.connect() as connection:
+        connection.sendall(b"POST /run HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+                           % (server.host.encode(), len(body), body))
+        init = harness.until(lambda: init_with_program(server), "the program running")
+        found = {os.path.basename(os.readlink(f"/proc/{pid}/exe")): measure.memory(pid) for pid in server.processes()}
+        try:
+            found["mayfly-init"] = measure.memory(init)
+        except PermissionError:  # without root: init lets nobody look
+            found["mayfly-init"] = None
+    return found
+
+
+def init_with_program(server):
+    for container in server.podman.containers(server.instance):
+        pid = server.podman.inspect(container["Id"])["State"]["Pid"]
+        try:
+            with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
+                if pid and children.read().strip():
+                    return pid
+        except OSError:
+            continue
+    return None
+
+
+def about_the_host(tap_path, command):
+    version = subprocess.run([command[0], "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    return {"kernel": platform.release(), "machine": platform.machine(), "processors": os.cpu_count(), "podman": version,
+            "load": os.getloadavg()[0], "command": " ".join(command)}
+
+
+def show_side_by_side(result):
+    say(f"\n{'the same one-liner, ms':<34}{'p50':>9}{'p95':>9}")
+    for name, times in result["side_by_side"].items():
+        say(f"  {name:<32}{times['p50']:>9.1f}{times['p95']:>9.1f}")
+    say("\nratios of the medians")
+    for above, below, target in RATIOS:
+        ratio = result["side_by_side"][above]["p50"] / result["side_by_side"][below]["p50"]
+        say(f"  {above + ' / ' + below:<42}{ratio:>6.2f}" + (f"   target ≤ {target:.2f}" if target else ""))
+    say(f"\n{'everything but engine and program, ms':<42}{'p50':>9}{'p95':>9}")
+    for name, label, target in (("in_mayfly", "from mayfly's start to its answer", f"   target ≤ {OVERHEAD_TARGET_MS}"),
+                                ("for_the_client", "from connect to the last byte", "")):
+        say(f"  {label:<40}{result['overhead'][name]['p50']:>9.1f}{result['overhead'][name]['p95']:>9.1f}{target}")
+
+
+def show_rest(result):
+    say(f"\n{'where the time of a cold job goes, ms':<42}{'p50':>9}{'p95':>9}")
+    for name, times in result["phases"].items():
+        say(f"  {name:<40}{times['p50']:>9.1f}{times['p95']:>9.1f}")
+    say(f"\n{'jobs at a time':<18}{'':<18}{'jobs/s':>9}{'p50 ms':>9}{'p95 ms':>9}")
+    for level in result["throughput"][COLD]:
+        podman, cold = (result["throughput"][name][level] for name in (PODMAN, COLD))
+        for name, found, ratio in ((PODMAN, podman, ""), (COLD, cold, f"   {cold['jobs_per_s'] / podman['jobs_per_s']:.2f} × podman's rate")):
+            say(f"  {level:<16}{name:<18}{found['jobs_per_s']:>9.1f}{found['p50']:>9.0f}{found['p95']:>9.0f}{ratio}")
+    request = result["request"]
+    say("\nmayfly, one request up to the engine call")
+    say(f"  instructions in user space, linker included {request['instructions_up_to_engine_call']:>12,}")
+    say(f"  processor time, with a refusal, ms     {request['cpu_ms']['p50']:>9.2f}{request['cpu_ms']['p95']:>9.2f}")
+    say(f"\n{'memory while a job runs, KiB':<30}{'RSS':>9}{'PSS':>9}{'private':>9}   libcurl")
+    for name, used in result["memory"].items():
+        if used:
+            say(f"  {name:<28}{used['rss_kib']:>9}{used['pss_kib']:>9}{used['private_kib']:>9}   {'mapped' if used['libcurl'] else 'no'}"
+                + (f"      target ≤ {RSS_TARGET_KIB}, no" if name == "mayfly" else ""))
+    say(f"\nleft when idle: {result['idle'] or 'nothing'}      target: nothing")
+
+
+def run(arguments, tap, environment):
+    result = {}
+    with harness.Server(DOCKER_SOCKET_PATH=tap.path) as server:
+        say("phases of a cold job")
+        result["phases"] = measure_phases(tap, server, arguments.rounds // 2)
+        tap.take()
+        measure.Job(server).run()
+        measure.settle(server)
+        command = engine.run_command(engine.create_request(tap.take()), ["python3", *PYTHON[1:]])
+    result["host"] = about_the_host(tap.path, command)
+    with harness.Server() as server:
+        rows = {HOST: measure.Command(PYTHON, environment), PODMAN: measure.Command(command, environment), COLD: measure.Job(server)}
+        say(f"{len(rows)} rows, {arguments.rounds} rounds")
+        times, jobs = measure_side_by_side(rows, server, arguments.rounds)
+        result["times_ms"] = times
+        result["side_by_side"] = {name: measure.summary(values) for name, values in times.items()}
+        result["overhead"] = overhead(jobs)
+        say(f"concurrency {', '.join(map(str, arguments.levels))}: {arguments.jobs} jobs each")
+        result["throughput"] = measure_throughput({PODMAN: rows[PODMAN], COLD: rows[COLD]}, server, arguments.jobs, arguments.levels)
+        say("memory")
+        result["memory"] = measure_memory(server)
+        result["idle"] = server.leaks()
+    say("instructions, one by one")
+    result["request"] = measure_request(arguments.rounds)
+    return result
+
+
+def main():
+    parser = argparse.ArgumentParser(description="What a job costs.")
+    parser.add_argument("--rounds", type=int, default=40, help="of the side-by-side measurement (default %(default)s)")
+    parser.add_argument("--jobs", type=int, default=48, help="at each level of concurrency (default %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="a look: 10 rounds, 16 jobs, concurrency 1 and 4")
+    arguments = parser.parse_args()
+    arguments.levels = CONCURRENCY
+    if arguments.quick:
+        arguments.rounds, arguments.jobs, arguments.levels = 10, 16, (1, 4)
+    path = harness.podman_socket()
+    engine.enter_namespace(path)
+    with tempfile.TemporaryDirectory(prefix="mayfly-bench-") as folder:
+        tap = engine.Tap(os.path.join(folder, "tap.sock"), path)
+        result = run(arguments, tap, engine.environment(path))
+        tap.close()
+    show_side_by_side(result)
+    show_rest(result)
+    with open(os.path.join(harness.BUILD, "bench.json"), "w", encoding="utf-8") as file:
+        json.dump(result, file, indent=1)
+    chart.write(os.path.join(harness.BUILD, "bench.svg"), "One Python one-liner, start to answer",
+                [(name, times["p50"], times["p95"]) for name, times in result["side_by_side"].items()])
+    say(f"\nwritten: {os.path.relpath(harness.BUILD)}/bench.json, bench.svg")
+    sys.exit(1 if result["idle"] else 0)
+
+
+if __name__ == "__main__":
+    main()
