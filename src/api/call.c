@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define REPLY_MAX_BYTES (16 * MIB)
-#define RETRY_AFTER_S 1 /* a slot is usually free again by then */
+#define RETRY_AFTER_S   1 /* a slot is usually free again by then */
 
 void call_reply(struct call *call, int status, const char *type, struct slice body)
 {
@@ -18,7 +18,8 @@ void call_reply(struct call *call, int status, const char *type, struct slice bo
 	    http_reply_field(&reply, "Cache-Control", "no-store") < 0 ||
 	    (status == 503 && http_reply_field(&reply, "Retry-After", "%d", RETRY_AFTER_S) < 0) ||
 	    (status == 405 && http_reply_field(&reply, "Allow", "%s", call->allow) < 0) ||
-	    http_reply_send(call->connection->fd, &reply, body, head_only, deadline_in(HTTP_WRITE_DEADLINE_MS)) < 0)
+	    http_reply_send(call->connection->fd, &reply, body, head_only,
+			    deadline_in(HTTP_WRITE_DEADLINE_MS)) < 0)
 		call->word = "reply_not_sent";
 	call->answered_us = monotonic_us();
 	http_reply_free(&reply);
@@ -31,7 +32,10 @@ void call_reply_json(struct call *call, int status, json_t *value)
 	if (!value || json_write(value, &text) < 0) {
 		status = 500;
 		text.len = 0;
-		if (buf_append_text(&text, "{\"statusCode\":500,\"error\":\"Internal Server Error\",\"message\":\"out of memory\"}") < 0)
+		if (buf_append_text(
+			    &text,
+			    "{\"statusCode\":500,\"error\":\"Internal Server Error\",\"message\":\"out of memory\"}") <
+		    0)
 			text.len = 0;
 	}
 	json_decref(value);
@@ -44,6 +48,7 @@ void call_refuse(struct call *call, const struct error *err)
 	if (err->status == 0)
 		return;
 	call_reply_json(call, err->status,
-			json_pack("{s:i, s:s, s:s, s:o}", "statusCode", err->status, "code", err->word, "error",
-				  http_reason(err->status), "message", json_clean_string(slice_of(err->message))));
+			json_pack("{s:i, s:s, s:s, s:o}", "statusCode", err->status, "code",
+				  err->word, "error", http_reason(err->status), "message",
+				  json_clean_string(slice_of(err->message))));
 }

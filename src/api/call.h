@@ -18,15 +18,15 @@ struct call {
 	struct buf body;      /* owned: the request's body, once read */
 	struct engine engine; /* opened for routes that run jobs; fd -1 otherwise */
 	struct http_watch watch;
-	int slot;             /* owned: admission, held until the container is gone; -1 otherwise */
-	const char *allow;    /* with 405: the methods that are allowed */
-	int status;           /* answered; 0: nobody was there to answer */
-	int64_t asked_us;     /* on the monotonic clock: when the engine was asked; 0: it was not */
-	int64_t answered_us;  /* on the monotonic clock: when the answer was sent; 0: it was not */
-	int64_t engine_us;    /* that making the container took */
-	int64_t program_us;   /* that the program ran */
-	const char *word;     /* of a refusal, for the log */
-	char detail[64];      /* what the request was about, for the log */
+	int slot;            /* owned: admission, held until the container is gone; -1 otherwise */
+	const char *allow;   /* with 405: the methods that are allowed */
+	int status;          /* answered; 0: nobody was there to answer */
+	int64_t asked_us;    /* on the monotonic clock: when the engine was asked; 0: it was not */
+	int64_t answered_us; /* on the monotonic clock: when the answer was sent; 0: it was not */
+	int64_t engine_us;   /* that making the container took */
+	int64_t program_us;  /* that the program ran */
+	const char *word;    /* of a refusal, for the log */
+	char detail[64];     /* what the request was about, for the log */
 };
 
 /* Answers with a body of one type. Failures to send are the client's business and only noted. */

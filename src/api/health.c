@@ -10,7 +10,7 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-#define SERVICE_VERSION "2.0.0" /* of the interface that family B's clients know, not ours */
+#define SERVICE_VERSION   "2.0.0" /* of the interface that family B's clients know, not ours */
 #define MEMINFO_MAX_BYTES (16 * KIB)
 
 /* The run queue's length per CPU over the last minute: what tells a client whether to come back later. */
@@ -44,7 +44,8 @@ static double memory_percent(void)
 		return 0;
 	text[len] = '\0';
 
-	double total = meminfo_value(text, "MemTotal:"), available = meminfo_value(text, "MemAvailable:");
+	double total = meminfo_value(text, "MemTotal:"),
+	       available = meminfo_value(text, "MemAvailable:");
 
 	return total > 0 ? (total - available) * 100 / total : 0;
 }
@@ -65,8 +66,9 @@ void api_health(struct call *call)
 		return;
 	}
 	call_reply_json(call, 200,
-			json_pack("{s:s, s:s, s:s, s:I, s:f, s:f}", "status", "healthy", "service", "executor-api", "version",
-				  SERVICE_VERSION, "queue_depth", (json_int_t)waiting, "cpu_percent", rounded(cpu_percent()),
+			json_pack("{s:s, s:s, s:s, s:I, s:f, s:f}", "status", "healthy", "service",
+				  "executor-api", "version", SERVICE_VERSION, "queue_depth",
+				  (json_int_t)waiting, "cpu_percent", rounded(cpu_percent()),
 				  "memory_percent", rounded(memory_percent())));
 }
 

@@ -36,7 +36,8 @@ static const struct route {
 	void (*handler)(struct call *call);
 } routes[] = {
 	{"POST", "/run", NEEDS_BODY | NEEDS_ENGINE, HTTP_BODY_MAX_BYTES, api_run},
-	{"POST", "/tools/execute", NEEDS_BODY | NEEDS_ENGINE, HTTP_BODY_FILES_MAX_BYTES, api_tools_execute},
+	{"POST", "/tools/execute", NEEDS_BODY | NEEDS_ENGINE, HTTP_BODY_FILES_MAX_BYTES,
+	 api_tools_execute},
 	{"GET, HEAD", "/tools", NEEDS_NOTHING, 0, api_tools},
 	{"GET, HEAD", "/artifacts", BY_STATIC | BY_PREFIX, 0, NULL},
 	{"GET, HEAD", "/debug", BY_STATIC | BY_PREFIX, 0, NULL},
@@ -76,13 +77,15 @@ static int find_route(struct call *call, const struct route **out, struct error 
 			continue;
 		if (!has_method(routes[i].methods, request->method_text)) {
 			call->allow = routes[i].methods;
-			return error_set(err, 405, "method_not_allowed", "%s takes %s", routes[i].path, routes[i].methods);
+			return error_set(err, 405, "method_not_allowed", "%s takes %s",
+					 routes[i].path, routes[i].methods);
 		}
 		*out = &routes[i];
 		return 0;
 	}
-	return error_set(err, 404, "no_route", "Route %.*s:%.*s not found", (int)request->method_text.len,
-			 request->method_text.data, (int)request->path.len, request->path.data);
+	return error_set(err, 404, "no_route", "Route %.*s:%.*s not found",
+			 (int)request->method_text.len, request->method_text.data,
+			 (int)request->path.len, request->path.data);
 }
 
 /* Writes the address that the client reached us at; "" for a Unix socket. */
@@ -95,9 +98,11 @@ static void local_address(int fd, char out[INET6_ADDRSTRLEN])
 	if (getsockname(fd, (struct sockaddr *)&address, &len) < 0)
 		return;
 	if (address.ss_family == AF_INET)
-		(void)inet_ntop(AF_INET, &((struct sockaddr_in *)&address)->sin_addr, out, INET6_ADDRSTRLEN);
+		(void)inet_ntop(AF_INET, &((struct sockaddr_in *)&address)->sin_addr, out,
+				INET6_ADDRSTRLEN);
 	if (address.ss_family == AF_INET6)
-		(void)inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&address)->sin6_addr, out, INET6_ADDRSTRLEN);
+		(void)inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&address)->sin6_addr, out,
+				INET6_ADDRSTRLEN);
 }
 
 /* Only this machine's users reach a loopback address. On any other, whoever runs code shows the key; without one configured nobody may. */
@@ -106,11 +111,13 @@ static int check_may_run(const struct call *call, const char *address, struct er
 	const struct slice *given = http_field(&call->connection->request, "X-API-Key");
 	const char *key = call->config->executor_api_key;
 
-	if (http_is_loopback(slice_of(call->config->bind)) && (!*address || http_is_loopback(slice_of(address))))
+	if (http_is_loopback(slice_of(call->config->bind)) &&
+	    (!*address || http_is_loopback(slice_of(address))))
 		return 0;
 	if (!key)
-		return error_set(err, 403, "no_key_configured",
-				 "Reachable from other machines, this service runs nothing without a key: set EXECUTOR_API_KEY");
+		return error_set(
+			err, 403, "no_key_configured",
+			"Reachable from other machines, this service runs nothing without a key: set EXECUTOR_API_KEY");
 	if (!given || !secret_equal(*given, key))
 		return error_set(err, 401, "unauthorized", "Unauthorized");
 	return 0;
@@ -146,7 +153,8 @@ static int hand_over(const struct call *call, struct error *err)
 	if (memory >= 0 && write(memory, head->data, head->len) == (ssize_t)head->len &&
 	    dup2(call->connection->fd, STDIN_FILENO) == STDIN_FILENO)
 		execl(path, "mayfly-static", option, (char *)NULL);
-	return error_set_errno(err, 500, "static_missing", "%s cannot be started; install it beside mayfly", path);
+	return error_set_errno(err, 500, "static_missing",
+			       "%s cannot be started; install it beside mayfly", path);
 }
 
 /* From here on this process can reach its own state and nothing else; the engine's end is a process of its own already. */
@@ -168,7 +176,8 @@ static int confine_to_state(const struct config *config, struct error *err)
 	_cleanup_close_ int run = fs_open_or_make_dir(config->run, 0700);
 
 	if (storage < 0 || run < 0)
-		return error_set_errno(err, 500, "state_folder", "%s cannot be opened; mayfly must own it",
+		return error_set_errno(err, 500, "state_folder",
+				       "%s cannot be opened; mayfly must own it",
 				       storage < 0 ? config->storage : config->run);
 	return confine(paths, sizeof(paths) / sizeof(paths[0]), CONFINE_JOB, err);
 }
@@ -183,7 +192,8 @@ static int serve_route(struct call *call, const struct route *route, struct erro
 		return -1;
 	if (route->needs & NEEDS_BODY) {
 		call->body = buf_new(route->body_max_bytes);
-		if (http_read_body(call->connection, &call->body, deadline_in(HTTP_BODY_DEADLINE_MS), err) < 0)
+		if (http_read_body(call->connection, &call->body,
+				   deadline_in(HTTP_BODY_DEADLINE_MS), err) < 0)
 			return -1;
 	}
 	call->watch = (struct http_watch){

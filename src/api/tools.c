@@ -7,40 +7,43 @@
 #include "job/slots.h"
 #include "job/storage.h"
 #include "job/tool.h"
-#include "json/schema.h"
 #include "limits.h"
+#include "json/schema.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define RUN_TOOL "code_execution"
-#define URL_MAX_BYTES (8 * KIB)
-#define TEXT(number) #number
+#define RUN_TOOL            "code_execution"
+#define URL_MAX_BYTES       (8 * KIB)
+#define TEXT(number)        #number
 #define NUMBER_TEXT(number) TEXT(number)
 
 /* What every tool takes beside its own parameters, in the words of tools.d. */
 static const char agent_parameters[] =
 	"{\"sessionId\":{\"type\":\"string\",\"format\":\"session-id\",\"minLength\":1,"
-	"\"maxLength\":" NUMBER_TEXT(SESSION_ID_MAX_BYTES) ","
-	"\"errorMessage\":{\"minLength\":\"Session ID must not be empty\"}},"
-	"\"timeout\":{\"type\":\"integer\",\"minimum\":" NUMBER_TEXT(TIMEOUT_MIN_S) ","
-	"\"maximum\":" NUMBER_TEXT(TIMEOUT_MAX_S) ",\"default\":" NUMBER_TEXT(TIMEOUT_DEFAULT_S) ","
-	"\"errorMessage\":{\"minimum\":\"Timeout must be at least 1 second\","
-	"\"maximum\":\"Timeout cannot exceed 900 seconds (15 minutes)\"}}}";
+	"\"maxLength\":" NUMBER_TEXT(
+		SESSION_ID_MAX_BYTES) ","
+				      "\"errorMessage\":{\"minLength\":\"Session ID must not be empty\"}},"
+				      "\"timeout\":{\"type\":\"integer\",\"minimum\":" NUMBER_TEXT(
+					      TIMEOUT_MIN_S) ","
+							     "\"maximum\":" NUMBER_TEXT(TIMEOUT_MAX_S) ",\"default\":" NUMBER_TEXT(
+								     TIMEOUT_DEFAULT_S) ","
+											"\"errorMessage\":{\"minimum\":\"Timeout must be at least 1 second\","
+											"\"maximum\":\"Timeout cannot exceed 900 seconds (15 minutes)\"}}}";
 
 /* One run of a tool, from request to answer. */
 struct execution {
 	struct call *call;
-	bool is_run;           /* POST /run: one output, no tool name */
-	json_t *input;         /* owned: the request */
+	bool is_run;            /* POST /run: one output, no tool name */
+	json_t *input;          /* owned: the request */
 	json_t *agent, *values; /* owned: validated */
-	struct tool tool;      /* owned */
+	struct tool tool;       /* owned */
 	struct job job;
 	struct job_input inputs[JOB_INPUT_MAX_COUNT];
 	struct job_result result;
-	struct buf texts[2];   /* owned: what the reply shows of stdout (or of both) and of stderr */
+	struct buf texts[2]; /* owned: what the reply shows of stdout (or of both) and of stderr */
 	bool trimmed[2];
 };
 
@@ -98,7 +101,8 @@ static int take_agent_part(struct execution *execution, json_t *issues)
 	if (!json_is_object(execution->input)) {
 		char message[128];
 
-		(void)snprintf(message, sizeof(message), "Invalid input: expected object, received %s",
+		(void)snprintf(message, sizeof(message),
+			       "Invalid input: expected object, received %s",
 			       schema_type_name(execution->input));
 		return schema_add_issue(issues, "invalid_type", NULL, message);
 	}
@@ -116,7 +120,8 @@ static int take_tool_name(struct execution *execution, json_t *issues, const cha
 	*out = execution->is_run ? RUN_TOOL : json_string_value(name);
 	if (*out)
 		return 0;
-	(void)snprintf(message, sizeof(message), "Invalid input: expected string, received %s", schema_type_name(name));
+	(void)snprintf(message, sizeof(message), "Invalid input: expected string, received %s",
+		       schema_type_name(name));
 	return schema_add_issue(issues, "invalid_type", "tool", message);
 }
 
@@ -135,7 +140,9 @@ static int load_tool(struct execution *execution, const char *name)
 
 	if (buf_printf(&text, "Unknown tool type: %s", name) < 0)
 		text.len = 0;
-	call_reply_json(call, 400, json_pack("{s:s, s:o}", "error", text.data, "availableTools", tool_names(call->config)));
+	call_reply_json(call, 400,
+			json_pack("{s:s, s:o}", "error", text.data, "availableTools",
+				  tool_names(call->config)));
 	return -1;
 }
 
@@ -151,16 +158,22 @@ static int take_request(struct execution *execution)
 	if (take_agent_part(execution, issues) < 0)
 		return -1;
 	if (take_tool_name(execution, issues, &name) < 0)
-		return refuse(call, &(struct error){.status = 500, .word = "out_of_memory", .message = "out of memory"});
+		return refuse(call, &(struct error){.status = 500,
+						    .word = "out_of_memory",
+						    .message = "out of memory"});
 	if (!execution->is_run && json_array_size(issues))
 		return refuse_input(call, "Invalid request body (agent params)", issues);
 	if (load_tool(execution, name) < 0)
 		return -1;
 	if (json_is_object(execution->input) &&
-	    schema_validate(execution->tool.parameters, execution->input, issues, execution->values, &err) < 0)
+	    schema_validate(execution->tool.parameters, execution->input, issues, execution->values,
+			    &err) < 0)
 		return refuse(call, &err);
 	if (json_array_size(issues))
-		return refuse_input(call, execution->is_run ? "Invalid request body" : "Invalid request body (tool params)", issues);
+		return refuse_input(call,
+				    execution->is_run ? "Invalid request body"
+						      : "Invalid request body (tool params)",
+				    issues);
 	return 0;
 }
 
@@ -169,12 +182,16 @@ static int prepare_job(struct execution *execution, struct error *err)
 	const struct config *config = execution->call->config;
 	struct job *job = &execution->job;
 	static const char *const environment[] = {
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/tmp", "TMPDIR=/tmp", "USER=runner",
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"HOME=/tmp",
+		"TMPDIR=/tmp",
+		"USER=runner",
 		"LANG=C.UTF-8",
 	};
 
 	job->cwd = "/workspace";
-	job->wall_ms = (uint64_t)json_number_value(json_object_get(execution->agent, "timeout")) * 1000;
+	job->wall_ms =
+		(uint64_t)json_number_value(json_object_get(execution->agent, "timeout")) * 1000;
 	job->stream_bytes = config->stream_bytes;
 	job->artifact_count = config->artifact_count;
 	job->artifact_bytes = config->artifact_bytes;
@@ -205,8 +222,10 @@ static int add_ending(struct execution *execution, struct storage *storage, stru
 	char text[sizeof(result->message) + 128] = "";
 
 	if (result->reason == JOB_TIMEOUT)
-		(void)snprintf(text, sizeof(text), "\n%.100s %.2fs (timeout was set to %" PRIu64 "s)\n",
-			       execution->tool.timeout_text, (double)result->wall_us / 1e6, execution->job.wall_ms / 1000);
+		(void)snprintf(text, sizeof(text),
+			       "\n%.100s %.2fs (timeout was set to %" PRIu64 "s)\n",
+			       execution->tool.timeout_text, (double)result->wall_us / 1e6,
+			       execution->job.wall_ms / 1000);
 	else if (result->reason == JOB_NOT_STARTED)
 		(void)snprintf(text, sizeof(text), "%s\n", result->message);
 	if (!*text)
@@ -231,14 +250,15 @@ static int run_stored(struct execution *execution, struct storage *storage, stru
 	}
 	call->asked_us = monotonic_us();
 	if (engine_make(&call->engine, execution->tool.template,
-			execution->job.wall_ms / 1000 + CONTAINER_START_ALLOWANCE_S, deadline_in(ENGINE_MAKE_DEADLINE_MS), folder,
-			err) < 0)
+			execution->job.wall_ms / 1000 + CONTAINER_START_ALLOWANCE_S,
+			deadline_in(ENGINE_MAKE_DEADLINE_MS), folder, err) < 0)
 		return -1;
 	call->engine_us = monotonic_us() - call->asked_us;
 	if (job_connect(call->config, folder, &control, err) < 0)
 		return -1;
 
-	int ran = job_run(&execution->job, control, storage, &listener, &call->watch, &execution->result, err);
+	int ran = job_run(&execution->job, control, storage, &listener, &call->watch,
+			  &execution->result, err);
 
 	close(control);
 	call->program_us = (int64_t)execution->result.wall_us;
@@ -246,32 +266,38 @@ static int run_stored(struct execution *execution, struct storage *storage, stru
 }
 
 /* http://<Host>/artifacts/<sessionId>/<id>/<name> */
-static json_t *artifact_url(const struct call *call, const char *session_id, const char *id, struct slice name)
+static json_t *artifact_url(const struct call *call, const char *session_id, const char *id,
+			    struct slice name)
 {
 	const struct slice host = call->connection->request.host;
 	_cleanup_buf_ struct buf url = buf_new(URL_MAX_BYTES);
 
 	if (buf_append_text(&url, "http://") < 0 ||
 	    (host.len ? buf_append(&url, host.data, host.len)
-		      : buf_printf(&url, "%s:%" PRIu64, call->config->bind, call->config->port)) < 0 ||
-	    buf_append_text(&url, "/artifacts/") < 0 || uri_encode(&url, slice_of(session_id), false) < 0 ||
-	    buf_printf(&url, "/%s/", id) < 0 || uri_encode(&url, name, true) < 0)
+		      : buf_printf(&url, "%s:%" PRIu64, call->config->bind, call->config->port)) <
+		    0 ||
+	    buf_append_text(&url, "/artifacts/") < 0 ||
+	    uri_encode(&url, slice_of(session_id), false) < 0 || buf_printf(&url, "/%s/", id) < 0 ||
+	    uri_encode(&url, name, true) < 0)
 		return NULL;
 	return json_stringn(url.data, url.len);
 }
 
-static int add_artifact(const struct execution *execution, json_t *list, const char *id, struct slice name)
+static int add_artifact(const struct execution *execution, json_t *list, const char *id,
+			struct slice name)
 {
 	const char *session_id = json_string_value(json_object_get(execution->agent, "sessionId"));
 	_cleanup_buf_ struct buf clean = buf_new(JOB_PATH_MAX_BYTES * 3);
 
 	if (utf8_append_clean(&clean, name) < 0)
 		return -1;
-	return json_object_set_new(list, clean.data, artifact_url(execution->call, session_id, id, name));
+	return json_object_set_new(list, clean.data,
+				   artifact_url(execution->call, session_id, id, name));
 }
 
 /* {"inputs":{name:url},"outputs":{name:url}}; NULL when memory is out. */
-static json_t *list_artifacts(const struct execution *execution, const struct storage *storage, const char *id)
+static json_t *list_artifacts(const struct execution *execution, const struct storage *storage,
+			      const char *id)
 {
 	json_t *inputs = json_object(), *outputs = json_object();
 	int failed = 0;
@@ -304,7 +330,8 @@ static json_t *shown_text(struct execution *execution, unsigned which)
 static void reply_result(struct execution *execution, const char *id, json_t *artifacts)
 {
 	json_t *reply = json_object();
-	int failed = json_object_set(reply, "sessionId", json_object_get(execution->agent, "sessionId"));
+	int failed =
+		json_object_set(reply, "sessionId", json_object_get(execution->agent, "sessionId"));
 	static const struct {
 		const char *text, *trimmed;
 	} streams[2] = {{"stdout", "stdoutTrimmed"}, {"stderr", "stderrTrimmed"}};
@@ -312,7 +339,8 @@ static void reply_result(struct execution *execution, const char *id, json_t *ar
 	if (!execution->is_run)
 		failed |= json_object_set_new(reply, "tool", json_string(execution->tool.name));
 	failed |= json_object_set_new(reply, "id", json_string(id));
-	failed |= json_object_set_new(reply, "exitCode", json_integer(job_exit_code(&execution->result)));
+	failed |= json_object_set_new(reply, "exitCode",
+				      json_integer(job_exit_code(&execution->result)));
 	if (execution->is_run) {
 		failed |= json_object_set_new(reply, "output", shown_text(execution, 0));
 		if (execution->trimmed[0])
@@ -320,7 +348,8 @@ static void reply_result(struct execution *execution, const char *id, json_t *ar
 	}
 	for (unsigned i = 0; i < 2 && !execution->is_run; i++) {
 		if (execution->texts[i].len)
-			failed |= json_object_set_new(reply, streams[i].text, shown_text(execution, i));
+			failed |= json_object_set_new(reply, streams[i].text,
+						      shown_text(execution, i));
 		if (execution->trimmed[i])
 			failed |= json_object_set_new(reply, streams[i].trimmed, json_true());
 	}
@@ -339,14 +368,17 @@ static int run_and_reply(struct execution *execution, struct error *err)
 	struct storage storage;
 	char id[JOB_ID_LENGTH + 1];
 
-	if (prepare_job(execution, err) < 0 || slot_take(call->config, &call->watch, &call->slot, err) < 0 ||
+	if (prepare_job(execution, err) < 0 ||
+	    slot_take(call->config, &call->watch, &call->slot, err) < 0 ||
 	    storage_open(call->config, &storage, err) < 0)
 		return -1;
 
 	int stored = run_stored(execution, &storage, err);
 
 	if (stored == 0)
-		stored = storage_commit(&storage, json_string_value(json_object_get(execution->agent, "sessionId")), id, err);
+		stored = storage_commit(
+			&storage, json_string_value(json_object_get(execution->agent, "sessionId")),
+			id, err);
 	if (stored == 0) {
 		(void)snprintf(call->detail, sizeof(call->detail), "%s", id);
 		reply_result(execution, id, list_artifacts(execution, &storage, id));
@@ -360,7 +392,8 @@ static void execute(struct call *call, bool is_run)
 	struct execution execution = {
 		.call = call,
 		.is_run = is_run,
-		.texts = {buf_new(is_run ? REPLY_OUTPUT_MAX_BYTES : REPLY_STREAM_MAX_BYTES), buf_new(REPLY_STREAM_MAX_BYTES)},
+		.texts = {buf_new(is_run ? REPLY_OUTPUT_MAX_BYTES : REPLY_STREAM_MAX_BYTES),
+			  buf_new(REPLY_STREAM_MAX_BYTES)},
 	};
 	struct error err;
 
@@ -371,7 +404,9 @@ static void execute(struct call *call, bool is_run)
 			call->word = err.word;
 			call_reply_json(call, 500,
 					json_pack("{s:s, s:o}", "error",
-						  is_run ? "Code execution failed" : "Tool execution failed", "details",
+						  is_run ? "Code execution failed"
+							 : "Tool execution failed",
+						  "details",
 						  json_clean_string(slice_of(err.message))));
 		}
 	}

@@ -11,7 +11,8 @@ static inline bool secret_equal(struct slice given, const char *wanted)
 	volatile unsigned char difference = given.len != len;
 
 	for (size_t i = 0; i < given.len; i++)
-		difference |= (unsigned char)((unsigned char)given.data[i] ^ (unsigned char)wanted[len ? i % len : 0]);
+		difference |= (unsigned char)((unsigned char)given.data[i] ^
+					      (unsigned char)wanted[len ? i % len : 0]);
 	return difference == 0;
 }
 

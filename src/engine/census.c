@@ -56,7 +56,8 @@ static const char *text_of(const json_t *object, const char *key)
 }
 
 /* Rule 2, for a container. */
-static bool is_expired(const json_t *container, const char *boot_id, int jobs_fd)
+static bool is_expired(const json_t *container, const char *boot_id,
+		       const struct job_folders *folders)
 {
 	const json_t *labels = json_object_get(container, "Labels");
 	const char *state = text_of(container, "State");
@@ -68,10 +69,10 @@ static bool is_expired(const json_t *container, const char *boot_id, int jobs_fd
 		return true;
 	if (strcmp(state, "running") == 0 || strcmp(state, "paused") == 0)
 		return false;
-	return folder_look(jobs_fd, text_of(labels, LABEL_FOLDER), &age_ms) != FOLDER_OWNED;
+	return folder_look(folders, text_of(labels, LABEL_FOLDER), &age_ms) != FOLDER_OWNED;
 }
 
-static int list_containers(const json_t *list, int jobs_fd, json_t *seen,
+static int list_containers(const json_t *list, const struct job_folders *folders, json_t *seen,
 			   int (*row)(void *, const struct census_row *), void *context,
 			   struct error *err)
 {
@@ -81,14 +82,13 @@ static int list_containers(const json_t *list, int jobs_fd, json_t *seen,
 
 	if (isolation_boot_id(boot_id, err) < 0)
 		return -1;
-	json_array_foreach(list, i, container)
-	{
+	json_array_foreach (list, i, container) {
 		const json_t *labels = json_object_get(container, "Labels");
 		struct census_row one = {
 			.folder = text_of(labels, LABEL_FOLDER),
 			.id = text_of(container, "Id"),
 			.template = text_of(labels, LABEL_TEMPLATE),
-			.expired = is_expired(container, boot_id, jobs_fd),
+			.expired = is_expired(container, boot_id, folders),
 		};
 
 		if (!folder_is_name(slice_of(one.folder)))
@@ -100,34 +100,28 @@ static int list_containers(const json_t *list, int jobs_fd, json_t *seen,
 	return 0;
 }
 
-static int list_folders(int jobs_fd, const json_t *seen,
-			int (*row)(void *, const struct census_row *), void *context,
-			struct error *err)
+struct folder_rows {
+	const struct job_folders *folders;
+	const json_t *seen;
+	int (*row)(void *, const struct census_row *);
+	void *context;
+};
+
+static int list_folder(void *context, const char *first_name)
 {
-	int listing_fd = openat(jobs_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_closedir_ DIR *listing = listing_fd < 0 ? NULL : fdopendir(listing_fd);
+	const struct folder_rows *rows = context;
+	struct census_row one = {.folder = first_name, .id = "", .template = "", .expired = true};
 	int64_t age_ms;
 
-	if (!listing) {
-		cleanup_close(&listing_fd);
-		return error_set_errno(err, 500, "engine_failed", "The jobs folder cannot be read");
-	}
-	for (const struct dirent *entry; (entry = readdir(listing));) {
-		struct census_row one = {
-			.folder = entry->d_name, .id = "", .template = "", .expired = true};
-
-		if (!folder_is_name(slice_of(entry->d_name)) ||
-		    json_object_get(seen, entry->d_name) ||
-		    folder_look(jobs_fd, entry->d_name, &age_ms) != FOLDER_ABANDONED ||
-		    age_ms <= ENGINE_MAKE_DEADLINE_MS)
-			continue;
-		if (row(context, &one) < 0)
-			return error_set(err, 500, "engine_failed", "The list cannot be told");
-	}
-	return 0;
+	if (json_object_get(rows->seen, first_name) ||
+	    folder_look(rows->folders, first_name, &age_ms) != FOLDER_ABANDONED ||
+	    age_ms <= ENGINE_MAKE_DEADLINE_MS)
+		return 0;
+	return rows->row(rows->context, &one);
 }
 
-int census_list(struct backend *backend, const struct config *config, int jobs_fd,
+int census_list(struct backend *backend, const struct config *config,
+		const struct job_folders *folders,
 		int (*row)(void *context, const struct census_row *row), void *context,
 		struct error *err)
 {
@@ -135,23 +129,29 @@ int census_list(struct backend *backend, const struct config *config, int jobs_f
 
 	if (fetch(backend, config, NULL, &list, err) < 0)
 		return -1;
-	return list_containers(list, jobs_fd, seen, row, context, err) < 0 ||
-			       list_folders(jobs_fd, seen, row, context, err) < 0
-		       ? -1
+	if (list_containers(list, folders, seen, row, context, err) < 0)
+		return -1;
+
+	struct folder_rows rows = {folders, seen, row, context};
+
+	return folders_each(folders, list_folder, &rows) < 0
+		       ? error_set_errno(err, 500, "engine_failed",
+					 "The job folders cannot be listed")
 		       : 0;
 }
 
-int census_remove(struct backend *backend, const struct config *config, int jobs_fd,
-		  const char *folder, struct error *err)
+int census_remove(struct backend *backend, const struct config *config,
+		  const struct job_folders *folders, const char *folder, struct error *err)
 {
 	_cleanup_json_ json_t *list = NULL;
+	char first_name[FOLDER_NAME_BYTES];
 	const json_t *container;
 	size_t i;
 
-	if (fetch(backend, config, folder, &list, err) < 0)
+	folder_first_name(folder, first_name);
+	if (fetch(backend, config, first_name, &list, err) < 0)
 		return -1;
-	json_array_foreach(list, i, container)
-	{
+	json_array_foreach (list, i, container) {
 		const char *id = text_of(container, "Id");
 
 		if (!container_is_id(slice_of(id)))
@@ -161,7 +161,7 @@ int census_remove(struct backend *backend, const struct config *config, int jobs
 		if (container_remove(backend, id, deadline_in(ENGINE_REMOVE_DEADLINE_MS), err) < 0)
 			return -1;
 	}
-	return fs_remove_tree(jobs_fd, folder) < 0
+	return folder_remove(folders, folder) < 0
 		       ? error_set_errno(err, 500, "engine_failed",
 					 "The folder %s cannot be removed", folder)
 		       : 0;

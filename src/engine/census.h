@@ -14,6 +14,7 @@
 #define MAYFLY_ENGINE_CENSUS_H
 
 #include "engine/backend.h"
+#include "engine/folder.h"
 #include "job/config.h"
 
 struct census_row {
@@ -22,13 +23,15 @@ struct census_row {
 };
 
 /* Calls row(context, …) for each; it ends the census by returning -1. 0, or -1 with *err. */
-MUST_USE int census_list(struct backend *backend, const struct config *config, int jobs_fd,
+MUST_USE int census_list(struct backend *backend, const struct config *config,
+			 const struct job_folders *folders,
 			 int (*row)(void *context, const struct census_row *row), void *context,
 			 struct error *err);
 
-/* Removes the containers of a folder and the folder. folder is a folder's name (folder_is_name). 0,
+/* Removes the containers of a folder and the folder. folder is any name of it (folder_is_name). 0,
    also when there is nothing; or -1 with *err. */
-MUST_USE int census_remove(struct backend *backend, const struct config *config, int jobs_fd,
-			   const char *folder, struct error *err);
+MUST_USE int census_remove(struct backend *backend, const struct config *config,
+			   const struct job_folders *folders, const char *folder,
+			   struct error *err);
 
 #endif

@@ -41,8 +41,7 @@ static int take_warnings(const json_t *warnings, struct container_made *made, st
 	size_t i;
 
 	made->warning[0] = '\0';
-	json_array_foreach(warnings, i, warning)
-	{
+	json_array_foreach (warnings, i, warning) {
 		const char *text = json_string_value(warning);
 
 		if (text && strcasestr(text, "discarded"))

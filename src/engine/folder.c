@@ -16,23 +16,46 @@
 #include <sys/stat.h>
 #include <time.h>
 
-bool folder_is_name(struct slice name)
+static bool is_hex(struct slice text, size_t digits)
 {
-	if (!slice_starts(name, FOLDER_PREFIX) || name.len != FOLDER_NAME_BYTES - 1)
+	if (text.len != digits)
 		return false;
-	for (size_t i = strlen(FOLDER_PREFIX); i < name.len; i++)
-		if (!strchr("0123456789abcdef", name.data[i]) || !name.data[i])
+	for (size_t i = 0; i < digits; i++)
+		if (!text.data[i] || !strchr("0123456789abcdef", text.data[i]))
 			return false;
 	return true;
 }
 
-int folder_open_jobs(const struct config *config, struct error *err)
+bool folder_is_name(struct slice name)
+{
+	const size_t kind_bytes = strlen(SPARE_PREFIX) + SPARE_KIND_DIGITS;
+
+	if (slice_starts(name, FOLDER_PREFIX))
+		return is_hex((struct slice){name.data + strlen(FOLDER_PREFIX),
+					     name.len - strlen(FOLDER_PREFIX)},
+			      FOLDER_HEX_DIGITS);
+	return slice_starts(name, SPARE_PREFIX) && name.len > kind_bytes &&
+	       is_hex((struct slice){name.data + strlen(SPARE_PREFIX), SPARE_KIND_DIGITS},
+		      SPARE_KIND_DIGITS) &&
+	       name.data[kind_bytes] == '-' &&
+	       is_hex((struct slice){name.data + kind_bytes + 1, name.len - kind_bytes - 1},
+		      FOLDER_HEX_DIGITS);
+}
+
+void folder_first_name(const char *name, char out[FOLDER_NAME_BYTES])
+{
+	memcpy(out, FOLDER_PREFIX, strlen(FOLDER_PREFIX));
+	memcpy(out + strlen(FOLDER_PREFIX), name + strlen(name) - FOLDER_HEX_DIGITS,
+	       FOLDER_HEX_DIGITS + 1);
+}
+
+static int open_one(const struct config *config, const char *name, struct error *err)
 {
 	char path[PATH_MAX];
 	_cleanup_close_ int fd = -1;
 	struct stat status;
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/" JOBS_DIR_NAME, config->run) >= sizeof(path))
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", config->run, name) >= sizeof(path))
 		return error_set(err, 500, "bad_configuration", "MAYFLY_RUN_DIR is too long");
 	fd = fs_open_or_make_dir(path, 0700);
 	if (fd < 0 || fstat(fd, &status) < 0)
@@ -42,6 +65,27 @@ int folder_open_jobs(const struct config *config, struct error *err)
 		return error_set(err, 500, "bad_configuration",
 				 "The folder %.256s must be closed to others: chmod o= it", path);
 	return steal_fd(&fd);
+}
+
+int folders_open(const struct config *config, struct job_folders *out, struct error *err)
+{
+	struct job_folders folders = {.jobs = open_one(config, JOBS_DIR_NAME, err), .making = -1};
+
+	if (folders.jobs >= 0)
+		folders.making = open_one(config, MAKING_DIR_NAME, err);
+	if (folders.making < 0) {
+		folders_close(&folders);
+		return -1;
+	}
+	*out = folders;
+	return 0;
+}
+
+void folders_close(struct job_folders *folders)
+{
+	cleanup_close(&folders->jobs);
+	cleanup_close(&folders->making);
+	*folders = JOB_FOLDERS_CLOSED;
 }
 
 static int watch(struct folder *folder)
@@ -54,16 +98,17 @@ static int watch(struct folder *folder)
 											      : 0;
 }
 
-int folder_make(int jobs_fd, struct folder *out, struct error *err)
+int folder_make(const struct job_folders *folders, struct folder *out, struct error *err)
 {
 	struct folder folder = FOLDER_NONE;
 	int saved;
 
 	memcpy(folder.name, FOLDER_PREFIX, sizeof(FOLDER_PREFIX));
 	random_hex(folder.name + strlen(FOLDER_PREFIX), FOLDER_HEX_DIGITS);
-	if (mkdirat(jobs_fd, folder.name, 0700) < 0)
+	if (mkdirat(folders->making, folder.name, 0700) < 0)
 		return error_set_errno(err, 500, "engine_failed", "A job's folder cannot be made");
-	folder.fd = openat(jobs_fd, folder.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	folder.fd = openat(folders->making, folder.name,
+			   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	/* the mode is set apart from mkdir, which the umask would cut */
 	if (folder.fd >= 0 && flock(folder.fd, LOCK_EX) == 0 && watch(&folder) == 0 &&
 	    fchmod(folder.fd, 0777) == 0) {
@@ -72,7 +117,7 @@ int folder_make(int jobs_fd, struct folder *out, struct error *err)
 	}
 	saved = errno;
 	folder_close(&folder);
-	(void)unlinkat(jobs_fd, folder.name, AT_REMOVEDIR);
+	(void)unlinkat(folders->making, folder.name, AT_REMOVEDIR);
 	errno = saved;
 	return error_set_errno(err, 500, "engine_failed", "A job's folder cannot be set up");
 }
@@ -88,11 +133,15 @@ bool folder_is_listening(const struct folder *folder)
 	       S_ISSOCK(status.st_mode);
 }
 
-int folder_seal(const struct folder *folder, struct error *err)
+int folder_publish(const struct folder *folder, const struct job_folders *folders,
+		   struct error *err)
 {
-	return fchmod(folder->fd, 0555) < 0 ? error_set_errno(err, 500, "engine_failed",
-							      "A job's folder cannot be sealed")
-					    : 0;
+	/* a folder changes its parent only while its owner may write to it: move, then seal */
+	if (renameat(folders->making, folder->name, folders->jobs, folder->name) < 0 ||
+	    fchmod(folder->fd, 0555) < 0)
+		return error_set_errno(err, 500, "engine_failed",
+				       "A job's folder cannot be published");
+	return 0;
 }
 
 void folder_close(struct folder *folder)
@@ -102,18 +151,108 @@ void folder_close(struct folder *folder)
 	folder->fd = folder->notify = -1;
 }
 
-enum folder_owner folder_look(int jobs_fd, const char *name, int64_t *age_ms)
+/* Calls each for every job folder in one place. */
+static int each_in(int place, int (*each)(void *context, int place, const char *name),
+		   void *context)
 {
-	_cleanup_close_ int fd =
-		openat(jobs_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int listing_fd = openat(place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *listing = listing_fd < 0 ? NULL : fdopendir(listing_fd);
+
+	if (!listing) {
+		cleanup_close(&listing_fd);
+		return -1;
+	}
+	for (const struct dirent *entry; (entry = readdir(listing));)
+		if (folder_is_name(slice_of(entry->d_name)) &&
+		    each(context, place, entry->d_name) < 0)
+			return -1;
+	return 0;
+}
+
+static int each_anywhere(const struct job_folders *folders, int (*each)(void *, int, const char *),
+			 void *context)
+{
+	return each_in(folders->jobs, each, context) < 0 ||
+			       each_in(folders->making, each, context) < 0
+		       ? -1
+		       : 0;
+}
+
+struct each_name {
+	int (*each)(void *context, const char *first_name);
+	void *context;
+};
+
+static int tell_first_name(void *context, int place, const char *name)
+{
+	const struct each_name *each = context;
+	char first[FOLDER_NAME_BYTES];
+
+	(void)place;
+	folder_first_name(name, first);
+	return each->each(each->context, first);
+}
+
+int folders_each(const struct job_folders *folders,
+		 int (*each)(void *context, const char *first_name), void *context)
+{
+	struct each_name one = {each, context};
+
+	return each_anywhere(folders, tell_first_name, &one);
+}
+
+static int remove_if_named(void *context, int place, const char *name)
+{
+	char first[FOLDER_NAME_BYTES];
+
+	folder_first_name(name, first);
+	return strcmp(first, context) == 0 ? fs_remove_tree(place, name) : 0;
+}
+
+int folder_remove(const struct job_folders *folders, const char *first_name)
+{
+	char wanted[FOLDER_NAME_BYTES];
+
+	folder_first_name(first_name, wanted);
+	return each_anywhere(folders, remove_if_named, wanted);
+}
+
+struct look {
+	const char *first_name;
+	enum folder_owner owner;
+	int64_t age_ms;
+};
+
+static int look_if_named(void *context, int place, const char *name)
+{
+	struct look *look = context;
+	char first[FOLDER_NAME_BYTES];
 	struct timespec now;
 	struct stat status;
 
-	*age_ms = 0;
+	folder_first_name(name, first);
+	if (strcmp(first, look->first_name) != 0)
+		return 0;
+
+	_cleanup_close_ int fd =
+		openat(place, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
 	if (fd < 0 || fstat(fd, &status) < 0)
-		return errno == EACCES ? FOLDER_ABANDONED : FOLDER_ABSENT;
+		return 0;
 	clock_gettime(CLOCK_REALTIME, &now);
-	*age_ms = ((int64_t)now.tv_sec - status.st_mtim.tv_sec) * 1000;
+	look->age_ms = ((int64_t)now.tv_sec - status.st_mtim.tv_sec) * 1000;
 	/* closing fd gives the lock back */
-	return flock(fd, LOCK_EX | LOCK_NB) == 0 ? FOLDER_ABANDONED : FOLDER_OWNED;
+	look->owner = flock(fd, LOCK_EX | LOCK_NB) == 0 ? FOLDER_ABANDONED : FOLDER_OWNED;
+	return 0;
+}
+
+enum folder_owner folder_look(const struct job_folders *folders, const char *first_name,
+			      int64_t *age_ms)
+{
+	struct look look = {first_name, FOLDER_ABSENT, 0};
+
+	if (each_anywhere(folders, look_if_named, &look) < 0)
+		return FOLDER_ABSENT;
+	*age_ms = look.age_ms;
+	return look.owner;
 }

@@ -1,12 +1,13 @@
 /*
- * Job folders: one per container, beneath <run>/jobs. A folder is mounted in its container and
- * holds the control socket.
+ * Job folders: one per container. A folder is mounted in its container and holds the control socket.
  *
  * Rules:
- *  1. The jobs folder is closed to others: what is in it is open to everybody for a moment.
- *  2. Open (0777) until init listens, because init's user is not ours; then sealed (0555) for good.
- *  3. Who owns a folder holds a lock on it (flock(2)), which the kernel takes back when the owner
- * dies, however it dies.
+ *  1. A folder is made in <run>/making, which is ours alone, and moves to <run>/jobs when init listens in it: whoever may rename in
+ *     jobs, as mayfly may to claim a spare, can never choose what a container gets mounted.
+ *  2. Both are closed to others: a folder is open (0777) until init listens, because init's user is not ours; then it is sealed
+ *     (0555) for good.
+ *  3. Who owns a folder holds a lock on it (flock(2)), which the kernel takes back when the owner dies, however it dies.
+ *  4. A folder is called c-<digits>, or s-<kind>-<digits> while it waits as a spare: the digits are the container's.
  */
 #ifndef MAYFLY_ENGINE_FOLDER_H
 #define MAYFLY_ENGINE_FOLDER_H
@@ -19,6 +20,12 @@
 #define FOLDER_HEX_DIGITS 24
 #define FOLDER_NAME_BYTES (sizeof(FOLDER_PREFIX) + FOLDER_HEX_DIGITS) /* with the NUL */
 
+struct job_folders {
+	int jobs, making; /* owned; -1 when closed */
+};
+
+#define JOB_FOLDERS_CLOSED ((struct job_folders){-1, -1})
+
 struct folder {
 	int fd;     /* owned, locked (rule 3) */
 	int notify; /* owned: an inotify descriptor, readable when something was renamed into the
@@ -29,29 +36,41 @@ struct folder {
 /* A folder that is none. */
 #define FOLDER_NONE ((struct folder){.fd = -1, .notify = -1})
 
-/* True for the name of a job folder. */
+/* True for the name of a job folder (rule 4). */
 bool folder_is_name(struct slice name);
 
-/* Opens <run>/jobs, making it (0700) if missing. The descriptor, or -1 with *err: 500
- * "bad_configuration" when others may enter. */
-int folder_open_jobs(const struct config *config, struct error *err);
+/* The name that a folder had when its container was made, whatever it is called now. */
+void folder_first_name(const char *name, char out[FOLDER_NAME_BYTES]);
 
-/* Makes, opens, locks and watches a new folder. 0, or -1 with *err. */
-MUST_USE int folder_make(int jobs_fd, struct folder *out, struct error *err);
+/* Opens <run>/jobs and <run>/making, made (0700) if missing. 0, or -1 with *err: 500 "bad_configuration" when others may enter. */
+MUST_USE int folders_open(const struct config *config, struct job_folders *out, struct error *err);
+void folders_close(struct job_folders *folders);
+
+/* Makes, opens, locks and watches a new folder in making. 0, or -1 with *err. */
+MUST_USE int folder_make(const struct job_folders *folders, struct folder *out, struct error *err);
 
 /* True when the control socket is there: init listens. Empties the notifications. */
 bool folder_is_listening(const struct folder *folder);
 
-/* Rule 2. 0, or -1 with *err. */
-MUST_USE int folder_seal(const struct folder *folder, struct error *err);
+/* Moves the folder to jobs and seals it (rules 1 and 2). 0, or -1 with *err. */
+MUST_USE int folder_publish(const struct folder *folder, const struct job_folders *folders,
+			    struct error *err);
+
+/* Removes the folder of that first name, wherever it is and whatever it is called now. 0, or -1 with errno. */
+MUST_USE int folder_remove(const struct job_folders *folders, const char *first_name);
 
 /* Closes the descriptors, which gives up the lock. */
 void folder_close(struct folder *folder);
 
 enum folder_owner { FOLDER_ABSENT, FOLDER_OWNED, FOLDER_ABANDONED };
 
-/* Whether a live process owns the folder of that name, and how long ago the folder was made or last
- * changed, in ms (0 when absent). */
-enum folder_owner folder_look(int jobs_fd, const char *name, int64_t *age_ms);
+/* Whether a live process owns the folder of that first name, and how long ago the folder was made or last changed, in ms (0 when
+   absent). */
+enum folder_owner folder_look(const struct job_folders *folders, const char *first_name,
+			      int64_t *age_ms);
+
+/* Calls each(context, first name) for every job folder there is, until it returns -1. 0, or -1 with errno. */
+MUST_USE int folders_each(const struct job_folders *folders,
+			  int (*each)(void *context, const char *first_name), void *context);
 
 #endif

@@ -93,7 +93,7 @@ static int set_mounts(const struct isolation *isolation, const struct dialect *d
 			       set(tmpfs, "/run", small_options(dialect)) < 0 ||
 			       set(tmpfs, "/var/tmp", small_options(dialect)) < 0 ||
 			       set_number(host, "ShmSize", template->shm_mb * MIB) < 0 ||
-			       json_array_append_new(binds, json_sprintf("%s/" JOBS_DIR_NAME
+			       json_array_append_new(binds, json_sprintf("%s/" MAKING_DIR_NAME
 									 "/%s:" CONTROL_DIR ":%s",
 									 isolation->config->run,
 									 isolation->folder,

@@ -35,6 +35,7 @@ struct isolation_request {
 	struct slice template;
 	uint64_t lifetime_s;
 	uint64_t memory_mb, pids, cpu_percent; /* 0: the template's */
+	uint64_t spare;                        /* not 0: it belongs to nobody */
 };
 
 #define LABEL_INSTANCE "mayfly.instance"

@@ -24,7 +24,8 @@ static deadline_ms call_deadline(deadline_ms deadline)
 static void remove_folder(struct lease *lease, const struct job_folders *jobs)
 {
 	if (lease->folder.name[0])
-		(void)!folder_remove(jobs, lease->folder.name); /* what stays is a row for the reaper */
+		(void)!folder_remove(jobs,
+				     lease->folder.name); /* what stays is a row for the reaper */
 	lease->folder.name[0] = '\0';
 }
 
@@ -71,8 +72,8 @@ static int create_any(struct lease *lease, struct backend *backend, const struct
 	return result;
 }
 
-static int verify(struct lease *lease, struct backend *backend,
-		  const struct isolation *isolation, deadline_ms deadline, struct error *err)
+static int verify(struct lease *lease, struct backend *backend, const struct isolation *isolation,
+		  deadline_ms deadline, struct error *err)
 {
 	_cleanup_json_ json_t *created = NULL;
 	int result = container_inspect(backend, lease->id, call_deadline(deadline), &created, err);
@@ -158,7 +159,8 @@ static int wait_listening(struct lease *lease, struct backend *backend,
 }
 
 int lease_make(struct lease *lease, struct backend *backend, const struct config *config,
-	       const struct job_folders *jobs, const struct isolation_request *request, struct error *err)
+	       const struct job_folders *jobs, const struct isolation_request *request,
+	       struct error *err)
 {
 	deadline_ms deadline = deadline_in(ENGINE_MAKE_DEADLINE_MS);
 	struct isolation isolation;
@@ -198,7 +200,8 @@ static void wait_exit(struct lease *lease)
 	close(steal_fd(&lease->pidfd));
 }
 
-int lease_end(struct lease *lease, struct backend *backend, const struct job_folders *jobs, struct error *err)
+int lease_end(struct lease *lease, struct backend *backend, const struct job_folders *jobs,
+	      struct error *err)
 {
 	if (backend->busy)
 		backend_abandon(backend);

@@ -35,7 +35,8 @@ struct lease lease_new(void);
 
 /* Makes a container by the request. 0, or -1 with *err; in both cases lease_end must follow. */
 MUST_USE int lease_make(struct lease *lease, struct backend *backend, const struct config *config,
-			const struct job_folders *jobs, const struct isolation_request *request, struct error *err);
+			const struct job_folders *jobs, const struct isolation_request *request,
+			struct error *err);
 
 /* Takes the engine's answer to start (backend_wait returned 1, or lease_make has seen it) and
    learns which process init is. Never fails: if the container did not start, its control socket

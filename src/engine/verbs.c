@@ -18,9 +18,9 @@ struct connection {
 	int fd, ending;
 	struct frame_reader reader;
 	struct backend backend;
-	bool connected; /* the backend is open */
-	int jobs_fd;    /* -1 until needed */
-	bool leased;
+	bool connected;             /* the backend is open */
+	struct job_folders folders; /* closed until needed */
+	bool leased, is_spare;      /* is_spare: of the container that the lease is about */
 	struct lease lease;
 };
 
@@ -75,8 +75,8 @@ static int get_ready(struct connection *connection, struct error *err)
 		*err = *connection->config_error;
 		return -1;
 	}
-	if (connection->jobs_fd < 0 &&
-	    (connection->jobs_fd = folder_open_jobs(connection->config, err)) < 0)
+	if (connection->folders.jobs < 0 &&
+	    folders_open(connection->config, &connection->folders, err) < 0)
 		return -1;
 	if (!connection->connected && backend_open(&connection->backend, err) < 0)
 		return -1;
@@ -100,6 +100,7 @@ static int parse_make(struct slice fields, struct isolation_request *out, struct
 		{"memory_mb", &request.memory_mb},
 		{"pids", &request.pids},
 		{"cpu_percent", &request.cpu_percent},
+		{"spare", &request.spare},
 	};
 	struct slice key, value;
 
@@ -136,10 +137,12 @@ static int serve_make(struct connection *connection, struct slice fields, struct
 		return -1;
 	connection->leased = true;
 	if (lease_make(&connection->lease, &connection->backend, connection->config,
-		       connection->jobs_fd, &request, err) < 0)
+		       &connection->folders, &request, err) < 0)
 		return -1;
+	connection->is_spare = request.spare;
 	return field_add(answer, "folder", slice_of(connection->lease.folder.name)) < 0 ||
-			       field_add(answer, "id", slice_of(connection->lease.id)) < 0
+			       field_add(answer, "id", slice_of(connection->lease.id)) < 0 ||
+			       field_add(answer, "image", slice_of(connection->lease.image)) < 0
 		       ? error_set(err, 500, "engine_failed", "Out of memory")
 		       : 0;
 }
@@ -158,7 +161,7 @@ static int end_lease(struct connection *connection, struct error *err)
 {
 	if (!connection->leased)
 		return 0;
-	if (lease_end(&connection->lease, &connection->backend, connection->jobs_fd, err) < 0)
+	if (lease_end(&connection->lease, &connection->backend, &connection->folders, err) < 0)
 		return -1;
 	connection->leased = false;
 	return 0;
@@ -179,7 +182,7 @@ static int serve_remove(struct connection *connection, struct slice fields, stru
 		return end_lease(connection, err);
 	settle(connection);
 	/* a field's value is followed by NUL */
-	return census_remove(&connection->backend, connection->config, connection->jobs_fd,
+	return census_remove(&connection->backend, connection->config, &connection->folders,
 			     folder.data, err);
 }
 
@@ -204,7 +207,7 @@ static int serve_list(struct connection *connection, struct slice fields, struct
 	if (get_ready(connection, err) < 0)
 		return -1;
 	settle(connection);
-	return census_list(&connection->backend, connection->config, connection->jobs_fd, send_row,
+	return census_list(&connection->backend, connection->config, &connection->folders, send_row,
 			   connection, err);
 }
 
@@ -264,8 +267,13 @@ static int serve(struct connection *connection, const struct frame *frame)
 		return -1;
 	if (verb->type == FRAME_MAKE && connection->lease.warning[0])
 		log_warning(verb->name, connection->lease.warning);
-	if (verb->type == FRAME_MAKE && !connection->lease.starting)
+	if (verb->type == FRAME_MAKE && connection->is_spare) {
+		settle(connection);
+		lease_detach(&connection->lease);
+		connection->leased = false;
+	} else if (verb->type == FRAME_MAKE && !connection->lease.starting) {
 		lease_started(&connection->lease, &connection->backend);
+	}
 	return 0;
 }
 
@@ -317,7 +325,7 @@ int verbs_serve(const struct config *config, const struct error *config_error, i
 		.fd = fd,
 		.ending = ending,
 		.reader = frame_reader_new(fd),
-		.jobs_fd = -1,
+		.folders = JOB_FOLDERS_CLOSED,
 		.lease = lease_new(),
 	};
 	struct error err;
@@ -335,6 +343,6 @@ int verbs_serve(const struct config *config, const struct error *config_error, i
 	frame_reader_free(&connection.reader);
 	if (connection.connected)
 		backend_close(&connection.backend);
-	cleanup_close(&connection.jobs_fd);
+	folders_close(&connection.folders);
 	return left;
 }

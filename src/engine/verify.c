@@ -50,8 +50,7 @@ static int check_mounts(const json_t *created, struct error *err)
 	const json_t *mounts = json_object_get(created, "Mounts"), *mount;
 	size_t i;
 
-	json_array_foreach(mounts, i, mount)
-	{
+	json_array_foreach (mounts, i, mount) {
 		const char *path = json_string_value(json_object_get(mount, "Destination"));
 		const char *type = json_string_value(json_object_get(mount, "Type"));
 

@@ -20,7 +20,8 @@ static bool variable_is(const char *name, uint64_t wanted)
 
 int http_accepted(int *fd)
 {
-	bool is_passed = variable_is("LISTEN_PID", (uint64_t)getpid()) && variable_is("LISTEN_FDS", 1);
+	bool is_passed =
+		variable_is("LISTEN_PID", (uint64_t)getpid()) && variable_is("LISTEN_FDS", 1);
 	int candidate = is_passed ? LISTEN_FD_FIRST : STDIN_FILENO, type;
 	socklen_t len = sizeof(type);
 
@@ -42,7 +43,9 @@ void http_local_address(int fd, char out[HTTP_ADDRESS_BYTES])
 	if (getsockname(fd, (struct sockaddr *)&address, &len) < 0)
 		return;
 	if (address.ss_family == AF_INET)
-		(void)inet_ntop(AF_INET, &((struct sockaddr_in *)&address)->sin_addr, out, HTTP_ADDRESS_BYTES);
+		(void)inet_ntop(AF_INET, &((struct sockaddr_in *)&address)->sin_addr, out,
+				HTTP_ADDRESS_BYTES);
 	if (address.ss_family == AF_INET6)
-		(void)inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&address)->sin6_addr, out, HTTP_ADDRESS_BYTES);
+		(void)inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&address)->sin6_addr, out,
+				HTTP_ADDRESS_BYTES);
 }

@@ -30,7 +30,8 @@ static const struct {
 } number_variables[] = {
 	{"EXECUTOR_PORT", 1, 65535, 8080, 1, offsetof(struct config, port)},
 	{"PORT", 1, 65535, 0, 1, offsetof(struct config, port)},
-	{"MAYFLY_STREAM_MB", 1, 1024, JOB_STREAM_MAX_BYTES / MIB, MIB, offsetof(struct config, stream_bytes)},
+	{"MAYFLY_STREAM_MB", 1, 1024, JOB_STREAM_MAX_BYTES / MIB, MIB,
+	 offsetof(struct config, stream_bytes)},
 	{"MAYFLY_ARTIFACT_FILES", 0, JOB_ARTIFACT_SCAN_MAX, JOB_ARTIFACT_MAX_COUNT, 1,
 	 offsetof(struct config, artifact_count)},
 	{"MAYFLY_ARTIFACT_FILE_MB", 1, 1024 * 1024, JOB_ARTIFACT_MAX_BYTES / MIB, MIB,
@@ -39,7 +40,8 @@ static const struct {
 	 offsetof(struct config, artifacts_bytes)},
 	{"MAX_CONCURRENT_RUNS", 1, SLOT_MAX_COUNT, 0, 1, offsetof(struct config, slots)},
 	{"MAYFLY_SLOT_WAIT_MS", 0, 600000, SLOT_WAIT_MS, 1, offsetof(struct config, slot_wait_ms)},
-	{"ARTIFACT_RETENTION_DAYS", 0, 36500, RETENTION_DEFAULT_DAYS, 1, offsetof(struct config, retention_days)},
+	{"ARTIFACT_RETENTION_DAYS", 0, 36500, RETENTION_DEFAULT_DAYS, 1,
+	 offsetof(struct config, retention_days)},
 };
 
 static int read_numbers(struct config *config, struct error *err)
@@ -51,8 +53,10 @@ static int read_numbers(struct config *config, struct error *err)
 
 		if (text && (num_parse(slice_of(text), 10, number_variables[i].most, &value) < 0 ||
 			     value < number_variables[i].least))
-			return error_set(err, 500, "bad_configuration", "%s is \"%s\", but takes a whole number from %llu to %llu",
-					 number_variables[i].name, text, (unsigned long long)number_variables[i].least,
+			return error_set(err, 500, "bad_configuration",
+					 "%s is \"%s\", but takes a whole number from %llu to %llu",
+					 number_variables[i].name, text,
+					 (unsigned long long)number_variables[i].least,
 					 (unsigned long long)number_variables[i].most);
 		/* PORT overrides EXECUTOR_PORT only when it is set: 0 stands for "as before" */
 		if (value || text || !*place)
@@ -61,12 +65,14 @@ static int read_numbers(struct config *config, struct error *err)
 	return 0;
 }
 
-static int set_path(char out[PATH_MAX], struct error *err, const char *name, const char *first, const char *second)
+static int set_path(char out[PATH_MAX], struct error *err, const char *name, const char *first,
+		    const char *second)
 {
 	int len = snprintf(out, PATH_MAX, "%s%s", first, second);
 
 	if (len < 0 || len >= PATH_MAX || (len > 0 && out[0] != '/'))
-		return error_set(err, 500, "bad_configuration", "%s must be an absolute path of less than %d bytes", name,
+		return error_set(err, 500, "bad_configuration",
+				 "%s must be an absolute path of less than %d bytes", name,
 				 PATH_MAX);
 	return 0;
 }
@@ -80,7 +86,8 @@ static int read_flag(const char *name, bool *out, struct error *err)
 	else if (strcmp(text, "true") == 0 || strcmp(text, "1") == 0)
 		*out = true;
 	else
-		return error_set(err, 500, "bad_configuration", "%s is \"%s\", but takes true or false", name, text);
+		return error_set(err, 500, "bad_configuration",
+				 "%s is \"%s\", but takes true or false", name, text);
 	return 0;
 }
 
@@ -94,15 +101,25 @@ static int read_places(struct config *config, struct error *err)
 	const char *personal = variable("MAYFLY_CONFIG_DIR");
 
 	if (!storage && !home)
-		return error_set(err, 500, "bad_configuration", "set AA_STORAGE_PATH (HOME is not set either)");
+		return error_set(err, 500, "bad_configuration",
+				 "set AA_STORAGE_PATH (HOME is not set either)");
 	if (!run && !runtime)
-		return error_set(err, 500, "bad_configuration", "set MAYFLY_RUN_DIR (XDG_RUNTIME_DIR is not set either)");
-	if (set_path(config->storage, err, "AA_STORAGE_PATH", storage ? storage : home, storage ? "" : "/.aa-storage") < 0 ||
-	    set_path(config->run, err, "MAYFLY_RUN_DIR", run ? run : runtime, run ? "" : "/mayfly") < 0 ||
-	    set_path(config->registry[0], err, "MAYFLY_CONFIG_DIR", personal ? personal : home ? home : "",
-		     personal ? "" : home ? "/.config/mayfly" : "") < 0 ||
+		return error_set(err, 500, "bad_configuration",
+				 "set MAYFLY_RUN_DIR (XDG_RUNTIME_DIR is not set either)");
+	if (set_path(config->storage, err, "AA_STORAGE_PATH", storage ? storage : home,
+		     storage ? "" : "/.aa-storage") < 0 ||
+	    set_path(config->run, err, "MAYFLY_RUN_DIR", run ? run : runtime,
+		     run ? "" : "/mayfly") < 0 ||
+	    set_path(config->registry[0], err, "MAYFLY_CONFIG_DIR",
+		     personal ? personal
+		     : home   ? home
+			      : "",
+		     personal ? ""
+		     : home   ? "/.config/mayfly"
+			      : "") < 0 ||
 	    set_path(config->registry[1], err, "", "/etc/mayfly", "") < 0 ||
-	    set_path(config->registry[2], err, "MAYFLY_DATA_DIR", variable_or("MAYFLY_DATA_DIR", "/usr/share/mayfly"), "") < 0)
+	    set_path(config->registry[2], err, "MAYFLY_DATA_DIR",
+		     variable_or("MAYFLY_DATA_DIR", "/usr/share/mayfly"), "") < 0)
 		return -1;
 	return 0;
 }
@@ -118,7 +135,8 @@ static int read_libexec(struct config *config, struct error *err)
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
 	if (len <= 0)
-		return error_set_errno(err, 500, "bad_configuration", "set MAYFLY_LIBEXEC_DIR: /proc/self/exe cannot be read");
+		return error_set_errno(err, 500, "bad_configuration",
+				       "set MAYFLY_LIBEXEC_DIR: /proc/self/exe cannot be read");
 	self[len] = '\0';
 	*strrchr(self, '/') = '\0';
 	return set_path(config->libexec, err, "MAYFLY_LIBEXEC_DIR", self, "");
@@ -130,7 +148,8 @@ static int read_instance(struct config *config, struct error *err)
 	size_t len = strlen(name);
 
 	if (len > 32 || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != len)
-		return error_set(err, 500, "bad_configuration", "MAYFLY_INSTANCE takes 1 to 32 of a-z, 0-9 and '-'");
+		return error_set(err, 500, "bad_configuration",
+				 "MAYFLY_INSTANCE takes 1 to 32 of a-z, 0-9 and '-'");
 	config->instance = name;
 	return 0;
 }
@@ -145,7 +164,8 @@ int config_read(struct config *out, struct error *err)
 	};
 
 	if (read_numbers(&config, err) < 0 || read_flag("DEBUG_UI", &config.debug_ui, err) < 0 ||
-	    read_places(&config, err) < 0 || read_libexec(&config, err) < 0 || read_instance(&config, err) < 0)
+	    read_places(&config, err) < 0 || read_libexec(&config, err) < 0 ||
+	    read_instance(&config, err) < 0)
 		return -1;
 	if (config.slots == 0) {
 		long cpus = sysconf(_SC_NPROCESSORS_ONLN);

@@ -14,13 +14,13 @@
 #define CONFIG_REGISTRY_DIRS 3
 
 struct config {
-	const char *bind;            /* BIND, 127.0.0.1 */
-	uint64_t port;               /* PORT or EXECUTOR_PORT, 8080 */
-	const char *public_base_url; /* PUBLIC_BASE_URL or NULL */
-	const char *allowed_hosts;   /* ALLOWED_HOSTS or NULL */
-	bool debug_ui;               /* DEBUG_UI=true|1 */
+	const char *bind;             /* BIND, 127.0.0.1 */
+	uint64_t port;                /* PORT or EXECUTOR_PORT, 8080 */
+	const char *public_base_url;  /* PUBLIC_BASE_URL or NULL */
+	const char *allowed_hosts;    /* ALLOWED_HOSTS or NULL */
+	bool debug_ui;                /* DEBUG_UI=true|1 */
 	const char *executor_api_key; /* EXECUTOR_API_KEY or NULL */
-	char storage[PATH_MAX];      /* AA_STORAGE_PATH, ~/.aa-storage */
+	char storage[PATH_MAX];       /* AA_STORAGE_PATH, ~/.aa-storage */
 	char run[PATH_MAX]; /* MAYFLY_RUN_DIR; /run/mayfly for root, $XDG_RUNTIME_DIR/mayfly */
 	const char
 		*instance; /* MAYFLY_INSTANCE, "mayfly": labels our containers; [a-z0-9-]{1,32} */

@@ -22,11 +22,13 @@
 #ifndef MAYFLY_JOB_CONTROL_H
 #define MAYFLY_JOB_CONTROL_H
 
-#define CONTROL_DIR  "/run/mayfly" /* inside the container: the folder's mount */
-#define CONTROL_NAME "control" /* the socket; init binds CONTROL_NAME_NEW, listens, then renames   \
+#define CONTROL_DIR "/run/mayfly" /* inside the container: the folder's mount */
+#define CONTROL_NAME                                                                               \
+	"control" /* the socket; init binds CONTROL_NAME_NEW, listens, then renames   \
 				*/
 #define CONTROL_NAME_NEW  "control.new"
 #define CONTROL_INIT_PATH "/run/mayfly-init" /* inside the container: init's own mount */
-#define CONTROL_SKIPPED_MORE "…more" /* the last SKIPPED: what is past a cap on counts and not named */
+#define CONTROL_SKIPPED_MORE                                                                       \
+	"…more" /* the last SKIPPED: what is past a cap on counts and not named */
 
 #endif

@@ -20,7 +20,8 @@
 static int connect_socket(const struct config *config, int *out)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int len = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", config->run, ENGINE_SOCKET_NAME);
+	int len = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", config->run,
+			   ENGINE_SOCKET_NAME);
 
 	if (len < 0 || (size_t)len >= sizeof(address.sun_path))
 		return -1;
@@ -57,7 +58,8 @@ int engine_open(const struct config *config, struct engine *out, struct error *e
 
 	if (connect_socket(config, &fd) < 0) {
 		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-			return error_set_errno(err, 503, "engine_start", "no socket pair for the engine");
+			return error_set_errno(err, 503, "engine_start",
+					       "no socket pair for the engine");
 		child = fork();
 		if (child == 0)
 			become_engine(config, pair[1]);
@@ -65,7 +67,8 @@ int engine_open(const struct config *config, struct engine *out, struct error *e
 		fd = pair[0];
 		if (child < 0) {
 			close(fd);
-			return error_set_errno(err, 503, "engine_start", "no process for the engine");
+			return error_set_errno(err, 503, "engine_start",
+					       "no process for the engine");
 		}
 	}
 	*out = (struct engine){.fd = fd, .child = child, .reader = frame_reader_new(fd)};
@@ -75,9 +78,10 @@ int engine_open(const struct config *config, struct engine *out, struct error *e
 /* Words that come from the engine are its constants; ours must be static too, so they are looked up. */
 static const char *known_word(struct slice word)
 {
-	static const char *const words[] = {"image_missing", "engine_unreachable", "engine_timeout", "engine_bad_reply",
-					    "engine_refused", "limit_ignored", "bad_template", "bad_configuration", "bad_request",
-					    "container_died", "not_found"};
+	static const char *const words[] = {
+		"image_missing",  "engine_unreachable", "engine_timeout", "engine_bad_reply",
+		"engine_refused", "limit_ignored",      "bad_template",   "bad_configuration",
+		"bad_request",    "container_died",     "not_found"};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (slice_eq(word, words[i]))
@@ -87,7 +91,8 @@ static const char *known_word(struct slice word)
 
 static int take_error(struct slice fields, struct error *err)
 {
-	struct slice key, value, word = SLICE_LITERAL(""), message = SLICE_LITERAL("the engine failed");
+	struct slice key, value, word = SLICE_LITERAL(""),
+				 message = SLICE_LITERAL("the engine failed");
 	uint64_t status = 500;
 
 	while (field_next(&fields, &key, &value)) {
@@ -98,23 +103,28 @@ static int take_error(struct slice fields, struct error *err)
 		else if (slice_eq(key, "status") && num_parse(value, 10, 599, &status) < 0)
 			status = 500;
 	}
-	return error_set(err, (int)status, known_word(word), "%.*s", (int)message.len, message.data);
+	return error_set(err, (int)status, known_word(word), "%.*s", (int)message.len,
+			 message.data);
 }
 
 /* Sends a verb and reads frames until OK (0, its fields in *ok) or an error. */
 static int call(struct engine *engine, uint8_t verb, struct slice fields, deadline_ms deadline,
-		void (*row)(void *, struct slice), void *context, struct slice *ok, struct error *err)
+		void (*row)(void *, struct slice), void *context, struct slice *ok,
+		struct error *err)
 {
 	struct frame frame;
 
 	if (frame_send(engine->fd, verb, fields, deadline) < 0)
-		return error_set_errno(err, 503, "engine_failed", "mayfly-engine cannot be reached");
+		return error_set_errno(err, 503, "engine_failed",
+				       "mayfly-engine cannot be reached");
 	for (;;) {
 		if (frame_read(&engine->reader, &frame, deadline, err) < 0) {
 			if (strcmp(err->word, "frame_timeout") == 0)
-				return error_set(err, 504, "engine_timeout", "mayfly-engine did not answer in time");
-			return error_set(err, 503, "engine_failed",
-					 "mayfly-engine ended without an answer; is it installed beside mayfly?");
+				return error_set(err, 504, "engine_timeout",
+						 "mayfly-engine did not answer in time");
+			return error_set(
+				err, 503, "engine_failed",
+				"mayfly-engine ended without an answer; is it installed beside mayfly?");
 		}
 		if (frame.type == FRAME_ERROR)
 			return take_error(frame.payload, err);
@@ -123,7 +133,8 @@ static int call(struct engine *engine, uint8_t verb, struct slice fields, deadli
 			return 0;
 		}
 		if (frame.type != FRAME_ROW || !row)
-			return error_set(err, 502, "engine_failed", "mayfly-engine answered out of turn");
+			return error_set(err, 502, "engine_failed",
+					 "mayfly-engine answered out of turn");
 		row(context, frame.payload);
 	}
 }
@@ -139,8 +150,8 @@ static int take_folder(struct slice value, char folder[ENGINE_FOLDER_BYTES])
 	return 0;
 }
 
-int engine_make(struct engine *engine, const char *template, uint64_t lifetime_s, deadline_ms deadline,
-		char folder[ENGINE_FOLDER_BYTES], struct error *err)
+int engine_make(struct engine *engine, const char *template, uint64_t lifetime_s,
+		deadline_ms deadline, char folder[ENGINE_FOLDER_BYTES], struct error *err)
 {
 	_cleanup_buf_ struct buf fields = buf_new(FRAME_ENGINE_MAX_BYTES);
 	struct slice ok, key, value;
@@ -153,12 +164,14 @@ int engine_make(struct engine *engine, const char *template, uint64_t lifetime_s
 	while (field_next(&ok, &key, &value))
 		if (slice_eq(key, "folder"))
 			return take_folder(value, folder) < 0
-				       ? error_set(err, 502, "engine_failed", "mayfly-engine named no good folder")
+				       ? error_set(err, 502, "engine_failed",
+						   "mayfly-engine named no good folder")
 				       : 0;
 	return error_set(err, 502, "engine_failed", "mayfly-engine named no folder");
 }
 
-int engine_remove(struct engine *engine, const char *folder, deadline_ms deadline, struct error *err)
+int engine_remove(struct engine *engine, const char *folder, deadline_ms deadline,
+		  struct error *err)
 {
 	_cleanup_buf_ struct buf fields = buf_new(FRAME_ENGINE_MAX_BYTES);
 	struct slice ok;
@@ -190,8 +203,8 @@ static void list_row(void *context, struct slice fields)
 		list->row(list->context, folder, expired);
 }
 
-int engine_list(struct engine *engine, deadline_ms deadline, void (*row)(void *, const char *, bool), void *context,
-		struct error *err)
+int engine_list(struct engine *engine, deadline_ms deadline,
+		void (*row)(void *, const char *, bool), void *context, struct error *err)
 {
 	struct list_context list = {row, context};
 	struct slice ok;
@@ -206,8 +219,10 @@ int engine_ping(struct engine *engine, deadline_ms deadline, struct buf *version
 	if (call(engine, FRAME_PING, SLICE_LITERAL(""), deadline, NULL, NULL, &ok, err) < 0)
 		return -1;
 	while (field_next(&ok, &key, &value))
-		if (buf_printf(version, "%s%.*s", version->len ? " " : "", (int)value.len, value.data) < 0)
-			return error_set_errno(err, 502, "engine_failed", "the version is too long");
+		if (buf_printf(version, "%s%.*s", version->len ? " " : "", (int)value.len,
+			       value.data) < 0)
+			return error_set_errno(err, 502, "engine_failed",
+					       "the version is too long");
 	return 0;
 }
 

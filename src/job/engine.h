@@ -26,18 +26,20 @@ MUST_USE int engine_open(const struct config *config, struct engine *out, struct
 
 /* Has a container of a template made, with the engine's own limits; it may live lifetime_s seconds. Its folder is written to folder. The
    container belongs to this connection: engine_close gives it back. 0, or -1 with *err as the engine says it. */
-MUST_USE int engine_make(struct engine *engine, const char *template, uint64_t lifetime_s, deadline_ms deadline,
-			 char folder[ENGINE_FOLDER_BYTES], struct error *err);
+MUST_USE int engine_make(struct engine *engine, const char *template, uint64_t lifetime_s,
+			 deadline_ms deadline, char folder[ENGINE_FOLDER_BYTES], struct error *err);
 
 /* Has the container of a folder removed, and the folder. 0, or -1 with *err. */
-MUST_USE int engine_remove(struct engine *engine, const char *folder, deadline_ms deadline, struct error *err);
+MUST_USE int engine_remove(struct engine *engine, const char *folder, deadline_ms deadline,
+			   struct error *err);
 
 /* Calls row(context, folder, expired) for each container and folder of this installation. 0, or -1 with *err. */
-MUST_USE int engine_list(struct engine *engine, deadline_ms deadline, void (*row)(void *, const char *, bool), void *context,
-			 struct error *err);
+MUST_USE int engine_list(struct engine *engine, deadline_ms deadline,
+			 void (*row)(void *, const char *, bool), void *context, struct error *err);
 
 /* Is there a Podman that answers? Writes its name and version. 0, or -1 with *err. */
-MUST_USE int engine_ping(struct engine *engine, deadline_ms deadline, struct buf *version, struct error *err);
+MUST_USE int engine_ping(struct engine *engine, deadline_ms deadline, struct buf *version,
+			 struct error *err);
 
 /* Hangs up: the engine removes what it made for us. Waits for a child of ours to have done so, because whoever started us may end our
    children with us. */

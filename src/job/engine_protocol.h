@@ -29,5 +29,9 @@
 
 #define ENGINE_SOCKET_NAME "engine.sock" /* beneath the run folder, where systemd holds it */
 #define JOBS_DIR_NAME      "jobs"        /* beneath the run folder: a folder per container */
+#define MAKING_DIR_NAME                                                                            \
+	"making" /* the engine's own: folders of containers that do not listen yet */
+#define SPARE_PREFIX      "s-"
+#define SPARE_KIND_DIGITS 16
 
 #endif

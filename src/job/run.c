@@ -17,7 +17,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#define SEND_AT_BYTES (64 * KIB) /* frames going down are gathered to about this much before a write */
+#define SEND_AT_BYTES                                                                              \
+	(64 * KIB) /* frames going down are gathered to about this much before a write */
 
 int job_connect(const struct config *config, const char *folder, int *out, struct error *err)
 {
@@ -28,13 +29,17 @@ int job_connect(const struct config *config, const char *folder, int *out, struc
 	(void)snprintf(path, sizeof(path), "%s/%s", config->run, JOBS_DIR_NAME);
 
 	_cleanup_close_ int jobs = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_close_ int dir = jobs < 0 ? -1 : openat(jobs, folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	_cleanup_close_ int name = dir < 0 ? -1 : openat(dir, CONTROL_NAME, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int dir =
+		jobs < 0 ? -1 : openat(jobs, folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int name =
+		dir < 0 ? -1 : openat(dir, CONTROL_NAME, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
 	if (name < 0 || fstat(name, &status) < 0)
-		return error_set_errno(err, 502, "control_failed", "The container's control socket cannot be opened");
+		return error_set_errno(err, 502, "control_failed",
+				       "The container's control socket cannot be opened");
 	if (!S_ISSOCK(status.st_mode))
-		return error_set(err, 502, "control_failed", "The container put something else in its control socket's place");
+		return error_set(err, 502, "control_failed",
+				 "The container put something else in its control socket's place");
 
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -53,11 +58,14 @@ static int add_request(const struct job *job, struct buf *fields)
 	for (unsigned i = 0; i < job->env_count; i++)
 		if (field_add(fields, "env", job->env[i]) < 0)
 			return -1;
-	return field_add(fields, "cwd", slice_of(job->cwd)) < 0 || field_add_number(fields, "wall_ms", job->wall_ms) < 0 ||
+	return field_add(fields, "cwd", slice_of(job->cwd)) < 0 ||
+			       field_add_number(fields, "wall_ms", job->wall_ms) < 0 ||
 			       field_add_number(fields, "cpu_ms", job->cpu_ms) < 0 ||
 			       field_add_number(fields, "stream_bytes", job->stream_bytes) < 0 ||
-			       field_add_number(fields, "artifact_count", job->artifact_count) < 0 ||
-			       field_add_number(fields, "artifact_bytes", job->artifact_bytes) < 0 ||
+			       field_add_number(fields, "artifact_count", job->artifact_count) <
+				       0 ||
+			       field_add_number(fields, "artifact_bytes", job->artifact_bytes) <
+				       0 ||
 			       field_add_number(fields, "artifacts_bytes", job->artifacts_bytes) < 0
 		       ? -1
 		       : 0;
@@ -72,7 +80,8 @@ struct sender {
 
 static int flush(struct sender *sender)
 {
-	int sent = io_send_all(sender->fd, sender->frames.data, sender->frames.len, sender->deadline);
+	int sent =
+		io_send_all(sender->fd, sender->frames.data, sender->frames.len, sender->deadline);
 
 	sender->frames.len = 0;
 	return sent;
@@ -89,7 +98,9 @@ static int put(struct sender *sender, uint8_t type, struct slice payload)
 static int put_pieces(struct sender *sender, uint8_t type, struct slice data)
 {
 	while (data.len) {
-		struct slice piece = {data.data, data.len < FRAME_DATA_MAX_BYTES ? data.len : FRAME_DATA_MAX_BYTES};
+		struct slice piece = {data.data, data.len < FRAME_DATA_MAX_BYTES
+							 ? data.len
+							 : FRAME_DATA_MAX_BYTES};
 
 		if (put(sender, type, piece) < 0)
 			return -1;
@@ -109,7 +120,8 @@ static int send_job(const struct job *job, int control, struct error *err)
 	};
 
 	if (add_request(job, &fields) < 0)
-		return error_set(err, 400, "job_too_large", "Arguments and environment pass %llu bytes",
+		return error_set(err, 400, "job_too_large",
+				 "Arguments and environment pass %llu bytes",
 				 (unsigned long long)FRAME_JOB_MAX_BYTES);
 
 	int sent = put(&sender, FRAME_JOB, buf_slice(&fields));
@@ -126,15 +138,22 @@ static int send_job(const struct job *job, int control, struct error *err)
 	if (sent == 0)
 		sent = flush(&sender);
 	buf_free(&sender.frames);
-	return sent < 0 ? error_set_errno(err, 502, "control_failed", "The container does not take the job") : 0;
+	return sent < 0 ? error_set_errno(err, 502, "control_failed",
+					  "The container does not take the job")
+			: 0;
 }
 
 static const struct {
 	const char *name;
 	enum job_reason reason;
 } reasons[] = {
-	{"exited", JOB_EXITED}, {"signaled", JOB_SIGNALED},   {"timeout", JOB_TIMEOUT},         {"cpu", JOB_CPU},
-	{"oom", JOB_OOM},       {"cancelled", JOB_CANCELLED}, {"not_started", JOB_NOT_STARTED},
+	{"exited", JOB_EXITED},
+	{"signaled", JOB_SIGNALED},
+	{"timeout", JOB_TIMEOUT},
+	{"cpu", JOB_CPU},
+	{"oom", JOB_OOM},
+	{"cancelled", JOB_CANCELLED},
+	{"not_started", JOB_NOT_STARTED},
 };
 
 static int take_reason(struct slice value, enum job_reason *out)
@@ -156,9 +175,12 @@ static int take_exit(struct slice fields, struct job_result *result, struct erro
 		const char *key;
 		uint64_t max, *place;
 	} numbers[] = {
-		{"code", 255, &code},          {"signal", 127, &signal},
-		{"stdout_truncated", 1, &out}, {"stderr_truncated", 1, &errors},
-		{"wall_us", INT64_MAX, &result->wall_us}, {"cpu_us", INT64_MAX, &result->cpu_us},
+		{"code", 255, &code},
+		{"signal", 127, &signal},
+		{"stdout_truncated", 1, &out},
+		{"stderr_truncated", 1, &errors},
+		{"wall_us", INT64_MAX, &result->wall_us},
+		{"cpu_us", INT64_MAX, &result->cpu_us},
 		{"max_rss_bytes", INT64_MAX, &result->max_rss_bytes},
 	};
 
@@ -171,8 +193,11 @@ static int take_exit(struct slice fields, struct job_result *result, struct erro
 		if (slice_eq(key, "message"))
 			message = value;
 		for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-			if (slice_eq(key, numbers[i].key) && num_parse(value, 10, numbers[i].max, numbers[i].place) < 0)
-				return error_set(err, 502, "control_failed", "The container reported an impossible %s", numbers[i].key);
+			if (slice_eq(key, numbers[i].key) &&
+			    num_parse(value, 10, numbers[i].max, numbers[i].place) < 0)
+				return error_set(err, 502, "control_failed",
+						 "The container reported an impossible %s",
+						 numbers[i].key);
 	}
 	if (!has_reason || fields.len)
 		return error_set(err, 502, "control_failed", "The container's report is malformed");
@@ -180,7 +205,8 @@ static int take_exit(struct slice fields, struct job_result *result, struct erro
 	result->signal = (int)signal;
 	result->stdout_truncated = out;
 	result->stderr_truncated = errors;
-	(void)snprintf(result->message, sizeof(result->message), "%.*s", (int)message.len, message.data);
+	(void)snprintf(result->message, sizeof(result->message), "%.*s", (int)message.len,
+		       message.data);
 	return 0;
 }
 
@@ -204,7 +230,8 @@ static int take_stream(struct run *run, bool is_stderr, struct slice data, struc
 {
 	/* init caps too; this is the cap that holds when init is not itself any more */
 	if (data.len > run->stream_left[is_stderr])
-		return error_set(err, 502, "control_failed", "The container sends more output than it may");
+		return error_set(err, 502, "control_failed",
+				 "The container sends more output than it may");
 	run->stream_left[is_stderr] -= data.len;
 	run->listener->stream(run->listener->context, is_stderr, data);
 	return storage_append_stream(run->storage, is_stderr, data, err);
@@ -231,7 +258,8 @@ static int take_frame(struct run *run, const struct frame *frame, struct error *
 			return 0;
 		}
 	}
-	return error_set(err, 502, "control_failed", "The container sent a frame of type '%c' out of turn", frame->type);
+	return error_set(err, 502, "control_failed",
+			 "The container sent a frame of type '%c' out of turn", frame->type);
 }
 
 /* Takes every frame that is in the buffer. */
@@ -247,16 +275,19 @@ static int take_frames(struct run *run, struct frame_reader *reader, struct erro
 }
 
 /* Waits for the container or the client. 0 when the container has something (or has closed). */
-static int wait_for_frames(int control, struct http_watch *watch, deadline_ms deadline, struct error *err)
+static int wait_for_frames(int control, struct http_watch *watch, deadline_ms deadline,
+			   struct error *err)
 {
 	for (;;) {
-		struct pollfd polls[2] = {{.fd = control, .events = POLLIN}, http_watch_pollfd(watch)};
+		struct pollfd polls[2] = {{.fd = control, .events = POLLIN},
+					  http_watch_pollfd(watch)};
 		int ready = poll(polls, 2, deadline_left_ms(deadline));
 
 		if (ready < 0 && errno != EINTR)
 			return error_set_errno(err, 502, "control_failed", "waiting failed");
 		if (ready == 0)
-			return error_set(err, 504, "job_overdue", "The container did not end in time and was removed");
+			return error_set(err, 504, "job_overdue",
+					 "The container did not end in time and was removed");
 		if (ready > 0 && polls[1].revents && http_watch_is_gone(watch, polls[1].revents))
 			return error_set(err, 0, "client_gone", "the client hung up");
 		if (ready > 0 && polls[0].revents)
@@ -264,8 +295,8 @@ static int wait_for_frames(int control, struct http_watch *watch, deadline_ms de
 	}
 }
 
-static int receive(struct run *run, struct frame_reader *reader, struct http_watch *watch, deadline_ms deadline,
-		   struct error *err)
+static int receive(struct run *run, struct frame_reader *reader, struct http_watch *watch,
+		   deadline_ms deadline, struct error *err)
 {
 	while (!run->is_done) {
 		if (wait_for_frames(reader->fd, watch, deadline, err) < 0)
@@ -274,9 +305,11 @@ static int receive(struct run *run, struct frame_reader *reader, struct http_wat
 		ssize_t got = frame_reader_fill(reader);
 
 		if (got < 0 && errno != ECONNRESET)
-			return error_set_errno(err, 502, "control_failed", "The container's answer cannot be read");
+			return error_set_errno(err, 502, "control_failed",
+					       "The container's answer cannot be read");
 		if (got <= 0 && run->has_exited)
-			return error_set(err, 502, "control_failed", "The container ended while its files were collected");
+			return error_set(err, 502, "control_failed",
+					 "The container ended while its files were collected");
 		if (got <= 0) {
 			run->result = (struct job_result){.reason = JOB_LOST, .signal = SIGKILL};
 			return 0;
@@ -287,8 +320,9 @@ static int receive(struct run *run, struct frame_reader *reader, struct http_wat
 	return 0;
 }
 
-int job_run(const struct job *job, int control, struct storage *storage, const struct job_listener *listener,
-	    struct http_watch *watch, struct job_result *out, struct error *err)
+int job_run(const struct job *job, int control, struct storage *storage,
+	    const struct job_listener *listener, struct http_watch *watch, struct job_result *out,
+	    struct error *err)
 {
 	struct run run = {
 		.storage = storage,
@@ -300,7 +334,8 @@ int job_run(const struct job *job, int control, struct storage *storage, const s
 		return -1;
 
 	struct frame_reader reader = frame_reader_new(control);
-	int received = receive(&run, &reader, watch, deadline_in((int64_t)job->wall_ms + JOB_GRACE_MS), err);
+	int received = receive(&run, &reader, watch,
+			       deadline_in((int64_t)job->wall_ms + JOB_GRACE_MS), err);
 
 	frame_reader_free(&reader);
 	if (received < 0)

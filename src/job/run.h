@@ -62,12 +62,14 @@ struct job_listener {
 };
 
 /* Connects to the container whose folder is beneath <run>/jobs (rule 2). *out is the caller's. 0, or -1 with *err: 502 "control_failed". */
-MUST_USE int job_connect(const struct config *config, const char *folder, int *out, struct error *err);
+MUST_USE int job_connect(const struct config *config, const char *folder, int *out,
+			 struct error *err);
 
 /* Runs the job over control, storing streams and artifacts in storage. 0 and *out for every program that was started or could not be, or -1 with
    *err: status 0 "client_gone"; 502 "control_failed", "frame_…"; 504 "job_overdue"; what storage says. */
-MUST_USE int job_run(const struct job *job, int control, struct storage *storage, const struct job_listener *listener,
-		     struct http_watch *watch, struct job_result *out, struct error *err);
+MUST_USE int job_run(const struct job *job, int control, struct storage *storage,
+		     const struct job_listener *listener, struct http_watch *watch,
+		     struct job_result *out, struct error *err);
 
 /* The exit code that a client is shown: -1 for a time-out, 137 when memory or the CPU budget ran out, 128+n for signal n, 127 for a program that could not
    be started. */

@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 #define WAITERS_OFFSET (1LL << 30) /* of the byte that the waiter with pid 0 would lock */
-#define RETRY_MS 100               /* a killed holder's close is told before its lock is gone: look again after this */
+#define RETRY_MS                                                                                   \
+	100 /* a killed holder's close is told before its lock is gone: look again after this */
 
 static bool lock_byte(int fd, int64_t offset, short type)
 {
@@ -57,13 +58,15 @@ static bool sleep_until_closed(int inotify, struct http_watch *watch, int64_t le
 	return true;
 }
 
-static int wait_for_any(const struct config *config, const char *path, int fd, struct http_watch *watch, struct error *err)
+static int wait_for_any(const struct config *config, const char *path, int fd,
+			struct http_watch *watch, struct error *err)
 {
 	deadline_ms deadline = deadline_in((int64_t)config->slot_wait_ms);
 	_cleanup_close_ int inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 
 	if (inotify < 0 || inotify_add_watch(inotify, path, IN_CLOSE_WRITE) < 0)
-		return error_set_errno(err, 503, "busy", "All %llu slots are taken and waiting failed",
+		return error_set_errno(err, 503, "busy",
+				       "All %llu slots are taken and waiting failed",
 				       (unsigned long long)config->slots);
 	(void)lock_byte(fd, WAITERS_OFFSET + getpid(), F_WRLCK); /* only counted */
 	/* the watch stands: a slot freed from now on wakes us, one freed before is found by this look */
@@ -71,10 +74,13 @@ static int wait_for_any(const struct config *config, const char *path, int fd, s
 		int64_t left = deadline_left_ms(deadline);
 
 		if (left == 0)
-			return error_set(err, 503, "busy", "All %llu slots are taken; try again, or raise MAX_CONCURRENT_RUNS",
-					 (unsigned long long)config->slots);
+			return error_set(
+				err, 503, "busy",
+				"All %llu slots are taken; try again, or raise MAX_CONCURRENT_RUNS",
+				(unsigned long long)config->slots);
 		if (!sleep_until_closed(inotify, watch, left))
-			return error_set(err, 0, "client_gone", "the client hung up while waiting for a slot");
+			return error_set(err, 0, "client_gone",
+					 "the client hung up while waiting for a slot");
 	}
 	(void)lock_byte(fd, WAITERS_OFFSET + getpid(), F_UNLCK);
 	return 0;
@@ -103,7 +109,7 @@ void slot_release(int slot)
 	close(slot);
 }
 
-/* Locks that others hold on bytes from first up to end. */
+/* Locks that others hold on bytes from first up to end. The kernel tells of any one of them, so both sides of it are looked at. */
 static uint64_t count_locks(int fd, int64_t first, int64_t end)
 {
 	uint64_t count = 0;
@@ -113,7 +119,7 @@ static uint64_t count_locks(int fd, int64_t first, int64_t end)
 
 		if (fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
 			break;
-		count++;
+		count += 1 + count_locks(fd, first, lock.l_start);
 		first = lock.l_start + 1;
 	}
 	return count;

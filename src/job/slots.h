@@ -13,11 +13,13 @@
 
 /* Takes a slot, waiting at most config->slot_wait_ms. *out holds it until slot_release (or the process's end). 0, or -1 with *err: 503 "busy";
    status 0 "client_gone". */
-MUST_USE int slot_take(const struct config *config, struct http_watch *watch, int *out, struct error *err);
+MUST_USE int slot_take(const struct config *config, struct http_watch *watch, int *out,
+		       struct error *err);
 
 void slot_release(int slot);
 
 /* How many jobs run, and how many wait. 0, or -1 with *err. */
-MUST_USE int slot_count(const struct config *config, uint64_t *running, uint64_t *waiting, struct error *err);
+MUST_USE int slot_count(const struct config *config, uint64_t *running, uint64_t *waiting,
+			struct error *err);
 
 #endif

@@ -12,18 +12,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FOLDER_MODE 0750 /* mayfly-static may read results through its group, others may not */
-#define FILE_MODE 0640
-#define COMMIT_TRIES 8
+#define FOLDER_MODE     0750 /* mayfly-static may read results through its group, others may not */
+#define FILE_MODE       0640
+#define COMMIT_TRIES    8
 #define NAMES_MAX_BYTES (JOB_ARTIFACT_SCAN_MAX * 256ULL)
 
 static int failed(const struct storage *storage, struct error *err, const char *doing)
 {
 	if (errno == ENOSPC || errno == EDQUOT)
-		return error_set(err, 500, "storage_full",
-				 "No space left in %s while %s: free some, or lower ARTIFACT_RETENTION_DAYS",
-				 storage->storage_path, doing);
-	return error_set_errno(err, 500, "storage_failed", "Storing in %s failed while %s", storage->storage_path, doing);
+		return error_set(
+			err, 500, "storage_full",
+			"No space left in %s while %s: free some, or lower ARTIFACT_RETENTION_DAYS",
+			storage->storage_path, doing);
+	return error_set_errno(err, 500, "storage_failed", "Storing in %s failed while %s",
+			       storage->storage_path, doing);
 }
 
 static int create(const struct storage *storage, const char *path)
@@ -37,14 +39,16 @@ static int open_folder(struct storage *storage, struct error *err)
 	if (mkdirat(storage->root, STORAGE_INCOMING, FOLDER_MODE) < 0 && errno != EEXIST)
 		return failed(storage, err, "making a folder");
 
-	_cleanup_close_ int incoming = openat(storage->root, STORAGE_INCOMING, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int incoming = openat(storage->root, STORAGE_INCOMING,
+					      O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (incoming < 0)
 		return failed(storage, err, "opening a folder");
 	random_hex(storage->incoming_name, 24);
 	if (mkdirat(incoming, storage->incoming_name, FOLDER_MODE) < 0)
 		return failed(storage, err, "making a folder");
-	storage->folder = openat(incoming, storage->incoming_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	storage->folder = openat(incoming, storage->incoming_name,
+				 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return storage->folder < 0 ? failed(storage, err, "opening a folder") : 0;
 }
 
@@ -81,7 +85,8 @@ fail:
 	return -1;
 }
 
-int storage_put_input(struct storage *storage, const char *path, struct slice data, struct error *err)
+int storage_put_input(struct storage *storage, const char *path, struct slice data,
+		      struct error *err)
 {
 	if (fs_make_parents(storage->folder, path, FOLDER_MODE) < 0)
 		return failed(storage, err, "making a folder");
@@ -93,14 +98,17 @@ int storage_put_input(struct storage *storage, const char *path, struct slice da
 	return 0;
 }
 
-int storage_append_stream(struct storage *storage, bool is_stderr, struct slice data, struct error *err)
+int storage_append_stream(struct storage *storage, bool is_stderr, struct slice data,
+			  struct error *err)
 {
-	if (io_write_all(is_stderr ? storage->stderr_fd : storage->stdout_fd, data.data, data.len) < 0)
+	if (io_write_all(is_stderr ? storage->stderr_fd : storage->stdout_fd, data.data, data.len) <
+	    0)
 		return failed(storage, err, "writing the program's output");
 	return 0;
 }
 
-static int add_name(struct storage *storage, struct buf *names, struct slice path, struct error *err)
+static int add_name(struct storage *storage, struct buf *names, struct slice path,
+		    struct error *err)
 {
 	if (buf_append(names, path.data, path.len) < 0 || buf_append(names, "", 1) < 0)
 		return failed(storage, err, "listing files");
@@ -126,8 +134,8 @@ static int end_file(struct storage *storage, struct error *err)
 static bool may_be_stored(const struct storage *storage, struct slice path)
 {
 	return storage->count_left > 0 && fs_is_relative_path(path, JOB_ARTIFACT_DEPTH_MAX + 1) &&
-	       !slice_eq(path, "stdout") && !slice_eq(path, "stderr") && !slice_starts(path, "stdout/") &&
-	       !slice_starts(path, "stderr/");
+	       !slice_eq(path, "stdout") && !slice_eq(path, "stderr") &&
+	       !slice_starts(path, "stdout/") && !slice_starts(path, "stderr/");
 }
 
 int storage_begin_file(struct storage *storage, struct slice path, struct error *err)
@@ -144,12 +152,14 @@ int storage_begin_file(struct storage *storage, struct slice path, struct error 
 		storage->file_fd = create(storage, name);
 	if (storage->file_fd < 0) {
 		/* a file where a folder should be, or a name that is taken: the container's doing, not the storage's */
-		if (errno == EEXIST || errno == ENOTDIR || errno == ELOOP || errno == EILSEQ || errno == ENAMETOOLONG)
+		if (errno == EEXIST || errno == ENOTDIR || errno == ELOOP || errno == EILSEQ ||
+		    errno == ENAMETOOLONG)
 			return storage_note_skipped(storage, path, err);
 		return failed(storage, err, "writing a file");
 	}
 	storage->count_left--;
-	storage->file_left = storage->artifact_bytes < storage->total_left ? storage->artifact_bytes : storage->total_left;
+	storage->file_left = storage->artifact_bytes < storage->total_left ? storage->artifact_bytes
+									   : storage->total_left;
 	return add_name(storage, &storage->names, path, err);
 }
 
@@ -183,18 +193,22 @@ int storage_append_file(struct storage *storage, struct slice data, struct error
 	return 0;
 }
 
-int storage_commit(struct storage *storage, const char *session_id, char id[JOB_ID_LENGTH + 1], struct error *err)
+int storage_commit(struct storage *storage, const char *session_id, char id[JOB_ID_LENGTH + 1],
+		   struct error *err)
 {
-	char from[sizeof(STORAGE_INCOMING) + sizeof(storage->incoming_name) + 1], to[sizeof("job-") + JOB_ID_LENGTH];
+	char from[sizeof(STORAGE_INCOMING) + sizeof(storage->incoming_name) + 1],
+		to[sizeof("job-") + JOB_ID_LENGTH];
 
 	if (end_file(storage, err) < 0)
 		return -1;
-	if (fsync(storage->stdout_fd) < 0 || fsync(storage->stderr_fd) < 0 || fsync(storage->folder) < 0)
+	if (fsync(storage->stdout_fd) < 0 || fsync(storage->stderr_fd) < 0 ||
+	    fsync(storage->folder) < 0)
 		return failed(storage, err, "writing the program's output");
 	if (mkdirat(storage->root, session_id, FOLDER_MODE) < 0 && errno != EEXIST)
 		return failed(storage, err, "making the session's folder");
 
-	_cleanup_close_ int session = fs_open_beneath(storage->root, session_id, O_RDONLY | O_DIRECTORY, 0);
+	_cleanup_close_ int session =
+		fs_open_beneath(storage->root, session_id, O_RDONLY | O_DIRECTORY, 0);
 
 	if (session < 0)
 		return failed(storage, err, "opening the session's folder");
@@ -205,7 +219,9 @@ int storage_commit(struct storage *storage, const char *session_id, char id[JOB_
 		/* onto a folder that is not empty, and no result is, rename fails: an id is never given twice */
 		if (renameat(storage->root, from, session, to) == 0) {
 			storage->incoming_name[0] = '\0';
-			return fsync(session) < 0 ? failed(storage, err, "writing the session's folder") : 0;
+			return fsync(session) < 0
+				       ? failed(storage, err, "writing the session's folder")
+				       : 0;
 		}
 		if (errno != EEXIST && errno != ENOTEMPTY)
 			break;
@@ -215,13 +231,15 @@ int storage_commit(struct storage *storage, const char *session_id, char id[JOB_
 
 void storage_close(struct storage *storage)
 {
-	int *const descriptors[] = {&storage->stdout_fd, &storage->stderr_fd, &storage->file_fd, &storage->folder};
+	int *const descriptors[] = {&storage->stdout_fd, &storage->stderr_fd, &storage->file_fd,
+				    &storage->folder};
 
 	for (size_t i = 0; i < sizeof(descriptors) / sizeof(descriptors[0]); i++)
 		if (*descriptors[i] >= 0)
 			close(steal_fd(descriptors[i]));
 	if (storage->root >= 0 && storage->incoming_name[0]) {
-		_cleanup_close_ int incoming = openat(storage->root, STORAGE_INCOMING, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		_cleanup_close_ int incoming =
+			openat(storage->root, STORAGE_INCOMING, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 		/* what cannot be removed now the reaper will find */
 		if (incoming >= 0 && fs_remove_tree(incoming, storage->incoming_name) < 0)

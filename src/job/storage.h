@@ -18,24 +18,27 @@
 #define STORAGE_INCOMING ".incoming"
 
 struct storage {
-	int root, folder;                   /* owned; folder is the result's, under .incoming */
-	char incoming_name[32];             /* beneath .incoming */
-	int stdout_fd, stderr_fd, file_fd;  /* owned; file_fd: the artifact being written, or -1 */
-	uint64_t count_left, file_left, total_left; /* what collecting may still store: files, bytes */
-	uint64_t artifact_bytes;            /* of one file at most */
-	struct buf names;                   /* relative paths of stored artifacts, each ended by NUL */
-	struct buf skipped;                 /* the same, of those that were not stored */
-	const char *storage_path;           /* for messages */
+	int root, folder;                  /* owned; folder is the result's, under .incoming */
+	char incoming_name[32];            /* beneath .incoming */
+	int stdout_fd, stderr_fd, file_fd; /* owned; file_fd: the artifact being written, or -1 */
+	uint64_t count_left, file_left,
+		total_left;       /* what collecting may still store: files, bytes */
+	uint64_t artifact_bytes;  /* of one file at most */
+	struct buf names;         /* relative paths of stored artifacts, each ended by NUL */
+	struct buf skipped;       /* the same, of those that were not stored */
+	const char *storage_path; /* for messages */
 };
 
 /* Opens a new result with empty stdout and stderr. 0, or -1 with *err: 500 "storage_full", "storage_failed". */
 MUST_USE int storage_open(const struct config *config, struct storage *out, struct error *err);
 
 /* Stores an input. The path was checked by the caller. */
-MUST_USE int storage_put_input(struct storage *storage, const char *path, struct slice data, struct error *err);
+MUST_USE int storage_put_input(struct storage *storage, const char *path, struct slice data,
+			       struct error *err);
 
 /* Appends to a captured stream. */
-MUST_USE int storage_append_stream(struct storage *storage, bool is_stderr, struct slice data, struct error *err);
+MUST_USE int storage_append_stream(struct storage *storage, bool is_stderr, struct slice data,
+				   struct error *err);
 
 /* Begins an artifact, then appends to it. A path that may not be (not relative, one of the captured streams, taken already) or that passes a
    cap is noted as skipped, together with its bytes; only the storage itself makes an error. */
@@ -44,7 +47,8 @@ MUST_USE int storage_append_file(struct storage *storage, struct slice data, str
 MUST_USE int storage_note_skipped(struct storage *storage, struct slice path, struct error *err);
 
 /* Makes the result visible. id receives JOB_ID_LENGTH characters and a NUL. */
-MUST_USE int storage_commit(struct storage *storage, const char *session_id, char id[JOB_ID_LENGTH + 1], struct error *err);
+MUST_USE int storage_commit(struct storage *storage, const char *session_id,
+			    char id[JOB_ID_LENGTH + 1], struct error *err);
 
 /* Closes everything; removes the result unless it was committed. */
 void storage_close(struct storage *storage);

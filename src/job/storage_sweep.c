@@ -25,9 +25,10 @@ static uint64_t sweep(int folder, const char *prefix, time_t before)
 	if (!listing)
 		return 0;
 	for (struct dirent *entry; (entry = readdir(listing));) {
-		if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0 || strcmp(entry->d_name, ".") == 0 ||
-		    strcmp(entry->d_name, "..") == 0 ||
-		    fstatat(dirfd(listing), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0 || status.st_mtime >= before)
+		if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0 ||
+		    strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+		    fstatat(dirfd(listing), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    status.st_mtime >= before)
 			continue;
 		removed += fs_remove_tree(dirfd(listing), entry->d_name) == 0;
 	}
@@ -46,7 +47,8 @@ static uint64_t sweep_sessions(int root, time_t before)
 		if (entry->d_name[0] == '.')
 			continue;
 		removed += sweep(open_folder(dirfd(listing), entry->d_name), "job-", before);
-		(void)unlinkat(dirfd(listing), entry->d_name, AT_REMOVEDIR); /* fails while it holds anything, as it should */
+		(void)unlinkat(dirfd(listing), entry->d_name,
+			       AT_REMOVEDIR); /* fails while it holds anything, as it should */
 	}
 	return removed;
 }
@@ -62,6 +64,7 @@ uint64_t storage_sweep(const struct config *config)
 	uint64_t removed = sweep(open_folder(root, STORAGE_INCOMING), "", now - INCOMING_MAX_AGE_S);
 
 	if (config->retention_days)
-		removed += sweep_sessions(steal_fd(&root), now - (time_t)config->retention_days * DAY_S);
+		removed += sweep_sessions(steal_fd(&root),
+					  now - (time_t)config->retention_days * DAY_S);
 	return removed;
 }

@@ -196,8 +196,9 @@ static int parse(const struct registry_file *file, struct template *template, st
 	if (!json_is_object(root))
 		return error_set(err, 500, "bad_template", "%.256s:1: must hold one object",
 				 file->path);
-	json_object_foreach(root, field,
-			    value) if (take_field(template, field, value, file, err) < 0) return -1;
+	json_object_foreach (root, field, value)
+		if (take_field(template, field, value, file, err) < 0)
+			return -1;
 	return check_whole(template, name, file, err);
 }
 

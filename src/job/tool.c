@@ -6,12 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const tool_fields[] = {"description", "parameters", "template", "runtime", "argv", "files", "timeoutText"};
+static const char *const tool_fields[] = {"description", "parameters", "template",   "runtime",
+					  "argv",        "files",      "timeoutText"};
 static const char *const runtime_fields[] = {"description", "argv"};
 
 /* Parses an entry that must be an object of known fields. */
-static int load_entry(const struct config *config, const char *kind, struct slice name, const char *const *fields, size_t count,
-		      json_t **out, struct error *err)
+static int load_entry(const struct config *config, const char *kind, struct slice name,
+		      const char *const *fields, size_t count, json_t **out, struct error *err)
 {
 	_cleanup_registry_file_ struct registry_file file = {0};
 	_cleanup_json_ json_t *entry = NULL;
@@ -25,20 +26,21 @@ static int load_entry(const struct config *config, const char *kind, struct slic
 		return error_set(err, 500, "bad_tool", "%s: %s", file.path, why.message);
 	if (!json_is_object(entry))
 		return error_set(err, 500, "bad_tool", "%s: must be an object", file.path);
-	json_object_foreach(entry, field, value) {
+	json_object_foreach (entry, field, value) {
 		size_t i = 0;
 
 		while (i < count && strcmp(fields[i], field) != 0)
 			i++;
 		if (i == count)
-			return error_set(err, 500, "bad_tool", "%s: unknown field \"%s\"", file.path, field);
+			return error_set(err, 500, "bad_tool", "%s: unknown field \"%s\"",
+					 file.path, field);
 	}
 	*out = entry;
 	entry = NULL;
 	return 0;
 }
 
-#define LOAD(config, kind, name, fields, out, err) \
+#define LOAD(config, kind, name, fields, out, err)                                                 \
 	load_entry(config, kind, name, fields, sizeof(fields) / sizeof((fields)[0]), out, err)
 
 /* Gives a parameter of format "runtime" its enum: what is installed. */
@@ -48,7 +50,7 @@ static int fill_runtimes(const struct config *config, json_t *parameters, struct
 	const char *field;
 	json_t *schema;
 
-	json_object_foreach(parameters, field, schema) {
+	json_object_foreach (parameters, field, schema) {
 		const char *format = json_string_value(json_object_get(schema, "format"));
 
 		if (!format || strcmp(format, "runtime") != 0)
@@ -60,7 +62,8 @@ static int fill_runtimes(const struct config *config, json_t *parameters, struct
 
 		for (size_t i = 0; i < names.count; i++)
 			if (json_array_append_new(options, json_string(names.names[i])) < 0)
-				return error_set(err, 500, "out_of_memory", "no memory for the runtimes");
+				return error_set(err, 500, "out_of_memory",
+						 "no memory for the runtimes");
 		if (json_object_set_new(schema, "enum", options) < 0)
 			return error_set(err, 500, "out_of_memory", "no memory for the runtimes");
 	}
@@ -93,21 +96,32 @@ static bool is_good_text(const json_t *parameters, const json_t *value)
 static int check_tool(const char *name, const json_t *definition, struct error *err)
 {
 	const json_t *parameters = json_object_get(definition, "parameters"), *item;
-	const json_t *argv = json_object_get(definition, "argv"), *files = json_object_get(definition, "files");
+	const json_t *argv = json_object_get(definition, "argv"),
+		     *files = json_object_get(definition, "files");
 	const json_t *runtime = json_object_get(definition, "runtime");
 	size_t i;
 
-	if (!json_is_string(json_object_get(definition, "description")) || !json_is_array(argv) || (files && !json_is_array(files)))
-		return error_set(err, 500, "bad_tool", "tools.d/%s.json: \"description\" (text) and \"argv\" (array) are needed", name);
+	if (!json_is_string(json_object_get(definition, "description")) || !json_is_array(argv) ||
+	    (files && !json_is_array(files)))
+		return error_set(
+			err, 500, "bad_tool",
+			"tools.d/%s.json: \"description\" (text) and \"argv\" (array) are needed",
+			name);
 	if (runtime && !is_good_text(parameters, runtime))
-		return error_set(err, 500, "bad_tool", "tools.d/%s.json: runtime names no declared text parameter", name);
-	json_array_foreach((json_t *)argv, i, item)
+		return error_set(err, 500, "bad_tool",
+				 "tools.d/%s.json: runtime names no declared text parameter", name);
+	json_array_foreach ((json_t *)argv, i, item)
 		if (!is_good_text(parameters, item))
-			return error_set(err, 500, "bad_tool", "tools.d/%s.json: argv[%zu] names no declared text parameter", name, i);
-	json_array_foreach((json_t *)files, i, item)
+			return error_set(
+				err, 500, "bad_tool",
+				"tools.d/%s.json: argv[%zu] names no declared text parameter", name,
+				i);
+	json_array_foreach ((json_t *)files, i, item)
 		if (!is_good_text(parameters, json_object_get(item, "path")) ||
 		    !is_good_text(parameters, json_object_get(item, "content")))
-			return error_set(err, 500, "bad_tool", "tools.d/%s.json: files[%zu] needs path and content", name, i);
+			return error_set(err, 500, "bad_tool",
+					 "tools.d/%s.json: files[%zu] needs path and content", name,
+					 i);
 	return 0;
 }
 
@@ -117,7 +131,9 @@ int tool_load(const struct config *config, const char *name, struct tool *out, s
 	struct error why;
 
 	if (LOAD(config, REGISTRY_TOOLS, slice_of(name), tool_fields, &definition, err) < 0)
-		return err->status == 404 ? error_set(err, 404, "unknown_tool", "Unknown tool type: %s", name) : -1;
+		return err->status == 404
+			       ? error_set(err, 404, "unknown_tool", "Unknown tool type: %s", name)
+			       : -1;
 
 	json_t *parameters = json_object_get(definition, "parameters");
 
@@ -149,7 +165,7 @@ json_t *tool_describe(const struct tool *tool)
 	json_t *parameters = json_deep_copy(tool->parameters), *schema;
 	const char *field;
 
-	json_object_foreach(parameters, field, schema)
+	json_object_foreach (parameters, field, schema)
 		json_object_del(schema, "errorMessage");
 	return json_pack("{s:s, s:o}", "description", tool->description, "parameters", parameters);
 }
@@ -178,46 +194,54 @@ static struct slice guard_dash(struct tool *tool, const json_t *text, struct sli
 	size_t len = json_string_length(text);
 	char field[REGISTRY_NAME_MAX_BYTES + 1] = "";
 
-	if (value.len == 0 || value.data[0] != '-' || len < 2 || value.data == json_string_value(text))
+	if (value.len == 0 || value.data[0] != '-' || len < 2 ||
+	    value.data == json_string_value(text))
 		return value;
 	memcpy(field, json_string_value(text) + 1, len - 2);
-	if (strcmp(text_or(json_object_get(tool->parameters, field), "format", ""), "filename") != 0)
+	if (strcmp(text_or(json_object_get(tool->parameters, field), "format", ""), "filename") !=
+	    0)
 		return value;
 
-	int used = snprintf(tool->dashed_name, sizeof(tool->dashed_name), "./%.*s", (int)value.len, value.data);
+	int used = snprintf(tool->dashed_name, sizeof(tool->dashed_name), "./%.*s", (int)value.len,
+			    value.data);
 
 	return (struct slice){tool->dashed_name, (size_t)used};
 }
 
-static int add_arguments(struct tool *tool, struct job *job, const json_t *argv, const json_t *values, struct error *err)
+static int add_arguments(struct tool *tool, struct job *job, const json_t *argv,
+			 const json_t *values, struct error *err)
 {
 	const json_t *argument;
 	size_t i;
 
-	json_array_foreach((json_t *)argv, i, argument) {
+	json_array_foreach ((json_t *)argv, i, argument) {
 		if (job->argc == JOB_ARGV_MAX_COUNT || !json_is_string(argument))
-			return error_set(err, 500, "bad_tool", "argv must be at most %d texts", JOB_ARGV_MAX_COUNT);
+			return error_set(err, 500, "bad_tool", "argv must be at most %d texts",
+					 JOB_ARGV_MAX_COUNT);
 		job->argv[job->argc++] = guard_dash(tool, argument, resolve(argument, values));
 	}
 	return 0;
 }
 
-int tool_job(const struct config *config, struct tool *tool, const json_t *values, struct job *job, struct job_input *inputs,
-	     struct error *err)
+int tool_job(const struct config *config, struct tool *tool, const json_t *values, struct job *job,
+	     struct job_input *inputs, struct error *err)
 {
 	const json_t *runtime = json_object_get(tool->definition, "runtime"), *file;
 	size_t i;
 
 	if (runtime) {
-		if (LOAD(config, REGISTRY_RUNTIMES, resolve(runtime, values), runtime_fields, &tool->runtime, err) < 0 ||
-		    add_arguments(tool, job, json_object_get(tool->runtime, "argv"), values, err) < 0)
+		if (LOAD(config, REGISTRY_RUNTIMES, resolve(runtime, values), runtime_fields,
+			 &tool->runtime, err) < 0 ||
+		    add_arguments(tool, job, json_object_get(tool->runtime, "argv"), values, err) <
+			    0)
 			return -1;
 	}
 	if (add_arguments(tool, job, json_object_get(tool->definition, "argv"), values, err) < 0)
 		return -1;
-	json_array_foreach(json_object_get(tool->definition, "files"), i, file) {
+	json_array_foreach (json_object_get(tool->definition, "files"), i, file) {
 		if (job->input_count == JOB_INPUT_MAX_COUNT)
-			return error_set(err, 500, "bad_tool", "at most %d files", JOB_INPUT_MAX_COUNT);
+			return error_set(err, 500, "bad_tool", "at most %d files",
+					 JOB_INPUT_MAX_COUNT);
 		inputs[job->input_count++] = (struct job_input){
 			resolve(json_object_get(file, "path"), values),
 			resolve(json_object_get(file, "content"), values),

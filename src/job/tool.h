@@ -21,17 +21,20 @@
 #include "json/json.h"
 
 struct tool {
-	json_t *definition;     /* owned: the whole file */
-	json_t *runtime;        /* owned: the runtime's file, once tool_job has chosen it */
+	json_t *definition; /* owned: the whole file */
+	json_t *runtime;    /* owned: the runtime's file, once tool_job has chosen it */
 	const json_t *parameters;
-	char dashed_name[JOB_NAME_MAX_BYTES + 3]; /* "./-name": a file's name that would read as an option */
-	const char *name, *description, *template, *timeout_text; /* name is the caller's, the others definition's */
+	char dashed_name[JOB_NAME_MAX_BYTES +
+			 3]; /* "./-name": a file's name that would read as an option */
+	const char *name, *description, *template,
+		*timeout_text; /* name is the caller's, the others definition's */
 };
 
 #define _cleanup_tool_ __attribute__((cleanup(tool_free)))
 
 /* Reads a tool's file. name must outlive *out, which the caller frees. 0, or -1 with *err: 404 "unknown_tool"; 500 "bad_tool", naming file and field. */
-MUST_USE int tool_load(const struct config *config, const char *name, struct tool *out, struct error *err);
+MUST_USE int tool_load(const struct config *config, const char *name, struct tool *out,
+		       struct error *err);
 void tool_free(struct tool *tool);
 
 /* What GET /tools shows of it: {"description","parameters"}; the caller's. NULL when memory is out. */
@@ -39,7 +42,7 @@ json_t *tool_describe(const struct tool *tool);
 
 /* Fills argv and inputs of job from validated values; its slices point into tool and values, which must outlive it. inputs has room for
    JOB_INPUT_MAX_COUNT. 0, or -1 with *err. */
-MUST_USE int tool_job(const struct config *config, struct tool *tool, const json_t *values, struct job *job,
-		      struct job_input *inputs, struct error *err);
+MUST_USE int tool_job(const struct config *config, struct tool *tool, const json_t *values,
+		      struct job *job, struct job_input *inputs, struct error *err);
 
 #endif

@@ -1,7 +1,7 @@
 #include "json/json.h"
 
-#include "limits.h"
 #include "base/utf8.h"
+#include "limits.h"
 
 #include <errno.h>
 
@@ -36,13 +36,15 @@ int json_parse(struct slice text, json_t **out, struct error *err)
 	json_error_t where;
 
 	if (is_too_deep(text))
-		return error_set(err, 400, "json_too_deep", "JSON is nested deeper than %d levels", JSON_DEPTH_MAX);
+		return error_set(err, 400, "json_too_deep", "JSON is nested deeper than %d levels",
+				 JSON_DEPTH_MAX);
 
-	json_t *value = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
+	json_t *value =
+		json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
 
 	if (!value)
-		return error_set(err, 400, "bad_json", "Invalid JSON at line %d, column %d: %s", where.line,
-				 where.column, where.text);
+		return error_set(err, 400, "bad_json", "Invalid JSON at line %d, column %d: %s",
+				 where.line, where.column, where.text);
 	*out = value;
 	return 0;
 }
@@ -68,7 +70,8 @@ int json_write(const json_t *value, struct buf *out)
 {
 	size_t before = out->len;
 
-	if (json_dump_callback(value, append, out, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)) == 0)
+	if (json_dump_callback(value, append, out,
+			       JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)) == 0)
 		return 0;
 	if (out->data)
 		out->data[before] = '\0';

@@ -29,7 +29,7 @@ static bool are_texts(const json_t *value)
 	const json_t *text;
 	size_t i;
 
-	json_array_foreach((json_t *)value, i, text)
+	json_array_foreach ((json_t *)value, i, text)
 		if (!json_is_string(text))
 			return false;
 	return json_is_array(value);
@@ -49,14 +49,17 @@ static const struct {
 	const char *name;
 	bool (*fits)(const json_t *value);
 } keywords[] = {
-	{"type", is_text},	    {"title", is_text},	      {"description", is_text},	   {"default", is_anything}, {"examples", is_anything},
-	{"enum", are_texts},	    {"minLength", is_length}, {"maxLength", is_length},	   {"minimum", is_number},   {"maximum", is_number},
-	{"format", is_text},	    {"contentEncoding", is_text}, {"errorMessage", is_object},
+	{"type", is_text},           {"title", is_text},        {"description", is_text},
+	{"default", is_anything},    {"examples", is_anything}, {"enum", are_texts},
+	{"minLength", is_length},    {"maxLength", is_length},  {"minimum", is_number},
+	{"maximum", is_number},      {"format", is_text},       {"contentEncoding", is_text},
+	{"errorMessage", is_object},
 };
 
 static const struct {
 	const char *name, *expected;
-} types[] = {{"string", "string"}, {"integer", "int"}, {"number", "number"}, {"boolean", "boolean"}};
+} types[] = {
+	{"string", "string"}, {"integer", "int"}, {"number", "number"}, {"boolean", "boolean"}};
 
 static const char *expected_name(const char *type)
 {
@@ -66,16 +69,19 @@ static const char *expected_name(const char *type)
 	return NULL;
 }
 
-static int check_keyword(const char *field, const char *keyword, const json_t *value, struct error *err)
+static int check_keyword(const char *field, const char *keyword, const json_t *value,
+			 struct error *err)
 {
 	for (size_t i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++) {
 		if (strcmp(keywords[i].name, keyword) != 0)
 			continue;
 		if (!keywords[i].fits(value))
-			return error_set(err, 500, "bad_schema", "parameters.%s.%s has the wrong type", field, keyword);
+			return error_set(err, 500, "bad_schema",
+					 "parameters.%s.%s has the wrong type", field, keyword);
 		return 0;
 	}
-	return error_set(err, 500, "bad_schema", "parameters.%s.%s is not a keyword of ours", field, keyword);
+	return error_set(err, 500, "bad_schema", "parameters.%s.%s is not a keyword of ours", field,
+			 keyword);
 }
 
 int schema_check(const json_t *parameters, struct error *err)
@@ -84,14 +90,18 @@ int schema_check(const json_t *parameters, struct error *err)
 	json_t *schema, *value;
 
 	if (!json_is_object(parameters))
-		return error_set(err, 500, "bad_schema", "\"parameters\" must be an object of schemas by field");
-	json_object_foreach((json_t *)parameters, field, schema) {
+		return error_set(err, 500, "bad_schema",
+				 "\"parameters\" must be an object of schemas by field");
+	json_object_foreach ((json_t *)parameters, field, schema) {
 		if (!json_is_object(schema))
-			return error_set(err, 500, "bad_schema", "parameters.%s must be an object", field);
+			return error_set(err, 500, "bad_schema", "parameters.%s must be an object",
+					 field);
 		if (!expected_name(json_string_value(json_object_get(schema, "type"))))
-			return error_set(err, 500, "bad_schema",
-					 "parameters.%s.type must be string, integer, number or boolean", field);
-		json_object_foreach(schema, keyword, value)
+			return error_set(
+				err, 500, "bad_schema",
+				"parameters.%s.type must be string, integer, number or boolean",
+				field);
+		json_object_foreach (schema, keyword, value)
 			if (check_keyword(field, keyword, value, err) < 0)
 				return -1;
 	}
@@ -123,8 +133,10 @@ const char *schema_type_name(const json_t *value)
 
 int schema_add_issue(json_t *issues, const char *code, const char *field, const char *message)
 {
-	json_t *issue = field ? json_pack("{s:s, s:[s], s:s}", "code", code, "path", field, "message", message)
-			      : json_pack("{s:s, s:[], s:s}", "code", code, "path", "message", message);
+	json_t *issue =
+		field ? json_pack("{s:s, s:[s], s:s}", "code", code, "path", field, "message",
+				  message)
+		      : json_pack("{s:s, s:[], s:s}", "code", code, "path", "message", message);
 
 	return issue ? json_array_append_new(issues, issue) : -1;
 }
@@ -137,8 +149,9 @@ struct check {
 };
 
 /* Notes a refusal by keyword, with the schema's own text for it if there is one. 1, or -1 when memory is out. */
-__attribute__((format(printf, 4, 5))) static int refuse(const struct check *check, const char *code, const char *keyword,
-							const char *format, ...)
+__attribute__((format(printf, 4, 5))) static int refuse(const struct check *check, const char *code,
+							const char *keyword, const char *format,
+							...)
 {
 	const json_t *texts = json_object_get(check->schema, "errorMessage");
 	const char *text = json_string_value(json_object_get(texts, keyword));
@@ -164,7 +177,8 @@ static bool is_of_type(const json_t *value, const char *type)
 	if (strcmp(type, "number") == 0)
 		return json_is_number(value);
 	/* JSON Schema: 30.0 is an integer */
-	return json_is_integer(value) || (json_is_real(value) && trunc(json_real_value(value)) == json_real_value(value));
+	return json_is_integer(value) ||
+	       (json_is_real(value) && trunc(json_real_value(value)) == json_real_value(value));
 }
 
 static int check_enum(const struct check *check, const json_t *allowed)
@@ -173,13 +187,15 @@ static int check_enum(const struct check *check, const json_t *allowed)
 	const json_t *option;
 	size_t i;
 
-	json_array_foreach((json_t *)allowed, i, option) {
+	json_array_foreach ((json_t *)allowed, i, option) {
 		if (json_equal((json_t *)option, (json_t *)check->value))
 			return 0;
-		if (buf_printf(&list, "%s\"%s\"", list.len ? "|" : "", json_string_value(option)) < 0)
+		if (buf_printf(&list, "%s\"%s\"", list.len ? "|" : "", json_string_value(option)) <
+		    0)
 			break;
 	}
-	return refuse(check, "invalid_value", "enum", "Invalid option: expected one of %s", list.data ? list.data : "");
+	return refuse(check, "invalid_value", "enum", "Invalid option: expected one of %s",
+		      list.data ? list.data : "");
 }
 
 static int check_format(const struct check *check, const char *format)
@@ -187,14 +203,17 @@ static int check_format(const struct check *check, const char *format)
 	struct slice text = {json_string_value(check->value), json_string_length(check->value)};
 
 	if (strcmp(format, "session-id") == 0 && (!fs_is_component(text) || text.data[0] == '.'))
-		return refuse(check, "invalid_value", "format",
-			      "Session ID must have no slash and no control characters, and must not begin with a dot");
+		return refuse(
+			check, "invalid_value", "format",
+			"Session ID must have no slash and no control characters, and must not begin with a dot");
 	if (strcmp(format, "filename") == 0) {
 		if (!fs_is_component(text))
-			return refuse(check, "invalid_value", "format", "Filename must be one path component");
-		if (slice_eq(text, "stdout") || slice_eq(text, "stderr"))
 			return refuse(check, "invalid_value", "format",
-				      "Filename must not be stdout or stderr: those hold the program's output");
+				      "Filename must be one path component");
+		if (slice_eq(text, "stdout") || slice_eq(text, "stderr"))
+			return refuse(
+				check, "invalid_value", "format",
+				"Filename must not be stdout or stderr: those hold the program's output");
 	}
 	return 0;
 }
@@ -202,7 +221,8 @@ static int check_format(const struct check *check, const char *format)
 static int check_string(const struct check *check)
 {
 	size_t len = json_string_length(check->value);
-	const json_t *least = json_object_get(check->schema, "minLength"), *most = json_object_get(check->schema, "maxLength");
+	const json_t *least = json_object_get(check->schema, "minLength"),
+		     *most = json_object_get(check->schema, "maxLength");
 	const json_t *allowed = json_object_get(check->schema, "enum");
 	const char *format = json_string_value(json_object_get(check->schema, "format"));
 
@@ -210,7 +230,8 @@ static int check_string(const struct check *check)
 		return refuse(check, "too_small", "minLength", "Must have at least %lld bytes",
 			      (long long)json_integer_value(least));
 	if (most && (json_int_t)len > json_integer_value(most))
-		return refuse(check, "too_big", "maxLength", "Must have at most %lld bytes", (long long)json_integer_value(most));
+		return refuse(check, "too_big", "maxLength", "Must have at most %lld bytes",
+			      (long long)json_integer_value(most));
 	if (allowed)
 		return check_enum(check, allowed);
 	return format ? check_format(check, format) : 0;
@@ -218,13 +239,16 @@ static int check_string(const struct check *check)
 
 static int check_number(const struct check *check)
 {
-	const json_t *least = json_object_get(check->schema, "minimum"), *most = json_object_get(check->schema, "maximum");
+	const json_t *least = json_object_get(check->schema, "minimum"),
+		     *most = json_object_get(check->schema, "maximum");
 	double value = json_number_value(check->value);
 
 	if (least && value < json_number_value(least))
-		return refuse(check, "too_small", "minimum", "Must be at least %.15g", json_number_value(least));
+		return refuse(check, "too_small", "minimum", "Must be at least %.15g",
+			      json_number_value(least));
 	if (most && value > json_number_value(most))
-		return refuse(check, "too_big", "maximum", "Must be at most %.15g", json_number_value(most));
+		return refuse(check, "too_big", "maximum", "Must be at most %.15g",
+			      json_number_value(most));
 	return 0;
 }
 
@@ -234,19 +258,21 @@ static int check_value(const struct check *check)
 	const char *type = json_string_value(json_object_get(check->schema, "type"));
 
 	if (!check->value || !is_of_type(check->value, type))
-		return refuse(check, "invalid_type", "type", "Invalid input: expected %s, received %s", expected_name(type),
+		return refuse(check, "invalid_type", "type",
+			      "Invalid input: expected %s, received %s", expected_name(type),
 			      schema_type_name(check->value));
 	if (json_is_string(check->value))
 		return check_string(check);
 	return json_is_number(check->value) ? check_number(check) : 0;
 }
 
-int schema_validate(const json_t *parameters, const json_t *input, json_t *issues, json_t *values, struct error *err)
+int schema_validate(const json_t *parameters, const json_t *input, json_t *issues, json_t *values,
+		    struct error *err)
 {
 	const char *field;
 	json_t *schema;
 
-	json_object_foreach((json_t *)parameters, field, schema) {
+	json_object_foreach ((json_t *)parameters, field, schema) {
 		struct check check = {field, schema, json_object_get(input, field), issues};
 
 		if (!check.value)
@@ -254,7 +280,8 @@ int schema_validate(const json_t *parameters, const json_t *input, json_t *issue
 
 		int found = check_value(&check);
 
-		if (found < 0 || (found == 0 && json_object_set(values, field, (json_t *)check.value) < 0))
+		if (found < 0 ||
+		    (found == 0 && json_object_set(values, field, (json_t *)check.value) < 0))
 			return error_set(err, 500, "out_of_memory", "no memory for the request");
 	}
 	return 0;

@@ -16,10 +16,12 @@ MUST_USE int schema_check(const json_t *parameters, struct error *err);
 
 /* Validates input's fields by parameters. Appends an issue {"code","path":[field],"message"} to issues for every wrong field (codes invalid_type,
    too_small, too_big, invalid_value), and sets every good one in values, defaults filled in. 0, or -1 with *err when memory is out. */
-MUST_USE int schema_validate(const json_t *parameters, const json_t *input, json_t *issues, json_t *values, struct error *err);
+MUST_USE int schema_validate(const json_t *parameters, const json_t *input, json_t *issues,
+			     json_t *values, struct error *err);
 
 /* Appends one issue. field may be NULL: the input as a whole. 0, or -1 when memory is out. */
-MUST_USE int schema_add_issue(json_t *issues, const char *code, const char *field, const char *message);
+MUST_USE int schema_add_issue(json_t *issues, const char *code, const char *field,
+			      const char *message);
 
 /* JavaScript's name for a value's type, as clients know it from their own messages; "undefined" for NULL. */
 const char *schema_type_name(const json_t *value);

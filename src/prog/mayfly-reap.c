@@ -16,7 +16,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define PROGRAM "mayfly-reap"
+#define PROGRAM           "mayfly-reap"
 #define FOLDERS_MAX_BYTES (1024 * ENGINE_FOLDER_BYTES) /* what is more waits for the next run */
 
 static void collect_expired(void *context, const char *folder, bool is_expired)
@@ -37,10 +37,12 @@ static int reap_containers(const struct config *config, struct error *err)
 	if (engine_open(config, &engine, err) < 0)
 		return -1;
 
-	int listed = engine_list(&engine, deadline_in(ENGINE_CALL_DEADLINE_MS), collect_expired, &folders, err);
+	int listed = engine_list(&engine, deadline_in(ENGINE_CALL_DEADLINE_MS), collect_expired,
+				 &folders, err);
 
 	for (size_t at = 0; listed == 0 && at < folders.len; at += strlen(folders.data + at) + 1) {
-		listed = engine_remove(&engine, folders.data + at, deadline_in(ENGINE_CALL_DEADLINE_MS), err);
+		listed = engine_remove(&engine, folders.data + at,
+				       deadline_in(ENGINE_CALL_DEADLINE_MS), err);
 		removed += listed == 0;
 	}
 	engine_close(&engine);

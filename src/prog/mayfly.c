@@ -44,9 +44,11 @@ static void write_log(const struct call *call, int64_t started_us)
 
 	log_begin(&line, LOG_LEVEL_INFO, PROGRAM);
 	if (request->head_len) {
-		(void)snprintf(text, sizeof(text), "%.*s", (int)request->method_text.len, request->method_text.data);
+		(void)snprintf(text, sizeof(text), "%.*s", (int)request->method_text.len,
+			       request->method_text.data);
 		log_text(&line, "method", text);
-		(void)snprintf(text, sizeof(text), "%.*s", (int)request->path.len, request->path.data);
+		(void)snprintf(text, sizeof(text), "%.*s", (int)request->path.len,
+			       request->path.data);
 		log_text(&line, "path", text);
 	}
 	log_number(&line, "status", call->status);
@@ -63,18 +65,21 @@ static int serve(int fd, int64_t started_us)
 {
 	struct http_connection connection = http_connection_new(fd);
 	struct config config;
-	struct call call = {.config = &config, .connection = &connection, .engine.fd = -1, .slot = -1};
+	struct call call = {
+		.config = &config, .connection = &connection, .engine.fd = -1, .slot = -1};
 	struct error err;
 	int configured = config_read(&config, &err);
 
-	if (configured == 0 && http_read_head(&connection, deadline_in(HTTP_HEAD_DEADLINE_MS), &err) == 0) {
+	if (configured == 0 &&
+	    http_read_head(&connection, deadline_in(HTTP_HEAD_DEADLINE_MS), &err) == 0) {
 		api_serve(&call);
 	} else {
 		call_refuse(&call, &err);
 		if (call.status)
 			http_linger(fd);
 	}
-	if (call.status || connection.request.head_len) /* a peer that connects and goes is no request */
+	if (call.status ||
+	    connection.request.head_len) /* a peer that connects and goes is no request */
 		write_log(&call, started_us);
 	http_connection_free(&connection);
 	return configured < 0 ? EX_CONFIG : EX_OK;
@@ -87,7 +92,9 @@ int main(int argc, char **argv)
 
 	(void)argv;
 	if (argc != 1 || http_accepted(&fd) < 0) {
-		dprintf(STDERR_FILENO, "usage: " PROGRAM ", without arguments and with a connection on fd 0 or passed by LISTEN_FDS\n");
+		dprintf(STDERR_FILENO,
+			"usage: " PROGRAM
+			", without arguments and with a connection on fd 0 or passed by LISTEN_FDS\n");
 		return EX_USAGE;
 	}
 	signal(SIGPIPE, SIG_IGN);
