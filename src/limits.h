@@ -14,133 +14,142 @@
 #elif !defined(MAYFLY_LIMITS_H)
 #define MAYFLY_LIMITS_H
 
-#define KIB 1024ULL
-#define MIB (1024ULL * 1024ULL)
+#define KIB                             1024ULL
+#define MIB                             (1024ULL * 1024ULL)
 
 /* --- HTTP: one request a connection ------------------------------------------------------------
  */
-#define HTTP_HEAD_MAX_BYTES            (16 * KIB) /* request line and fields together, else 431 */
-#define HTTP_REQUEST_LINE_MAX_BYTES    (8 * KIB)  /* longer: 414 */
-#define HTTP_METHOD_MAX_BYTES 32               /* longer: 501 */
-#define HTTP_FIELD_MAX_COUNT           64         /* more: 431 */
-#define HTTP_CONTENT_LENGTH_MAX_BYTES (1ULL << 53) /* a length or a chunk above it: 400 */
-#define HTTP_CHUNK_SIZE_MAX_DIGITS 16          /* leading zeros count; more: 400 */
-#define HTTP_CHUNK_EXTENSION_MAX_BYTES 256        /* of one chunk-size line; more: 400 */
-#define HTTP_CHUNK_EXTENSIONS_MAX_BYTES (4 * KIB) /* of all chunks together; more: 400 */
-#define HTTP_BODY_MAX_BYTES            MIB        /* JSON routes, else 413 */
-#define HTTP_BODY_FILES_MAX_BYTES      (32 * MIB) /* tools that take files */
-#define HTTP_HEAD_DEADLINE_MS          10000      /* from accept to a whole head, else 408 */
-#define HTTP_BODY_DEADLINE_MS          30000      /* from the head's end to the body's, else 408 */
-#define HTTP_WRITE_DEADLINE_MS         30000 /* for a whole reply to be taken, else we hang up */
-#define HTTP_LINGER_DEADLINE_MS        2000  /* draining after an early refusal */
-#define HTTP_LINGER_MAX_BYTES          (64 * MIB) /* drained at most */
-#define HTTP_HEAD_READ_BYTES (4 * KIB)         /* asked for at once while reading a head */
-#define HTTP_BODY_READ_BYTES (64 * KIB)        /* of a body; memory grows by no more before bytes arrive */
-#define HTTP_REPLY_HEAD_MAX_BYTES      (8 * KIB)
-#define HTTP_AUTHORITY_MAX_BYTES 262           /* a DNS name, a colon and a port; longer: 400 */
-#define URI_PATH_MAX_BYTES             4096 /* decoded */
-#define HTTP_HANDOVER_MAX_BYTES (128 * KIB)  /* what mayfly may have read before it hands over */
+#define HTTP_HEAD_MAX_BYTES             (16 * KIB) /* request line and fields together, else 431 */
+#define HTTP_REQUEST_LINE_MAX_BYTES     (8 * KIB)  /* longer: 414 */
+#define HTTP_METHOD_MAX_BYTES           32         /* longer: 501 */
+#define HTTP_FIELD_MAX_COUNT            64         /* more: 431 */
+#define HTTP_CONTENT_LENGTH_MAX_BYTES   (1ULL << 53) /* a length or a chunk above it: 400 */
+#define HTTP_CHUNK_SIZE_MAX_DIGITS      16           /* leading zeros count; more: 400 */
+#define HTTP_CHUNK_EXTENSION_MAX_BYTES  256          /* of one chunk-size line; more: 400 */
+#define HTTP_CHUNK_EXTENSIONS_MAX_BYTES (4 * KIB)    /* of all chunks together; more: 400 */
+#define HTTP_BODY_MAX_BYTES             MIB          /* JSON routes, else 413 */
+#define HTTP_BODY_FILES_MAX_BYTES       (32 * MIB)   /* tools that take files */
+#define HTTP_HEAD_DEADLINE_MS           10000        /* from accept to a whole head, else 408 */
+#define HTTP_BODY_DEADLINE_MS           30000 /* from the head's end to the body's, else 408 */
+#define HTTP_WRITE_DEADLINE_MS          30000 /* for a whole reply to be taken, else we hang up */
+#define HTTP_LINGER_DEADLINE_MS         2000  /* draining after an early refusal */
+#define HTTP_LINGER_MAX_BYTES           (64 * MIB) /* drained at most */
+#define HTTP_HEAD_READ_BYTES            (4 * KIB)  /* asked for at once while reading a head */
+#define HTTP_BODY_READ_BYTES            (64 * KIB) /* of a body; memory grows by no more before bytes arrive */
+#define HTTP_REPLY_HEAD_MAX_BYTES       (8 * KIB)
+#define HTTP_AUTHORITY_MAX_BYTES        262  /* a DNS name, a colon and a port; longer: 400 */
+#define URI_PATH_MAX_BYTES              4096 /* decoded */
+#define HTTP_HANDOVER_MAX_BYTES         (128 * KIB) /* what mayfly may have read before it hands over */
 
 /* --- Family A requests (contract, section A) ----------------------------------------------------
  */
-#define SESSION_ID_MAX_BYTES   128
-#define TIMEOUT_DEFAULT_S      30
-#define TIMEOUT_MIN_S          1
-#define TIMEOUT_MAX_S          900
-#define REPLY_STREAM_MAX_BYTES (10 * KIB) /* stdout, stderr in a /tools/execute reply */
-#define REPLY_OUTPUT_MAX_BYTES MIB        /* output in a /run reply */
-#define JOB_ID_LENGTH          6
-#define JSON_DEPTH_MAX         64 /* nested arrays and objects in a request */
+#define SESSION_ID_MAX_BYTES            128
+#define TIMEOUT_DEFAULT_S               30
+#define TIMEOUT_MIN_S                   1
+#define TIMEOUT_MAX_S                   900
+#define REPLY_STREAM_MAX_BYTES          (10 * KIB) /* stdout, stderr in a /tools/execute reply */
+#define REPLY_OUTPUT_MAX_BYTES          MIB        /* output in a /run reply */
+#define JOB_ID_LENGTH                   6
+#define JSON_DEPTH_MAX                  64         /* nested arrays and objects in a request */
 
 /* --- A job --------------------------------------------------------------------------------------
  */
-#define JOB_STREAM_MAX_BYTES    (10 * MIB)  /* each of stdout and stderr; MAYFLY_STREAM_MB */
-#define JOB_GRACE_MS            5000        /* beyond a job's own deadline, for collecting */
-#define JOB_ARTIFACT_MAX_COUNT  256         /* MAYFLY_ARTIFACT_FILES */
-#define JOB_ARTIFACT_MAX_BYTES  (32 * MIB)  /* one file; MAYFLY_ARTIFACT_FILE_MB */
-#define JOB_ARTIFACTS_MAX_BYTES (100 * MIB) /* all files together; MAYFLY_ARTIFACT_TOTAL_MB */
-#define JOB_ARTIFACT_DEPTH_MAX  16          /* folders below the working directory */
-#define JOB_ARTIFACT_SCAN_MAX   10000       /* directory entries looked at */
-#define JOB_PATH_MAX_BYTES      1024        /* relative path of an input or artifact */
-#define JOB_NAME_MAX_BYTES      255         /* one component */
-#define JOB_INPUT_MAX_COUNT     256
-#define JOB_ARGV_MAX_COUNT      128
-#define JOB_ENV_MAX_COUNT       128
+#define JOB_STREAM_MAX_BYTES            (10 * MIB) /* each of stdout and stderr; MAYFLY_STREAM_MB */
+#define JOB_GRACE_MS                    5000       /* beyond a job's own deadline, for collecting */
+#define JOB_ARTIFACT_MAX_COUNT          256        /* MAYFLY_ARTIFACT_FILES */
+#define JOB_ARTIFACT_MAX_BYTES          (32 * MIB) /* one file; MAYFLY_ARTIFACT_FILE_MB */
+#define JOB_ARTIFACTS_MAX_BYTES         (100 * MIB) /* all files together; MAYFLY_ARTIFACT_TOTAL_MB */
+#define JOB_ARTIFACT_DEPTH_MAX          16          /* folders below the working directory */
+#define JOB_ARTIFACT_SCAN_MAX           10000       /* directory entries looked at */
+#define JOB_PATH_MAX_BYTES              1024        /* relative path of an input or artifact */
+#define JOB_NAME_MAX_BYTES              255         /* one component */
+#define JOB_INPUT_MAX_COUNT             256
+#define JOB_ARGV_MAX_COUNT              128
+#define JOB_ENV_MAX_COUNT               128
 
 /* --- mayfly-init ---------------------------------------------------------------------------------- */
-#define INIT_LIFETIME_MAX_S (7 * 24 * 3600)    /* its own deadline, its only argument */
-#define INIT_CLOCK_MAX_MS INT32_MAX            /* wall_ms, cpu_ms of a job */
-#define INIT_REAP_DEADLINE_MS 2000             /* for killed processes to be gone */
-#define JOB_STDIN_MAX_BYTES (32 * MIB)         /* spooled, charged to the job's memory */
-#define JOB_SKIPPED_MAX_COUNT 256              /* things named as not collected */
-#define COLLECT_NAMES_MAX_BYTES (512 * KIB)    /* names of all folders on one way down */
-#define CPU_CHECK_MIN_MS 10                    /* between two looks at a CPU budget */
-#define PUMP_EAGER_FRAMES 1000                 /* output frames before crumbs are gathered */
-#define PUMP_CRUMB_BYTES (4 * KIB)             /* a read of less is a crumb */
-#define PUMP_REST_MS 5                         /* then nothing is read for so long */
+#define INIT_LIFETIME_MAX_S             (7 * 24 * 3600) /* its own deadline, its only argument */
+#define INIT_CLOCK_MAX_MS               INT32_MAX       /* wall_ms, cpu_ms of a job */
+#define INIT_REAP_DEADLINE_MS           2000            /* for killed processes to be gone */
+#define JOB_STDIN_MAX_BYTES             (32 * MIB)      /* spooled, charged to the job's memory */
+#define JOB_SKIPPED_MAX_COUNT           256             /* things named as not collected */
+#define COLLECT_NAMES_MAX_BYTES         (512 * KIB)     /* names of all folders on one way down */
+#define CPU_CHECK_MIN_MS                10              /* between two looks at a CPU budget */
+#define PUMP_EAGER_FRAMES               1000      /* output frames before crumbs are gathered */
+#define PUMP_CRUMB_BYTES                (4 * KIB) /* a read of less is a crumb */
+#define PUMP_REST_MS                    5         /* then nothing is read for so long */
 
 /* --- Control socket frames (base/frame.h) -------------------------------------------------------
  */
-#define FRAME_HEADER_BYTES      5
-#define FRAME_DATA_MAX_BYTES    (64 * KIB)  /* streams and file contents go in pieces */
-#define FRAME_JOB_MAX_BYTES     (256 * KIB) /* argv, env, limits */
-#define FRAME_DISPLAY_MAX_BYTES (4 * MIB)
-#define FRAME_EXIT_MAX_BYTES    KIB
-#define FRAME_ENGINE_MAX_BYTES  (64 * KIB) /* engine verbs and their answers */
-#define FRAME_FIELD_MAX_COUNT   512
+#define FRAME_HEADER_BYTES              5
+#define FRAME_DATA_MAX_BYTES            (64 * KIB)  /* streams and file contents go in pieces */
+#define FRAME_JOB_MAX_BYTES             (256 * KIB) /* argv, env, limits */
+#define FRAME_DISPLAY_MAX_BYTES         (4 * MIB)
+#define FRAME_EXIT_MAX_BYTES            KIB
+#define FRAME_ENGINE_MAX_BYTES          (64 * KIB) /* engine verbs and their answers */
+#define FRAME_FIELD_MAX_COUNT           512
 
 /* --- Containers: the defaults an operator may change, per template -------------------------------
  */
-#define DEFAULT_MEMORY_MB    512  /* MAYFLY_MEMORY_MB; swap is set equal to it */
-#define DEFAULT_PIDS         128  /* MAYFLY_PIDS */
-#define DEFAULT_CPU_PERCENT  50   /* MAYFLY_CPU_PERCENT; 100 is one CPU */
-#define DEFAULT_WORKSPACE_MB 128  /* MAYFLY_WORKSPACE_MB, charged to memory */
-#define DEFAULT_TMP_MB       100  /* MAYFLY_TMP_MB, charged to memory */
-#define DEFAULT_SHM_MB       64   /* MAYFLY_SHM_MB, charged to memory */
-#define DEFAULT_NOFILE       1024 /* MAYFLY_NOFILE */
-#define DEFAULT_NPROC        4096 /* MAYFLY_NPROC; per uid across all containers, so well above pids */
-#define DEFAULT_FSIZE_MB     128 /* MAYFLY_FSIZE_MB, the largest file a program may write */
-#define SMALL_TMPFS_BYTES    MIB /* /run and /var/tmp: present, useless for storing */
-#define MEMORY_MIN_MB        16
-#define MEMORY_MAX_MB        (1024 * 1024)
-#define PIDS_MIN             4
-#define PIDS_MAX             32768
-#define CPU_PERCENT_MAX      102400
-#define TMPFS_MAX_MB         (1024 * 1024)
-#define RUNNER_ID            10001 /* uid and gid of a job, where a template names none */
-#define RUNNER_ID_MAX        65533 /* what fits a user namespace of the usual size */
-#define NOFILE_MIN           16
-#define NOFILE_MAX           1048576
-#define NPROC_MIN            4
-#define NPROC_MAX            1048576
-#define TEMPLATE_TEXT_BYTES  256 /* an image's name, a description; with its NUL */
+#define DEFAULT_MEMORY_MB               512  /* MAYFLY_MEMORY_MB; swap is set equal to it */
+#define DEFAULT_PIDS                    128  /* MAYFLY_PIDS */
+#define DEFAULT_CPU_PERCENT             50   /* MAYFLY_CPU_PERCENT; 100 is one CPU */
+#define DEFAULT_WORKSPACE_MB            128  /* MAYFLY_WORKSPACE_MB, charged to memory */
+#define DEFAULT_TMP_MB                  100  /* MAYFLY_TMP_MB, charged to memory */
+#define DEFAULT_SHM_MB                  64   /* MAYFLY_SHM_MB, charged to memory */
+#define DEFAULT_NOFILE                  1024 /* MAYFLY_NOFILE */
+#define DEFAULT_NPROC                   4096 /* MAYFLY_NPROC; per uid across all containers, so well above pids */
+#define DEFAULT_FSIZE_MB                128 /* MAYFLY_FSIZE_MB, the largest file a program may write */
+#define SMALL_TMPFS_BYTES               MIB /* /run and /var/tmp: present, useless for storing */
+#define MEMORY_MIN_MB                   16
+#define MEMORY_MAX_MB                   (1024 * 1024)
+#define PIDS_MIN                        4
+#define PIDS_MAX                        32768
+#define CPU_PERCENT_MAX                 102400
+#define TMPFS_MAX_MB                    (1024 * 1024)
+#define RUNNER_ID                       10001 /* uid and gid of a job, where a template names none */
+#define RUNNER_ID_MAX                   65533 /* what fits a user namespace of the usual size */
+#define NOFILE_MIN                      16
+#define NOFILE_MAX                      1048576
+#define NPROC_MIN                       4
+#define NPROC_MAX                       1048576
+#define TEMPLATE_TEXT_BYTES             256       /* an image's name, a description; with its NUL */
 
 /* --- Engine -------------------------------------------------------------------------------------
  */
-#define ENGINE_CONNECT_DEADLINE_MS  2000      /* to a Podman socket */
-#define ENGINE_CALL_DEADLINE_MS     20000     /* one API call */
-#define ENGINE_MAKE_DEADLINE_MS     30000     /* create, start and init listening, together */
-#define ENGINE_REPLY_MAX_BYTES      (4 * MIB) /* an API reply's body */
-#define ENGINE_REQUEST_MAX_BYTES    MIB       /* an API request's body; Docker takes the seccomp text */
-#define ENGINE_REMOVE_DEADLINE_MS   15000     /* a container's removal, with every retry */
-#define ENGINE_REMOVE_RETRY_MS      10        /* after the first failure; doubled each time */
-#define ENGINE_REMOVE_RETRY_MAX_MS  500
-#define ENGINE_EXIT_GRACE_MS        200       /* for init to end by itself before it is killed */
-#define ENGINE_DEATH_CHECK_MS       250       /* between looks at a container that does not listen yet */
-#define ENGINE_IDLE_DEADLINE_MS     60000     /* a connection that owns no container and says nothing */
-#define ENGINE_MESSAGE_BYTES        256       /* of what an engine says that is passed on; with its NUL */
-#define CONTROL_CONNECT_DEADLINE_MS 2000
-#define CONTAINER_START_ALLOWANCE_S 30 /* added to a job's time-out for a container's deadline */
+#define ENGINE_CONNECT_DEADLINE_MS      2000      /* to a Podman socket */
+#define ENGINE_CALL_DEADLINE_MS         20000     /* one API call */
+#define ENGINE_MAKE_DEADLINE_MS         30000     /* create, start and init listening, together */
+#define ENGINE_REPLY_MAX_BYTES          (4 * MIB) /* an API reply's body */
+#define ENGINE_REQUEST_MAX_BYTES        MIB /* an API request's body; Docker takes the seccomp text */
+#define ENGINE_REMOVE_DEADLINE_MS       15000 /* a container's removal, with every retry */
+#define ENGINE_REMOVE_RETRY_MS          10    /* after the first failure; doubled each time */
+#define ENGINE_REMOVE_RETRY_MAX_MS      500
+#define ENGINE_EXIT_GRACE_MS            200 /* for init to end by itself before it is killed */
+#define ENGINE_DEATH_CHECK_MS           250 /* between looks at a container that does not listen yet */
+#define ENGINE_IDLE_DEADLINE_MS         60000 /* a connection that owns no container and says nothing */
+#define ENGINE_MESSAGE_BYTES            256 /* of what an engine says that is passed on; with its NUL */
+#define CONTROL_CONNECT_DEADLINE_MS     2000
+#define CONTAINER_START_ALLOWANCE_S     30 /* added to a job's time-out for a container's deadline */
 
 /* --- Admission and housekeeping ------------------------------------------------------------------
  */
-#define SLOT_WAIT_MS            10000 /* MAYFLY_SLOT_WAIT_MS: bounded wait, then 503 */
+#define SLOT_WAIT_MS                    10000 /* MAYFLY_SLOT_WAIT_MS: bounded wait, then 503 */
+#define SPARES_DEFAULT                  2     /* MAYFLY_SPARES, of each kind; 0: none */
+#define SPARES_TOTAL_DEFAULT            8     /* MAYFLY_SPARES_TOTAL, of all kinds */
+#define SPARES_TOTAL_MAX                256
+#define SPARES_MEMORY_DEFAULT_MB        1024 /* MAYFLY_SPARES_MEMORY_MB, what all spares may take */
+#define SPARE_TTL_DEFAULT_S             300  /* MAYFLY_SPARE_TTL_S */
+#define SPARE_TTL_MAX_S                 86400
+#define SPARE_PREPARE_DEADLINE_MS                                                                  \
+	20000 /* for a runtime to boot in a container that has half a CPU */
+#define SPARE_RECORD_MAX_BYTES  4096
 #define SLOT_MAX_COUNT          1024
 #define RETENTION_DEFAULT_DAYS  30          /* ARTIFACT_RETENTION_DAYS; 0 keeps */
 #define INCOMING_MAX_AGE_S      3600        /* a half-written result older than this is swept */
 #define REGISTRY_FILE_MAX_BYTES (256 * KIB) /* one drop-in file */
 #define REGISTRY_NAME_MAX_BYTES 64
-#define REGISTRY_MAX_COUNT 512              /* entries of one kind */
+#define REGISTRY_MAX_COUNT      512 /* entries of one kind */
 #define LOG_LINE_MAX_BYTES      2048
 
 #endif

@@ -6,13 +6,12 @@
 #include "base/confine.h"
 #include "base/fs.h"
 #include "base/secret.h"
+#include "http/accept.h"
 #include "http/access.h"
 #include "job/slots.h"
 #include "limits.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -88,23 +87,6 @@ static int find_route(struct call *call, const struct route **out, struct error 
 			 (int)request->path.len, request->path.data);
 }
 
-/* Writes the address that the client reached us at; "" for a Unix socket. */
-static void local_address(int fd, char out[INET6_ADDRSTRLEN])
-{
-	struct sockaddr_storage address = {0};
-	socklen_t len = sizeof(address);
-
-	out[0] = '\0';
-	if (getsockname(fd, (struct sockaddr *)&address, &len) < 0)
-		return;
-	if (address.ss_family == AF_INET)
-		(void)inet_ntop(AF_INET, &((struct sockaddr_in *)&address)->sin_addr, out,
-				INET6_ADDRSTRLEN);
-	if (address.ss_family == AF_INET6)
-		(void)inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&address)->sin6_addr, out,
-				INET6_ADDRSTRLEN);
-}
-
 /* Only this machine's users reach a loopback address. On any other, whoever runs code shows the key; without one configured nobody may. */
 static int check_may_run(const struct call *call, const char *address, struct error *err)
 {
@@ -114,7 +96,7 @@ static int check_may_run(const struct call *call, const char *address, struct er
 	if (http_is_loopback(slice_of(call->config->bind)) &&
 	    (!*address || http_is_loopback(slice_of(address))))
 		return 0;
-	if (!key)
+	if (!*key)
 		return error_set(
 			err, 403, "no_key_configured",
 			"Reachable from other machines, this service runs nothing without a key: set EXECUTOR_API_KEY");
@@ -125,14 +107,14 @@ static int check_may_run(const struct call *call, const char *address, struct er
 
 static int check_caller(struct call *call, const struct route *route, struct error *err)
 {
-	char address[INET6_ADDRSTRLEN];
+	char address[HTTP_ADDRESS_BYTES];
 	struct http_access access = {
 		.bind = call->config->bind,
 		.public_base_url = call->config->public_base_url,
 		.allowed_hosts = call->config->allowed_hosts,
 	};
 
-	local_address(call->connection->fd, address);
+	http_local_address(call->connection->fd, address);
 	if (*address && !http_is_loopback(slice_of(address)))
 		access.bind = address;
 	if (http_check_host(&access, &call->connection->request, err) < 0 ||

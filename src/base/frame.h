@@ -11,7 +11,8 @@
  *
  * Control socket, down (host to init), in this order: JOB, then any of FILE (followed by its DATA)
  * and STDIN, then GO; CANCEL at any time. Up: STDOUT, STDERR, DISPLAY any times, EXIT once, then
- * FILE (followed by its DATA) and SKIPPED any times, END once.
+ * FILE (followed by its DATA) and SKIPPED any times, END once. A connection may instead make a spare of the container: JOB and
+ * PREPARE down, READY up; the job itself comes over the next connection.
  */
 #ifndef MAYFLY_BASE_FRAME_H
 #define MAYFLY_BASE_FRAME_H
@@ -27,10 +28,11 @@
 
 enum frame_type {
 	/* down */
-	FRAME_JOB = 'J',    /* fields, see job/control.h */
-	FRAME_STDIN = 'I',  /* bytes of standard input, in order */
-	FRAME_GO = 'G',     /* empty: start the program */
-	FRAME_CANCEL = 'C', /* empty: end the program now; EXIT and END still follow */
+	FRAME_JOB = 'J',     /* fields, see job/control.h */
+	FRAME_STDIN = 'I',   /* bytes of standard input, in order */
+	FRAME_PREPARE = 'B', /* fields, see job/control.h: this becomes a spare */
+	FRAME_GO = 'G',      /* empty: start the program */
+	FRAME_CANCEL = 'C',  /* empty: end the program now; EXIT and END still follow */
 	/* both ways */
 	FRAME_FILE = 'F', /* relative path, no NUL; a new empty regular file */
 	FRAME_DATA = 'D', /* bytes appended to the file named last */
@@ -39,7 +41,8 @@ enum frame_type {
 	FRAME_STDERR = 'E',
 	FRAME_DISPLAY = 'P', /* fields "type=…", "name=…", then content after the first empty field;
 				a rich output */
-	FRAME_EXIT = 'X', /* fields, see job/control.h */
+	FRAME_READY = 'Y', /* fields, see job/control.h: the spare is prepared */
+	FRAME_EXIT = 'X',  /* fields, see job/control.h */
 	FRAME_SKIPPED =
 		'S', /* relative path of something not collected: a link, a device, past a cap */
 	FRAME_END = 'Z', /* empty: nothing follows */

@@ -22,13 +22,16 @@ int http_accepted(int *fd)
 {
 	bool is_passed =
 		variable_is("LISTEN_PID", (uint64_t)getpid()) && variable_is("LISTEN_FDS", 1);
-	int candidate = is_passed ? LISTEN_FD_FIRST : STDIN_FILENO, type;
-	socklen_t len = sizeof(type);
+	int candidate = is_passed ? LISTEN_FD_FIRST : STDIN_FILENO, type, listens;
+	socklen_t len = sizeof(int);
 
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
 	if (getsockopt(candidate, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_STREAM)
+		return -1;
+	/* a socket that still listens: the unit says Accept=no */
+	if (getsockopt(candidate, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0 || listens)
 		return -1;
 	*fd = candidate;
 	return 0;

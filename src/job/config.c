@@ -1,12 +1,16 @@
 #include "job/config.h"
 
+#include "base/cleanup.h"
 #include "base/num.h"
 #include "limits.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define PODMAN_IMAGES "/containers/storage/overlay-images/images.json"
 
 /* The value of a variable; an empty one counts as unset. */
 static const char *variable(const char *name)
@@ -40,6 +44,13 @@ static const struct {
 	 offsetof(struct config, artifacts_bytes)},
 	{"MAX_CONCURRENT_RUNS", 1, SLOT_MAX_COUNT, 0, 1, offsetof(struct config, slots)},
 	{"MAYFLY_SLOT_WAIT_MS", 0, 600000, SLOT_WAIT_MS, 1, offsetof(struct config, slot_wait_ms)},
+	{"MAYFLY_SPARES", 0, SPARES_TOTAL_MAX, SPARES_DEFAULT, 1, offsetof(struct config, spares)},
+	{"MAYFLY_SPARES_TOTAL", 0, SPARES_TOTAL_MAX, SPARES_TOTAL_DEFAULT, 1,
+	 offsetof(struct config, spares_total)},
+	{"MAYFLY_SPARES_MEMORY_MB", 0, MEMORY_MAX_MB, SPARES_MEMORY_DEFAULT_MB, MIB,
+	 offsetof(struct config, spares_memory_bytes)},
+	{"MAYFLY_SPARE_TTL_S", 1, SPARE_TTL_MAX_S, SPARE_TTL_DEFAULT_S, 1,
+	 offsetof(struct config, spare_ttl_s)},
 	{"ARTIFACT_RETENTION_DAYS", 0, 36500, RETENTION_DEFAULT_DAYS, 1,
 	 offsetof(struct config, retention_days)},
 };
@@ -65,10 +76,16 @@ static int read_numbers(struct config *config, struct error *err)
 	return 0;
 }
 
-static int set_path(char out[PATH_MAX], struct error *err, const char *name, const char *first,
-		    const char *second)
+/* A path: the variable's, else what lies beneath a folder of the session's; "" when there is no such folder. */
+static int read_path(const char *name, const char *folder, const char *beneath, char out[PATH_MAX],
+		     struct error *err)
 {
-	int len = snprintf(out, PATH_MAX, "%s%s", first, second);
+	const char *given = variable(name);
+	int len = snprintf(out, PATH_MAX, "%s%s",
+			   given    ? given
+			   : folder ? folder
+				    : "",
+			   given || !folder ? "" : beneath);
 
 	if (len < 0 || len >= PATH_MAX || (len > 0 && out[0] != '/'))
 		return error_set(err, 500, "bad_configuration",
@@ -91,55 +108,71 @@ static int read_flag(const char *name, bool *out, struct error *err)
 	return 0;
 }
 
-/* Where state lives: an explicit variable, or a folder under one that the session gives us. */
 static int read_places(struct config *config, struct error *err)
 {
-	const char *home = variable_or("HOME", geteuid() == 0 ? "/root" : NULL);
-	const char *storage = variable("AA_STORAGE_PATH");
-	const char *run = variable("MAYFLY_RUN_DIR");
-	const char *runtime = geteuid() == 0 ? "/run" : variable("XDG_RUNTIME_DIR");
-	const char *personal = variable("MAYFLY_CONFIG_DIR");
+	bool is_root = geteuid() == 0;
+	const char *home = variable_or("HOME", is_root ? "/root" : NULL);
+	const char *runtime = is_root ? "/run" : variable("XDG_RUNTIME_DIR");
 
-	if (!storage && !home)
+	if (read_path("AA_STORAGE_PATH", home, "/.aa-storage", config->storage, err) < 0 ||
+	    read_path("MAYFLY_RUN_DIR", runtime, "/mayfly", config->run, err) < 0 ||
+	    read_path("MAYFLY_IMAGE_STAMP", is_root ? "/var/lib" : home,
+		      is_root ? PODMAN_IMAGES : "/.local/share" PODMAN_IMAGES, config->image_stamp,
+		      err) < 0 ||
+	    read_path("MAYFLY_CONFIG_DIR", home, "/.config/mayfly", config->registry[0], err) < 0 ||
+	    read_path("MAYFLY_DATA_DIR", "/usr/share", "/mayfly", config->registry[2], err) < 0)
+		return -1;
+	(void)snprintf(config->registry[1], PATH_MAX, "/etc/mayfly");
+	if (!*config->storage)
 		return error_set(err, 500, "bad_configuration",
 				 "set AA_STORAGE_PATH (HOME is not set either)");
-	if (!run && !runtime)
+	if (!*config->run)
 		return error_set(err, 500, "bad_configuration",
 				 "set MAYFLY_RUN_DIR (XDG_RUNTIME_DIR is not set either)");
-	if (set_path(config->storage, err, "AA_STORAGE_PATH", storage ? storage : home,
-		     storage ? "" : "/.aa-storage") < 0 ||
-	    set_path(config->run, err, "MAYFLY_RUN_DIR", run ? run : runtime,
-		     run ? "" : "/mayfly") < 0 ||
-	    set_path(config->registry[0], err, "MAYFLY_CONFIG_DIR",
-		     personal ? personal
-		     : home   ? home
-			      : "",
-		     personal ? ""
-		     : home   ? "/.config/mayfly"
-			      : "") < 0 ||
-	    set_path(config->registry[1], err, "", "/etc/mayfly", "") < 0 ||
-	    set_path(config->registry[2], err, "MAYFLY_DATA_DIR",
-		     variable_or("MAYFLY_DATA_DIR", "/usr/share/mayfly"), "") < 0)
-		return -1;
 	return 0;
 }
 
+/* The folder of this program, unless a variable says another. */
 static int read_libexec(struct config *config, struct error *err)
 {
-	const char *given = variable("MAYFLY_LIBEXEC_DIR");
-	char self[PATH_MAX];
-
-	if (given)
-		return set_path(config->libexec, err, "MAYFLY_LIBEXEC_DIR", given, "");
-
+	char self[PATH_MAX] = "";
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
-	if (len <= 0)
-		return error_set_errno(err, 500, "bad_configuration",
-				       "set MAYFLY_LIBEXEC_DIR: /proc/self/exe cannot be read");
-	self[len] = '\0';
-	*strrchr(self, '/') = '\0';
-	return set_path(config->libexec, err, "MAYFLY_LIBEXEC_DIR", self, "");
+	if (len > 0)
+		*strrchr(self, '/') = '\0';
+	if (read_path("MAYFLY_LIBEXEC_DIR", self, "", config->libexec, err) < 0)
+		return -1;
+	return *config->libexec
+		       ? 0
+		       : error_set(err, 500, "bad_configuration",
+				   "set MAYFLY_LIBEXEC_DIR: /proc/self/exe cannot be read");
+}
+
+/* A secret's variable, else its credential, without the newline that editors add. */
+static int read_secret(const char *name, char out[CONFIG_SECRET_BYTES], struct error *err)
+{
+	const char *value = variable(name), *folder = variable("CREDENTIALS_DIRECTORY");
+	char path[PATH_MAX];
+	ssize_t len = 0;
+
+	out[0] = '\0';
+	if (value) {
+		len = snprintf(out, CONFIG_SECRET_BYTES, "%s", value);
+	} else if (folder) {
+		(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+
+		_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0)
+			return 0; /* none was given */
+		len = read(fd, out, CONFIG_SECRET_BYTES);
+	}
+	if (len < 0 || len >= CONFIG_SECRET_BYTES)
+		return error_set(err, 500, "bad_configuration", "%s must have less than %d bytes",
+				 name, CONFIG_SECRET_BYTES);
+	out[len] = '\0';
+	out[strcspn(out, "\r\n")] = '\0';
+	return 0;
 }
 
 static int read_instance(struct config *config, struct error *err)
@@ -160,11 +193,11 @@ int config_read(struct config *out, struct error *err)
 		.bind = variable_or("BIND", "127.0.0.1"),
 		.public_base_url = variable("PUBLIC_BASE_URL"),
 		.allowed_hosts = variable("ALLOWED_HOSTS"),
-		.executor_api_key = variable("EXECUTOR_API_KEY"),
 	};
 
 	if (read_numbers(&config, err) < 0 || read_flag("DEBUG_UI", &config.debug_ui, err) < 0 ||
 	    read_places(&config, err) < 0 || read_libexec(&config, err) < 0 ||
+	    read_secret("EXECUTOR_API_KEY", config.executor_api_key, err) < 0 ||
 	    read_instance(&config, err) < 0)
 		return -1;
 	if (config.slots == 0) {

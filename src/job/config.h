@@ -1,6 +1,7 @@
 /*
  * The one configuration: environment variables, read once, validated, with defaults from limits.h.
- * Under systemd they come from /etc/mayfly/mayfly.conf (EnvironmentFile=).
+ * Under systemd they come from /etc/mayfly/mayfly.conf (EnvironmentFile=), secrets better from LoadCredential=: a file
+ * $CREDENTIALS_DIRECTORY/NAME stands in for the variable NAME (systemd.exec(5), "Credentials").
  */
 #ifndef MAYFLY_JOB_CONFIG_H
 #define MAYFLY_JOB_CONFIG_H
@@ -12,15 +13,16 @@
 #include <stdint.h>
 
 #define CONFIG_REGISTRY_DIRS 3
+#define CONFIG_SECRET_BYTES  1024 /* of one secret, with its NUL */
 
 struct config {
-	const char *bind;             /* BIND, 127.0.0.1 */
-	uint64_t port;                /* PORT or EXECUTOR_PORT, 8080 */
-	const char *public_base_url;  /* PUBLIC_BASE_URL or NULL */
-	const char *allowed_hosts;    /* ALLOWED_HOSTS or NULL */
-	bool debug_ui;                /* DEBUG_UI=true|1 */
-	const char *executor_api_key; /* EXECUTOR_API_KEY or NULL */
-	char storage[PATH_MAX];       /* AA_STORAGE_PATH, ~/.aa-storage */
+	const char *bind;                           /* BIND, 127.0.0.1 */
+	uint64_t port;                              /* PORT or EXECUTOR_PORT, 8080 */
+	const char *public_base_url;                /* PUBLIC_BASE_URL or NULL */
+	const char *allowed_hosts;                  /* ALLOWED_HOSTS or NULL */
+	bool debug_ui;                              /* DEBUG_UI=true|1 */
+	char executor_api_key[CONFIG_SECRET_BYTES]; /* EXECUTOR_API_KEY; "" when there is none */
+	char storage[PATH_MAX];                     /* AA_STORAGE_PATH, ~/.aa-storage */
 	char run[PATH_MAX]; /* MAYFLY_RUN_DIR; /run/mayfly for root, $XDG_RUNTIME_DIR/mayfly */
 	const char
 		*instance; /* MAYFLY_INSTANCE, "mayfly": labels our containers; [a-z0-9-]{1,32} */
@@ -32,7 +34,10 @@ struct config {
 	uint64_t stream_bytes;  /* MAYFLY_STREAM_MB */
 	uint64_t artifact_count, artifact_bytes, artifacts_bytes;
 	uint64_t slots; /* MAX_CONCURRENT_RUNS; by default twice the number of CPUs, at least 4 */
-	uint64_t slot_wait_ms;   /* MAYFLY_SLOT_WAIT_MS */
+	uint64_t slot_wait_ms;                                           /* MAYFLY_SLOT_WAIT_MS */
+	uint64_t spares, spares_total, spares_memory_bytes, spare_ttl_s; /* MAYFLY_SPARES… */
+	char image_stamp
+		[PATH_MAX]; /* MAYFLY_IMAGE_STAMP: a file that changes whenever images do; by default Podman's own list of them */
 	uint64_t retention_days; /* ARTIFACT_RETENTION_DAYS; 0 keeps */
 };
 

@@ -12,6 +12,16 @@
  *   artifact_count= artifact_bytes= artifacts_bytes=
  *                        caps of what is collected; count 0: nothing is
  *
+ * PREPARE, after JOB: the job's runtime is started ahead and waits before its script.
+ *   idle_s=…             init ends when no job has come after this long
+ *   env=NAME=value       added to the environment that the runtime starts with, to make it wait (worker/kernels);
+ *                        none: nothing is started ahead
+ * READY: it waits, or there is nothing to wait for.
+ *   memory_bytes=…       what the container takes now
+ *   kernel=0|1           a runtime waits
+ * The next connection's JOB is run by the waiting runtime when its argv, env and cwd are those it was started with and it
+ * has no standard input; else by a fresh one.
+ *
  * EXIT:
  *   reason=exited|signaled|timeout|cpu|oom|cancelled|not_started
  *   code=… signal=…      as wait(2) says

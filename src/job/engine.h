@@ -29,6 +29,11 @@ MUST_USE int engine_open(const struct config *config, struct engine *out, struct
 MUST_USE int engine_make(struct engine *engine, const char *template, uint64_t lifetime_s,
 			 deadline_ms deadline, char folder[ENGINE_FOLDER_BYTES], struct error *err);
 
+/* The same, but the container belongs to nobody: it stays when the connection goes. */
+MUST_USE int engine_make_spare(struct engine *engine, const char *template, uint64_t lifetime_s,
+			       deadline_ms deadline, char folder[ENGINE_FOLDER_BYTES],
+			       struct error *err);
+
 /* Has the container of a folder removed, and the folder. 0, or -1 with *err. */
 MUST_USE int engine_remove(struct engine *engine, const char *folder, deadline_ms deadline,
 			   struct error *err);

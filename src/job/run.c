@@ -41,16 +41,19 @@ int job_connect(const struct config *config, const char *folder, int *out, struc
 		return error_set(err, 502, "control_failed",
 				 "The container put something else in its control socket's place");
 
+	/* connect(2) waits while the backlog is full: SO_SNDTIMEO bounds that (socket(7)) */
+	const struct timeval patience = {.tv_sec = CONTROL_CONNECT_DEADLINE_MS / 1000};
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	(void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", name);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
+	    connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return error_set_errno(err, 502, "control_failed", "The container does not answer");
 	*out = steal_fd(&fd);
 	return 0;
 }
 
-static int add_request(const struct job *job, struct buf *fields)
+int job_command(const struct job *job, struct buf *fields)
 {
 	for (unsigned i = 0; i < job->argc; i++)
 		if (field_add(fields, "argv", job->argv[i]) < 0)
@@ -58,17 +61,29 @@ static int add_request(const struct job *job, struct buf *fields)
 	for (unsigned i = 0; i < job->env_count; i++)
 		if (field_add(fields, "env", job->env[i]) < 0)
 			return -1;
-	return field_add(fields, "cwd", slice_of(job->cwd)) < 0 ||
-			       field_add_number(fields, "wall_ms", job->wall_ms) < 0 ||
-			       field_add_number(fields, "cpu_ms", job->cpu_ms) < 0 ||
-			       field_add_number(fields, "stream_bytes", job->stream_bytes) < 0 ||
-			       field_add_number(fields, "artifact_count", job->artifact_count) <
-				       0 ||
-			       field_add_number(fields, "artifact_bytes", job->artifact_bytes) <
-				       0 ||
-			       field_add_number(fields, "artifacts_bytes", job->artifacts_bytes) < 0
-		       ? -1
-		       : 0;
+	return field_add(fields, "cwd", slice_of(job->cwd));
+}
+
+static int add_request(const struct job *job, struct buf *fields)
+{
+	const struct {
+		const char *key;
+		uint64_t value;
+	} numbers[] = {
+		{"wall_ms", job->wall_ms},
+		{"cpu_ms", job->cpu_ms},
+		{"stream_bytes", job->stream_bytes},
+		{"artifact_count", job->artifact_count},
+		{"artifact_bytes", job->artifact_bytes},
+		{"artifacts_bytes", job->artifacts_bytes},
+	};
+
+	if (job_command(job, fields) < 0)
+		return -1;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (field_add_number(fields, numbers[i].key, numbers[i].value) < 0)
+			return -1;
+	return 0;
 }
 
 /* Frames on their way down, gathered so that a usual job takes one write. */
@@ -281,7 +296,8 @@ static int wait_for_frames(int control, struct http_watch *watch, deadline_ms de
 	for (;;) {
 		struct pollfd polls[2] = {{.fd = control, .events = POLLIN},
 					  http_watch_pollfd(watch)};
-		int ready = poll(polls, 2, deadline_left_ms(deadline));
+		int left = deadline_left_ms(deadline);
+		int ready = left ? poll(polls, 2, left) : 0; /* one that never stops sending is overdue, too */
 
 		if (ready < 0 && errno != EINTR)
 			return error_set_errno(err, 502, "control_failed", "waiting failed");

@@ -61,6 +61,9 @@ struct job_listener {
 	void (*stream)(void *context, bool is_stderr, struct slice data);
 };
 
+/* Appends what of a job decides how its runtime starts: the fields argv, env and cwd of its JOB frame. 0, or -1 as buf_append. */
+MUST_USE int job_command(const struct job *job, struct buf *fields);
+
 /* Connects to the container whose folder is beneath <run>/jobs (rule 2). *out is the caller's. 0, or -1 with *err: 502 "control_failed". */
 MUST_USE int job_connect(const struct config *config, const char *folder, int *out,
 			 struct error *err);

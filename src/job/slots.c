@@ -115,7 +115,10 @@ static uint64_t count_locks(int fd, int64_t first, int64_t end)
 	uint64_t count = 0;
 
 	while (first < end) {
-		struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = first, .l_len = end - first};
+		struct flock lock = {.l_type = F_WRLCK,
+				     .l_whence = SEEK_SET,
+				     .l_start = first,
+				     .l_len = end - first};
 
 		if (fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
 			break;

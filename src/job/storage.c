@@ -193,6 +193,14 @@ int storage_append_file(struct storage *storage, struct slice data, struct error
 	return 0;
 }
 
+/* The session's folder, made if missing; -1 with errno. While it is empty a sweep may take it away again: ENOENT, here or from a use of it. */
+static int open_session(const struct storage *storage, const char *session_id)
+{
+	if (mkdirat(storage->root, session_id, FOLDER_MODE) < 0 && errno != EEXIST)
+		return -1;
+	return fs_open_beneath(storage->root, session_id, O_RDONLY | O_DIRECTORY, 0);
+}
+
 int storage_commit(struct storage *storage, const char *session_id, char id[JOB_ID_LENGTH + 1],
 		   struct error *err)
 {
@@ -204,26 +212,20 @@ int storage_commit(struct storage *storage, const char *session_id, char id[JOB_
 	if (fsync(storage->stdout_fd) < 0 || fsync(storage->stderr_fd) < 0 ||
 	    fsync(storage->folder) < 0)
 		return failed(storage, err, "writing the program's output");
-	if (mkdirat(storage->root, session_id, FOLDER_MODE) < 0 && errno != EEXIST)
-		return failed(storage, err, "making the session's folder");
-
-	_cleanup_close_ int session =
-		fs_open_beneath(storage->root, session_id, O_RDONLY | O_DIRECTORY, 0);
-
-	if (session < 0)
-		return failed(storage, err, "opening the session's folder");
 	(void)snprintf(from, sizeof(from), "%s/%s", STORAGE_INCOMING, storage->incoming_name);
 	for (int tries = 0; tries < COMMIT_TRIES; tries++) {
+		_cleanup_close_ int session = open_session(storage, session_id);
+
 		random_id(id, JOB_ID_LENGTH);
 		(void)snprintf(to, sizeof(to), "job-%s", id);
 		/* onto a folder that is not empty, and no result is, rename fails: an id is never given twice */
-		if (renameat(storage->root, from, session, to) == 0) {
+		if (session >= 0 && renameat(storage->root, from, session, to) == 0) {
 			storage->incoming_name[0] = '\0';
 			return fsync(session) < 0
 				       ? failed(storage, err, "writing the session's folder")
 				       : 0;
 		}
-		if (errno != EEXIST && errno != ENOTEMPTY)
+		if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOENT)
 			break;
 	}
 	return failed(storage, err, "moving the result into place");

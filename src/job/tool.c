@@ -23,16 +23,16 @@ static int load_entry(const struct config *config, const char *kind, struct slic
 	if (registry_open(config, kind, name, &file, err) < 0)
 		return -1;
 	if (json_parse((struct slice){file.data, file.len}, &entry, &why) < 0)
-		return error_set(err, 500, "bad_tool", "%s: %s", file.path, why.message);
+		return error_set(err, 500, "bad_tool", "%.256s: %.200s", file.path, why.message);
 	if (!json_is_object(entry))
-		return error_set(err, 500, "bad_tool", "%s: must be an object", file.path);
+		return error_set(err, 500, "bad_tool", "%.256s: must be an object", file.path);
 	json_object_foreach (entry, field, value) {
 		size_t i = 0;
 
 		while (i < count && strcmp(fields[i], field) != 0)
 			i++;
 		if (i == count)
-			return error_set(err, 500, "bad_tool", "%s: unknown field \"%s\"",
+			return error_set(err, 500, "bad_tool", "%.256s: unknown field \"%s\"",
 					 file.path, field);
 	}
 	*out = entry;
@@ -58,13 +58,13 @@ static int fill_runtimes(const struct config *config, json_t *parameters, struct
 		if (!names.names && registry_names(config, REGISTRY_RUNTIMES, &names, err) < 0)
 			return -1;
 
-		json_t *options = json_array();
+		_cleanup_json_ json_t *options = json_array();
 
 		for (size_t i = 0; i < names.count; i++)
 			if (json_array_append_new(options, json_string(names.names[i])) < 0)
 				return error_set(err, 500, "out_of_memory",
 						 "no memory for the runtimes");
-		if (json_object_set_new(schema, "enum", options) < 0)
+		if (json_object_set(schema, "enum", options) < 0)
 			return error_set(err, 500, "out_of_memory", "no memory for the runtimes");
 	}
 	return 0;
@@ -99,14 +99,24 @@ static int check_tool(const char *name, const json_t *definition, struct error *
 	const json_t *argv = json_object_get(definition, "argv"),
 		     *files = json_object_get(definition, "files");
 	const json_t *runtime = json_object_get(definition, "runtime");
+	static const char *const texts[] = {"template", "timeoutText"};
 	size_t i;
 
-	if (!json_is_string(json_object_get(definition, "description")) || !json_is_array(argv) ||
-	    (files && !json_is_array(files)))
+	if (!json_is_string(json_object_get(definition, "description")) || !json_is_array(argv))
 		return error_set(
 			err, 500, "bad_tool",
 			"tools.d/%s.json: \"description\" (text) and \"argv\" (array) are needed",
 			name);
+	for (size_t field = 0; field < sizeof(texts) / sizeof(texts[0]); field++) {
+		item = json_object_get(definition, texts[field]);
+		if (item && !json_is_string(item))
+			return error_set(err, 500, "bad_tool",
+					 "tools.d/%s.json: \"%s\" must be text", name,
+					 texts[field]);
+	}
+	if (files && !json_is_array(files))
+		return error_set(err, 500, "bad_tool",
+				 "tools.d/%s.json: \"files\" must be an array", name);
 	if (runtime && !is_good_text(parameters, runtime))
 		return error_set(err, 500, "bad_tool",
 				 "tools.d/%s.json: runtime names no declared text parameter", name);
@@ -157,7 +167,8 @@ void tool_free(struct tool *tool)
 {
 	json_decref(tool->definition);
 	json_decref(tool->runtime);
-	tool->definition = tool->runtime = NULL;
+	json_decref(tool->dashed);
+	tool->definition = tool->runtime = tool->dashed = NULL;
 }
 
 json_t *tool_describe(const struct tool *tool)
@@ -188,38 +199,68 @@ static struct slice resolve(const json_t *text, const json_t *values)
 	return (struct slice){json_string_value(value), json_string_length(value)};
 }
 
-/* A file name that begins with '-' must not become an option of the runtime. */
-static struct slice guard_dash(struct tool *tool, const json_t *text, struct slice value)
+/* A file name that begins with '-' must not become an option of the runtime. Writes what stands for it. 0, or -1 when memory is out. */
+static int guard_dash(struct tool *tool, const json_t *text, struct slice value, struct slice *out)
 {
 	size_t len = json_string_length(text);
 	char field[REGISTRY_NAME_MAX_BYTES + 1] = "";
 
+	*out = value;
 	if (value.len == 0 || value.data[0] != '-' || len < 2 ||
 	    value.data == json_string_value(text))
-		return value;
+		return 0;
 	memcpy(field, json_string_value(text) + 1, len - 2);
 	if (strcmp(text_or(json_object_get(tool->parameters, field), "format", ""), "filename") !=
 	    0)
-		return value;
+		return 0;
+	if (!tool->dashed)
+		tool->dashed = json_array();
 
-	int used = snprintf(tool->dashed_name, sizeof(tool->dashed_name), "./%.*s", (int)value.len,
-			    value.data);
+	json_t *dashed = json_sprintf("./%s", value.data);
 
-	return (struct slice){tool->dashed_name, (size_t)used};
+	*out = (struct slice){json_string_value(dashed), json_string_length(dashed)};
+	return json_array_append_new(tool->dashed, dashed);
 }
 
-static int add_arguments(struct tool *tool, struct job *job, const json_t *argv,
-			 const json_t *values, struct error *err)
+static int add_arguments(struct tool *tool, struct job *job, const json_t *values,
+			 struct error *err)
 {
 	const json_t *argument;
 	size_t i;
 
-	json_array_foreach ((json_t *)argv, i, argument) {
-		if (job->argc == JOB_ARGV_MAX_COUNT || !json_is_string(argument))
-			return error_set(err, 500, "bad_tool", "argv must be at most %d texts",
+	json_array_foreach (json_object_get(tool->definition, "argv"), i, argument) {
+		if (job->argc == JOB_ARGV_MAX_COUNT)
+			return error_set(err, 500, "bad_tool",
+					 "tools.d/%s.json: argv has more than %d texts", tool->name,
 					 JOB_ARGV_MAX_COUNT);
-		job->argv[job->argc++] = guard_dash(tool, argument, resolve(argument, values));
+		if (guard_dash(tool, argument, resolve(argument, values), &job->argv[job->argc]) <
+		    0)
+			return error_set(err, 500, "out_of_memory", "no memory for the arguments");
+		job->argc++;
 	}
+	return 0;
+}
+
+/* The runtime's argv is literal, and only now known. */
+static int add_runtime(const struct config *config, struct tool *tool, struct job *job,
+		       struct slice name, struct error *err)
+{
+	const json_t *argv, *argument;
+	size_t i;
+
+	if (LOAD(config, REGISTRY_RUNTIMES, name, runtime_fields, &tool->runtime, err) < 0)
+		return -1;
+	argv = json_object_get(tool->runtime, "argv");
+	json_array_foreach ((json_t *)argv, i, argument) {
+		if (!json_is_string(argument) || job->argc == JOB_ARGV_MAX_COUNT)
+			break;
+		job->argv[job->argc++] =
+			(struct slice){json_string_value(argument), json_string_length(argument)};
+	}
+	if (job->argc == 0 || job->argc < json_array_size(argv))
+		return error_set(err, 500, "bad_tool",
+				 "runtimes.d/%.*s.json: argv must be 1 to %d texts", (int)name.len,
+				 name.data, JOB_ARGV_MAX_COUNT);
 	return 0;
 }
 
@@ -229,14 +270,9 @@ int tool_job(const struct config *config, struct tool *tool, const json_t *value
 	const json_t *runtime = json_object_get(tool->definition, "runtime"), *file;
 	size_t i;
 
-	if (runtime) {
-		if (LOAD(config, REGISTRY_RUNTIMES, resolve(runtime, values), runtime_fields,
-			 &tool->runtime, err) < 0 ||
-		    add_arguments(tool, job, json_object_get(tool->runtime, "argv"), values, err) <
-			    0)
-			return -1;
-	}
-	if (add_arguments(tool, job, json_object_get(tool->definition, "argv"), values, err) < 0)
+	if (runtime && add_runtime(config, tool, job, resolve(runtime, values), err) < 0)
+		return -1;
+	if (add_arguments(tool, job, values, err) < 0)
 		return -1;
 	json_array_foreach (json_object_get(tool->definition, "files"), i, file) {
 		if (job->input_count == JOB_INPUT_MAX_COUNT)

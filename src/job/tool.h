@@ -24,8 +24,7 @@ struct tool {
 	json_t *definition; /* owned: the whole file */
 	json_t *runtime;    /* owned: the runtime's file, once tool_job has chosen it */
 	const json_t *parameters;
-	char dashed_name[JOB_NAME_MAX_BYTES +
-			 3]; /* "./-name": a file's name that would read as an option */
+	json_t *dashed; /* owned: "./-name" for each name of a file that would read as an option */
 	const char *name, *description, *template,
 		*timeout_text; /* name is the caller's, the others definition's */
 };

@@ -6,6 +6,7 @@
  *     half-written and old results in storage.
  *  2. Exit status: 0 done; 1 the engine could not be asked (the storage was swept all the same); EX_USAGE (64); EX_CONFIG (78).
  */
+#include "base/confine.h"
 #include "base/log.h"
 #include "job/engine.h"
 #include "job/storage.h"
@@ -28,32 +29,38 @@ static void collect_expired(void *context, const char *folder, bool is_expired)
 }
 
 /* Removes expired containers. Their number, or -1 with *err. */
-static int reap_containers(const struct config *config, struct error *err)
+static int reap_containers(struct engine *engine, struct error *err)
 {
 	_cleanup_buf_ struct buf folders = buf_new(FOLDERS_MAX_BYTES);
-	struct engine engine;
 	int removed = 0;
-
-	if (engine_open(config, &engine, err) < 0)
-		return -1;
-
-	int listed = engine_list(&engine, deadline_in(ENGINE_CALL_DEADLINE_MS), collect_expired,
+	int listed = engine_list(engine, deadline_in(ENGINE_CALL_DEADLINE_MS), collect_expired,
 				 &folders, err);
 
 	for (size_t at = 0; listed == 0 && at < folders.len; at += strlen(folders.data + at) + 1) {
-		listed = engine_remove(&engine, folders.data + at,
+		listed = engine_remove(engine, folders.data + at,
 				       deadline_in(ENGINE_CALL_DEADLINE_MS), err);
 		removed += listed == 0;
 	}
-	engine_close(&engine);
 	return listed < 0 ? -1 : removed;
+}
+
+/* Opens the way to the engine, then confines itself: from there on it can remove results and talk to the engine, no more. */
+static int prepare(const struct config *config, struct engine *engine, struct error *err)
+{
+	const struct confine_path paths[] = {{config->storage, CONFINE_REMOVE}};
+
+	if (engine_open(config, engine, err) < 0)
+		return -1;
+	return confine(paths, sizeof(paths) / sizeof(paths[0]), CONFINE_REAP, err);
 }
 
 int main(int argc, char **argv)
 {
+	struct engine engine = {.fd = -1};
 	struct config config;
 	struct error err;
 	struct log_line line;
+	int containers;
 
 	(void)argv;
 	if (argc != 1) {
@@ -61,19 +68,18 @@ int main(int argc, char **argv)
 		return EX_USAGE;
 	}
 	log_begin(&line, LOG_LEVEL_INFO, PROGRAM);
-	if (config_read(&config, &err) < 0) {
+	if (config_read(&config, &err) < 0 || prepare(&config, &engine, &err) < 0) {
 		log_text(&line, "error", err.message);
 		log_end(&line);
 		return EX_CONFIG;
 	}
 	log_number(&line, "results", (int64_t)storage_sweep(&config));
-
-	int containers = reap_containers(&config, &err);
-
+	containers = reap_containers(&engine, &err);
 	if (containers < 0)
 		log_text(&line, "error", err.message);
 	else
 		log_number(&line, "containers", containers);
 	log_end(&line);
+	engine_close(&engine);
 	return containers < 0 ? 1 : 0;
 }

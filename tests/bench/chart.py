@@ -13,12 +13,8 @@ text { fill: #f0f6fc } .small { fill: #9198a1 } .p50 { fill: #4493f8 } .p95 { fi
 
 
 def step_of(most):
-    """A round distance between lines, for four to ten of them."""
-    step = 1
-    while most / step > 10:
-        step *= 5 if str(step)[0] == "2" and most / step <= 25 else 2 if str(step)[0] in "15" else 2.5
-        step = int(step)
-    return step
+    """A round distance between lines, for three to seven of them."""
+    return next(step for power in range(9) for step in (10 ** power, 2 * 10 ** power, 5 * 10 ** power) if most / step <= 7)
 
 
 def write(path, title, rows):
@@ -36,7 +32,7 @@ def write(path, title, rows):
     for value in range(0, int(most) + 1, step):
         x = LABEL + value * scale
         out.append(f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 8}" y2="{bottom}"/>'
-                   f'<text class="small" x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{value} ms</text>')
+                   f'<text class="small" x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{value or "0 ms"}</text>')
     for number, (label, p50, p95) in enumerate(rows):
         y = TOP + ROW * number
         out.append(f'<text x="{LABEL - 10}" y="{y + BAR + 5}" text-anchor="end">{escape(label)}</text>')

@@ -253,7 +253,7 @@ class PodmanService(ScriptTest):
     def serves(self, pid):
         with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as command:
             words = command.read().split(b"\0")
-            return words[1:3] == [b"system", b"service"] and f"unix://{self.socket}".encode() in words
+            return b"service" in words and f"unix://{self.socket}".encode() in words
         return False
 
     def test_order_of_look_up(self):
@@ -318,8 +318,8 @@ class PodmanService(ScriptTest):
         self.assertEqual(status, 201, made)
         try:
             self.assertEqual(podman.call("POST", f"/v1.41/containers/{made['Id']}/start"), (204, None))
-        finally:
-            podman.remove(made["Id"])
+        finally:  # the removal fails while the program is just ending
+            harness.until(lambda: podman.remove(made["Id"]) or podman.inspect(made["Id"]).get("Id") is None, "the container is removed")
 
 
 class BuildWorker(ScriptTest):
@@ -456,7 +456,8 @@ class Image(unittest.TestCase):
                                   "the container ended")
             return state["ExitCode"], output.decode()
         finally:
-            self.podman.remove(container)
+            harness.until(lambda: self.podman.remove(container) or self.podman.inspect(container).get("Id") is None,
+                          "the container is removed")
 
     def output(self, script, **config):
         status, output = self.run_bash(script, **config)

@@ -36,7 +36,7 @@ static void test_defaults(void)
 	must(READ(&err, "HOME=/home/x", "XDG_RUNTIME_DIR=/run/user/7") == 0);
 	is_text(config.bind, "127.0.0.1", "BIND");
 	is_number(config.port, 8080, "PORT");
-	ok(!config.public_base_url && !config.allowed_hosts && !config.executor_api_key, "no URL, no hosts, no key");
+	ok(!config.public_base_url && !config.allowed_hosts && !*config.executor_api_key, "no URL, no hosts, no key");
 	ok(!config.debug_ui, "DEBUG_UI");
 	is_text(config.storage, "/home/x/.aa-storage", "AA_STORAGE_PATH");
 	is_text(config.run, geteuid() == 0 ? "/run/mayfly" : "/run/user/7/mayfly", "MAYFLY_RUN_DIR");
@@ -78,7 +78,7 @@ static void test_texts(void)
 	is_text(config.instance, "other-1", "MAYFLY_INSTANCE is taken");
 	must(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", "BIND=", "EXECUTOR_API_KEY=", "MAYFLY_INSTANCE=", "PORT=", "DEBUG_UI=",
 		  "AA_STORAGE_PATH=") == 0);
-	ok(!config.executor_api_key && config.port == 8080 && strcmp(config.bind, "127.0.0.1") == 0 &&
+	ok(!*config.executor_api_key && config.port == 8080 && strcmp(config.bind, "127.0.0.1") == 0 &&
 		   strcmp(config.instance, "mayfly") == 0 && !config.debug_ui && strcmp(config.storage, "/h/.aa-storage") == 0,
 	   "an empty variable counts as unset");
 }

@@ -1,0 +1,58 @@
+/*
+ * Spares: containers made while nobody waits, each for one job of its kind.
+ *
+ * A kind is what a job needs to find ready: template (and so image and limits), image as it is now, argv, environment, working
+ * directory; its name is a hash of those. A spare is a container whose init listens, with the job's runtime booted and waiting
+ * before its script where the runtime can (worker/kernels). Its folder is <run>/jobs/s-<kind>-<digits>.
+ *
+ * Rules:
+ *  1. A spare is claimed by rename(2) of its folder to c-<digits>: one winner, and nobody ever names it a spare again.
+ *  2. A claim makes no engine call. Whatever is wrong with a spare makes it a miss, never an error.
+ *  3. If image, template, limits or command changed, the kind's name changed, and no old spare is found.
+ *  4. One process at a time refills a kind, until there are enough; who finds it busy goes away.
+ *  5. Spares end by themselves after their TTL; the reaper removes what is left of them.
+ */
+#ifndef MAYFLY_JOB_SPARES_H
+#define MAYFLY_JOB_SPARES_H
+
+#include "job/engine.h"
+#include "job/engine_protocol.h"
+#include "job/run.h"
+#include "job/template.h"
+
+struct spare_plan {
+	char kind[SPARE_KIND_DIGITS + 1];
+	char template[REGISTRY_NAME_MAX_BYTES + 1];
+	char label[128];    /* for people: the template and the command */
+	uint64_t job_max_s; /* the longest job of the template */
+	struct buf job;     /* owned: the JOB frame's payload to prepare it with */
+	struct buf kernel; /* owned: fields "env=…" that make the runtime wait; empty: it cannot */
+};
+
+/* Works out the kind of a job and what it takes to make a spare of it. kernel_env: texts NAME=value, ended by NULL; or NULL. 0 and *out, which
+   the caller frees, or -1 with *err. */
+MUST_USE int spare_plan(const struct config *config, const char *template, const struct job *job,
+			const char *const *kernel_env, struct spare_plan *out, struct error *err);
+void spare_plan_free(struct spare_plan *plan);
+
+/* Claims a spare of the kind and connects to it. True with *control, which is the caller's, and folder. */
+bool spare_claim(const struct config *config, const struct spare_plan *plan, int *control,
+		 char folder[ENGINE_FOLDER_BYTES]);
+
+/* Makes spares until there are wanted of the kind, within the maximums of number and memory (the oldest of other kinds give way). 0, also when somebody
+   else is at it, or -1 with *err. */
+MUST_USE int spare_refill(const struct config *config, struct engine *engine,
+			  const struct spare_plan *plan, uint64_t wanted, struct error *err);
+
+struct spare_row {
+	const char *folder, *label;
+	uint64_t age_s, memory_bytes; /* memory when it was prepared */
+	bool has_kernel;
+};
+
+/* Calls row for every spare that waits. 0, or -1 with *err. */
+MUST_USE int spare_list(const struct config *config,
+			void (*row)(void *context, const struct spare_row *row), void *context,
+			struct error *err);
+
+#endif
