@@ -10,6 +10,7 @@
 #include "http/watch.h"
 #include "job/config.h"
 #include "job/engine.h"
+#include "job/spares.h"
 #include "json/json.h"
 
 struct call {
@@ -18,6 +19,10 @@ struct call {
 	struct buf body;      /* owned: the request's body, once read */
 	struct engine engine; /* opened for routes that run jobs; fd -1 otherwise */
 	struct http_watch watch;
+	bool has_plan;          /* the job is of a kind that spares are made of: plan says which */
+	struct spare_plan plan; /* owned, with has_plan */
+	char folder[ENGINE_FOLDER_BYTES]; /* of the job's container; "" when there is none */
+	bool is_claimed;                  /* that container was a spare */
 	int slot;            /* owned: admission, held until the container is gone; -1 otherwise */
 	const char *allow;   /* with 405: the methods that are allowed */
 	int status;          /* answered; 0: nobody was there to answer */
@@ -26,6 +31,7 @@ struct call {
 	int64_t engine_us;   /* that making the container took */
 	int64_t program_us;  /* that the program ran */
 	const char *word;    /* of a refusal, for the log */
+	const char *after;   /* of what went wrong once the client had its answer, for the log */
 	char detail[64];     /* what the request was about, for the log */
 };
 

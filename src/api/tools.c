@@ -234,12 +234,34 @@ static int add_ending(struct execution *execution, struct storage *storage, stru
 	return storage_append_stream(storage, true, slice_of(text), err);
 }
 
-/* Stores the inputs, has a container made, runs the job in it. The container stays with call->engine. */
+/* A spare of the job's kind, or a container made for it. */
+static int get_container(struct execution *execution, int *control, struct error *err)
+{
+	struct call *call = execution->call;
+	uint64_t lifetime_s = execution->job.wall_ms / 1000 + CONTAINER_START_ALLOWANCE_S;
+
+	if (call->config->spares) {
+		if (spare_plan(call->config, execution->tool.template, &execution->job,
+			       tool_kernel(&execution->tool), &call->plan, err) < 0)
+			return -1;
+		call->has_plan = true;
+		call->is_claimed = spare_claim(call->config, &call->plan, control, call->folder);
+		if (call->is_claimed)
+			return 0;
+	}
+	call->asked_us = monotonic_us();
+	if (engine_make(&call->engine, execution->tool.template, lifetime_s,
+			deadline_in(ENGINE_MAKE_DEADLINE_MS), call->folder, err) < 0)
+		return -1;
+	call->engine_us = monotonic_us() - call->asked_us;
+	return job_connect(call->config, call->folder, control, err);
+}
+
+/* Stores the inputs and runs the job. The container stays for api_serve to remove. */
 static int run_stored(struct execution *execution, struct storage *storage, struct error *err)
 {
 	struct call *call = execution->call;
 	const struct job_listener listener = {execution, hear};
-	char folder[ENGINE_FOLDER_BYTES];
 	int control;
 
 	for (unsigned i = 0; i < execution->job.input_count; i++) {
@@ -248,21 +270,17 @@ static int run_stored(struct execution *execution, struct storage *storage, stru
 		if (storage_put_input(storage, input->path.data, input->data, err) < 0)
 			return -1;
 	}
-	call->asked_us = monotonic_us();
-	if (engine_make(&call->engine, execution->tool.template,
-			execution->job.wall_ms / 1000 + CONTAINER_START_ALLOWANCE_S,
-			deadline_in(ENGINE_MAKE_DEADLINE_MS), folder, err) < 0)
-		return -1;
-	call->engine_us = monotonic_us() - call->asked_us;
-	if (job_connect(call->config, folder, &control, err) < 0)
+	if (get_container(execution, &control, err) < 0)
 		return -1;
 
 	int ran = job_run(&execution->job, control, storage, &listener, &call->watch,
 			  &execution->result, err);
 
 	close(control);
+	if (ran < 0)
+		return -1;
 	call->program_us = (int64_t)execution->result.wall_us;
-	return ran < 0 ? -1 : add_ending(execution, storage, err);
+	return add_ending(execution, storage, err);
 }
 
 /* http://<Host>/artifacts/<sessionId>/<id>/<name> */

@@ -215,13 +215,13 @@ int isolation_write(const struct isolation *isolation, struct buf *out, struct e
 
 	if (isolation_boot_id(boot_id, err) < 0)
 		return -1;
-	root = json_pack("{s:s, s:s, s:o, s:[s], s:[o], s:s, s:[], s:{s:[s]}, s:o, s:o}", "Image",
+	root = json_pack("{s:s, s:s, s:o, s:[s], s:[o], s:s, s:[], s:o, s:o}", "Image",
 			 template->image, "Hostname", "sandbox", "User",
 			 json_sprintf("%" PRIu64 ":%" PRIu64, template->uid, template->gid),
 			 "Entrypoint", CONTROL_INIT_PATH, "Cmd",
 			 json_sprintf("%" PRIu64, isolation->lifetime_s), "WorkingDir", "/", "Env",
-			 "Healthcheck", "Test", "NONE", "Labels", labels(isolation, boot_id),
-			 "HostConfig", host_config(isolation, &dialects[isolation->kind]));
+			 "Labels", labels(isolation, boot_id), "HostConfig",
+			 host_config(isolation, &dialects[isolation->kind]));
 	if (!root || json_write(root, out) < 0)
 		return error_set(err, 500, "engine_failed",
 				 "The request for a container cannot be written");

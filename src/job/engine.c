@@ -100,8 +100,9 @@ static int take_error(struct slice fields, struct error *err)
 			word = value;
 		else if (slice_eq(key, "message"))
 			message = value;
-		else if (slice_eq(key, "status") && num_parse(value, 10, 599, &status) < 0)
-			status = 500;
+		else if (slice_eq(key, "status") &&
+			 (num_parse(value, 10, 599, &status) < 0 || status < 400))
+			status = 500; /* 0 would mean: nobody to answer */
 	}
 	return error_set(err, (int)status, known_word(word), "%.*s", (int)message.len,
 			 message.data);
@@ -241,13 +242,14 @@ int engine_ping(struct engine *engine, deadline_ms deadline, struct buf *version
 
 void engine_close(struct engine *engine)
 {
-	char byte;
+	deadline_ms deadline = deadline_in(ENGINE_CALL_DEADLINE_MS);
+	char late[256]; /* an answer that nobody waited for any more */
 
 	if (engine->fd < 0)
 		return;
 	shutdown(engine->fd, SHUT_WR);
-	if (engine->child)
-		(void)io_read_some(engine->fd, &byte, 1, deadline_in(ENGINE_CALL_DEADLINE_MS));
+	while (engine->child && io_read_some(engine->fd, late, sizeof(late), deadline) > 0)
+		continue;
 	frame_reader_free(&engine->reader);
 	close(steal_fd(&engine->fd));
 }

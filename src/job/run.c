@@ -297,7 +297,8 @@ static int wait_for_frames(int control, struct http_watch *watch, deadline_ms de
 		struct pollfd polls[2] = {{.fd = control, .events = POLLIN},
 					  http_watch_pollfd(watch)};
 		int left = deadline_left_ms(deadline);
-		int ready = left ? poll(polls, 2, left) : 0; /* one that never stops sending is overdue, too */
+		int ready = left ? poll(polls, 2, left)
+				 : 0; /* one that never stops sending is overdue, too */
 
 		if (ready < 0 && errno != EINTR)
 			return error_set_errno(err, 502, "control_failed", "waiting failed");

@@ -8,7 +8,7 @@
 
 static const char *const tool_fields[] = {"description", "parameters", "template",   "runtime",
 					  "argv",        "files",      "timeoutText"};
-static const char *const runtime_fields[] = {"description", "argv"};
+static const char *const runtime_fields[] = {"description", "argv", "kernel"};
 
 /* Parses an entry that must be an object of known fields. */
 static int load_entry(const struct config *config, const char *kind, struct slice name,
@@ -242,6 +242,23 @@ static int add_arguments(struct tool *tool, struct job *job, const json_t *value
 }
 
 /* The runtime's argv is literal, and only now known. */
+static int take_kernel(struct tool *tool, struct error *err)
+{
+	const json_t *kernel = json_object_get(tool->runtime, "kernel"), *text;
+	size_t i;
+
+	json_array_foreach (kernel, i, text) {
+		if (i == TOOL_KERNEL_MAX_COUNT || !json_is_string(text) ||
+		    !strchr(json_string_value(text), '='))
+			return error_set(
+				err, 500, "bad_tool",
+				"runtimes.d: \"kernel\" must be at most %d texts NAME=value",
+				TOOL_KERNEL_MAX_COUNT);
+		tool->kernel[i] = json_string_value(text);
+	}
+	return 0;
+}
+
 static int add_runtime(const struct config *config, struct tool *tool, struct job *job,
 		       struct slice name, struct error *err)
 {
@@ -261,7 +278,12 @@ static int add_runtime(const struct config *config, struct tool *tool, struct jo
 		return error_set(err, 500, "bad_tool",
 				 "runtimes.d/%.*s.json: argv must be 1 to %d texts", (int)name.len,
 				 name.data, JOB_ARGV_MAX_COUNT);
-	return 0;
+	return take_kernel(tool, err);
+}
+
+const char *const *tool_kernel(const struct tool *tool)
+{
+	return tool->kernel[0] ? tool->kernel : NULL;
 }
 
 int tool_job(const struct config *config, struct tool *tool, const json_t *values, struct job *job,

@@ -11,6 +11,8 @@
  *   timeoutText   begins the line that a time-out adds to stderr
  * runtimes.d/NAME.json:
  *   description, argv
+ *   kernel        environment (texts NAME=value) that makes the runtime wait before its script, so that it can be booted
+ *                 ahead; see worker/kernels
  */
 #ifndef MAYFLY_JOB_TOOL_H
 #define MAYFLY_JOB_TOOL_H
@@ -20,9 +22,12 @@
 #include "job/run.h"
 #include "json/json.h"
 
+#define TOOL_KERNEL_MAX_COUNT 8
+
 struct tool {
 	json_t *definition; /* owned: the whole file */
 	json_t *runtime;    /* owned: the runtime's file, once tool_job has chosen it */
+	const char *kernel[TOOL_KERNEL_MAX_COUNT + 1]; /* the runtime's, ended by NULL */
 	const json_t *parameters;
 	json_t *dashed; /* owned: "./-name" for each name of a file that would read as an option */
 	const char *name, *description, *template,
@@ -38,6 +43,10 @@ void tool_free(struct tool *tool);
 
 /* What GET /tools shows of it: {"description","parameters"}; the caller's. NULL when memory is out. */
 json_t *tool_describe(const struct tool *tool);
+
+/* The texts NAME=value that make the runtime chosen by tool_job wait before its script, ended by NULL; NULL when it cannot. They live as long
+   as the tool. */
+const char *const *tool_kernel(const struct tool *tool);
 
 /* Fills argv and inputs of job from validated values; its slices point into tool and values, which must outlive it. inputs has room for
    JOB_INPUT_MAX_COUNT. 0, or -1 with *err. */

@@ -57,6 +57,8 @@ static void write_log(const struct call *call, int64_t started_us)
 		log_text(&line, "job", call->detail);
 	if (call->word)
 		log_text(&line, "reason", call->word);
+	if (call->after)
+		log_text(&line, "after", call->after);
 	log_end(&line);
 }
 
