@@ -1,5 +1,6 @@
 #include "api/routes.h"
 
+#include "api/execute.h"
 #include "api/health.h"
 #include "api/tools.h"
 #include "base/cleanup.h"
@@ -8,8 +9,6 @@
 #include "base/secret.h"
 #include "http/accept.h"
 #include "http/access.h"
-#include "job/counters.h"
-#include "job/slots.h"
 #include "limits.h"
 
 #include <fcntl.h>
@@ -197,26 +196,6 @@ static void end_connection(struct call *call, bool refused)
 	(void)shutdown(fd, SHUT_RDWR); /* also where standard output is a second name of it */
 }
 
-/* What the client need not wait for: its container goes, and the next of its kind is made. */
-static void clean_up(struct call *call)
-{
-	struct error err;
-
-	if (*call->folder && engine_remove(&call->engine, call->folder,
-					   deadline_in(ENGINE_CALL_DEADLINE_MS), &err) < 0)
-		call->after = err.word;
-	slot_release(call->slot);
-	if (call->has_plan) {
-		counter_add(call->config, call->is_claimed ? "spare_claims" : "spare_misses", 1);
-		if (spare_refill(call->config, &call->engine, &call->plan, call->config->spares,
-				 &err) < 0)
-			call->after = err.word;
-		spare_plan_free(&call->plan);
-	}
-	engine_close(&call->engine);
-	buf_free(&call->body);
-}
-
 void api_serve(struct call *call)
 {
 	const struct route *route = NULL;
@@ -234,5 +213,6 @@ void api_serve(struct call *call)
 		refused = false;
 	/* the client has its answer before its container is taken down */
 	end_connection(call, refused);
-	clean_up(call);
+	execute_clean_up(call);
+	buf_free(&call->body);
 }

@@ -1,10 +1,9 @@
 #include "api/tools.h"
 
+#include "api/execute.h"
 #include "base/fs.h"
 #include "base/utf8.h"
 #include "http/uri.h"
-#include "job/run.h"
-#include "job/slots.h"
 #include "job/storage.h"
 #include "job/tool.h"
 #include "limits.h"
@@ -13,7 +12,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define RUN_TOOL            "code_execution"
 #define URL_MAX_BYTES       (8 * KIB)
@@ -234,35 +232,11 @@ static int add_ending(struct execution *execution, struct storage *storage, stru
 	return storage_append_stream(storage, true, slice_of(text), err);
 }
 
-/* A spare of the job's kind, or a container made for it. */
-static int get_container(struct execution *execution, int *control, struct error *err)
-{
-	struct call *call = execution->call;
-	uint64_t lifetime_s = execution->job.wall_ms / 1000 + CONTAINER_START_ALLOWANCE_S;
-
-	if (call->config->spares) {
-		if (spare_plan(call->config, execution->tool.template, &execution->job,
-			       tool_kernel(&execution->tool), &call->plan, err) < 0)
-			return -1;
-		call->has_plan = true;
-		call->is_claimed = spare_claim(call->config, &call->plan, control, call->folder);
-		if (call->is_claimed)
-			return 0;
-	}
-	call->asked_us = monotonic_us();
-	if (engine_make(&call->engine, execution->tool.template, lifetime_s,
-			deadline_in(ENGINE_MAKE_DEADLINE_MS), call->folder, err) < 0)
-		return -1;
-	call->engine_us = monotonic_us() - call->asked_us;
-	return job_connect(call->config, call->folder, control, err);
-}
-
 /* Stores the inputs and runs the job. The container stays for api_serve to remove. */
 static int run_stored(struct execution *execution, struct storage *storage, struct error *err)
 {
 	struct call *call = execution->call;
 	const struct job_listener listener = {execution, hear};
-	int control;
 
 	for (unsigned i = 0; i < execution->job.input_count; i++) {
 		const struct job_input *input = &execution->inputs[i];
@@ -270,16 +244,8 @@ static int run_stored(struct execution *execution, struct storage *storage, stru
 		if (storage_put_input(storage, input->path.data, input->data, err) < 0)
 			return -1;
 	}
-	if (get_container(execution, &control, err) < 0)
+	if (execute_job(call, &execution->job, storage, &listener, &execution->result, err) < 0)
 		return -1;
-
-	int ran = job_run(&execution->job, control, storage, &listener, &call->watch,
-			  &execution->result, err);
-
-	close(control);
-	if (ran < 0)
-		return -1;
-	call->program_us = (int64_t)execution->result.wall_us;
 	return add_ending(execution, storage, err);
 }
 
@@ -386,9 +352,7 @@ static int run_and_reply(struct execution *execution, struct error *err)
 	struct storage storage;
 	char id[JOB_ID_LENGTH + 1];
 
-	if (prepare_job(execution, err) < 0 ||
-	    slot_take(call->config, &call->watch, &call->slot, err) < 0 ||
-	    storage_open(call->config, &storage, err) < 0)
+	if (prepare_job(execution, err) < 0 || storage_open(call->config, &storage, err) < 0)
 		return -1;
 
 	int stored = run_stored(execution, &storage, err);

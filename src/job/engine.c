@@ -151,15 +151,35 @@ static int take_folder(struct slice value, char folder[ENGINE_FOLDER_BYTES])
 	return 0;
 }
 
-static int make(struct engine *engine, bool is_spare, const char *template, uint64_t lifetime_s,
-		deadline_ms deadline, char folder[ENGINE_FOLDER_BYTES], struct error *err)
+static int add_make(struct buf *fields, const struct engine_request *request)
+{
+	const struct {
+		const char *key;
+		uint64_t value;
+	} optional[] = {
+		{"spare", request->is_spare},
+		{"memory_mb", request->limits.memory_mb},
+		{"pids", request->limits.pids},
+		{"cpu_percent", request->limits.cpu_percent},
+	};
+
+	if (field_add(fields, "template", slice_of(request->template)) < 0 ||
+	    field_add_number(fields, "lifetime_s", request->lifetime_s) < 0)
+		return -1;
+	for (size_t i = 0; i < sizeof(optional) / sizeof(optional[0]); i++)
+		if (optional[i].value &&
+		    field_add_number(fields, optional[i].key, optional[i].value) < 0)
+			return -1;
+	return 0;
+}
+
+int engine_make(struct engine *engine, const struct engine_request *request, deadline_ms deadline,
+		char folder[ENGINE_FOLDER_BYTES], struct error *err)
 {
 	_cleanup_buf_ struct buf fields = buf_new(FRAME_ENGINE_MAX_BYTES);
 	struct slice ok, key, value;
 
-	if (field_add(&fields, "template", slice_of(template)) < 0 ||
-	    field_add_number(&fields, "lifetime_s", lifetime_s) < 0 ||
-	    (is_spare && field_add_number(&fields, "spare", 1) < 0))
+	if (add_make(&fields, request) < 0)
 		return error_set_errno(err, 500, "engine_failed", "no memory");
 	if (call(engine, FRAME_MAKE, buf_slice(&fields), deadline, NULL, NULL, &ok, err) < 0)
 		return -1;
@@ -170,18 +190,6 @@ static int make(struct engine *engine, bool is_spare, const char *template, uint
 						   "mayfly-engine named no good folder")
 				       : 0;
 	return error_set(err, 502, "engine_failed", "mayfly-engine named no folder");
-}
-
-int engine_make(struct engine *engine, const char *template, uint64_t lifetime_s,
-		deadline_ms deadline, char folder[ENGINE_FOLDER_BYTES], struct error *err)
-{
-	return make(engine, false, template, lifetime_s, deadline, folder, err);
-}
-
-int engine_make_spare(struct engine *engine, const char *template, uint64_t lifetime_s,
-		      deadline_ms deadline, char folder[ENGINE_FOLDER_BYTES], struct error *err)
-{
-	return make(engine, true, template, lifetime_s, deadline, folder, err);
 }
 
 int engine_remove(struct engine *engine, const char *folder, deadline_ms deadline,

@@ -24,15 +24,21 @@ struct engine {
 /* Opens a way to the engine. 0, or -1 with *err. */
 MUST_USE int engine_open(const struct config *config, struct engine *out, struct error *err);
 
-/* Has a container of a template made, with the engine's own limits; it may live lifetime_s seconds. Its folder is written to folder. The
-   container belongs to this connection: engine_close gives it back. 0, or -1 with *err as the engine says it. */
-MUST_USE int engine_make(struct engine *engine, const char *template, uint64_t lifetime_s,
-			 deadline_ms deadline, char folder[ENGINE_FOLDER_BYTES], struct error *err);
+/* Limits of one container; 0: the template's, which is also the most there can be. */
+struct engine_limits {
+	uint64_t memory_mb, pids, cpu_percent;
+};
 
-/* The same, but the container belongs to nobody: it stays when the connection goes. */
-MUST_USE int engine_make_spare(struct engine *engine, const char *template, uint64_t lifetime_s,
-			       deadline_ms deadline, char folder[ENGINE_FOLDER_BYTES],
-			       struct error *err);
+struct engine_request {
+	const char *template;
+	uint64_t lifetime_s; /* of the container */
+	struct engine_limits limits;
+	bool is_spare; /* it belongs to nobody: it stays when the connection goes. Else engine_close gives it back */
+};
+
+/* Has a container made; its folder is written to folder. 0, or -1 with *err as the engine says it. */
+MUST_USE int engine_make(struct engine *engine, const struct engine_request *request,
+			 deadline_ms deadline, char folder[ENGINE_FOLDER_BYTES], struct error *err);
 
 /* Has the container of a folder removed, and the folder. 0, or -1 with *err. */
 MUST_USE int engine_remove(struct engine *engine, const char *folder, deadline_ms deadline,

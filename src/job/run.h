@@ -14,6 +14,7 @@
 #include "base/slice.h"
 #include "http/watch.h"
 #include "job/config.h"
+#include "job/engine.h"
 #include "job/storage.h"
 #include "limits.h"
 
@@ -29,6 +30,10 @@ struct job {
 	struct slice env[JOB_ENV_MAX_COUNT]; /* NAME=value */
 	unsigned env_count;
 	const char *cwd;
+	const char *template;        /* of its container */
+	struct engine_limits limits; /* below the template's */
+	const char *const *
+		kernel; /* texts NAME=value that make the runtime wait before its script, ended by NULL; NULL when it cannot */
 	uint64_t wall_ms, cpu_ms; /* cpu_ms 0: no budget */
 	uint64_t stream_bytes, artifact_count, artifact_bytes, artifacts_bytes;
 	const struct job_input *inputs;

@@ -39,6 +39,7 @@ static void name_kind(const struct config *config, const struct template *templa
 
 	(void)stat(config->image_stamp, &stamp); /* one that is not there never changes */
 	sha256_add(&hash, (struct slice){(const char *)template, sizeof(*template)});
+	sha256_add(&hash, (struct slice){(const char *)&plan->limits, sizeof(plan->limits)});
 	sha256_add(&hash, (struct slice){(const char *)&stamp.st_mtim, sizeof(stamp.st_mtim)});
 	sha256_add(&hash, (struct slice){(const char *)&stamp.st_ino, sizeof(stamp.st_ino)});
 	sha256_add(&hash, buf_slice(&plan->job));
@@ -49,8 +50,8 @@ static void name_kind(const struct config *config, const struct template *templa
 	plan->kind[SPARE_KIND_DIGITS] = '\0';
 }
 
-int spare_plan(const struct config *config, const char *name, const struct job *job,
-	       const char *const *kernel_env, struct spare_plan *out, struct error *err)
+int spare_plan(const struct config *config, const struct job *job, struct spare_plan *out,
+	       struct error *err)
 {
 	struct spare_plan plan = {.job = buf_new(FRAME_JOB_MAX_BYTES),
 				  .kernel = buf_new(FRAME_JOB_MAX_BYTES / 2)};
@@ -58,17 +59,19 @@ int spare_plan(const struct config *config, const char *name, const struct job *
 
 	/* the padding between its members goes into the hash with it */
 	memset(&template, 0, sizeof(template));
-	if (template_load(config, slice_of(name), &template, err) < 0)
+	if (template_load(config, slice_of(job->template), &template, err) < 0)
 		return -1;
-	if (job_command(job, &plan.job) < 0 || add_kernel(&plan, kernel_env) < 0) {
+	if (job_command(job, &plan.job) < 0 || add_kernel(&plan, job->kernel) < 0) {
 		spare_plan_free(&plan);
 		return error_set(err, 400, "job_too_large",
 				 "Arguments and environment pass %llu bytes",
 				 (unsigned long long)FRAME_JOB_MAX_BYTES);
 	}
-	(void)snprintf(plan.template, sizeof(plan.template), "%s", name);
-	(void)snprintf(plan.label, sizeof(plan.label), "%s: %.*s %.*s", name, (int)job->argv[0].len,
-		       job->argv[0].data, job->argc > 1 ? (int)job->argv[1].len : 0,
+	(void)snprintf(plan.template, sizeof(plan.template), "%s", job->template);
+	plan.limits = job->limits;
+	(void)snprintf(plan.label, sizeof(plan.label), "%s: %.*s %.*s", job->template,
+		       (int)job->argv[0].len, job->argv[0].data,
+		       job->argc > 1 ? (int)job->argv[1].len : 0,
 		       job->argc > 1 ? job->argv[1].data : "");
 	for (char *at = plan.label; *at; at++)
 		if ((unsigned char)*at < 0x20 || *at == 0x7F)
@@ -316,13 +319,17 @@ static int prepare_and_publish(const struct config *config, const struct spare_p
 static int make_one(const struct config *config, struct engine *engine,
 		    const struct spare_plan *plan, struct error *err)
 {
-	uint64_t lifetime_s = config->spare_ttl_s + plan->job_max_s + CONTAINER_START_ALLOWANCE_S;
+	const struct engine_request request = {
+		.template = plan->template,
+		.lifetime_s = config->spare_ttl_s + plan->job_max_s + CONTAINER_START_ALLOWANCE_S,
+		.limits = plan->limits,
+		.is_spare = true,
+	};
 	char folder[ENGINE_FOLDER_BYTES];
 	int64_t started_us = monotonic_us();
 	struct error second;
 
-	if (engine_make_spare(engine, plan->template, lifetime_s,
-			      deadline_in(ENGINE_MAKE_DEADLINE_MS), folder, err) < 0)
+	if (engine_make(engine, &request, deadline_in(ENGINE_MAKE_DEADLINE_MS), folder, err) < 0)
 		return -1;
 	if (prepare_and_publish(config, plan, folder, err) < 0) {
 		forget_record(config, folder);

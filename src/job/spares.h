@@ -23,16 +23,16 @@
 struct spare_plan {
 	char kind[SPARE_KIND_DIGITS + 1];
 	char template[REGISTRY_NAME_MAX_BYTES + 1];
-	char label[128];    /* for people: the template and the command */
+	char label[128]; /* for people: the template and the command */
+	struct engine_limits limits;
 	uint64_t job_max_s; /* the longest job of the template */
 	struct buf job;     /* owned: the JOB frame's payload to prepare it with */
 	struct buf kernel; /* owned: fields "env=…" that make the runtime wait; empty: it cannot */
 };
 
-/* Works out the kind of a job and what it takes to make a spare of it. kernel_env: texts NAME=value, ended by NULL; or NULL. 0 and *out, which
-   the caller frees, or -1 with *err. */
-MUST_USE int spare_plan(const struct config *config, const char *template, const struct job *job,
-			const char *const *kernel_env, struct spare_plan *out, struct error *err);
+/* Works out the kind of a job and what it takes to make a spare of it. 0 and *out, which the caller frees, or -1 with *err. */
+MUST_USE int spare_plan(const struct config *config, const struct job *job, struct spare_plan *out,
+			struct error *err);
 void spare_plan_free(struct spare_plan *plan);
 
 /* Claims a spare of the kind and connects to it. True with *control, which is the caller's, and folder. */

@@ -281,11 +281,6 @@ static int add_runtime(const struct config *config, struct tool *tool, struct jo
 	return take_kernel(tool, err);
 }
 
-const char *const *tool_kernel(const struct tool *tool)
-{
-	return tool->kernel[0] ? tool->kernel : NULL;
-}
-
 int tool_job(const struct config *config, struct tool *tool, const json_t *values, struct job *job,
 	     struct job_input *inputs, struct error *err)
 {
@@ -306,5 +301,7 @@ int tool_job(const struct config *config, struct tool *tool, const json_t *value
 		};
 	}
 	job->inputs = inputs;
+	job->template = tool->template;
+	job->kernel = tool->kernel[0] ? tool->kernel : NULL;
 	return 0;
 }

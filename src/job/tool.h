@@ -44,11 +44,7 @@ void tool_free(struct tool *tool);
 /* What GET /tools shows of it: {"description","parameters"}; the caller's. NULL when memory is out. */
 json_t *tool_describe(const struct tool *tool);
 
-/* The texts NAME=value that make the runtime chosen by tool_job wait before its script, ended by NULL; NULL when it cannot. They live as long
-   as the tool. */
-const char *const *tool_kernel(const struct tool *tool);
-
-/* Fills argv and inputs of job from validated values; its slices point into tool and values, which must outlive it. inputs has room for
+/* Fills argv, inputs, template and kernel of job from validated values; its slices point into tool and values, which must outlive it. inputs has room for
    JOB_INPUT_MAX_COUNT. 0, or -1 with *err. */
 MUST_USE int tool_job(const struct config *config, struct tool *tool, const json_t *values,
 		      struct job *job, struct job_input *inputs, struct error *err);

@@ -22,7 +22,9 @@ class Http(attack.AttackTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        # the deadlines take as long as they take: they run beside everything else
+        # the deadlines take as long as they take: they run beside everything else, on a server of their own
+        cls.other = harness.Server()
+        cls.addClassCleanup(cls.other.close)
         pool = concurrent.futures.ThreadPoolExecutor(8)
         cls.addClassCleanup(pool.shutdown)
         cls.slow = {one: pool.submit(getattr(cls, one)) for one in
@@ -253,7 +255,7 @@ class Http(attack.AttackTest):
 
     @classmethod
     def drip(cls, first, byte, pause_s):
-        connection, started = cls.server.connect(), time.monotonic()
+        connection, started = cls.other.connect(), time.monotonic()
         connection.sendall(first)
         answer = b""
         connection.settimeout(pause_s)
@@ -270,20 +272,20 @@ class Http(attack.AttackTest):
 
     @classmethod
     def slow_head(cls):
-        connection, started = cls.server.connect(), time.monotonic()
+        connection, started = cls.other.connect(), time.monotonic()
         connection.sendall(b"POST /run HTTP/1.1\r\nHost: loc")
         return cls.wait_for_end(connection, started)
 
     @classmethod
     def half_closed_head(cls):
-        connection, started = cls.server.connect(), time.monotonic()
+        connection, started = cls.other.connect(), time.monotonic()
         connection.sendall(b"POST /run HTTP/1.1\r\nHost: loc")
         connection.shutdown(socket.SHUT_WR)
         return cls.wait_for_end(connection, started)
 
     @classmethod
     def silent(cls):
-        connection, started = cls.server.connect(), time.monotonic()
+        connection, started = cls.other.connect(), time.monotonic()
         return cls.wait_for_end(connection, started)
 
     @classmethod
@@ -292,7 +294,7 @@ class Http(attack.AttackTest):
 
     @classmethod
     def slow_body(cls):
-        connection, started = cls.server.connect(), time.monotonic()
+        connection, started = cls.other.connect(), time.monotonic()
         connection.sendall(b"POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
         return cls.wait_for_end(connection, started)
 
@@ -310,12 +312,12 @@ class Http(attack.AttackTest):
         body = json.dumps({"sessionId": "deaf", "code": "head -c 1048576 /dev/zero"}).encode()
         connection = socket.socket()
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.connect(("127.0.0.1", cls.server.port))
+        connection.connect(("127.0.0.1", cls.other.port))
         connection.sendall(b"POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
         connection.settimeout(60)
         peeked = connection.recv(12, socket.MSG_PEEK)
         started = time.monotonic()
-        harness.until(lambda: 'reason="reply_not_sent"' in cls.server.logs(), "mayfly gives up")
+        harness.until(lambda: 'reason="reply_not_sent"' in cls.other.logs(), "mayfly gives up")
         took_s = time.monotonic() - started
         connection.close()
         return peeked, took_s
@@ -347,7 +349,10 @@ class Http(attack.AttackTest):
         self.assert_deadline("never_reads", 200, 25, 35)
 
     def test_zz_after_all_this_the_next_job_runs_and_nothing_is_left(self):
+        for one in self.slow.values():
+            one.result()
         self.check_recovered()
+        self.assertEqual(self.other.leaks(), {})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,20 @@
+/*
+ * From a job to its result, the same for every family: a slot, a container (a spare's or one made for it), the run. The container and the slot stay
+ * with the call: execute_clean_up gives them back when the client has its answer.
+ */
+#ifndef MAYFLY_API_EXECUTE_H
+#define MAYFLY_API_EXECUTE_H
+
+#include "api/call.h"
+#include "job/run.h"
+
+/* Runs the job, storing streams and artifacts; inputs are sent, not stored. 0 and *out for every program that was started or could not be, or -1
+   with *err: 503 "busy", what engine_make and job_run say. */
+MUST_USE int execute_job(struct call *call, const struct job *job, struct storage *storage,
+			 const struct job_listener *listener, struct job_result *out,
+			 struct error *err);
+
+/* Removes the call's container, gives its slot back, makes the next container of the kind. For when nobody waits any more. */
+void execute_clean_up(struct call *call);
+
+#endif
