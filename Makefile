@@ -19,7 +19,7 @@ ALL_CFLAGS := -std=gnu17 -D_GNU_SOURCE -DMAYFLY_VERSION='"$(VERSION)"' -iquote s
 	$(if $(SAN),-fPIE,$(HARDEN)) $(SANFLAGS) $(CFLAGS)
 LINK := -pie -Wl,-z,relro,-z,now,--gc-sections,--as-needed $(SANFLAGS) $(LDFLAGS)
 
-LIB_SRC := $(wildcard src/base/*.c src/http/*.c src/json/*.c src/job/*.c src/api/*.c src/pages/*.c)
+LIB_SRC := $(wildcard src/base/*.c src/http/*.c src/json/*.c src/job/*.c src/api/*.c src/pages/*.c src/ctl/*.c)
 ENGINE_SRC := $(wildcard src/engine/*.c)
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 LIB := $(BUILD)/libmayfly.a

@@ -311,7 +311,19 @@ static json_t *shown_text(struct execution *execution, unsigned which)
 	return json_clean_string(buf_slice(text));
 }
 
-static void reply_result(struct execution *execution, const char *id, json_t *artifacts)
+/* Adds the names of what the program left and was not collected; nothing when there are none. */
+static int add_skipped(json_t *reply, const struct storage *storage)
+{
+	json_t *names = storage->skipped.len ? json_array() : NULL;
+	int failed = 0;
+
+	for (size_t at = 0; at < storage->skipped.len; at += strlen(storage->skipped.data + at) + 1)
+		failed |= json_array_append_new(
+			names, json_clean_string(slice_of(storage->skipped.data + at)));
+	return names ? failed | json_object_set_new(reply, "skipped", names) : 0;
+}
+
+static void reply_result(struct execution *execution, const char *id, const struct storage *storage)
 {
 	json_t *reply = json_object();
 	int failed =
@@ -337,7 +349,8 @@ static void reply_result(struct execution *execution, const char *id, json_t *ar
 		if (execution->trimmed[i])
 			failed |= json_object_set_new(reply, streams[i].trimmed, json_true());
 	}
-	failed |= json_object_set_new(reply, "artifacts", artifacts);
+	failed |= json_object_set_new(reply, "artifacts", list_artifacts(execution, storage, id));
+	failed |= add_skipped(reply, storage);
 	if (failed) {
 		json_decref(reply);
 		reply = NULL;
@@ -363,7 +376,7 @@ static int run_and_reply(struct execution *execution, struct error *err)
 			id, err);
 	if (stored == 0) {
 		(void)snprintf(call->detail, sizeof(call->detail), "%s", id);
-		reply_result(execution, id, list_artifacts(execution, &storage, id));
+		reply_result(execution, id, &storage);
 	}
 	storage_close(&storage);
 	return stored;
@@ -380,7 +393,7 @@ static void execute(struct call *call, bool is_run)
 	struct error err;
 
 	if (take_request(&execution) == 0 && run_and_reply(&execution, &err) < 0) {
-		if (err.status == 0 || err.status == 503) {
+		if (err.status == 0 || strcmp(err.word, "busy") == 0) {
 			call_refuse(call, &err);
 		} else {
 			call->word = err.word;
