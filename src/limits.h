@@ -50,7 +50,28 @@
 #define REPLY_STREAM_MAX_BYTES          (10 * KIB) /* stdout, stderr in a /tools/execute reply */
 #define REPLY_OUTPUT_MAX_BYTES          MIB        /* output in a /run reply */
 #define JOB_ID_LENGTH                   6
-#define JSON_DEPTH_MAX                  64         /* nested arrays and objects in a request */
+#define JSON_DEPTH_MAX                  64 /* nested arrays and objects in a request */
+
+/* --- Family C requests: runs (contract, section C; the six limits stand in api/runs_request.c) ---
+ */
+#define RUN_CODE_MAX_BYTES              (200 * KIB)
+#define RUN_FILE_MAX_BYTES              (10 * MIB) /* one staged file */
+#define RUN_FILES_MAX_BYTES             (25 * MIB) /* all of a run's */
+#define RUN_ID_LENGTH                   12         /* behind "run_" */
+#define RUN_SUMMARY_MAX_BYTES           (4 * KIB)
+#define RUN_RECORD_MAX_BYTES            (32 * MIB) /* two streams of 2 MiB, each byte written as \u0000 */
+#define RUN_LIST_DEFAULT                20
+#define RUN_LIST_MAX                    100
+#define RUN_COMPILE_TIMEOUT_MS          60000
+#define RUN_COMPILE_OUTPUT_BYTES        (64 * KIB) /* each of the compiler's streams */
+#define RUN_COMPILED_MAX_BYTES          (32 * MIB) /* what it makes */
+#define IDEMPOTENCY_KEY_MAX_BYTES       255
+#define IDEMPOTENCY_WAIT_MS             30000 /* for the first run of a key to end; then 409 */
+
+/* --- Server-sent events -------------------------------------------------------------------------- */
+#define SSE_HEARTBEAT_MS                15000
+#define SSE_END_DEADLINE_MS             30000 /* for a client to take what is left */
+#define SSE_BACKLOG_MAX_BYTES           (64 * MIB) /* kept for one that reads slowly; then it is hung up on */
 
 /* --- A job --------------------------------------------------------------------------------------
  */
@@ -66,18 +87,22 @@
 #define JOB_INPUT_MAX_COUNT             256
 #define JOB_ARGV_MAX_COUNT              128
 #define JOB_ENV_MAX_COUNT               128
+#define JOB_FOLDER_MAX_COUNT            8 /* made for a job before it starts */
 
 /* --- mayfly-init ---------------------------------------------------------------------------------- */
 #define INIT_LIFETIME_MAX_S             (7 * 24 * 3600) /* its own deadline, its only argument */
 #define INIT_CLOCK_MAX_MS               INT32_MAX       /* wall_ms, cpu_ms of a job */
 #define INIT_REAP_DEADLINE_MS           2000            /* for killed processes to be gone */
-#define JOB_STDIN_MAX_BYTES             (32 * MIB)      /* spooled, charged to the job's memory */
-#define JOB_SKIPPED_MAX_COUNT           256             /* things named as not collected */
-#define COLLECT_NAMES_MAX_BYTES         (512 * KIB)     /* names of all folders on one way down */
-#define CPU_CHECK_MIN_MS                10              /* between two looks at a CPU budget */
-#define PUMP_EAGER_FRAMES               1000      /* output frames before crumbs are gathered */
-#define PUMP_CRUMB_BYTES                (4 * KIB) /* a read of less is a crumb */
-#define PUMP_REST_MS                    5         /* then nothing is read for so long */
+#define INIT_BOOT_DEADLINE_MS           15000           /* for a runtime to wait for its script */
+#define INIT_KERNEL_ENV_MAX_COUNT       16
+#define INIT_GO_FD                      63         /* the last one of a new process's first table */
+#define JOB_STDIN_MAX_BYTES             (32 * MIB) /* spooled, charged to the job's memory */
+#define JOB_SKIPPED_MAX_COUNT           256        /* things named as not collected */
+#define COLLECT_NAMES_MAX_BYTES         (512 * KIB) /* names of all folders on one way down */
+#define CPU_CHECK_MIN_MS                10          /* between two looks at a CPU budget */
+#define PUMP_EAGER_FRAMES               1000        /* output frames before crumbs are gathered */
+#define PUMP_CRUMB_BYTES                (4 * KIB)   /* a read of less is a crumb */
+#define PUMP_REST_MS                    5           /* then nothing is read for so long */
 
 /* --- Control socket frames (base/frame.h) -------------------------------------------------------
  */
@@ -125,6 +150,8 @@
 #define ENGINE_REMOVE_DEADLINE_MS       15000 /* a container's removal, with every retry */
 #define ENGINE_REMOVE_RETRY_MS          10    /* after the first failure; doubled each time */
 #define ENGINE_REMOVE_RETRY_MAX_MS      500
+#define ENGINE_INSPECT_RETRY_MS         10 /* after an answer of 500; doubled each time */
+#define ENGINE_INSPECT_RETRY_MAX_MS     80
 #define ENGINE_EXIT_GRACE_MS            200 /* for init to end by itself before it is killed */
 #define ENGINE_DEATH_CHECK_MS           250 /* between looks at a container that does not listen yet */
 #define ENGINE_IDLE_DEADLINE_MS         60000 /* a connection that owns no container and says nothing */
@@ -143,13 +170,42 @@
 #define SPARE_TTL_MAX_S                 86400
 #define SPARE_PREPARE_DEADLINE_MS                                                                  \
 	20000 /* for a runtime to boot in a container that has half a CPU */
-#define SPARE_RECORD_MAX_BYTES  4096
-#define SLOT_MAX_COUNT          1024
-#define RETENTION_DEFAULT_DAYS  30          /* ARTIFACT_RETENTION_DAYS; 0 keeps */
-#define INCOMING_MAX_AGE_S      3600        /* a half-written result older than this is swept */
-#define REGISTRY_FILE_MAX_BYTES (256 * KIB) /* one drop-in file */
-#define REGISTRY_NAME_MAX_BYTES 64
-#define REGISTRY_MAX_COUNT      512 /* entries of one kind */
-#define LOG_LINE_MAX_BYTES      2048
+#define SPARE_RECORD_MAX_BYTES       4096
+#define SPARE_RECORD_MAX_AGE_S       60 /* a record without a spare, older than this, is swept */
+#define SETTINGS_FILE_MAX_BYTES      (64 * KIB) /* mayfly.conf */
+#define SLOT_MAX_COUNT               1024
+#define RETENTION_DEFAULT_DAYS       30   /* ARTIFACT_RETENTION_DAYS; 0 keeps */
+#define INCOMING_MAX_AGE_S           3600 /* a half-written result older than this is swept */
+#define REGISTRY_FILE_MAX_BYTES      (256 * KIB) /* one drop-in file */
+#define REGISTRY_NAME_MAX_BYTES      64
+#define REGISTRY_MAX_COUNT           512 /* entries of one kind */
+#define LOG_LINE_MAX_BYTES           2048
+
+/* --- Keys, files and links of /v1 (contract, section C) -------------------------------------------
+ */
+#define KEYS_FILE_MAX_BYTES          (256 * KIB) /* the keys file */
+#define KEYS_MAX_COUNT               1024
+#define KEY_ID_BYTES                 33      /* with the NUL; of one key's id */
+#define KEY_LABEL_BYTES              65      /* with the NUL */
+#define KEY_SCOPES_BYTES             32      /* with the NUL; the names of all scopes */
+#define KEY_RATE_BYTES               24      /* with the NUL; a rate as text */
+#define KEY_TOKEN_BYTES              47      /* "mf_", 43 characters (258 random bits), NUL */
+#define KEY_TOKEN_MAX_BYTES          512     /* of a token that a client shows */
+#define KEY_RATE_MIN_MICRO           1000ULL /* a token in 1000 s */
+#define KEY_RATE_MAX_MICRO           (1000000ULL * 1000000ULL) /* a million a second */
+#define KEY_BURST_MAX                1000000ULL
+#define KEY_RATE_DEFAULT_MICRO       5000000ULL /* mayflyctl keys add */
+#define KEY_BURST_DEFAULT            20ULL
+#define FILE_ID_LENGTH               12         /* of a file's id, behind its prefix */
+#define UPLOAD_MAX_BYTES             (10 * MIB) /* one file; more: 413 */
+#define UPLOAD_FORM_MAX_BYTES        (UPLOAD_MAX_BYTES + 64 * KIB) /* the whole form */
+#define FILE_META_MAX_BYTES          (4 * KIB)
+#define MULTIPART_BOUNDARY_MAX_BYTES 70        /* RFC 2046 section 5.1.1 */
+#define MULTIPART_HEADER_MAX_BYTES   (4 * KIB) /* of one part, else 400 */
+#define MULTIPART_PREAMBLE_MAX_BYTES KIB       /* before the first boundary */
+#define MULTIPART_PADDING_MAX_BYTES  64        /* blanks behind a boundary */
+#define MULTIPART_PART_MAX_COUNT     32
+#define SIGNED_URL_TTL_S             600
+#define SIGNED_JSON_MAX_BYTES        KIB
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * mayfly-init LIFETIME_S: PID 1 of a container. Listens on the control socket, serves the one job
- * that comes, and ends. worker/init.h lists its parts and rules.
+ * that comes, over the first connection or over the one after that which made a spare of it, and
+ * ends. worker/init.h lists its parts and rules.
  *
  * Exit codes: 0 a job was served, or none came in time; 1 it could not be; 2 wrong usage.
  */
@@ -57,7 +58,7 @@ static void seclude(void)
 
 int main(int argc, char **argv)
 {
-	_cleanup_close_ int connection = -1;
+	struct init_spare spare = init_spare_new();
 	struct init_cgroup cgroup;
 	deadline_ms lifetime;
 	struct error err;
@@ -77,11 +78,14 @@ int main(int argc, char **argv)
 	if (listener < 0)
 		return complain(err.message);
 	init_cgroup_open_own(&cgroup);
-	connection = init_control_accept(listener, 0, lifetime, &err);
-	close(listener);
-	if (connection < 0)
-		return strcmp(err.word, "no_job") == 0 ? EXIT_DONE : complain(err.message);
-	if (init_serve(connection, &cgroup, lifetime, &err) < 0)
-		return complain(err.message);
+	spare.idle = lifetime;
+	do {
+		_cleanup_close_ int connection = init_control_accept(listener, 0, spare.idle, &err);
+
+		if (connection < 0)
+			return strcmp(err.word, "no_job") == 0 ? EXIT_DONE : complain(err.message);
+		if (init_serve(connection, &cgroup, &spare, lifetime, &err) < 0)
+			return complain(err.message);
+	} while (spare.is_prepared);
 	return EXIT_DONE;
 }

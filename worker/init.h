@@ -1,15 +1,17 @@
 /*
  * The parts of mayfly-init, PID 1 of every container (design.md, "The control socket").
  *
- *   init.c          main: one connection, one job, gone
+ *   init.c          main: one connection, perhaps one before it, one job, gone
  *   init_control.c  the control socket: bind, listen, who may connect
  *   init_job.c      frames down: JOB, inputs, standard input, GO
  *   init_start.c    the program: a fresh process with three descriptors
+ *   init_spare.c    a runtime started before its job comes
  *   init_run.c      while it runs: clocks, cancel, its end
+ *   init_end.c      the end of every other process
  *   init_pump.c     its output on the way to the host
  *   init_cgroup.c   what the kernel counted: CPU time, memory, OOM kills
  *   init_collect.c  the files it left
- *   init_serve.c    one job from JOB to END
+ *   init_serve.c    one connection: a job from JOB to END, or a spare's PREPARE
  *
  * Rules:
  *  1. What needs memory gets it before GO: a program that fills its cgroup must not take init with
@@ -45,17 +47,23 @@ MUST_USE int init_control_accept(int listener, pid_t peer_pid, deadline_ms deadl
 
 /* A job as it came down the control socket. */
 struct init_job {
-	struct buf text;   /* owned: the JOB frame; argv, env and cwd point into it */
-	struct buf inputs; /* owned: the paths of FILE frames, each ended by NUL */
+	struct buf text;    /* owned: the JOB frame; argv, env and cwd point into it */
+	struct buf inputs;  /* owned: the paths of FILE frames, each ended by NUL */
+	struct buf prepare; /* owned: the PREPARE frame */
 	char *argv[JOB_ARGV_MAX_COUNT + 1];
 	char *env[JOB_ENV_MAX_COUNT + 1];
 	unsigned argc, envc, input_count;
 	char *cwd;
+	char *folders[JOB_FOLDER_MAX_COUNT]; /* to be made beneath cwd */
+	unsigned folder_count;
+	char *collect; /* the folder beneath cwd that artifacts are in; NULL: cwd */
+	uint64_t flat; /* 1: see job/control.h */
 	uint64_t wall_ms, cpu_ms, stream_bytes;
 	uint64_t artifact_count, artifact_bytes, artifacts_bytes;
 	uint64_t stdin_bytes;
 	int cwd_fd, file_fd, stdin_fd; /* owned, or -1 */
 	bool received;                 /* a JOB frame came */
+	bool is_spare;                 /* a PREPARE frame came after it */
 	bool cancelled;
 	bool refused; /* it cannot be started; refusal says why */
 	struct error refusal;
@@ -64,7 +72,7 @@ struct init_job {
 struct init_job init_job_new(void);
 void init_job_free(struct init_job *job);
 
-/* Reads frames until GO or CANCEL, writes the inputs beneath cwd. What is wrong with the job itself
+/* Reads frames until GO, CANCEL or PREPARE, writes the inputs beneath cwd. What is wrong with the job itself
    (a path, a full tmpfs) becomes job->refused, so that the host hears of it in EXIT. 0, or -1 with
    *err when the connection or its framing is gone. */
 MUST_USE int init_job_read(struct frame_reader *reader, struct init_job *job, deadline_ms deadline,
@@ -83,7 +91,7 @@ struct init_counter {
 };
 
 struct init_cgroup {
-	struct init_counter cpu_us, oom_kills, peak_bytes;
+	struct init_counter cpu_us, oom_kills, peak_bytes, current_bytes;
 };
 
 /* Finds our cgroup's files beneath root (a descriptor of /sys/fs/cgroup), membership being the text
@@ -106,8 +114,10 @@ struct init_program {
 	int failure_fd; /* owned: says why it was not executed, see init_start_failed */
 };
 
-/* Forks and executes job->argv. 0 and *out, or -1 with *err when there is no new process. */
-MUST_USE int init_start(const struct init_job *job, struct init_program *out, struct error *err);
+/* Forks and executes job->argv with env, ended by NULL. go_fd, when not -1, becomes the program's INIT_GO_FD. 0 and *out, or -1 with
+   *err when there is no new process. */
+MUST_USE int init_start(const struct init_job *job, char *const *env, int go_fd,
+			struct init_program *out, struct error *err);
 
 /* Once the process has ended: true with *err when it ended before it was the program. */
 bool init_start_failed(const struct init_program *program, const struct init_job *job,
@@ -115,6 +125,41 @@ bool init_start_failed(const struct init_program *program, const struct init_job
 
 /* Marks descriptors from first on close-on-exec; walk: without close_range(2) (Linux 5.11). */
 void init_close_on_exec_from(unsigned first, bool walk);
+
+/* --- init_end.c --------------------------------------------------------------------------------*/
+
+/* Kills every other process; does nothing outside a pid namespace of our own. */
+void init_kill_everything(void);
+
+/* The same, until there is none, or the kernel has had its time (INIT_REAP_DEADLINE_MS). */
+void init_end_everything(deadline_ms lifetime);
+
+/* --- init_spare.c ------------------------------------------------------------------------------*/
+
+/* What waits for a job. */
+struct init_spare {
+	bool is_prepared;
+	deadline_ms idle;            /* no job until then: init ends */
+	struct init_job job;         /* owned: what the runtime was started for */
+	struct init_program program; /* owned; pid -1: no runtime waits */
+	int go_fd;                   /* owned, or -1: our end of what it waits on */
+};
+
+struct init_spare init_spare_new(void);
+void init_spare_free(struct init_spare *spare);
+
+/* Starts job's runtime as its PREPARE says, waits until that waits, answers READY. A runtime that does not is ended, and the spare is
+   one without. Takes the job. 0, or -1 with *err: the request is malformed, the host has gone. */
+MUST_USE int init_spare_prepare(struct init_spare *spare, struct init_job *job, int connection,
+				const struct init_cgroup *cgroup, deadline_ms lifetime,
+				struct error *err);
+
+/* True with *out, which is the caller's, when the waiting runtime can run the job; init_spare_go is next. Else none waits any more. */
+bool init_spare_take(struct init_spare *spare, const struct init_job *job, deadline_ms lifetime,
+		     struct init_program *out);
+
+/* Lets the runtime go on to its script. */
+void init_spare_go(struct init_spare *spare);
 
 /* --- init_run.c --------------------------------------------------------------------------------*/
 
@@ -134,27 +179,28 @@ struct init_outcome {
 	struct error err;  /* with not_started */
 };
 
-/* Allocates and touches. 0, or -1 with *err. */
+/* Allocates and touches, once. 0, or -1 with *err. */
 MUST_USE int init_space_prepare(struct init_space *space, struct error *err);
 
-/* Runs the job's program to its end and every other process with it; sends its output. 0 and *out,
+/* Runs the job's program, the waiting one where it can, to its end and every other process with it; sends its output. 0 and *out,
    or -1 with *err when the host has gone or init's own deadline has come: then nobody listens. */
-MUST_USE int init_run(const struct init_job *job, struct frame_reader *reader,
-		      const struct init_cgroup *cgroup, struct init_space *space,
-		      deadline_ms lifetime, struct init_outcome *out, struct error *err);
+MUST_USE int init_run(const struct init_job *job, struct init_spare *spare,
+		      struct frame_reader *reader, const struct init_cgroup *cgroup,
+		      struct init_space *space, deadline_ms lifetime, struct init_outcome *out,
+		      struct error *err);
 
 /* --- init_collect.c ----------------------------------------------------------------------------*/
 
-/* Sends every regular file beneath job->cwd_fd that is not an input, within the job's caps, and
+/* Sends every regular file beneath job->cwd_fd that is not an input, or every one of the folder that artifacts are in, within the job's caps, and
    names what it skips. Nothing else may be running. 0, or -1 with *err when the host has gone. */
 MUST_USE int init_collect(const struct init_job *job, int connection, struct init_space *space,
 			  deadline_ms deadline, struct error *err);
 
 /* --- init_serve.c ------------------------------------------------------------------------------*/
 
-/* Serves the one job of a connection. Only for PID 1 of a pid namespace: it ends every other
-   process. 0, or -1 with *err. */
-MUST_USE int init_serve(int connection, const struct init_cgroup *cgroup, deadline_ms lifetime,
-			struct error *err);
+/* Serves a connection: the one job, or what prepares for it; then spare->is_prepared, and the job comes over the next. Only for PID 1
+   of a pid namespace: it ends every other process. 0, or -1 with *err. */
+MUST_USE int init_serve(int connection, const struct init_cgroup *cgroup, struct init_spare *spare,
+			deadline_ms lifetime, struct error *err);
 
 #endif

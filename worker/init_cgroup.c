@@ -30,6 +30,8 @@ static const struct {
 	{"", "memory.events", "oom_kill", 1, offsetof(struct init_cgroup, oom_kills)},
 	{"memory", "memory.max_usage_in_bytes", NULL, 1, offsetof(struct init_cgroup, peak_bytes)},
 	{"", "memory.peak", NULL, 1, offsetof(struct init_cgroup, peak_bytes)},
+	{"memory", "memory.usage_in_bytes", NULL, 1, offsetof(struct init_cgroup, current_bytes)},
+	{"", "memory.current", NULL, 1, offsetof(struct init_cgroup, current_bytes)},
 };
 
 /* One line of /proc/self/cgroup: "ID:controller,controller:/path". */
@@ -99,7 +101,7 @@ void init_cgroup_open(int root, const char *membership, struct init_cgroup *out)
 {
 	static const struct init_counter none = {.fd = -1};
 
-	*out = (struct init_cgroup){none, none, none};
+	*out = (struct init_cgroup){none, none, none, none};
 	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
 		struct init_counter *counter =
 			(struct init_counter *)((char *)out + sources[i].counter);
@@ -127,8 +129,8 @@ void init_cgroup_open_own(struct init_cgroup *out)
 
 void init_cgroup_close(struct init_cgroup *cgroup)
 {
-	struct init_counter *counters[] = {&cgroup->cpu_us, &cgroup->oom_kills,
-					   &cgroup->peak_bytes};
+	struct init_counter *counters[] = {&cgroup->cpu_us, &cgroup->oom_kills, &cgroup->peak_bytes,
+					   &cgroup->current_bytes};
 
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
 		if (counters[i]->fd >= 0)

@@ -8,7 +8,8 @@
  *  3. Within a folder: its files by name, then its folders by name.
  *  4. No recursion, one descriptor a level; names, the only thing that grows, in an arena of fixed
  * size.
- *  5. What is past a cap on counts is not named: one SKIPPED CONTROL_SKIPPED_MORE at the end stands
+ *  5. A flat collection (job/control.h) enters no folder, and ends at the first file that would break a cap.
+ *  6. What is past a cap on counts is not named: one SKIPPED CONTROL_SKIPPED_MORE at the end stands
  * for it.
  */
 #include "base/cleanup.h"
@@ -46,7 +47,7 @@ struct collection {
 
 	uint64_t count_left, bytes_left;
 	unsigned scan_left, skipped_left;
-	bool more;   /* rule 5 */
+	bool more;   /* rule 6 */
 	bool enough; /* nothing else can be sent */
 
 	char path[JOB_PATH_MAX_BYTES + 1 + JOB_NAME_MAX_BYTES + 1]; /* of the entry looked at */
@@ -120,8 +121,9 @@ static int send_contents(const struct collection *all, int fd, uint64_t size)
 static int collect_file(struct collection *all, int folder, const char *name)
 {
 	struct stat status;
+	bool is_file;
 
-	if (init_job_is_input(all->job, all->path))
+	if (!all->job->collect && init_job_is_input(all->job, all->path))
 		return 0;
 	if (all->count_left == 0) {
 		all->more = all->enough = true;
@@ -130,10 +132,13 @@ static int collect_file(struct collection *all, int folder, const char *name)
 
 	_cleanup_close_ int fd = open_entry(folder, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0600);
 
-	if (fd < 0 || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) ||
-	    (uint64_t)status.st_size > all->job->artifact_bytes ||
-	    (uint64_t)status.st_size > all->bytes_left)
+	is_file = fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+	if (!is_file || (uint64_t)status.st_size > all->job->artifact_bytes ||
+	    (uint64_t)status.st_size > all->bytes_left) {
+		all->enough = is_file && all->job->flat; /* rule 5 */
+		all->more |= all->enough;
 		return skip(all);
+	}
 	all->count_left--;
 	all->bytes_left -= (uint64_t)status.st_size;
 	if (send_up(all, FRAME_FILE, slice_of(all->path)) < 0)
@@ -212,7 +217,7 @@ static int enter_folder(struct collection *all, int parent, const char *name)
 	size_t len = strlen(all->path);
 	int fd = -1;
 
-	if (all->depth < JOB_ARTIFACT_DEPTH_MAX)
+	if (all->depth < JOB_ARTIFACT_DEPTH_MAX && !all->job->flat)
 		fd = open_entry(parent, name, O_RDONLY | O_DIRECTORY, 0700);
 	if (fd < 0)
 		return skip(all);
@@ -260,13 +265,21 @@ static int walk(struct collection *all)
 	return 0;
 }
 
+/* The folder that artifacts are in. The program may have put something else in its place: then there are none. */
+static int open_top(const struct init_job *job)
+{
+	if (job->collect)
+		return open_entry(job->cwd_fd, job->collect, O_RDONLY | O_DIRECTORY, 0700);
+	return fcntl(job->cwd_fd, F_DUPFD_CLOEXEC, 0);
+}
+
 int init_collect(const struct init_job *job, int connection, struct init_space *space,
 		 deadline_ms deadline, struct error *err)
 {
 	static struct collection all;
 	int top, result;
 
-	if (job->artifact_count == 0 || (top = fcntl(job->cwd_fd, F_DUPFD_CLOEXEC, 0)) < 0)
+	if (job->artifact_count == 0 || (top = open_top(job)) < 0)
 		return 0;
 	all.job = job;
 	all.connection = connection;

@@ -5,6 +5,8 @@
  *  1. The name appears when somebody listens: bound aside, renamed when ready. An inotify on the
  *     host waits for it.
  *  2. Only a process outside our pid namespace is served: its SO_PEERCRED pid is 0 here (unix(7)).
+ *  3. Who has connected is heard: at the deadline connecting is made impossible first, and then the
+ *     queue is looked at for the last time. A claimed spare does not end under its job.
  */
 #include "base/cleanup.h"
 #include "base/io.h"
@@ -54,18 +56,23 @@ int init_control_listen(const char *folder, struct error *err)
 
 int init_control_accept(int listener, pid_t peer_pid, deadline_ms deadline, struct error *err)
 {
-	for (;;) {
-		int ready = io_wait(listener, POLLIN, deadline);
+	for (bool is_late = false;;) {
+		int ready = is_late ? POLLIN : io_wait(listener, POLLIN, deadline);
 
-		if (ready == 0)
-			return error_set(err, 504, "no_job", "no job came in time");
+		if (ready == 0) {
+			is_late = shutdown(listener, SHUT_RDWR) == 0; /* rule 3 */
+			if (is_late)
+				continue;
+		}
 
 		_cleanup_close_ int connection =
-			ready < 0 ? -1
-				  : accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+			ready <= 0 ? -1
+				   : accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		struct ucred peer;
 		socklen_t len = sizeof(peer);
 
+		if (connection < 0 && is_late)
+			return error_set(err, 504, "no_job", "no job came in time");
 		if (connection < 0 && (errno == ECONNABORTED || errno == EAGAIN || errno == EINTR))
 			continue;
 		if (connection < 0)

@@ -1,10 +1,10 @@
 /*
  * What comes down the control socket before the program starts.
  *
- *   state        JOB        FILE       DATA       STDIN      GO         CANCEL
- *   before JOB   received   error      error      error      error      cancelled
- *   received     error      file       error      received   done       cancelled
- *   file         error      file       file       received   done       cancelled
+ *   state        JOB        FILE       DATA       STDIN      GO         CANCEL     PREPARE
+ *   before JOB   received   error      error      error      error      cancelled  error
+ *   received     error      file       error      received   done       cancelled  spare
+ *   file         error      file       file       received   done       cancelled  error
  *
  * Rules:
  *  1. "error" ends the connection: both ends are built from one tree.
@@ -23,6 +23,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const struct {
@@ -33,6 +34,7 @@ static const struct {
 	{"wall_ms", INIT_CLOCK_MAX_MS, offsetof(struct init_job, wall_ms)},
 	{"cpu_ms", INIT_CLOCK_MAX_MS, offsetof(struct init_job, cpu_ms)},
 	{"stream_bytes", INT64_MAX, offsetof(struct init_job, stream_bytes)},
+	{"flat", 1, offsetof(struct init_job, flat)},
 	{"artifact_count", INT64_MAX, offsetof(struct init_job, artifact_count)},
 	{"artifact_bytes", INT64_MAX, offsetof(struct init_job, artifact_bytes)},
 	{"artifacts_bytes", INT64_MAX, offsetof(struct init_job, artifacts_bytes)},
@@ -43,6 +45,7 @@ struct init_job init_job_new(void)
 	return (struct init_job){
 		.text = buf_new(FRAME_JOB_MAX_BYTES),
 		.inputs = buf_new(JOB_INPUT_MAX_COUNT * (JOB_PATH_MAX_BYTES + 1)),
+		.prepare = buf_new(FRAME_JOB_MAX_BYTES),
 		.cwd_fd = -1,
 		.file_fd = -1,
 		.stdin_fd = -1,
@@ -59,6 +62,7 @@ void init_job_free(struct init_job *job)
 {
 	buf_free(&job->text);
 	buf_free(&job->inputs);
+	buf_free(&job->prepare);
 	close_and_forget(&job->cwd_fd);
 	close_and_forget(&job->file_fd);
 	close_and_forget(&job->stdin_fd);
@@ -94,8 +98,15 @@ static int take_field(struct init_job *job, struct slice key, struct slice value
 		return add_text(job->argv, &job->argc, JOB_ARGV_MAX_COUNT, value, "argv", err);
 	if (slice_eq(key, "env"))
 		return add_text(job->env, &job->envc, JOB_ENV_MAX_COUNT, value, "env", err);
+	if (slice_eq(key, "folder"))
+		return add_text(job->folders, &job->folder_count, JOB_FOLDER_MAX_COUNT, value,
+				"folder", err);
 	if (slice_eq(key, "cwd")) {
 		job->cwd = (char *)value.data;
+		return 0;
+	}
+	if (slice_eq(key, "collect") && fs_is_component(value)) {
+		job->collect = (char *)value.data;
 		return 0;
 	}
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
@@ -109,6 +120,17 @@ static int take_field(struct init_job *job, struct slice key, struct slice value
 		return 0;
 	}
 	return error_set(err, 400, "job_bad", "unknown field %.*s", (int)key.len, key.data);
+}
+
+static int make_folders(const struct init_job *job, struct error *err)
+{
+	for (unsigned i = 0; i < job->folder_count; i++) {
+		if (!fs_is_component(slice_of(job->folders[i])))
+			return error_set(err, 400, "job_bad", "folder is not a name");
+		if (mkdirat(job->cwd_fd, job->folders[i], 0755) < 0 && errno != EEXIST)
+			return error_set_errno(err, 500, "cwd", "folder %s", job->folders[i]);
+	}
+	return 0;
 }
 
 static int parse_job(struct init_job *job, struct slice payload, struct error *err)
@@ -127,12 +149,10 @@ static int parse_job(struct init_job *job, struct slice payload, struct error *e
 		return error_set(err, 400, "job_bad", "argv is missing");
 	if (!job->cwd || job->cwd[0] != '/')
 		return error_set(err, 400, "job_bad", "cwd is missing or not absolute");
-	if (job->wall_ms == 0)
-		return error_set(err, 400, "job_bad", "wall_ms is missing or 0");
 	job->cwd_fd = open(job->cwd, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (job->cwd_fd < 0)
 		return error_set_errno(err, 500, "cwd", "cwd %s", job->cwd);
-	return 0;
+	return make_folders(job, err);
 }
 
 static int begin_file(struct init_job *job, struct slice path, struct error *err)
@@ -182,6 +202,25 @@ static int append_stdin(struct init_job *job, struct slice data, struct error *e
 	return 0;
 }
 
+/* How long it may run is for the job itself to say, not for what prepares it. */
+static int check_clock(const struct init_job *job, struct error *err)
+{
+	if (job->wall_ms == 0)
+		return error_set(err, 400, "job_bad", "wall_ms is missing or 0");
+	return 0;
+}
+
+/* Inputs and standard input belong to the job. */
+static int take_prepare(struct init_job *job, struct slice payload, struct error *err)
+{
+	if (job->input_count || job->stdin_fd >= 0)
+		return error_set(err, 400, "frame_order", "PREPARE behind an input");
+	if (buf_append(&job->prepare, payload.data, payload.len) < 0)
+		return error_set_errno(err, 500, "prepare_bad", "keeping what to prepare");
+	job->is_spare = true;
+	return 0;
+}
+
 /* The table above. 0, or -1 with *err: word "frame_order" for a frame out of place, any other for a
    job to be refused. */
 static int take_frame(struct init_job *job, const struct frame *frame, struct error *err)
@@ -204,7 +243,9 @@ static int take_frame(struct init_job *job, const struct frame *frame, struct er
 	case FRAME_STDIN:
 		return append_stdin(job, frame->payload, err);
 	case FRAME_GO:
-		return 0;
+		return check_clock(job, err);
+	case FRAME_PREPARE:
+		return take_prepare(job, frame->payload, err);
 	default:
 		break;
 	}
@@ -217,7 +258,7 @@ int init_job_read(struct frame_reader *reader, struct init_job *job, deadline_ms
 	struct frame frame = {0};
 	struct error problem;
 
-	while (frame.type != FRAME_GO) {
+	while (frame.type != FRAME_GO && frame.type != FRAME_PREPARE) {
 		if (frame_read(reader, &frame, deadline, err) < 0)
 			return -1;
 		if (frame.type == FRAME_CANCEL) {

@@ -28,6 +28,7 @@
 
 struct run {
 	const struct init_job *job;
+	struct init_spare *spare;
 	struct frame_reader *reader; /* its fd is the connection */
 	const struct init_cgroup *cgroup;
 	struct init_program program;
@@ -44,19 +45,11 @@ struct run {
 	int status;
 };
 
-/* kill(2): -1 is every process but PID 1 and the caller, which here is one. Outside a pid namespace
-   of its own init never runs; this line makes sure of it. */
-static void kill_everything(void)
-{
-	if (getpid() == 1)
-		(void)kill(-1, SIGKILL);
-}
-
 static void end_program(struct run *run, const char *reason)
 {
 	if (!run->killed_for)
 		run->killed_for = reason;
-	kill_everything();
+	init_kill_everything();
 }
 
 /* --- Clocks ------------------------------------------------------------------------------------*/
@@ -66,8 +59,8 @@ static uint64_t timeval_us(struct timeval time)
 	return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_usec;
 }
 
-/* CPU time of the job so far. Without a cgroup: of what was reaped, and of the main process. */
-static uint64_t cpu_used_us(const struct run *run)
+/* CPU time of the container so far. Without a cgroup: of what was reaped, and of the main process. */
+static uint64_t cpu_counted_us(const struct run *run)
 {
 	uint64_t counted;
 	struct rusage reaped;
@@ -75,12 +68,21 @@ static uint64_t cpu_used_us(const struct run *run)
 	clockid_t clock;
 
 	if (init_counter_read(&run->cgroup->cpu_us, &counted))
-		return counted > run->cpu_before_us ? counted - run->cpu_before_us : 0;
+		return counted;
 	(void)getrusage(RUSAGE_CHILDREN, &reaped);
-	if (!run->ended && clock_getcpuclockid(run->program.pid, &clock) == 0)
+	if (!run->ended && run->program.pid > 0 &&
+	    clock_getcpuclockid(run->program.pid, &clock) == 0)
 		(void)clock_gettime(clock, &own);
 	return timeval_us(reaped.ru_utime) + timeval_us(reaped.ru_stime) +
 	       (uint64_t)own.tv_sec * 1000000 + (uint64_t)own.tv_nsec / 1000;
+}
+
+/* CPU time of the job so far: since GO. */
+static uint64_t cpu_used_us(const struct run *run)
+{
+	uint64_t counted = cpu_counted_us(run);
+
+	return counted > run->cpu_before_us ? counted - run->cpu_before_us : 0;
 }
 
 /* Looks again when the budget can have been used up at the earliest: by every CPU at once. */
@@ -225,14 +227,17 @@ static int open_watches(struct run *run, struct error *err)
 
 static int start(struct run *run, struct error *err)
 {
+	bool waits = init_spare_take(run->spare, run->job, run->lifetime, &run->program);
 	cpu_set_t set;
 
 	run->cpus = sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
 	(void)init_counter_read(&run->cgroup->oom_kills, &run->oom_before);
-	(void)init_counter_read(&run->cgroup->cpu_us, &run->cpu_before_us);
+	run->cpu_before_us = cpu_counted_us(run);
 	run->started_us = monotonic_us();
 	run->wall = deadline_in((int64_t)run->job->wall_ms);
-	if (open_watches(run, err) < 0 || init_start(run->job, &run->program, err) < 0)
+	if (waits)
+		init_spare_go(run->spare);
+	else if (init_start(run->job, run->job->env, -1, &run->program, err) < 0)
 		return -1;
 	for (int i = 0; i < 2; i++)
 		run->pump.streams[i] = (struct stream){
@@ -240,26 +245,12 @@ static int start(struct run *run, struct error *err)
 			.frame_type = i ? FRAME_STDERR : FRAME_STDOUT,
 			.left = run->job->stream_bytes,
 		};
+	if (open_watches(run, err) < 0)
+		return -1;
 	run->pump.epoll = run->epoll;
 	if (pump_watch(&run->pump) < 0)
 		return error_set_errno(err, 500, "not_started", "epoll");
 	return 0;
-}
-
-/* Rule 1: until there is no child, which for PID 1 is no process at all, or until the kernel has
-   had its time. */
-static void end_everything(const struct run *run)
-{
-	deadline_ms deadline = deadline_earlier(run->lifetime, deadline_in(INIT_REAP_DEADLINE_MS));
-	pid_t pid;
-
-	do {
-		kill_everything();
-		forget_signals(run);
-		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-			;
-	} while (pid == 0 && deadline_left_ms(deadline) &&
-		 io_wait(run->signals, POLLIN, deadline) > 0);
 }
 
 static const char *reason_of(struct run *run, struct init_outcome *out)
@@ -304,7 +295,7 @@ static void close_run(struct run *run)
 static int finish(struct run *run, struct init_outcome *out, struct error *err)
 {
 	out->wall_us = (uint64_t)(monotonic_us() - run->started_us);
-	end_everything(run);
+	init_end_everything(run->lifetime);
 	if (run->host_gone)
 		return error_set(err, 502, "host_gone", "the host has gone");
 	if (!run->ended)
@@ -317,12 +308,13 @@ static int finish(struct run *run, struct init_outcome *out, struct error *err)
 	return 0;
 }
 
-int init_run(const struct init_job *job, struct frame_reader *reader,
+int init_run(const struct init_job *job, struct init_spare *spare, struct frame_reader *reader,
 	     const struct init_cgroup *cgroup, struct init_space *space, deadline_ms lifetime,
 	     struct init_outcome *out, struct error *err)
 {
 	struct run run = {
 		.job = job,
+		.spare = spare,
 		.reader = reader,
 		.cgroup = cgroup,
 		.program = {.pid = -1, .output = {-1, -1}, .failure_fd = -1},
@@ -338,7 +330,7 @@ int init_run(const struct init_job *job, struct frame_reader *reader,
 
 	if (start(&run, &out->err) < 0) {
 		out->reason = "not_started";
-		end_everything(&run);
+		init_end_everything(lifetime);
 	} else {
 		take_frames(&run);
 		while (!run.ended && !run.host_gone && deadline_left_ms(lifetime)) {

@@ -1,5 +1,5 @@
 /*
- * One job of one connection: read it, run it, answer.
+ * One connection: read the job, run it, answer; or prepare for it.
  *
  * Rules:
  *  1. EXIT is sent as soon as the program's output is out; collecting comes after and cannot change
@@ -28,6 +28,8 @@ static void touch_stack(void)
 
 int init_space_prepare(struct init_space *space, struct error *err)
 {
+	if (space->outgoing.data)
+		return 0;
 	space->outgoing = buf_new(FRAME_HEADER_BYTES + FRAME_DATA_MAX_BYTES);
 	space->fields = buf_new(FRAME_EXIT_MAX_BYTES);
 
@@ -80,7 +82,7 @@ static int send_exit(int connection, struct init_outcome *outcome, struct init_s
 }
 
 /* From GO to the program's end, or why there was none. */
-static int run_job(struct init_job *job, struct frame_reader *reader,
+static int run_job(struct init_job *job, struct init_spare *spare, struct frame_reader *reader,
 		   const struct init_cgroup *cgroup, struct init_space *space, deadline_ms lifetime,
 		   struct init_outcome *outcome, struct error *err)
 {
@@ -94,7 +96,7 @@ static int run_job(struct init_job *job, struct frame_reader *reader,
 		outcome->err = job->refusal;
 		return 0;
 	}
-	return init_run(job, reader, cgroup, space, lifetime, outcome, err);
+	return init_run(job, spare, reader, cgroup, space, lifetime, outcome, err);
 }
 
 static int answer(const struct init_job *job, int connection, struct init_space *space,
@@ -109,24 +111,55 @@ static int answer(const struct init_job *job, int connection, struct init_space 
 	return 0;
 }
 
-int init_serve(int connection, const struct init_cgroup *cgroup, deadline_ms lifetime,
-	       struct error *err)
+static int serve_job(struct init_job *job, struct init_spare *spare, struct frame_reader *reader,
+		     const struct init_cgroup *cgroup, struct init_space *space,
+		     deadline_ms lifetime, struct error *err)
+{
+	struct init_outcome outcome = {.reason = "not_started", .status = -1};
+	int result = run_job(job, spare, reader, cgroup, space, lifetime, &outcome, err);
+
+	if (result == 0)
+		result = answer(job, reader->fd, space, &outcome, lifetime, err);
+	spare->is_prepared = false;
+	buf_free(&space->outgoing);
+	buf_free(&space->fields);
+	return result;
+}
+
+/* Only once, and only for a job that can be. What the job will need is made ready, too. */
+static int serve_spare(struct init_job *job, struct init_spare *spare, int connection,
+		       const struct init_cgroup *cgroup, struct init_space *space,
+		       deadline_ms lifetime, struct error *err)
+{
+	if (spare->is_prepared)
+		return error_set(err, 400, "frame_order", "prepared already");
+	if (job->refused) {
+		*err = job->refusal;
+		return -1;
+	}
+	if (init_space_prepare(space, err) < 0)
+		return -1;
+	return init_spare_prepare(spare, job, connection, cgroup, lifetime, err);
+}
+
+int init_serve(int connection, const struct init_cgroup *cgroup, struct init_spare *spare,
+	       deadline_ms lifetime, struct error *err)
 {
 	static struct init_space space;
 	struct frame_reader reader = frame_reader_new(connection);
 	struct init_job job = init_job_new();
-	struct init_outcome outcome = {.reason = "not_started", .status = -1};
 	int result = -1;
 
 	if (getpid() != 1)
 		return error_set(err, 500, "not_pid_1", "a job is served by PID 1 only");
-	space.fields = buf_new(FRAME_EXIT_MAX_BYTES);
-	if (init_job_read(&reader, &job, lifetime, err) == 0 &&
-	    run_job(&job, &reader, cgroup, &space, lifetime, &outcome, err) == 0)
-		result = answer(&job, connection, &space, &outcome, lifetime, err);
+	if (!space.fields.max)
+		space.fields = buf_new(FRAME_EXIT_MAX_BYTES);
+	if (init_job_read(&reader, &job, lifetime, err) == 0)
+		result = job.is_spare
+				 ? serve_spare(&job, spare, connection, cgroup, &space, lifetime,
+					       err)
+				 : serve_job(&job, spare, &reader, cgroup, &space, lifetime, err);
 	init_job_free(&job);
 	frame_reader_free(&reader);
-	buf_free(&space.outgoing);
-	buf_free(&space.fields);
 	return result;
 }

@@ -3,7 +3,8 @@
  *
  * Rules:
  *  1. The program has descriptors 0, 1 and 2, the default signal dispositions, an empty signal
- * mask, a session of its own, no core dumps, and exactly the environment that JOB names.
+ * mask, a session of its own, no core dumps, and exactly the environment that JOB names. A runtime started ahead has, until GO, one
+ * descriptor more and what PREPARE adds.
  *  2. The OOM killer takes it before it takes init.
  *  3. A failure before exec comes back through a close-on-exec pipe: once the program runs, nobody
  * can write there. It is read when the process has ended, so starting waits for nothing.
@@ -114,25 +115,34 @@ static void execute(char *const *argv, char *const *env)
 	errno = worst;
 }
 
-static _Noreturn void become_program(const struct init_job *job, int input, int output, int errors,
-				     int failure_fd)
+/* Descriptors of ours that become the program's. */
+struct descriptors {
+	int standard[3];
+	int go; /* or -1 */
+	int failure;
+};
+
+static _Noreturn void become_program(const struct init_job *job, char *const *env,
+				     const struct descriptors *fds)
 {
 	static const struct rlimit nothing = {0, 0};
 
 	(void)offer_to_oom_killer();
 	if (setsid() < 0)
-		fail(failure_fd, "session");
-	if (dup2(input, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
-	    dup2(errors, STDERR_FILENO) < 0)
-		fail(failure_fd, "descriptors");
+		fail(fds->failure, "session");
+	for (int i = 0; i < 3; i++)
+		if (dup2(fds->standard[i], i) < 0)
+			fail(fds->failure, "descriptors");
 	init_close_on_exec_from(STDERR_FILENO + 1, false);
+	if (fds->go >= 0 && dup2(fds->go, INIT_GO_FD) < 0)
+		fail(fds->failure, "descriptors");
 	if (fchdir(job->cwd_fd) < 0)
-		fail(failure_fd, "cwd");
+		fail(fds->failure, "cwd");
 	if (setrlimit(RLIMIT_CORE, &nothing) < 0)
-		fail(failure_fd, "rlimits");
+		fail(fds->failure, "rlimits");
 	reset_signals();
-	execute(job->argv, job->env);
-	fail(failure_fd, NULL);
+	execute(job->argv, env);
+	fail(fds->failure, NULL);
 }
 
 /* A pipe whose reading end does not block; the writing end, which the program gets, does. */
@@ -143,7 +153,8 @@ static int make_pipe(int ends[2])
 	return fcntl(ends[0], F_SETFL, O_NONBLOCK);
 }
 
-int init_start(const struct init_job *job, struct init_program *out, struct error *err)
+int init_start(const struct init_job *job, char *const *env, int go_fd, struct init_program *out,
+	       struct error *err)
 {
 	int ends[3][2] = {{-1, -1}, {-1, -1}, {-1, -1}}; /* stdout, stderr, failure */
 	_cleanup_close_ int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -153,8 +164,11 @@ int init_start(const struct init_job *job, struct init_program *out, struct erro
 	if (input >= 0 && make_pipe(ends[0]) == 0 && make_pipe(ends[1]) == 0 &&
 	    make_pipe(ends[2]) == 0)
 		pid = fork();
-	if (pid == 0)
-		become_program(job, input, ends[0][1], ends[1][1], ends[2][1]);
+	if (pid == 0) {
+		const struct descriptors fds = {{input, ends[0][1], ends[1][1]}, go_fd, ends[2][1]};
+
+		become_program(job, env, &fds);
+	}
 	if (pid < 0)
 		(void)error_set_errno(err, 500, "fork", "no new process");
 	for (int i = 0; i < 3; i++) {

@@ -3,6 +3,7 @@
 #include "base/deadline.h"
 #include "limits.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #define REPLY_MAX_BYTES (16 * MIB)
@@ -17,6 +18,12 @@ void call_reply(struct call *call, int status, const char *type, struct slice bo
 	if (http_reply_field(&reply, "Content-Type", "%s", type) < 0 ||
 	    http_reply_field(&reply, "Cache-Control", "no-store") < 0 ||
 	    (status == 503 && http_reply_field(&reply, "Retry-After", "%d", RETRY_AFTER_S) < 0) ||
+	    ((status == 429 || status == 409) && call->retry_after_s && http_reply_field(&reply, "Retry-After", "%" PRId64,
+					       call->retry_after_s) < 0) ||
+	    (status == 401 && call->wants_bearer &&
+	     http_reply_field(&reply, "WWW-Authenticate", "Bearer") < 0) ||
+	    (call->is_replayed &&
+	     http_reply_field(&reply, "Idempotent-Replayed", "true") < 0) ||
 	    (status == 405 && http_reply_field(&reply, "Allow", "%s", call->allow) < 0) ||
 	    http_reply_send(call->connection->fd, &reply, body, head_only,
 			    deadline_in(HTTP_WRITE_DEADLINE_MS)) < 0)
@@ -40,6 +47,17 @@ void call_reply_json(struct call *call, int status, json_t *value)
 	}
 	json_decref(value);
 	call_reply(call, status, "application/json; charset=utf-8", buf_slice(&text));
+}
+
+void call_refuse_data(struct call *call, const struct error *err)
+{
+	call->word = err->word;
+	call->wants_bearer = true;
+	if (err->status == 0)
+		return;
+	call_reply_json(call, err->status,
+			json_pack("{s:o, s:n}", "error", json_clean_string(slice_of(err->message)),
+				  "data"));
 }
 
 void call_refuse(struct call *call, const struct error *err)

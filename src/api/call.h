@@ -10,11 +10,23 @@
 #include "http/watch.h"
 #include "job/config.h"
 #include "job/engine.h"
+#include "job/keys.h"
 #include "job/spares.h"
 #include "json/json.h"
 
+/* Who calls, as keys tell callers apart. Without keys everybody on loopback is one caller. */
+#define CALLER_LOOPBACK "loopback"
+
+struct caller {
+	bool has_key;
+	struct key key; /* with has_key */
+	char id[KEY_ID_BYTES];       /* the key's id, or CALLER_LOOPBACK: owner of records and files; "" when nobody asked */
+	char label[KEY_LABEL_BYTES]; /* the key's, or CALLER_LOOPBACK: for the log */
+};
+
 struct call {
 	const struct config *config;
+	struct caller caller; /* of routes that need a scope */
 	struct http_connection *connection;
 	struct buf body;      /* owned: the request's body, once read */
 	struct engine engine; /* opened for routes that run jobs; fd -1 otherwise */
@@ -25,6 +37,10 @@ struct call {
 	bool is_claimed;                  /* that container was a spare */
 	int slot;            /* owned: admission, held until the container is gone; -1 otherwise */
 	const char *allow;   /* with 405: the methods that are allowed */
+	bool wants_bearer;   /* with 401: a bearer token is what is missing (RFC 6750) */
+	int64_t retry_after_s; /* with 429 and 409: when to come again */
+	bool is_replayed;      /* the answer is an earlier one's: the same X-Idempotency-Key */
+	bool body_is_unread;   /* a handler that reads the body itself stopped before its end */
 	int status;          /* answered; 0: nobody was there to answer */
 	int64_t asked_us;    /* on the monotonic clock: when the engine was asked; 0: it was not */
 	int64_t answered_us; /* on the monotonic clock: when the answer was sent; 0: it was not */
@@ -43,5 +59,8 @@ void call_reply_json(struct call *call, int status, json_t *value);
 
 /* The ordinary refusal: {"statusCode","code","error","message"}, with Retry-After on 503 and Allow on 405. status 0 answers nothing. */
 void call_refuse(struct call *call, const struct error *err);
+
+/* Family C's: {"error":<message>,"data":null}, with Retry-After on 429 and 503, WWW-Authenticate on 401. */
+void call_refuse_data(struct call *call, const struct error *err);
 
 #endif

@@ -4,10 +4,20 @@
 #include "job/slots.h"
 #include "limits.h"
 
+#include <string.h>
 #include <unistd.h>
 
-/* A spare of the job's kind, or a container made for it. */
-static int get_container(struct call *call, const struct job *job, int *control, struct error *err)
+static bool claim(struct call *call, const struct job *job, int *control)
+{
+	struct error ignored; /* what is wrong with the job, making its container will say */
+
+	if (!call->config->spares || spare_plan(call->config, job, &call->plan, &ignored) < 0)
+		return false;
+	call->has_plan = true;
+	return spare_claim(call->config, &call->plan, control, call->folder);
+}
+
+static int make(struct call *call, const struct job *job, int *control, struct error *err)
 {
 	const struct engine_request request = {
 		.template = job->template,
@@ -15,14 +25,6 @@ static int get_container(struct call *call, const struct job *job, int *control,
 		.limits = job->limits,
 	};
 
-	if (call->config->spares) {
-		if (spare_plan(call->config, job, &call->plan, err) < 0)
-			return -1;
-		call->has_plan = true;
-		call->is_claimed = spare_claim(call->config, &call->plan, control, call->folder);
-		if (call->is_claimed)
-			return 0;
-	}
 	call->asked_us = monotonic_us();
 	if (engine_make(&call->engine, &request, deadline_in(ENGINE_MAKE_DEADLINE_MS), call->folder,
 			err) < 0)
@@ -31,21 +33,47 @@ static int get_container(struct call *call, const struct job *job, int *control,
 	return job_connect(call->config, call->folder, control, err);
 }
 
+/* A spare may end between its claim and the job: then the job has not begun, and another container is made for it. */
 int execute_job(struct call *call, const struct job *job, struct storage *storage,
 		const struct job_listener *listener, struct job_result *out, struct error *err)
 {
-	int control;
+	int control, ran = -1;
 
-	if (slot_take(call->config, &call->watch, &call->slot, err) < 0 ||
-	    get_container(call, job, &control, err) < 0)
+	if (call->slot < 0 && slot_take(call->config, &call->watch, &call->slot, err) < 0)
 		return -1;
-
-	int ran = job_run(job, control, storage, listener, &call->watch, out, err);
-
-	close(control);
+	call->is_claimed = claim(call, job, &control);
+	if (call->is_claimed) {
+		ran = job_run(job, control, storage, listener, &call->watch, out, err);
+		close(control);
+		if (ran < 0 && strcmp(err->word, "job_not_taken") == 0) {
+			spare_forget(call->config, call->folder); /* the reaper's now */
+			call->is_claimed = false;
+		}
+	}
+	if (!call->is_claimed) {
+		if (make(call, job, &control, err) < 0)
+			return -1;
+		ran = job_run(job, control, storage, listener, &call->watch, out, err);
+		close(control);
+	}
 	if (ran == 0)
 		call->program_us = (int64_t)out->wall_us;
 	return ran;
+}
+
+void execute_next(struct call *call)
+{
+	struct error err;
+
+	if (call->is_claimed)
+		spare_forget(call->config, call->folder);
+	if (*call->folder && engine_remove(&call->engine, call->folder,
+					   deadline_in(ENGINE_CALL_DEADLINE_MS), &err) < 0)
+		call->after = err.word;
+	if (call->has_plan)
+		spare_plan_free(&call->plan);
+	call->has_plan = call->is_claimed = false;
+	call->folder[0] = '\0';
 }
 
 void execute_clean_up(struct call *call)
@@ -58,8 +86,10 @@ void execute_clean_up(struct call *call)
 	slot_release(call->slot);
 	if (call->has_plan) {
 		counter_add(call->config, call->is_claimed ? "spare_claims" : "spare_misses", 1);
+		if (call->is_claimed)
+			spare_forget(call->config, call->folder);
 		if (spare_refill(call->config, &call->engine, &call->plan, call->config->spares,
-				 &err) < 0)
+				 call->config->spare_ttl_s, &err) < 0)
 			call->after = err.word;
 		spare_plan_free(&call->plan);
 	}

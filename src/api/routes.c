@@ -1,12 +1,13 @@
 #include "api/routes.h"
 
+#include "api/auth.h"
 #include "api/execute.h"
+#include "api/files.h"
 #include "api/health.h"
 #include "api/tools.h"
 #include "base/cleanup.h"
 #include "base/confine.h"
 #include "base/fs.h"
-#include "base/secret.h"
 #include "http/accept.h"
 #include "http/access.h"
 #include "limits.h"
@@ -24,7 +25,11 @@ enum route_needs {
 	NEEDS_BODY = 1,
 	NEEDS_ENGINE = 2, /* it runs a job: the caller must be allowed to */
 	BY_STATIC = 4,    /* a file or a page: mayfly-static's */
-	BY_PREFIX = 8,    /* the path and everything beneath it */
+	BY_PREFIX = 8,    /* the path and what is beneath it; of "x/" only what is beneath */
+	TAKES_FORM = 16,  /* an upload: multipart/form-data; its handler reads the body itself */
+	KEY_TO_RUN = 32,  /* it wants a bearer token of this scope */
+	KEY_TO_READ = 64,
+	COSTS_TOKEN = 128, /* of the caller's bucket */
 };
 
 static const struct route {
@@ -42,6 +47,8 @@ static const struct route {
 	{"GET, HEAD", "/debug", BY_STATIC | BY_PREFIX, 0, NULL},
 	{"GET, HEAD", "/health", NEEDS_NOTHING, 0, api_health},
 	{"GET, HEAD", "/v1/health", NEEDS_NOTHING, 0, api_v1_health},
+	{"POST", "/v1/files", TAKES_FORM | KEY_TO_RUN, 0, api_upload},
+	{"GET, HEAD", "/v1/files/", BY_STATIC | BY_PREFIX, 0, NULL},
 };
 
 static bool has_path(const struct route *route, struct slice path)
@@ -50,6 +57,8 @@ static bool has_path(const struct route *route, struct slice path)
 
 	if (!slice_starts(path, route->path))
 		return false;
+	if ((route->needs & BY_PREFIX) && route->path[len - 1] == '/')
+		return path.len > len;
 	return path.len == len || ((route->needs & BY_PREFIX) && path.data[len] == '/');
 }
 
@@ -66,6 +75,17 @@ static bool has_method(const char *methods, struct slice method)
 	return false;
 }
 
+/* Notes methods that the path takes, for 405. */
+static void add_allowed(struct call *call, const struct route *route)
+{
+	static char allowed[128]; /* one process, one request */
+	size_t len = strlen(allowed);
+
+	(void)snprintf(allowed + len, sizeof(allowed) - len, "%s%s", len ? ", " : "",
+		       route->methods);
+	call->allow = allowed;
+}
+
 /* The row of the request's path, whose methods include the request's. 0, or -1 with *err: 404, 405. */
 static int find_route(struct call *call, const struct route **out, struct error *err)
 {
@@ -74,35 +94,38 @@ static int find_route(struct call *call, const struct route **out, struct error 
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
 		if (!has_path(&routes[i], request->path))
 			continue;
-		if (!has_method(routes[i].methods, request->method_text)) {
-			call->allow = routes[i].methods;
-			return error_set(err, 405, "method_not_allowed", "%s takes %s",
-					 routes[i].path, routes[i].methods);
+		if (has_method(routes[i].methods, request->method_text)) {
+			*out = &routes[i];
+			return 0;
 		}
-		*out = &routes[i];
-		return 0;
+		add_allowed(call, &routes[i]);
 	}
+	if (call->allow)
+		return error_set(err, 405, "method_not_allowed", "%.*s takes %s",
+				 (int)request->path.len, request->path.data, call->allow);
 	return error_set(err, 404, "no_route", "Route %.*s:%.*s not found",
 			 (int)request->method_text.len, request->method_text.data,
 			 (int)request->path.len, request->path.data);
 }
 
-/* Only this machine's users reach a loopback address. On any other, whoever runs code shows the key; without one configured nobody may. */
-static int check_may_run(const struct call *call, const char *address, struct error *err)
+/* Each family has its own shape of errors. */
+static void refuse(struct call *call, const struct error *err)
 {
-	const struct slice *given = http_field(&call->connection->request, "X-API-Key");
-	const char *key = call->config->executor_api_key;
+	if (slice_starts(call->connection->request.path, "/v1/"))
+		call_refuse_data(call, err);
+	else
+		call_refuse(call, err);
+}
 
-	if (http_is_loopback(slice_of(call->config->bind)) &&
-	    (!*address || http_is_loopback(slice_of(address))))
-		return 0;
-	if (!*key)
-		return error_set(
-			err, 403, "no_key_configured",
-			"Reachable from other machines, this service runs nothing without a key: set EXECUTOR_API_KEY");
-	if (!given || !secret_equal(*given, key))
-		return error_set(err, 401, "unauthorized", "Unauthorized");
-	return 0;
+/* Who calls, and may he? */
+static int check_permission(struct call *call, const struct route *route, struct error *err)
+{
+	if (!(route->needs & (KEY_TO_RUN | KEY_TO_READ)))
+		return (route->needs & NEEDS_ENGINE) ? auth_check_run(call, err) : 0;
+	if (auth_check(call, (route->needs & KEY_TO_RUN) ? KEY_RUN : KEY_READ, &call->caller, err) <
+	    0)
+		return -1;
+	return (route->needs & COSTS_TOKEN) ? auth_take_token(call, err) : 0;
 }
 
 static int check_caller(struct call *call, const struct route *route, struct error *err)
@@ -112,6 +135,7 @@ static int check_caller(struct call *call, const struct route *route, struct err
 		.bind = call->config->bind,
 		.public_base_url = call->config->public_base_url,
 		.allowed_hosts = call->config->allowed_hosts,
+		.takes_forms = route && (route->needs & TAKES_FORM),
 	};
 
 	http_local_address(call->connection->fd, address);
@@ -120,7 +144,7 @@ static int check_caller(struct call *call, const struct route *route, struct err
 	if (http_check_host(&access, &call->connection->request, err) < 0 ||
 	    http_check_origin(&access, &call->connection->request, err) < 0)
 		return -1;
-	return route && (route->needs & NEEDS_ENGINE) ? check_may_run(call, address, err) : 0;
+	return route ? check_permission(call, route, err) : 0;
 }
 
 /* Becomes mayfly-static, with the bytes read so far in a memfd. Returns only on failure. */
@@ -144,6 +168,7 @@ static int confine_to_state(const struct config *config, struct error *err)
 {
 	const struct confine_path paths[] = {
 		{config->storage, CONFINE_READ_WRITE},
+		{config->storage_dir, CONFINE_READ_WRITE},
 		{config->run, CONFINE_READ_WRITE},
 		{config->registry[0][0] ? config->registry[0] : config->registry[1], CONFINE_READ},
 		{config->registry[1], CONFINE_READ},
@@ -155,12 +180,15 @@ static int confine_to_state(const struct config *config, struct error *err)
 
 	/* a path is allowed as what it is now: it must be there */
 	_cleanup_close_ int storage = fs_open_or_make_dir(config->storage, 0750);
+	_cleanup_close_ int files = fs_open_or_make_dir(config->storage_dir, 0750);
 	_cleanup_close_ int run = fs_open_or_make_dir(config->run, 0700);
 
-	if (storage < 0 || run < 0)
+	if (storage < 0 || files < 0 || run < 0)
 		return error_set_errno(err, 500, "state_folder",
 				       "%s cannot be opened; mayfly must own it",
-				       storage < 0 ? config->storage : config->run);
+				       storage < 0 ? config->storage
+				       : files < 0 ? config->storage_dir
+						   : config->run);
 	return confine(paths, sizeof(paths) / sizeof(paths[0]), CONFINE_JOB, err);
 }
 
@@ -204,15 +232,15 @@ void api_serve(struct call *call)
 	bool refused = true;
 
 	if (check_caller(call, route, &err) < 0)
-		call_refuse(call, &err);
+		refuse(call, &err);
 	else if (found < 0)
-		call_refuse(call, &no_route);
+		refuse(call, &no_route);
 	else if (serve_route(call, route, &err) < 0)
-		call_refuse(call, &err);
+		refuse(call, &err);
 	else
 		refused = false;
 	/* the client has its answer before its container is taken down */
-	end_connection(call, refused);
+	end_connection(call, refused || call->body_is_unread);
 	execute_clean_up(call);
 	buf_free(&call->body);
 }

@@ -15,6 +15,8 @@
 #include "api/call.h"
 #include "base/deadline.h"
 
+#include <sys/stat.h>
+
 /* The word, for the log, of a reply that the client did not take whole. */
 #define STATIC_NOT_SENT "reply_not_sent"
 
@@ -34,9 +36,14 @@ void static_artifact(struct static_call *call, struct slice rest);
 void static_landing(struct static_call *call, struct slice rest);
 void static_tool_page(struct static_call *call, struct slice rest);
 void static_asset(struct static_call *call, struct slice rest);
+void static_signed(struct static_call *call, struct slice rest);
 
 /* Shared by the handlers: sends fields and content (left out for HEAD and 304). */
 void static_send(struct static_call *call, const struct http_reply *reply, struct slice content);
+
+/* Sends an open regular file, or the part of it that is asked for, under the type of file_name. */
+void static_send_file(struct static_call *call, int file, const struct stat *status,
+		      struct slice file_name);
 
 /* The ordinary 404 of a path that is no route. */
 void static_refuse_route(struct static_call *call);

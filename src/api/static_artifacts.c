@@ -162,7 +162,7 @@ static int send_outcome(struct static_call *call, struct http_reply *reply,
 	}
 }
 
-static void send_file(struct static_call *call, int file, const struct stat *status,
+void static_send_file(struct static_call *call, int file, const struct stat *status,
 		      struct slice file_name)
 {
 	static const int statuses[] = {[STATIC_WHOLE] = 200,
@@ -202,5 +202,5 @@ void static_artifact(struct static_call *call, struct slice rest)
 	if (file < 0 || fstat(file, &status) < 0 || !S_ISREG(status.st_mode))
 		refuse(call);
 	else
-		send_file(call, file, &status, slice_of(strrchr(path.data, '/') + 1));
+		static_send_file(call, file, &status, slice_of(strrchr(path.data, '/') + 1));
 }

@@ -10,6 +10,7 @@ static const struct {
 	void (*serve)(struct static_call *call, struct slice rest);
 } routes[] = {
 	{"/artifacts/", ROUTE_BENEATH, false, static_artifact},
+	{"/v1/files/", ROUTE_BENEATH, false, static_signed},
 	{"/debug", ROUTE_EXACT, true, static_landing},
 	{"/debug/", ROUTE_EXACT, true, static_landing},
 	{"/debug/assets/", ROUTE_BENEATH, true, static_asset},

@@ -4,6 +4,7 @@
 #include "base/fs.h"
 #include "base/utf8.h"
 #include "http/uri.h"
+#include "job/standard.h"
 #include "job/storage.h"
 #include "job/tool.h"
 #include "limits.h"
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RUN_TOOL            "code_execution"
 #define URL_MAX_BYTES       (8 * KIB)
 #define TEXT(number)        #number
 #define NUMBER_TEXT(number) TEXT(number)
@@ -41,6 +41,7 @@ struct execution {
 	struct job job;
 	struct job_input inputs[JOB_INPUT_MAX_COUNT];
 	struct job_result result;
+	struct storage *storage; /* of the run */
 	struct buf texts[2]; /* owned: what the reply shows of stdout (or of both) and of stderr */
 	bool trimmed[2];
 };
@@ -115,7 +116,7 @@ static int take_tool_name(struct execution *execution, json_t *issues, const cha
 	const json_t *name = json_object_get(execution->input, "tool");
 	char message[128];
 
-	*out = execution->is_run ? RUN_TOOL : json_string_value(name);
+	*out = execution->is_run ? STANDARD_TOOL : json_string_value(name);
 	if (*out)
 		return 0;
 	(void)snprintf(message, sizeof(message), "Invalid input: expected string, received %s",
@@ -179,23 +180,10 @@ static int prepare_job(struct execution *execution, struct error *err)
 {
 	const struct config *config = execution->call->config;
 	struct job *job = &execution->job;
-	static const char *const environment[] = {
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		"HOME=/tmp",
-		"TMPDIR=/tmp",
-		"USER=runner",
-		"LANG=C.UTF-8",
-	};
 
-	job->cwd = "/workspace";
+	job_standard(config, job);
 	job->wall_ms =
 		(uint64_t)json_number_value(json_object_get(execution->agent, "timeout")) * 1000;
-	job->stream_bytes = config->stream_bytes;
-	job->artifact_count = config->artifact_count;
-	job->artifact_bytes = config->artifact_bytes;
-	job->artifacts_bytes = config->artifacts_bytes;
-	for (size_t i = 0; i < sizeof(environment) / sizeof(environment[0]); i++)
-		job->env[job->env_count++] = slice_of(environment[i]);
 	return tool_job(config, &execution->tool, execution->values, job, execution->inputs, err);
 }
 
@@ -232,19 +220,27 @@ static int add_ending(struct execution *execution, struct storage *storage, stru
 	return storage_append_stream(storage, true, slice_of(text), err);
 }
 
-/* Stores the inputs and runs the job. The container stays for api_serve to remove. */
-static int run_stored(struct execution *execution, struct storage *storage, struct error *err)
+/* Stores the inputs, while the program runs already. */
+static int store_inputs(void *context, struct error *err)
 {
-	struct call *call = execution->call;
-	const struct job_listener listener = {execution, hear};
+	struct execution *execution = context;
 
 	for (unsigned i = 0; i < execution->job.input_count; i++) {
 		const struct job_input *input = &execution->inputs[i];
 
-		if (storage_put_input(storage, input->path.data, input->data, err) < 0)
+		if (storage_put_input(execution->storage, input->path.data, input->data, err) < 0)
 			return -1;
 	}
-	if (execute_job(call, &execution->job, storage, &listener, &execution->result, err) < 0)
+	return 0;
+}
+
+/* Runs the job. The container stays for api_serve to remove. */
+static int run_stored(struct execution *execution, struct storage *storage, struct error *err)
+{
+	const struct job_listener listener = {.context = execution, .stream = hear, .sent = store_inputs};
+
+	execution->storage = storage;
+	if (execute_job(execution->call, &execution->job, storage, &listener, &execution->result, err) < 0)
 		return -1;
 	return add_ending(execution, storage, err);
 }

@@ -36,6 +36,15 @@ void random_id(char *out, size_t length)
 	draw(out, length, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-", 63);
 }
 
+void random_alnum(char *out, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		do {
+			random_id(out + i, 1);
+		} while (out[i] == '-' || out[i] == '_');
+	out[length] = '\0';
+}
+
 void random_hex(char *out, size_t length)
 {
 	draw(out, length, "0123456789abcdef", 15);

@@ -86,8 +86,16 @@ int container_inspect(struct backend *backend, const char *id, deadline_ms deadl
 	json_t *root;
 
 	(void)snprintf(path, sizeof(path), "/containers/%s/json", id);
-	if (backend_call(backend, "GET", path, SLICE_LITERAL(""), deadline, &reply, err) < 0)
-		return -1;
+	for (int pause_ms = ENGINE_INSPECT_RETRY_MS;; pause_ms *= 2) {
+		if (backend_call(backend, "GET", path, SLICE_LITERAL(""), deadline, &reply, err) <
+		    0)
+			return -1;
+		/* Podman 4.3 says "container not known" for a moment, when another process of it
+		 * (the clean-up after another container) has just rewritten the store */
+		if (reply.status != 500 || pause_ms > ENGINE_INSPECT_RETRY_MAX_MS)
+			break;
+		(void)poll(NULL, 0, pause_ms);
+	}
 	if (reply.status == 404)
 		return 1;
 	if (reply.status != 200)

@@ -14,6 +14,7 @@
 
 #define SECCOMP_MAX_BYTES     (256 * KIB)
 #define NANO_CPUS_PER_PERCENT 10000000
+#define KERNELS_PATH          "/usr/lib/mayfly" /* inside the container: worker/kernels */
 
 /*
  * Where the two engines differ, measured with Podman 4.3 and read in Docker's API document (v1.41):
@@ -26,8 +27,9 @@ static const struct dialect {
 	const char *tmpfs; /* an option of every tmpfs */
 	const char *owner; /* the option which gives a tmpfs to the user, or NULL: uid= and gid= */
 	const char *small; /* ro where a tmpfs that is mounted upon can be */
-	const char *control, *init; /* options of the binds */
-	const char *own;            /* a PID or UTS namespace of its own */
+	const char *control,
+		*data;   /* options of the binds: of the socket's folder, of what is ours */
+	const char *own; /* a PID or UTS namespace of its own */
 	bool seccomp_is_path, mask_is_option;
 } dialects[] = {
 	[BACKEND_PODMAN] = {"nosuid,nodev,notmpcopyup", "U", "ro",
@@ -78,6 +80,15 @@ static json_t *small_options(const struct dialect *dialect)
 			    (unsigned)(SMALL_TMPFS_BYTES / KIB));
 }
 
+static int add_kernels(const struct isolation *isolation, const struct dialect *dialect,
+		       json_t *binds)
+{
+	if (!isolation->kernels[0])
+		return 0;
+	return json_array_append_new(
+		binds, json_sprintf("%s:" KERNELS_PATH ":%s", isolation->kernels, dialect->data));
+}
+
 static int set_mounts(const struct isolation *isolation, const struct dialect *dialect,
 		      json_t *host)
 {
@@ -86,7 +97,7 @@ static int set_mounts(const struct isolation *isolation, const struct dialect *d
 
 	if (set(host, "Tmpfs", tmpfs) < 0 || set(host, "Binds", binds) < 0)
 		return -1;
-	return set(tmpfs, "/workspace", workspace_options(template, dialect)) < 0 ||
+	return set(tmpfs, template->workdir, workspace_options(template, dialect)) < 0 ||
 			       set(tmpfs, "/tmp",
 				   json_sprintf("rw,noexec,%s,mode=1777,size=%" PRIu64 "m",
 						dialect->tmpfs, template->tmp_mb)) < 0 ||
@@ -100,7 +111,11 @@ static int set_mounts(const struct isolation *isolation, const struct dialect *d
 									 dialect->control)) < 0 ||
 			       json_array_append_new(
 				       binds, json_sprintf("%s:" CONTROL_INIT_PATH ":%s",
-							   isolation->init, dialect->init)) < 0
+							   isolation->init, dialect->data)) < 0 ||
+			       json_array_append_new(binds, json_sprintf("%s:/etc/hosts:%s",
+									 isolation->hosts,
+									 dialect->data)) < 0 ||
+			       add_kernels(isolation, dialect, binds) < 0
 		       ? -1
 		       : 0;
 }

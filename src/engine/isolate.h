@@ -28,6 +28,8 @@ struct isolation {
 	const char *folder;       /* the container's own, beneath the jobs folder */
 	char init[PATH_MAX];      /* on the host */
 	char seccomp[PATH_MAX];   /* on the host */
+	char hosts[PATH_MAX];     /* on the host: what is /etc/hosts inside */
+	char kernels[PATH_MAX];   /* on the host; "": there are none */
 	const char *apparmor;     /* a profile's name, or NULL */
 };
 

@@ -24,6 +24,27 @@ static bool is_regular_file(const char *path)
 	return stat(path, &status) == 0 && S_ISREG(status.st_mode);
 }
 
+static bool is_folder(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+/* Finds what lies beneath the first registry folder that has it. False, with out empty, when none does. */
+static bool find_data(const struct config *config, const char *name,
+		      bool (*is_such)(const char *path), char out[PATH_MAX])
+{
+	for (unsigned i = 0; i < CONFIG_REGISTRY_DIRS; i++)
+		if (config->registry[i][0] &&
+		    (size_t)snprintf(out, PATH_MAX, "%s/%s", config->registry[i], name) <
+			    PATH_MAX &&
+		    is_such(out))
+			return true;
+	out[0] = '\0';
+	return false;
+}
+
 static int find_init(const struct config *config, struct isolation *out, struct error *err)
 {
 	if ((size_t)snprintf(out->init, sizeof(out->init), "%s/mayfly-init", config->libexec) >=
@@ -52,16 +73,22 @@ static int find_seccomp(const struct config *config, struct isolation *out, stru
 		memcpy(out->seccomp, named, strlen(named) + 1);
 		return 0;
 	}
-	for (unsigned i = 0; i < CONFIG_REGISTRY_DIRS; i++)
-		if (config->registry[i][0] &&
-		    (size_t)snprintf(out->seccomp, sizeof(out->seccomp), "%s/seccomp.json",
-				     config->registry[i]) < sizeof(out->seccomp) &&
-		    is_regular_file(out->seccomp))
-			return 0;
+	if (find_data(config, "seccomp.json", is_regular_file, out->seccomp))
+		return 0;
 	return error_set(
 		err, 500, "bad_configuration",
 		"No seccomp.json in %s; install it there, or set SECCOMP_PROFILE or MAYFLY_DATA_DIR",
 		config->registry[CONFIG_REGISTRY_DIRS - 1]);
+}
+
+/* Podman would put the host's own list of names and addresses into every container. */
+static int find_hosts(const struct config *config, struct isolation *out, struct error *err)
+{
+	if (find_data(config, "hosts", is_regular_file, out->hosts))
+		return 0;
+	return error_set(err, 500, "bad_configuration",
+			 "No hosts in %s; install it there, or set MAYFLY_DATA_DIR",
+			 config->registry[CONFIG_REGISTRY_DIRS - 1]);
 }
 
 static int find_apparmor(struct isolation *out, struct error *err)
@@ -80,9 +107,11 @@ static int find_apparmor(struct isolation *out, struct error *err)
 static int check_paths(const struct config *config, const struct isolation *isolation,
 		       struct error *err)
 {
-	if (strchr(config->run, ':') || strchr(isolation->init, ':'))
-		return error_set(err, 500, "bad_configuration",
-				 "MAYFLY_RUN_DIR and MAYFLY_LIBEXEC_DIR must hold no colon");
+	if (strchr(config->run, ':') || strchr(isolation->init, ':') ||
+	    strchr(isolation->kernels, ':') || strchr(isolation->hosts, ':'))
+		return error_set(
+			err, 500, "bad_configuration",
+			"MAYFLY_RUN_DIR, MAYFLY_LIBEXEC_DIR and MAYFLY_DATA_DIR must hold no colon");
 	return 0;
 }
 
@@ -95,7 +124,11 @@ int isolation_prepare(const struct config *config, enum backend_kind kind,
 
 	if (template_load(config, request->template, template, err) < 0 ||
 	    find_init(config, &isolation, err) < 0 || find_seccomp(config, &isolation, err) < 0 ||
-	    find_apparmor(&isolation, err) < 0 || check_paths(config, &isolation, err) < 0)
+	    find_hosts(config, &isolation, err) < 0 || find_apparmor(&isolation, err) < 0)
+		return -1;
+	/* without them every job starts its runtime anew */
+	(void)find_data(config, "kernels", is_folder, isolation.kernels);
+	if (check_paths(config, &isolation, err) < 0)
 		return -1;
 	if (template->uid == geteuid())
 		return error_set(err, 500, "bad_template",

@@ -147,7 +147,7 @@ static bool is_own_origin(const struct http_access *access, const struct http_re
 }
 
 /* RFC 9110 section 8.3.1: a media type, without case, and perhaps parameters. */
-static bool is_json(struct slice content_type)
+static bool is_media_type(struct slice content_type, const char *wanted)
 {
 	const char *end = memchr(content_type.data, ';', content_type.len);
 	struct slice type = {content_type.data,
@@ -155,7 +155,7 @@ static bool is_json(struct slice content_type)
 
 	while (type.len && (type.data[type.len - 1] == ' ' || type.data[type.len - 1] == '\t'))
 		type.len--;
-	return slice_eq_nocase(type, "application/json");
+	return slice_eq_nocase(type, wanted);
 }
 
 int http_check_origin(const struct http_access *access, const struct http_request *request,
@@ -172,7 +172,10 @@ int http_check_origin(const struct http_access *access, const struct http_reques
 			return error_set(err, 403, "origin_not_allowed",
 					 "a page of another origin may not call this service");
 	}
-	if (has_origin && has_body && (!content_type || !is_json(*content_type)))
+	if (has_origin && has_body &&
+	    (!content_type ||
+	     (!is_media_type(*content_type, "application/json") &&
+	      !(access->takes_forms && is_media_type(*content_type, "multipart/form-data")))))
 		return error_set(err, 415, "json_required",
 				 "a request from a page must have Content-Type application/json");
 	return 0;

@@ -10,6 +10,7 @@ struct http_access {
 	const char *bind;            /* the configured address; a name or an address, no port */
 	const char *public_base_url; /* or NULL */
 	const char *allowed_hosts;   /* comma-separated names, or NULL */
+	bool takes_forms; /* multipart/form-data is as good as JSON: the route is an upload */
 };
 
 /* 421 "host_not_allowed" for a Host that is not localhost, a loopback address (127.0.0.0/8, [::1]),
@@ -19,7 +20,7 @@ MUST_USE int http_check_host(const struct http_access *access, const struct http
 
 /* 403 "origin_not_allowed" for an Origin that is neither the request's own Host (with http or
    https) nor the public URL's, "null" included; 415 "json_required" for a request with an Origin
-   and a body that is not application/json. No Origin: 0. */
+   and a body that is not application/json, nor a form where those are taken. No Origin: 0. */
 MUST_USE int http_check_origin(const struct http_access *access, const struct http_request *request,
 			       struct error *err);
 

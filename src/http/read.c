@@ -191,3 +191,72 @@ int http_read_body(struct http_connection *connection, struct buf *body, deadlin
 				 "a request body needs Content-Length");
 	return 0;
 }
+
+int http_body_begin(struct http_connection *connection, uint64_t max, deadline_ms deadline,
+		    struct http_body_reader *out, struct error *err)
+{
+	const struct http_request *request = &connection->request;
+	struct http_body_reader reader = {
+		.connection = connection,
+		.deadline = deadline,
+		.chunked = chunked_new(max),
+		.first = leftover(connection),
+		.left = request->has_content_length ? request->content_length : 0,
+	};
+
+	if (!request->chunked && !request->has_content_length)
+		return error_set(err, 411, "length_required",
+				 "a request body needs Content-Length");
+	if (reader.left > max)
+		return error_set(err, 413, "body_too_large", "the request body is over %llu bytes",
+				 (unsigned long long)max);
+	if (!request->chunked && reader.first.len > reader.left)
+		reader.first.len = (size_t)reader.left;
+	if ((request->chunked || reader.left) && send_continue(connection, deadline, err) < 0)
+		return -1;
+	*out = reader;
+	return 0;
+}
+
+/* Bytes as they come, those behind the head first. */
+static ssize_t take_bytes(struct http_body_reader *reader, char *piece, size_t size,
+			  struct error *err)
+{
+	size_t ready = reader->first.len < size ? reader->first.len : size;
+
+	if (ready) {
+		memcpy(piece, reader->first.data, ready);
+		reader->first =
+			(struct slice){reader->first.data + ready, reader->first.len - ready};
+		return (ssize_t)ready;
+	}
+
+	ssize_t got = io_read_some(reader->connection->fd, piece, size, reader->deadline);
+
+	if (got < 0)
+		return read_failed("body_timeout", err);
+	return got ? got : body_incomplete(err);
+}
+
+ssize_t http_body_read(struct http_body_reader *reader, char *piece, size_t size, struct error *err)
+{
+	size_t decoded = 0, consumed = 0;
+	ssize_t got;
+
+	if (!reader->connection->request.chunked) {
+		if (reader->left == 0)
+			return 0;
+		got = take_bytes(reader, piece, reader->left < size ? (size_t)reader->left : size,
+				 err);
+		if (got > 0)
+			reader->left -= (size_t)got;
+		return got;
+	}
+	while (!decoded && !reader->chunked.done) {
+		got = take_bytes(reader, piece, size, err);
+		if (got < 0 || chunked_decode(&reader->chunked, piece, (size_t)got, &decoded,
+					      &consumed, err) < 0)
+			return -1;
+	}
+	return (ssize_t)decoded;
+}

@@ -7,7 +7,10 @@
 
 #include "base/buf.h"
 #include "base/deadline.h"
+#include "http/chunked.h"
 #include "http/parse.h"
+
+#include <sys/types.h>
 
 struct http_connection {
 	int fd;          /* not owned */
@@ -33,5 +36,22 @@ MUST_USE int http_read_head(struct http_connection *connection, deadline_ms dead
    "out_of_memory"; status 0 "client_gone". After a refusal body holds a part. */
 MUST_USE int http_read_body(struct http_connection *connection, struct buf *body,
 			    deadline_ms deadline, struct error *err);
+
+/* The body in pieces, for who needs no more of it than one at a time. */
+struct http_body_reader {
+	struct http_connection *connection;
+	deadline_ms deadline;
+	struct chunked chunked;
+	struct slice first; /* what came in behind the head and was not given out yet */
+	uint64_t left;      /* bytes to come, unless chunked */
+};
+
+/* Begins: answers "100-continue", refuses as http_read_body does. max in bytes. */
+MUST_USE int http_body_begin(struct http_connection *connection, uint64_t max, deadline_ms deadline,
+			     struct http_body_reader *out, struct error *err);
+
+/* The next piece, decoded, of at most size bytes. Its length; 0 at the end of the body; -1 with *err as http_read_body. */
+MUST_USE ssize_t http_body_read(struct http_body_reader *reader, char *piece, size_t size,
+				struct error *err);
 
 #endif

@@ -5,18 +5,21 @@
 
 struct pollfd http_watch_pollfd(const struct http_watch *watch)
 {
-	return (struct pollfd){.fd = watch->fd, .events = watch->is_half_closed ? 0 : POLLRDHUP};
+	int events = (watch->is_half_closed ? 0 : POLLRDHUP) | (watch->has_more ? POLLOUT : 0);
+
+	return (struct pollfd){.fd = watch->fd, .events = (short)events};
 }
 
 bool http_watch_is_gone(struct http_watch *watch, short revents)
 {
-	static const char probe[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	const char *probe = watch->is_stream ? ":\n\n" : "HTTP/1.1 100 Continue\r\n\r\n";
 
 	if (revents & (POLLERR | POLLHUP | POLLNVAL))
 		return true;
 	if (!(revents & POLLRDHUP))
 		return false;
 	watch->is_half_closed = true;
-	return watch->may_probe &&
+	/* what is kept back is the probe, and a comment would come in the middle of an event */
+	return watch->may_probe && !watch->has_more &&
 	       send(watch->fd, probe, strlen(probe), MSG_NOSIGNAL | MSG_DONTWAIT) < 0;
 }

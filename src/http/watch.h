@@ -4,7 +4,8 @@
  *
  * TCP shows both as the same FIN. They differ when we send: a half-closed peer takes the bytes, a closed one answers with RST. So on a FIN we
  * send one "100 Continue", which every HTTP/1.1 client must be ready to skip (RFC 9110 section 15.2), and a closed peer's RST then shows as
- * POLLERR. A Unix socket tells the two apart by itself.
+ * POLLERR. A Unix socket tells the two apart by itself. Within a stream of events (http/sse.h) a comment does what "100 Continue" does
+ * before an answer.
  */
 #ifndef MAYFLY_HTTP_WATCH_H
 #define MAYFLY_HTTP_WATCH_H
@@ -16,6 +17,8 @@ struct http_watch {
 	int fd;              /* not owned; -1: nobody to watch */
 	bool may_probe;      /* HTTP/1.1, and no part of an answer was sent yet */
 	bool is_half_closed; /* the FIN was seen and answered with the probe */
+	bool is_stream;      /* what was sent so far is whole events: the probe is a comment */
+	bool has_more;       /* there is something to send: poll says when the client takes it */
 };
 
 /* What to put into a poll set. */

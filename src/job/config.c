@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "limits.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,6 +116,7 @@ static int read_places(struct config *config, struct error *err)
 	const char *runtime = is_root ? "/run" : variable("XDG_RUNTIME_DIR");
 
 	if (read_path("AA_STORAGE_PATH", home, "/.aa-storage", config->storage, err) < 0 ||
+	    read_path("STORAGE_DIR", config->storage, "", config->storage_dir, err) < 0 ||
 	    read_path("MAYFLY_RUN_DIR", runtime, "/mayfly", config->run, err) < 0 ||
 	    read_path("MAYFLY_IMAGE_STAMP", is_root ? "/var/lib" : home,
 		      is_root ? PODMAN_IMAGES : "/.local/share" PODMAN_IMAGES, config->image_stamp,
@@ -148,8 +150,20 @@ static int read_libexec(struct config *config, struct error *err)
 				   "set MAYFLY_LIBEXEC_DIR: /proc/self/exe cannot be read");
 }
 
-/* A secret's variable, else its credential, without the newline that editors add. */
-static int read_secret(const char *name, char out[CONFIG_SECRET_BYTES], struct error *err)
+/* Where the keys of callers lie. The system's own user has no home to speak of. */
+static int read_keys_file(struct config *config, struct error *err)
+{
+	const char *folder = variable("MAYFLY_CONFIG_DIR"), *home = variable("HOME");
+	bool is_system = geteuid() == 0 || !home || strcmp(home, "/") == 0;
+
+	if (!folder && is_system)
+		folder = "/etc/mayfly";
+	return read_path("MAYFLY_KEYS_FILE", folder ? folder : home,
+			 folder ? "/keys" : "/.config/mayfly/keys", config->keys_file, err);
+}
+
+/* A secret's variable, else its credential, without the newline that editors add. size: of out, in bytes. */
+static int read_secret(const char *name, char *out, size_t size, struct error *err)
 {
 	const char *value = variable(name), *folder = variable("CREDENTIALS_DIRECTORY");
 	char path[PATH_MAX];
@@ -157,21 +171,29 @@ static int read_secret(const char *name, char out[CONFIG_SECRET_BYTES], struct e
 
 	out[0] = '\0';
 	if (value) {
-		len = snprintf(out, CONFIG_SECRET_BYTES, "%s", value);
+		len = snprintf(out, size, "%s", value);
 	} else if (folder) {
 		(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
 
 		_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-		if (fd < 0)
+		if (fd < 0 && errno == ENOENT)
 			return 0; /* none was given */
-		len = read(fd, out, CONFIG_SECRET_BYTES);
+		/* one that was given and is not there to be had must not leave the door open */
+		len = fd < 0 ? -1 : read(fd, out, size);
+		if (len < 0)
+			return error_set_errno(err, 500, "bad_configuration",
+					       "%s: %.256s cannot be read", name, path);
 	}
-	if (len < 0 || len >= CONFIG_SECRET_BYTES)
-		return error_set(err, 500, "bad_configuration", "%s must have less than %d bytes",
-				 name, CONFIG_SECRET_BYTES);
+	if ((size_t)len >= size)
+		return error_set(err, 500, "bad_configuration", "%s must have less than %zu bytes",
+				 name, size);
+	while (len > 0 && (out[len - 1] == '\n' || out[len - 1] == '\r'))
+		len--;
 	out[len] = '\0';
-	out[strcspn(out, "\r\n")] = '\0';
+	if ((value || folder) && (len == 0 || strcspn(out, "\r\n") != (size_t)len))
+		return error_set(err, 500, "bad_configuration", "%s must be one line of text",
+				 name);
 	return 0;
 }
 
@@ -193,11 +215,16 @@ int config_read(struct config *out, struct error *err)
 		.bind = variable_or("BIND", "127.0.0.1"),
 		.public_base_url = variable("PUBLIC_BASE_URL"),
 		.allowed_hosts = variable("ALLOWED_HOSTS"),
+		.warm = variable("MAYFLY_WARM"),
 	};
 
 	if (read_numbers(&config, err) < 0 || read_flag("DEBUG_UI", &config.debug_ui, err) < 0 ||
 	    read_places(&config, err) < 0 || read_libexec(&config, err) < 0 ||
-	    read_secret("EXECUTOR_API_KEY", config.executor_api_key, err) < 0 ||
+	    read_keys_file(&config, err) < 0 ||
+	    read_secret("EXECUTOR_API_KEY", config.executor_api_key,
+			sizeof(config.executor_api_key), err) < 0 ||
+	    read_secret("API_KEYS", config.api_keys, sizeof(config.api_keys), err) < 0 ||
+	    read_secret("SIGNING_KEY", config.signing_key, sizeof(config.signing_key), err) < 0 ||
 	    read_instance(&config, err) < 0)
 		return -1;
 	if (config.slots == 0) {

@@ -14,6 +14,7 @@
 
 #define CONFIG_REGISTRY_DIRS 3
 #define CONFIG_SECRET_BYTES  1024 /* of one secret, with its NUL */
+#define CONFIG_API_KEYS_BYTES 16384 /* of API_KEYS as a whole, with its NUL */
 
 struct config {
 	const char *bind;                           /* BIND, 127.0.0.1 */
@@ -22,7 +23,12 @@ struct config {
 	const char *allowed_hosts;                  /* ALLOWED_HOSTS or NULL */
 	bool debug_ui;                              /* DEBUG_UI=true|1 */
 	char executor_api_key[CONFIG_SECRET_BYTES]; /* EXECUTOR_API_KEY; "" when there is none */
+	char api_keys[CONFIG_API_KEYS_BYTES];       /* API_KEYS; "" when there are none */
+	char signing_key[CONFIG_SECRET_BYTES];      /* SIGNING_KEY; "" when there is none */
+	/* MAYFLY_KEYS_FILE; <MAYFLY_CONFIG_DIR>/keys, /etc/mayfly/keys, ~/.config/mayfly/keys; "" when there is no place for one */
+	char keys_file[PATH_MAX];
 	char storage[PATH_MAX];                     /* AA_STORAGE_PATH, ~/.aa-storage */
+	char storage_dir[PATH_MAX]; /* STORAGE_DIR: files and records of /v1; by default storage */
 	char run[PATH_MAX]; /* MAYFLY_RUN_DIR; /run/mayfly for root, $XDG_RUNTIME_DIR/mayfly */
 	const char
 		*instance; /* MAYFLY_INSTANCE, "mayfly": labels our containers; [a-z0-9-]{1,32} */
@@ -36,6 +42,7 @@ struct config {
 	uint64_t slots; /* MAX_CONCURRENT_RUNS; by default twice the number of CPUs, at least 4 */
 	uint64_t slot_wait_ms;                                           /* MAYFLY_SLOT_WAIT_MS */
 	uint64_t spares, spares_total, spares_memory_bytes, spare_ttl_s; /* MAYFLY_SPARES… */
+	const char *warm; /* MAYFLY_WARM: what mayflyctl warm makes, "python node:a.js"; or NULL */
 	char image_stamp
 		[PATH_MAX]; /* MAYFLY_IMAGE_STAMP: a file that changes whenever images do; by default Podman's own list of them */
 	uint64_t retention_days; /* ARTIFACT_RETENTION_DAYS; 0 keeps */

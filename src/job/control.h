@@ -6,6 +6,9 @@
  *   argv=…               one per argument, the first looked up in env's PATH when it has no slash
  *   env=NAME=value       the program's whole environment
  *   cwd=/workspace       absolute; inputs are written and artifacts collected beneath it
+ *   folder=…             made beneath cwd before the program starts; may repeat
+ *   collect=…            a folder beneath cwd: artifacts are its files, by paths relative to it; without it cwd's
+ *   flat=1               only files directly in that folder, and none after the first that would break a cap
  *   wall_ms=…            1…; from GO to the time-out
  *   cpu_ms=…             0: no budget
  *   stream_bytes=…       of each of stdout and stderr; past it they are drained and marked truncated

@@ -204,29 +204,42 @@ int engine_remove(struct engine *engine, const char *folder, deadline_ms deadlin
 }
 
 struct list_context {
-	void (*row)(void *, const char *, bool);
+	void (*row)(void *, const struct engine_row *);
 	void *context;
 };
+
+/* Copies a container's id; what is none is left out. */
+static void take_id(struct slice value, char id[ENGINE_ID_BYTES])
+{
+	if (value.len >= ENGINE_ID_BYTES)
+		return;
+	for (size_t i = 0; i < value.len; i++)
+		if (!value.data[i] || !strchr("0123456789abcdef", value.data[i]))
+			return;
+	memcpy(id, value.data, value.len);
+	id[value.len] = '\0';
+}
 
 static void list_row(void *context, struct slice fields)
 {
 	const struct list_context *list = context;
-	char folder[ENGINE_FOLDER_BYTES] = "";
+	struct engine_row row = {.folder = ""};
 	struct slice key, value;
-	bool expired = false;
 
 	while (field_next(&fields, &key, &value)) {
-		if (slice_eq(key, "folder") && take_folder(value, folder) < 0)
+		if (slice_eq(key, "folder") && take_folder(value, row.folder) < 0)
 			return;
+		if (slice_eq(key, "id"))
+			take_id(value, row.id);
 		if (slice_eq(key, "expired"))
-			expired = slice_eq(value, "1");
+			row.is_expired = slice_eq(value, "1");
 	}
-	if (*folder)
-		list->row(list->context, folder, expired);
+	if (*row.folder)
+		list->row(list->context, &row);
 }
 
 int engine_list(struct engine *engine, deadline_ms deadline,
-		void (*row)(void *, const char *, bool), void *context, struct error *err)
+		void (*row)(void *, const struct engine_row *), void *context, struct error *err)
 {
 	struct list_context list = {row, context};
 	struct slice ok;

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #define ENGINE_FOLDER_BYTES 65 /* a container's folder beneath <run>/jobs, with its NUL */
+#define ENGINE_ID_BYTES     65 /* of a container, with its NUL */
 
 struct engine {
 	int fd;      /* owned; -1 when closed */
@@ -44,9 +45,17 @@ MUST_USE int engine_make(struct engine *engine, const struct engine_request *req
 MUST_USE int engine_remove(struct engine *engine, const char *folder, deadline_ms deadline,
 			   struct error *err);
 
-/* Calls row(context, folder, expired) for each container and folder of this installation. 0, or -1 with *err. */
+/* A container of this installation, or a folder without one. */
+struct engine_row {
+	char folder[ENGINE_FOLDER_BYTES]; /* as it was called when it was made */
+	char id[ENGINE_ID_BYTES];         /* the container's; "" when there is none */
+	bool is_expired;
+};
+
+/* Calls row for each of them. 0, or -1 with *err. */
 MUST_USE int engine_list(struct engine *engine, deadline_ms deadline,
-			 void (*row)(void *, const char *, bool), void *context, struct error *err);
+			 void (*row)(void *context, const struct engine_row *row), void *context,
+			 struct error *err);
 
 /* Is there a Podman that answers? Writes its name and version. 0, or -1 with *err. */
 MUST_USE int engine_ping(struct engine *engine, deadline_ms deadline, struct buf *version,

@@ -19,6 +19,8 @@
 #define REGISTRY_TOOLS     "tools.d"
 #define REGISTRY_TEMPLATES "templates.d"
 #define REGISTRY_RUNTIMES  "runtimes.d"
+/* the languages of POST /v1/runs: files as those of tools (job/tool.h), with one parameter, code */
+#define REGISTRY_INTERPRETERS "interpreters.d"
 
 struct registry_names {
 	char (*names)[REGISTRY_NAME_MAX_BYTES + 1]; /* sorted by bytes, each once */

@@ -80,6 +80,12 @@ static int add_request(const struct job *job, struct buf *fields)
 
 	if (job_command(job, fields) < 0)
 		return -1;
+	for (const char *const *folder = job->folders; folder && *folder; folder++)
+		if (field_add(fields, "folder", slice_of(*folder)) < 0)
+			return -1;
+	if ((job->collect && field_add(fields, "collect", slice_of(job->collect)) < 0) ||
+	    (job->collect_flat && field_add_number(fields, "flat", 1) < 0))
+		return -1;
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		if (field_add_number(fields, numbers[i].key, numbers[i].value) < 0)
 			return -1;
@@ -125,6 +131,11 @@ static int put_pieces(struct sender *sender, uint8_t type, struct slice data)
 	return 0;
 }
 
+static int not_taken(struct error *err)
+{
+	return error_set(err, 502, "job_not_taken", "The container ended before it took the job");
+}
+
 static int send_job(const struct job *job, int control, struct error *err)
 {
 	_cleanup_buf_ struct buf fields = buf_new(FRAME_JOB_MAX_BYTES);
@@ -153,6 +164,8 @@ static int send_job(const struct job *job, int control, struct error *err)
 	if (sent == 0)
 		sent = flush(&sender);
 	buf_free(&sender.frames);
+	if (sent < 0 && (errno == EPIPE || errno == ECONNRESET))
+		return not_taken(err);
 	return sent < 0 ? error_set_errno(err, 502, "control_failed",
 					  "The container does not take the job")
 			: 0;
@@ -238,7 +251,7 @@ struct run {
 	const struct job_listener *listener;
 	struct job_result result;
 	uint64_t stream_left[2];
-	bool has_exited, is_done;
+	bool has_spoken, has_exited, is_done;
 };
 
 static int take_stream(struct run *run, bool is_stderr, struct slice data, struct error *err)
@@ -254,6 +267,7 @@ static int take_stream(struct run *run, bool is_stderr, struct slice data, struc
 
 static int take_frame(struct run *run, const struct frame *frame, struct error *err)
 {
+	run->has_spoken = true;
 	if (!run->has_exited) {
 		if (frame->type == FRAME_STDOUT || frame->type == FRAME_STDERR)
 			return take_stream(run, frame->type == FRAME_STDERR, frame->payload, err);
@@ -289,38 +303,53 @@ static int take_frames(struct run *run, struct frame_reader *reader, struct erro
 	return 0;
 }
 
-/* Waits for the container or the client. 0 when the container has something (or has closed). */
-static int wait_for_frames(int control, struct http_watch *watch, deadline_ms deadline,
-			   struct error *err)
+/* One wait for the container or the client. 1 when the container has something (or has closed), 0 when it has not, or -1 with *err. */
+static int wait_once(const struct run *run, int control, struct http_watch *watch,
+		     deadline_ms deadline, struct error *err)
 {
-	for (;;) {
-		struct pollfd polls[2] = {{.fd = control, .events = POLLIN},
-					  http_watch_pollfd(watch)};
-		int left = deadline_left_ms(deadline);
-		int ready = left ? poll(polls, 2, left)
-				 : 0; /* one that never stops sending is overdue, too */
+	const struct job_listener *listener = run->listener;
+	struct pollfd polls[2] = {{.fd = control, .events = POLLIN}, http_watch_pollfd(watch)};
+	int left = deadline_left_ms(deadline);
+	int wait = listener->tick && listener->tick_ms < left ? (int)listener->tick_ms : left;
+	int ready = left ? poll(polls, 2, wait) : 0; /* one that never stops sending is overdue, too */
 
-		if (ready < 0 && errno != EINTR)
-			return error_set_errno(err, 502, "control_failed", "waiting failed");
-		if (ready == 0)
-			return error_set(err, 504, "job_overdue",
-					 "The container did not end in time and was removed");
-		if (ready > 0 && polls[1].revents && http_watch_is_gone(watch, polls[1].revents))
-			return error_set(err, 0, "client_gone", "the client hung up");
-		if (ready > 0 && polls[0].revents)
-			return 0;
-	}
+	if (ready < 0 && errno != EINTR)
+		return error_set_errno(err, 502, "control_failed", "waiting failed");
+	if (ready == 0 && wait == left)
+		return error_set(err, 504, "job_overdue",
+				 "The container did not end in time and was removed");
+	if (ready > 0 && (polls[1].revents & ~POLLOUT) &&
+	    http_watch_is_gone(watch, polls[1].revents))
+		return error_set(err, 0, "client_gone", "the client hung up");
+	if (listener->tick && (ready == 0 || (ready > 0 && (polls[1].revents & POLLOUT))))
+		listener->tick(listener->context);
+	return ready > 0 && polls[0].revents;
+}
+
+/* Waits for the container or the client. 0 when the container has something (or has closed). */
+static int wait_for_frames(const struct run *run, int control, struct http_watch *watch,
+			   deadline_ms deadline, struct error *err)
+{
+	int found;
+
+	do
+		found = wait_once(run, control, watch, deadline, err);
+	while (found == 0);
+	return found < 0 ? -1 : 0;
 }
 
 static int receive(struct run *run, struct frame_reader *reader, struct http_watch *watch,
 		   deadline_ms deadline, struct error *err)
 {
 	while (!run->is_done) {
-		if (wait_for_frames(reader->fd, watch, deadline, err) < 0)
+		if (wait_for_frames(run, reader->fd, watch, deadline, err) < 0)
 			return -1;
 
 		ssize_t got = frame_reader_fill(reader);
 
+		/* a Unix socket is reset by a peer that has not read all (unix(7)): it has not seen GO */
+		if (got < 0 && errno == ECONNRESET && !run->has_spoken)
+			return not_taken(err);
 		if (got < 0 && errno != ECONNRESET)
 			return error_set_errno(err, 502, "control_failed",
 					       "The container's answer cannot be read");
@@ -349,6 +378,10 @@ int job_run(const struct job *job, int control, struct storage *storage,
 
 	if (send_job(job, control, err) < 0)
 		return -1;
+	if (listener->sent && listener->sent(listener->context, err) < 0)
+		return -1;
+	if (listener->tick)
+		listener->tick(listener->context);
 
 	struct frame_reader reader = frame_reader_new(control);
 	int received = receive(&run, &reader, watch,

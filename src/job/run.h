@@ -30,6 +30,9 @@ struct job {
 	struct slice env[JOB_ENV_MAX_COUNT]; /* NAME=value */
 	unsigned env_count;
 	const char *cwd;
+	const char *const *folders; /* made beneath cwd, ended by NULL; or NULL */
+	const char *collect;        /* the folder beneath cwd that artifacts are in; NULL: cwd */
+	bool collect_flat;          /* only what is directly in it, and no further than the first file that breaks a cap */
 	const char *template;        /* of its container */
 	struct engine_limits limits; /* below the template's */
 	const char *const *
@@ -64,6 +67,12 @@ struct job_result {
 struct job_listener {
 	void *context;
 	void (*stream)(void *context, bool is_stderr, struct slice data);
+	/* or NULL: once when the job has been sent, for what can be done while it runs; an error ends the job */
+	int (*sent)(void *context, struct error *err);
+	/* or NULL: once when the job has been sent, then whenever nothing was heard for tick_ms, and when the client takes what
+	   watch has more of */
+	void (*tick)(void *context);
+	int64_t tick_ms;
 };
 
 /* Appends what of a job decides how its runtime starts: the fields argv, env and cwd of its JOB frame. 0, or -1 as buf_append. */
@@ -74,7 +83,7 @@ MUST_USE int job_connect(const struct config *config, const char *folder, int *o
 			 struct error *err);
 
 /* Runs the job over control, storing streams and artifacts in storage. 0 and *out for every program that was started or could not be, or -1 with
-   *err: status 0 "client_gone"; 502 "control_failed", "frame_…"; 504 "job_overdue"; what storage says. */
+   *err: status 0 "client_gone"; 502 "job_not_taken": the program was certainly not started; "control_failed", "frame_…"; 504 "job_overdue"; what storage says. */
 MUST_USE int job_run(const struct job *job, int control, struct storage *storage,
 		     const struct job_listener *listener, struct http_watch *watch,
 		     struct job_result *out, struct error *err);

@@ -52,7 +52,8 @@ static int open_folder(struct storage *storage, struct error *err)
 	return storage->folder < 0 ? failed(storage, err, "opening a folder") : 0;
 }
 
-int storage_open(const struct config *config, struct storage *out, struct error *err)
+static int open_storage(const struct config *config, bool keeps_streams, struct storage *out,
+			struct error *err)
 {
 	struct storage storage = {
 		.folder = -1,
@@ -72,9 +73,11 @@ int storage_open(const struct config *config, struct storage *out, struct error 
 		return failed(&storage, err, "opening it");
 	if (open_folder(&storage, err) < 0)
 		goto fail;
-	storage.stdout_fd = create(&storage, "stdout");
-	storage.stderr_fd = create(&storage, "stderr");
-	if (storage.stdout_fd < 0 || storage.stderr_fd < 0) {
+	if (keeps_streams) {
+		storage.stdout_fd = create(&storage, "stdout");
+		storage.stderr_fd = create(&storage, "stderr");
+	}
+	if (keeps_streams && (storage.stdout_fd < 0 || storage.stderr_fd < 0)) {
 		(void)failed(&storage, err, "making stdout and stderr");
 		goto fail;
 	}
@@ -85,6 +88,16 @@ fail:
 	return -1;
 }
 
+int storage_open(const struct config *config, struct storage *out, struct error *err)
+{
+	return open_storage(config, true, out, err);
+}
+
+int storage_open_files(const struct config *config, struct storage *out, struct error *err)
+{
+	return open_storage(config, false, out, err);
+}
+
 int storage_put_input(struct storage *storage, const char *path, struct slice data,
 		      struct error *err)
 {
@@ -93,7 +106,7 @@ int storage_put_input(struct storage *storage, const char *path, struct slice da
 
 	_cleanup_close_ int fd = create(storage, path);
 
-	if (fd < 0 || io_write_all(fd, data.data, data.len) < 0 || fsync(fd) < 0)
+	if (fd < 0 || io_write_all(fd, data.data, data.len) < 0 || fdatasync(fd) < 0)
 		return failed(storage, err, "writing an input");
 	return 0;
 }
@@ -101,8 +114,9 @@ int storage_put_input(struct storage *storage, const char *path, struct slice da
 int storage_append_stream(struct storage *storage, bool is_stderr, struct slice data,
 			  struct error *err)
 {
-	if (io_write_all(is_stderr ? storage->stderr_fd : storage->stdout_fd, data.data, data.len) <
-	    0)
+	int fd = is_stderr ? storage->stderr_fd : storage->stdout_fd;
+
+	if (fd >= 0 && io_write_all(fd, data.data, data.len) < 0)
 		return failed(storage, err, "writing the program's output");
 	return 0;
 }
@@ -120,7 +134,7 @@ int storage_note_skipped(struct storage *storage, struct slice path, struct erro
 	return add_name(storage, &storage->skipped, path, err);
 }
 
-static int end_file(struct storage *storage, struct error *err)
+int storage_end_file(struct storage *storage, struct error *err)
 {
 	if (storage->file_fd < 0)
 		return 0;
@@ -133,16 +147,18 @@ static int end_file(struct storage *storage, struct error *err)
 /* The captured streams win over a program's own files of that name. */
 static bool may_be_stored(const struct storage *storage, struct slice path)
 {
-	return storage->count_left > 0 && fs_is_relative_path(path, JOB_ARTIFACT_DEPTH_MAX + 1) &&
-	       !slice_eq(path, "stdout") && !slice_eq(path, "stderr") &&
-	       !slice_starts(path, "stdout/") && !slice_starts(path, "stderr/");
+	if (storage->count_left == 0 || !fs_is_relative_path(path, JOB_ARTIFACT_DEPTH_MAX + 1))
+		return false;
+	return storage->stdout_fd < 0 ||
+	       (!slice_eq(path, "stdout") && !slice_eq(path, "stderr") &&
+		!slice_starts(path, "stdout/") && !slice_starts(path, "stderr/"));
 }
 
 int storage_begin_file(struct storage *storage, struct slice path, struct error *err)
 {
 	char name[JOB_PATH_MAX_BYTES + 1];
 
-	if (end_file(storage, err) < 0)
+	if (storage_end_file(storage, err) < 0)
 		return -1;
 	if (!may_be_stored(storage, path))
 		return storage_note_skipped(storage, path, err);
@@ -201,16 +217,21 @@ static int open_session(const struct storage *storage, const char *session_id)
 	return fs_open_beneath(storage->root, session_id, O_RDONLY | O_DIRECTORY, 0);
 }
 
+/* Most streams are empty, and what is empty needs no disk. */
+static int sync_written(int fd)
+{
+	return lseek(fd, 0, SEEK_CUR) > 0 ? fdatasync(fd) : 0;
+}
+
 int storage_commit(struct storage *storage, const char *session_id, char id[JOB_ID_LENGTH + 1],
 		   struct error *err)
 {
 	char from[sizeof(STORAGE_INCOMING) + sizeof(storage->incoming_name) + 1],
 		to[sizeof("job-") + JOB_ID_LENGTH];
 
-	if (end_file(storage, err) < 0)
+	if (storage_end_file(storage, err) < 0)
 		return -1;
-	if (fsync(storage->stdout_fd) < 0 || fsync(storage->stderr_fd) < 0 ||
-	    fsync(storage->folder) < 0)
+	if (sync_written(storage->stdout_fd) < 0 || sync_written(storage->stderr_fd) < 0)
 		return failed(storage, err, "writing the program's output");
 	(void)snprintf(from, sizeof(from), "%s/%s", STORAGE_INCOMING, storage->incoming_name);
 	for (int tries = 0; tries < COMMIT_TRIES; tries++) {
@@ -221,9 +242,7 @@ int storage_commit(struct storage *storage, const char *session_id, char id[JOB_
 		/* onto a folder that is not empty, and no result is, rename fails: an id is never given twice */
 		if (session >= 0 && renameat(storage->root, from, session, to) == 0) {
 			storage->incoming_name[0] = '\0';
-			return fsync(session) < 0
-				       ? failed(storage, err, "writing the session's folder")
-				       : 0;
+			return 0;
 		}
 		if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOENT)
 			break;

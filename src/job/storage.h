@@ -2,7 +2,9 @@
  * Results on disk: <storage>/<sessionId>/job-<id>/<file>.
  *
  * Rules:
- *  1. A result is written under <storage>/.incoming, every file and folder is synced, and one rename(2) makes it visible whole.
+ *  1. A result is written under <storage>/.incoming; the contents of every file are synced, then one rename(2) makes it visible
+ *     whole. Names need no sync of their own: file systems keep their order, so a power cut may take the newest results back
+ *     whole but never shows one half.
  *  2. Whatever names come from outside are opened beneath the result's own folder and never overwrite anything.
  *  3. A result that is given up is removed; what a crash leaves in .incoming is swept by the reaper.
  */
@@ -14,13 +16,14 @@
 #include "limits.h"
 
 #include <stdbool.h>
+#include <time.h>
 
 #define STORAGE_INCOMING ".incoming"
 
 struct storage {
 	int root, folder;                  /* owned; folder is the result's, under .incoming */
 	char incoming_name[32];            /* beneath .incoming */
-	int stdout_fd, stderr_fd, file_fd; /* owned; file_fd: the artifact being written, or -1 */
+	int stdout_fd, stderr_fd, file_fd; /* owned; file_fd: the artifact being written, or -1; the streams' -1: they are not kept */
 	uint64_t count_left, file_left,
 		total_left;       /* what collecting may still store: files, bytes */
 	uint64_t artifact_bytes;  /* of one file at most */
@@ -31,6 +34,10 @@ struct storage {
 
 /* Opens a new result with empty stdout and stderr. 0, or -1 with *err: 500 "storage_full", "storage_failed". */
 MUST_USE int storage_open(const struct config *config, struct storage *out, struct error *err);
+
+/* Opens a place for artifacts alone, which are taken from storage->folder one by one and never committed: streams are not kept, and every name is free. */
+MUST_USE int storage_open_files(const struct config *config, struct storage *out,
+				struct error *err);
 
 /* Stores an input. The path was checked by the caller. */
 MUST_USE int storage_put_input(struct storage *storage, const char *path, struct slice data,
@@ -46,12 +53,19 @@ MUST_USE int storage_begin_file(struct storage *storage, struct slice path, stru
 MUST_USE int storage_append_file(struct storage *storage, struct slice data, struct error *err);
 MUST_USE int storage_note_skipped(struct storage *storage, struct slice path, struct error *err);
 
+/* Ends the artifact begun last: it is synced. storage_commit does so, too. */
+MUST_USE int storage_end_file(struct storage *storage, struct error *err);
+
 /* Makes the result visible. id receives JOB_ID_LENGTH characters and a NUL. */
 MUST_USE int storage_commit(struct storage *storage, const char *session_id,
 			    char id[JOB_ID_LENGTH + 1], struct error *err);
 
 /* Closes everything; removes the result unless it was committed. */
 void storage_close(struct storage *storage);
+
+/* Removes entries of a folder whose names begin with prefix and that were changed last before. Takes over the descriptor, which may be -1. Returns
+   how many were removed. */
+uint64_t storage_sweep_folder(int folder, const char *prefix, time_t before);
 
 /* Removes results older than the retention and what crashes left in .incoming. Returns how many were removed. */
 uint64_t storage_sweep(const struct config *config);

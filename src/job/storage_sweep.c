@@ -15,8 +15,7 @@ static int open_folder(int parent, const char *name)
 	return openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/* Removes entries of folder, whose names begin with prefix and that were changed last before. Takes over folder. */
-static uint64_t sweep(int folder, const char *prefix, time_t before)
+uint64_t storage_sweep_folder(int folder, const char *prefix, time_t before)
 {
 	_cleanup_closedir_ DIR *listing = folder < 0 ? NULL : fdopendir(folder);
 	uint64_t removed = 0;
@@ -46,7 +45,8 @@ static uint64_t sweep_sessions(int root, time_t before)
 	for (struct dirent *entry; (entry = readdir(listing));) {
 		if (entry->d_name[0] == '.')
 			continue;
-		removed += sweep(open_folder(dirfd(listing), entry->d_name), "job-", before);
+		removed += storage_sweep_folder(open_folder(dirfd(listing), entry->d_name), "job-",
+						before);
 		(void)unlinkat(dirfd(listing), entry->d_name,
 			       AT_REMOVEDIR); /* fails while it holds anything, as it should */
 	}
@@ -61,7 +61,8 @@ uint64_t storage_sweep(const struct config *config)
 	if (root < 0)
 		return 0;
 
-	uint64_t removed = sweep(open_folder(root, STORAGE_INCOMING), "", now - INCOMING_MAX_AGE_S);
+	uint64_t removed = storage_sweep_folder(open_folder(root, STORAGE_INCOMING), "",
+						now - INCOMING_MAX_AGE_S);
 
 	if (config->retention_days)
 		removed += sweep_sessions(steal_fd(&root),

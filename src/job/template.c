@@ -10,6 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define WORKDIR_DEFAULT  "/workspace"
+#define WORKDIR_OTHER    "/work"
+#define IMAGE_ENV_PREFIX "RUNNER_IMAGE_"
+
 /* One row per number. The variable, where there is one, gives the value of a file that leaves the
  * field out. */
 static const struct {
@@ -47,6 +51,8 @@ static const struct {
 	{"name", offsetof(struct template, name), sizeof(((struct template *)0)->name)},
 	{"description", offsetof(struct template, description), TEMPLATE_TEXT_BYTES},
 	{"image", offsetof(struct template, image), TEMPLATE_TEXT_BYTES},
+	{"image_env", offsetof(struct template, image_env), TEMPLATE_TEXT_BYTES},
+	{"workdir", offsetof(struct template, workdir), TEMPLATE_TEXT_BYTES},
 };
 
 #define TEXT_COUNT (sizeof(texts) / sizeof(texts[0]))
@@ -167,6 +173,29 @@ static bool is_image_name(const char *image)
 	return true;
 }
 
+/* The operator's image, if there is one. */
+static int take_image_env(struct template *template, const struct registry_file *file,
+			  struct error *err)
+{
+	const char *image;
+
+	if (!*template->image_env)
+		return 0;
+	if (strncmp(template->image_env, IMAGE_ENV_PREFIX, strlen(IMAGE_ENV_PREFIX)) != 0)
+		return bad_field(err, file, "image_env", "must begin with " IMAGE_ENV_PREFIX);
+	image = getenv(template->image_env);
+	if ((!image || !*image) && !*template->image)
+		return error_set(err, 404, "no_image", "Template %s has no image: set %.64s",
+				 template->name, template->image_env);
+	if (!image || !*image)
+		return 0;
+	if (strlen(image) >= sizeof(template->image))
+		return error_set(err, 500, "bad_configuration", "%.64s must have less than %zu bytes",
+				 template->image_env, sizeof(template->image));
+	memcpy(template->image, image, strlen(image) + 1);
+	return 0;
+}
+
 static int check_whole(const struct template *template, struct slice name,
 		       const struct registry_file *file, struct error *err)
 {
@@ -177,6 +206,10 @@ static int check_whole(const struct template *template, struct slice name,
 		return bad_field(err, file, "image", "is missing");
 	if (!is_image_name(template->image))
 		return bad_field(err, file, "image", "holds blanks or bytes that are not ASCII");
+	if (strcmp(template->workdir, WORKDIR_DEFAULT) != 0 &&
+	    strcmp(template->workdir, WORKDIR_OTHER) != 0)
+		return bad_field(err, file, "workdir",
+				 "takes " WORKDIR_DEFAULT " or " WORKDIR_OTHER);
 	if (template->timeout_s > template->timeout_max_s)
 		return bad_field(err, file, "timeout_s", "is more than timeout_max_s");
 	return 0;
@@ -199,6 +232,8 @@ static int parse(const struct registry_file *file, struct template *template, st
 	json_object_foreach (root, field, value)
 		if (take_field(template, field, value, file, err) < 0)
 			return -1;
+	if (take_image_env(template, file, err) < 0)
+		return -1;
 	return check_whole(template, name, file, err);
 }
 
@@ -213,8 +248,23 @@ int template_load(const struct config *config, struct slice name, struct templat
 						      "There is no template of that name")
 					  : -1;
 	memcpy(template.name, name.data, name.len);
+	memcpy(template.workdir, WORKDIR_DEFAULT, sizeof(WORKDIR_DEFAULT));
 	if (set_defaults(&template, err) < 0 || parse(&file, &template, name, err) < 0)
 		return -1;
 	*out = template;
 	return 0;
+}
+
+void template_hash(const struct template *template, struct sha256 *hash)
+{
+	for (size_t i = 0; i < TEXT_COUNT; i++) {
+		const char *text = (const char *)template + texts[i].offset;
+
+		sha256_add(hash, (struct slice){text, strlen(text) + 1});
+	}
+	for (size_t i = 0; i < NUMBER_COUNT; i++)
+		sha256_add(hash, (struct slice){(const char *)template + numbers[i].offset,
+						sizeof(uint64_t)});
+	sha256_add(hash, (struct slice){(const char *)&template->network,
+					sizeof(template->network)});
 }

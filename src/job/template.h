@@ -10,13 +10,16 @@
  * of limits.h.
  *  4. The user is never root.
  *
- * Fields: name (if there, the file's own), description, image (required), uid, gid, network
- * (boolean), and those of struct template that are numbers, by the same names.
+ * Fields: name (if there, the file's own), description, image (required, unless image_env), uid, gid,
+ * network (boolean), workdir, image_env, and those of struct template that are numbers, by the same
+ * names. image_env names an environment variable of the operator's, RUNNER_IMAGE_…, which stands for
+ * the image where it is set; a template that has neither is not there.
  */
 #ifndef MAYFLY_JOB_TEMPLATE_H
 #define MAYFLY_JOB_TEMPLATE_H
 
 #include "base/error.h"
+#include "base/sha256.h"
 #include "base/slice.h"
 #include "job/config.h"
 #include "limits.h"
@@ -29,6 +32,8 @@ struct template
 	char name[REGISTRY_NAME_MAX_BYTES + 1];
 	char description[TEMPLATE_TEXT_BYTES];
 	char image[TEMPLATE_TEXT_BYTES];
+	char image_env[TEMPLATE_TEXT_BYTES];
+	char workdir[TEMPLATE_TEXT_BYTES]; /* where the tmpfs of workspace_mb is: /workspace or /work */
 	uint64_t uid, gid;
 	bool network;          /* false: nothing but a loopback of its own */
 	uint64_t memory_mb;    /* MAYFLY_MEMORY_MB; swap is never more */
@@ -44,9 +49,12 @@ struct template
 	uint64_t timeout_max_s;
 };
 
-/* Reads a template. 0, or -1 with *err: 404 "not_found"; 500 "bad_template" (rule 2),
+/* Reads a template. 0, or -1 with *err: 404 "not_found", "no_image"; 500 "bad_template" (rule 2),
    "bad_configuration" (a variable of rule 3), and what registry_open says. */
 MUST_USE int template_load(const struct config *config, struct slice name, struct template *out,
 			   struct error *err);
+
+/* Adds all that a template says to a hash. */
+void template_hash(const struct template *template, struct sha256 *hash);
 
 #endif

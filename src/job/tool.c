@@ -7,8 +7,8 @@
 #include <string.h>
 
 static const char *const tool_fields[] = {"description", "parameters", "template",   "runtime",
-					  "argv",        "files",      "timeoutText"};
-static const char *const runtime_fields[] = {"description", "argv", "kernel"};
+					  "argv",        "files",      "timeoutText", "compile"};
+static const char *const runtime_fields[] = {"description", "argv", "kernel", "byPath"};
 
 /* Parses an entry that must be an object of known fields. */
 static int load_entry(const struct config *config, const char *kind, struct slice name,
@@ -93,7 +93,7 @@ static bool is_good_text(const json_t *parameters, const json_t *value)
 	return strcmp(text_or(json_object_get(parameters, field), "type", ""), "string") == 0;
 }
 
-static int check_tool(const char *name, const json_t *definition, struct error *err)
+static int check_tool(const char *place, const json_t *definition, struct error *err)
 {
 	const json_t *parameters = json_object_get(definition, "parameters"), *item;
 	const json_t *argv = json_object_get(definition, "argv"),
@@ -105,51 +105,55 @@ static int check_tool(const char *name, const json_t *definition, struct error *
 	if (!json_is_string(json_object_get(definition, "description")) || !json_is_array(argv))
 		return error_set(
 			err, 500, "bad_tool",
-			"tools.d/%s.json: \"description\" (text) and \"argv\" (array) are needed",
-			name);
+			"%s.json: \"description\" (text) and \"argv\" (array) are needed",
+			place);
 	for (size_t field = 0; field < sizeof(texts) / sizeof(texts[0]); field++) {
 		item = json_object_get(definition, texts[field]);
 		if (item && !json_is_string(item))
 			return error_set(err, 500, "bad_tool",
-					 "tools.d/%s.json: \"%s\" must be text", name,
+					 "%s.json: \"%s\" must be text", place,
 					 texts[field]);
 	}
 	if (files && !json_is_array(files))
 		return error_set(err, 500, "bad_tool",
-				 "tools.d/%s.json: \"files\" must be an array", name);
+				 "%s.json: \"files\" must be an array", place);
 	if (runtime && !is_good_text(parameters, runtime))
 		return error_set(err, 500, "bad_tool",
-				 "tools.d/%s.json: runtime names no declared text parameter", name);
+				 "%s.json: runtime names no declared text parameter", place);
 	json_array_foreach ((json_t *)argv, i, item)
 		if (!is_good_text(parameters, item))
 			return error_set(
 				err, 500, "bad_tool",
-				"tools.d/%s.json: argv[%zu] names no declared text parameter", name,
+				"%s.json: argv[%zu] names no declared text parameter", place,
 				i);
 	json_array_foreach ((json_t *)files, i, item)
 		if (!is_good_text(parameters, json_object_get(item, "path")) ||
 		    !is_good_text(parameters, json_object_get(item, "content")))
 			return error_set(err, 500, "bad_tool",
-					 "tools.d/%s.json: files[%zu] needs path and content", name,
+					 "%s.json: files[%zu] needs path and content", place,
 					 i);
 	return 0;
 }
 
-int tool_load(const struct config *config, const char *name, struct tool *out, struct error *err)
+int tool_load_from(const struct config *config, const char *registry, const char *name,
+		   struct tool *out, struct error *err)
 {
+	char place[REGISTRY_NAME_MAX_BYTES * 2];
 	_cleanup_json_ json_t *definition = NULL;
 	struct error why;
 
-	if (LOAD(config, REGISTRY_TOOLS, slice_of(name), tool_fields, &definition, err) < 0)
+	if (LOAD(config, registry, slice_of(name), tool_fields, &definition, err) < 0)
 		return err->status == 404
 			       ? error_set(err, 404, "unknown_tool", "Unknown tool type: %s", name)
 			       : -1;
 
+	(void)snprintf(place, sizeof(place), "%s/%s", registry, name);
+
 	json_t *parameters = json_object_get(definition, "parameters");
 
 	if (schema_check(parameters, &why) < 0)
-		return error_set(err, 500, "bad_tool", "tools.d/%s.json: %s", name, why.message);
-	if (check_tool(name, definition, err) < 0 || fill_runtimes(config, parameters, err) < 0)
+		return error_set(err, 500, "bad_tool", "%s.json: %s", place, why.message);
+	if (check_tool(place, definition, err) < 0 || fill_runtimes(config, parameters, err) < 0)
 		return -1;
 	*out = (struct tool){
 		.definition = definition,
@@ -161,6 +165,11 @@ int tool_load(const struct config *config, const char *name, struct tool *out, s
 	};
 	definition = NULL;
 	return 0;
+}
+
+int tool_load(const struct config *config, const char *name, struct tool *out, struct error *err)
+{
+	return tool_load_from(config, REGISTRY_TOOLS, name, out, err);
 }
 
 void tool_free(struct tool *tool)
@@ -199,15 +208,15 @@ static struct slice resolve(const json_t *text, const json_t *values)
 	return (struct slice){json_string_value(value), json_string_length(value)};
 }
 
-/* A file name that begins with '-' must not become an option of the runtime. Writes what stands for it. 0, or -1 when memory is out. */
+/* A file name must not become an option of the runtime, nor one of its commands. Writes what stands for it. 0, or -1 when memory is out. */
 static int guard_dash(struct tool *tool, const json_t *text, struct slice value, struct slice *out)
 {
 	size_t len = json_string_length(text);
 	char field[REGISTRY_NAME_MAX_BYTES + 1] = "";
 
 	*out = value;
-	if (value.len == 0 || value.data[0] != '-' || len < 2 ||
-	    value.data == json_string_value(text))
+	if (value.len == 0 || len < 2 || value.data == json_string_value(text) ||
+	    (value.data[0] != '-' && !json_is_true(json_object_get(tool->runtime, "byPath"))))
 		return 0;
 	memcpy(field, json_string_value(text) + 1, len - 2);
 	if (strcmp(text_or(json_object_get(tool->parameters, field), "format", ""), "filename") !=
@@ -274,6 +283,11 @@ static int add_runtime(const struct config *config, struct tool *tool, struct jo
 		job->argv[job->argc++] =
 			(struct slice){json_string_value(argument), json_string_length(argument)};
 	}
+	argument = json_object_get(tool->runtime, "byPath");
+	if (argument && !json_is_boolean(argument))
+		return error_set(err, 500, "bad_tool",
+				 "runtimes.d/%.*s.json: byPath must be true or false",
+				 (int)name.len, name.data);
 	if (job->argc == 0 || job->argc < json_array_size(argv))
 		return error_set(err, 500, "bad_tool",
 				 "runtimes.d/%.*s.json: argv must be 1 to %d texts", (int)name.len,

@@ -11,6 +11,7 @@
  *   timeoutText   begins the line that a time-out adds to stderr
  * runtimes.d/NAME.json:
  *   description, argv
+ *   byPath        true: a file is named to it as ./NAME, because it takes some bare names for commands of its own
  *   kernel        environment (texts NAME=value) that makes the runtime wait before its script, so that it can be booted
  *                 ahead; see worker/kernels
  */
@@ -39,6 +40,10 @@ struct tool {
 /* Reads a tool's file. name must outlive *out, which the caller frees. 0, or -1 with *err: 404 "unknown_tool"; 500 "bad_tool", naming file and field. */
 MUST_USE int tool_load(const struct config *config, const char *name, struct tool *out,
 		       struct error *err);
+
+/* The same from another registry: REGISTRY_INTERPRETERS. */
+MUST_USE int tool_load_from(const struct config *config, const char *registry, const char *name,
+			    struct tool *out, struct error *err);
 void tool_free(struct tool *tool);
 
 /* What GET /tools shows of it: {"description","parameters"}; the caller's. NULL when memory is out. */

@@ -3,7 +3,59 @@
 #include "base/utf8.h"
 #include "limits.h"
 
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <sys/random.h>
+
+/*
+ * jansson (2.14, lex_save) goes on when the buffer of the text that it reads cannot grow: a byte is lost, and then it reads and writes past
+ * what it has. So memory that runs out ends the reading at once, by longjmp(3) out of it, and what it had taken is freed: everything that
+ * jansson holds is on a list, the newest first.
+ */
+struct block {
+	_Alignas(max_align_t) struct block *older;
+	struct block *newer;
+};
+
+static struct block *newest;
+static jmp_buf *way_out; /* while a text is read */
+
+static void *allocate(size_t size)
+{
+	struct block *block =
+		size <= SIZE_MAX - sizeof(*block) ? malloc(sizeof(*block) + size) : NULL;
+
+	if (!block && way_out)
+		longjmp(*way_out, 1);
+	if (!block)
+		return NULL;
+	*block = (struct block){.older = newest};
+	if (newest)
+		newest->newer = block;
+	newest = block;
+	return block + 1;
+}
+
+static void release(void *memory)
+{
+	struct block *block = memory ? (struct block *)memory - 1 : NULL;
+
+	if (!block)
+		return;
+	if (block->older)
+		block->older->newer = block->newer;
+	if (block->newer)
+		block->newer->older = block->older;
+	else
+		newest = block->older;
+	free(block);
+}
+
+__attribute__((constructor)) static void take_over_memory(void)
+{
+	json_set_alloc_funcs(allocate, release);
+}
 
 /* jansson would read its hash seed from /dev/urandom, where a confined program cannot go, and fall back to the clock. */
 __attribute__((constructor)) static void seed_hashes(void)
@@ -48,9 +100,21 @@ int json_parse(struct slice text, json_t **out, struct error *err)
 		return error_set(err, 400, "json_too_deep", "JSON is nested deeper than %d levels",
 				 JSON_DEPTH_MAX);
 
+	const struct block *before = newest;
+	jmp_buf here;
+
+	if (setjmp(here)) {
+		way_out = NULL;
+		while (newest != before)
+			release(newest + 1);
+		return error_set(err, 500, "out_of_memory", "no memory for the JSON");
+	}
+	way_out = &here;
+
 	json_t *value =
 		json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
 
+	way_out = NULL;
 	if (!value)
 		return error_set(err, 400, "bad_json", "Invalid JSON at line %d, column %d: %s",
 				 where.line, where.column, where.text);

@@ -3,6 +3,7 @@
 #include "base/fs.h"
 #include "limits.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -187,12 +188,16 @@ static int check_enum(const struct check *check, const json_t *allowed)
 	const json_t *option;
 	size_t i;
 
-	json_array_foreach ((json_t *)allowed, i, option) {
+	json_array_foreach ((json_t *)allowed, i, option)
 		if (json_equal((json_t *)option, (json_t *)check->value))
 			return 0;
-		if (buf_printf(&list, "%s\"%s\"", list.len ? "|" : "", json_string_value(option)) <
+	json_array_foreach ((json_t *)allowed, i, option) {
+		if (buf_printf(&list, "%s\"%s\"", list.len ? "|" : "", json_string_value(option)) ==
 		    0)
-			break;
+			continue;
+		if (errno == ENOMEM)
+			return -1;
+		break; /* the message ends before the options do */
 	}
 	return refuse(check, "invalid_value", "enum", "Invalid option: expected one of %s",
 		      list.data ? list.data : "");

@@ -8,7 +8,9 @@
  */
 #include "base/confine.h"
 #include "base/log.h"
+#include "job/bucket.h"
 #include "job/engine.h"
+#include "job/files.h"
 #include "job/storage.h"
 #include "limits.h"
 
@@ -20,11 +22,11 @@
 #define PROGRAM           "mayfly-reap"
 #define FOLDERS_MAX_BYTES (1024 * ENGINE_FOLDER_BYTES) /* what is more waits for the next run */
 
-static void collect_expired(void *context, const char *folder, bool is_expired)
+static void collect_expired(void *context, const struct engine_row *row)
 {
 	struct buf *folders = context;
 
-	if (is_expired && buf_append(folders, folder, strlen(folder) + 1) < 0)
+	if (row->is_expired && buf_append(folders, row->folder, strlen(row->folder) + 1) < 0)
 		return; /* the next run will find it */
 }
 
@@ -47,7 +49,15 @@ static int reap_containers(struct engine *engine, struct error *err)
 /* Opens the way to the engine, then confines itself: from there on it can remove results and talk to the engine, no more. */
 static int prepare(const struct config *config, struct engine *engine, struct error *err)
 {
-	const struct confine_path paths[] = {{config->storage, CONFINE_REMOVE}};
+	char buckets[PATH_MAX + 16];
+	const struct confine_path paths[] = {
+		{config->storage, CONFINE_REMOVE},
+		{config->storage_dir, CONFINE_REMOVE},
+		{buckets, CONFINE_REMOVE},
+		{"/proc/sys/kernel/random/boot_id", CONFINE_READ},
+	};
+
+	(void)snprintf(buckets, sizeof(buckets), "%s/buckets", config->run);
 
 	if (engine_open(config, engine, err) < 0)
 		return -1;
@@ -74,6 +84,8 @@ int main(int argc, char **argv)
 		return EX_CONFIG;
 	}
 	log_number(&line, "results", (int64_t)storage_sweep(&config));
+	log_number(&line, "files", (int64_t)files_sweep(&config));
+	log_number(&line, "buckets", (int64_t)bucket_sweep(&config));
 	containers = reap_containers(&engine, &err);
 	if (containers < 0)
 		log_text(&line, "error", err.message);

@@ -89,7 +89,11 @@ static int check_access(const struct config *config, const struct http_connectio
 			struct error *err)
 {
 	char address[HTTP_ADDRESS_BYTES];
-	struct http_access access = {config->bind, config->public_base_url, config->allowed_hosts};
+	struct http_access access = {
+		.bind = config->bind,
+		.public_base_url = config->public_base_url,
+		.allowed_hosts = config->allowed_hosts,
+	};
 
 	http_local_address(connection->fd, address);
 	if (*address && !http_is_loopback(slice_of(address)))
@@ -135,10 +139,11 @@ static void finish(int connection, bool refused)
 /* From here on: files of the storage and the registries for reading, and what is open. */
 static int confine_self(const struct config *config, struct error *err)
 {
-	struct confine_path paths[1 + CONFIG_REGISTRY_DIRS];
+	struct confine_path paths[2 + CONFIG_REGISTRY_DIRS];
 	size_t count = 0;
 
 	paths[count++] = (struct confine_path){config->storage, CONFINE_READ};
+	paths[count++] = (struct confine_path){config->storage_dir, CONFINE_READ};
 	for (unsigned i = 0; i < CONFIG_REGISTRY_DIRS; i++)
 		if (config->registry[i][0])
 			paths[count++] = (struct confine_path){config->registry[i], CONFINE_READ};

@@ -53,6 +53,8 @@ static void write_log(const struct call *call, int64_t started_us)
 	}
 	log_number(&line, "status", call->status);
 	write_times(&line, call, started_us);
+	if (*call->caller.label)
+		log_text(&line, "caller", call->caller.label);
 	if (*call->detail)
 		log_text(&line, "job", call->detail);
 	if (call->word)

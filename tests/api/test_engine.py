@@ -67,7 +67,8 @@ class Place:
         self.jobs = os.path.join(self.run, "jobs")
         self.data = os.path.join(self.folder, "data")
         os.makedirs(os.path.join(self.data, "templates.d"))
-        shutil.copy(os.path.join(WORKER, "seccomp.json"), self.data)
+        for name in ("seccomp.json", "hosts"):
+            shutil.copy(os.path.join(WORKER, name), self.data)
         shutil.copy(os.path.join(WORKER, "templates.d/default.json"), os.path.join(self.data, "templates.d"))
         self.environment = {
             "PATH": "/usr/bin:/bin", "HOME": self.folder, "MAYFLY_RUN_DIR": self.run, "MAYFLY_DATA_DIR": self.data,

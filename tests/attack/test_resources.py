@@ -259,7 +259,7 @@ while True: time.sleep(1)
         asking = threading.Thread(target=ask_health)
         asking.start()
         try:
-            found = self.probe("""
+            result = self.server.execute("""
 import json, os, time
 started, end = time.monotonic(), time.monotonic() + 3
 children = []
@@ -272,14 +272,15 @@ for i in range(16):
 for pid in children: os.waitpid(pid, 0)
 spent = os.times()
 print(json.dumps([spent.children_user + spent.children_system, time.monotonic() - started]))
-""")
+""", "python", timeout=10)
         finally:
             over.set()
             asking.join()
-        cpu_s, wall_s = found
+        cpu_s, wall_s = json.loads(result["stdout"])
         self.assertLess(cpu_s, 0.5 * wall_s * 1.2 + 0.2)
         self.assertGreater(cpu_s, 0.2 * wall_s, "the probe was busy at all")
         self.assertLess(slowest, 1)
+        self.check_recovered()
 
 
 class Output(attack.AttackTest):

@@ -82,12 +82,12 @@ class Job:
 
 
 def log_times(server):
-    """The times that mayfly logged for its jobs, in µs: {id: {"us":…, "asked_us":…, …}}."""
+    """The times that mayfly logged for its jobs, in µs: {id: {"us":…, "asked_us":…, …}}. A job that needed no engine has engine_us 0."""
     times = {}
     for line in server.logs().splitlines():
         job = re.search(r' job="([^"]+)"', line)
         if line.startswith("mayfly ") and job:
-            times[job[1]] = {name: int(value) for name, value in re.findall(r" (\w*us)=(\d+)", line) if name != "status"}
+            times[job[1]] = {"engine_us": 0, **{name: int(value) for name, value in re.findall(r" ((?:\w+_)?us)=(\d+)", line)}}
     return times
 
 

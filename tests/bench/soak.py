@@ -231,10 +231,13 @@ def descriptors(server):
     return sorted(os.readlink(os.path.join(folder, number)).split(":")[0] for number in os.listdir(folder))
 
 
-def stored(server):
-    """Results on disk, and the entries of the run folder that are not there to stay."""
-    results = sum(len(os.listdir(os.path.join(server.storage, session))) for session in os.listdir(server.storage) if session != ".incoming")
-    return results, sorted(set(os.listdir(server.run)) - {"jobs", "slots"})
+def stored_results(server):
+    return sum(len(os.listdir(os.path.join(server.storage, session))) for session in os.listdir(server.storage) if session != ".incoming")
+
+
+def state(server):
+    """Every name in the run folder."""
+    return [os.path.join(folder, name) for folder, folders, files in os.walk(server.run) for name in folders + files]
 
 
 def main():
@@ -244,16 +247,18 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     with harness.Server(MAYFLY_SLOT_WAIT_MS="60000") as server:
-        before = descriptors(server)
         soak = Soak(server)
         soak.prepare()
+        assert not server.leaks(), server.leaks()
+        before = {"descriptors": descriptors(server), "names in the run folder": state(server)}
         print(f"soak: {arguments.count} requests, {arguments.concurrency} at a time, seed {arguments.seed}", flush=True)
         started = time.monotonic()
         answered, failures = soak.run(arguments.count, arguments.concurrency, arguments.seed)
         took_s = time.monotonic() - started
         left = {"containers": [], "folders": [], "incoming": [], "processes": [], **server.leaks()}
-        left["descriptors"] = list((collections.Counter(descriptors(server)) - collections.Counter(before)).elements())
-        results, left["entries of the run folder"] = stored(server)
+        for kind, now in (("descriptors", descriptors(server)), ("names in the run folder", state(server))):
+            left[kind] = list((collections.Counter(now) - collections.Counter(before[kind])).elements())
+        results = stored_results(server)
     if results != len(soak.artifacts):
         failures.append(f"{len(soak.artifacts)} jobs were answered with a result, and {results} results are stored")
     for kind, count in sorted(answered.items()):

@@ -35,7 +35,7 @@ while time.monotonic() < end:
     now = time.monotonic()
     worst, last = max(worst, now - last), now
 os.unlink("state")
-print(name, "worked" if steps > 5 else steps, "unhindered" if worst < 1 else worst,
+print(name, "worked" if steps else steps, "unhindered" if worst < 2 else worst,
       sorted(pid for pid in os.listdir("/proc") if pid.isdigit()), sorted(os.listdir(".")), sorted(os.listdir("/tmp")), sorted(os.listdir("/dev/shm")))
 """
 

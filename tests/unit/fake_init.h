@@ -1,6 +1,6 @@
 /*
- * A container's end of the control socket, played by a child: the job goes down to it as to mayfly-init, and up comes
- * whatever a scene says, which need not be what the protocol allows.
+ * A container's end of the control socket, played by a child: the job goes down to it as to
+ * mayfly-init, and up comes whatever a scene says, which need not be what the protocol allows.
  */
 #ifndef MAYFLY_TESTS_FAKE_INIT_H
 #define MAYFLY_TESTS_FAKE_INIT_H
@@ -67,7 +67,8 @@ static void scene_hear(void *context, bool is_stderr, struct slice data)
 }
 
 /* Runs job against act, which the child does with its end and with context. */
-__attribute__((unused)) static struct scene play(const struct job *job, struct http_watch *watch, void (*act)(int, const void *),
+__attribute__((unused)) static struct scene play(const struct job *job, struct http_watch *watch,
+						 void (*act)(int, const void *),
 						 const void *context)
 {
 	struct scene scene = {.heard = {buf_new(MIB), buf_new(MIB)}};
@@ -88,9 +89,10 @@ __attribute__((unused)) static struct scene play(const struct job *job, struct h
 	close(pair[1]);
 	must(storage_open(&scene_config, &scene.storage, &scene.err) == 0);
 
-	const struct job_listener listener = {&scene, scene_hear};
+	const struct job_listener listener = {.context = &scene, .stream = scene_hear};
 
-	scene.returned = job_run(job, pair[0], &scene.storage, &listener, watch ? watch : &nobody, &scene.result, &scene.err);
+	scene.returned = job_run(job, pair[0], &scene.storage, &listener, watch ? watch : &nobody,
+				 &scene.result, &scene.err);
 	close(pair[0]);
 	scene.child_status = wait_child(child);
 	return scene;

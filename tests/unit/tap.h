@@ -9,8 +9,8 @@
 
 static int tap_count, tap_failures;
 
-__attribute__((format(printf, 4, 5), unused)) static bool
-tap_ok(bool good, const char *file, int line, const char *format, ...)
+__attribute__((format(printf, 4, 5), unused)) static bool tap_ok(bool good, const char *file,
+								 int line, const char *format, ...)
 {
 	va_list arguments;
 
@@ -29,18 +29,18 @@ tap_ok(bool good, const char *file, int line, const char *format, ...)
 
 #define ok(condition, ...) tap_ok((condition), __FILE__, __LINE__, __VA_ARGS__)
 
-#define is_text(got, want, ...)                                                                                \
-	do {                                                                                                   \
-		const char *tap_got = (got), *tap_want = (want);                                               \
-		if (!ok(strcmp(tap_got, tap_want) == 0, __VA_ARGS__))                                          \
-			printf("#  got: %s\n# want: %s\n", tap_got, tap_want);                                 \
+#define is_text(got, want, ...)                                                                    \
+	do {                                                                                       \
+		const char *tap_got = (got), *tap_want = (want);                                   \
+		if (!ok(strcmp(tap_got, tap_want) == 0, __VA_ARGS__))                              \
+			printf("#  got: %s\n# want: %s\n", tap_got, tap_want);                     \
 	} while (0)
 
-#define is_number(got, want, ...)                                                                              \
-	do {                                                                                                   \
-		long long tap_got = (long long)(got), tap_want = (long long)(want);                            \
-		if (!ok(tap_got == tap_want, __VA_ARGS__))                                                     \
-			printf("#  got: %lld\n# want: %lld\n", tap_got, tap_want);                             \
+#define is_number(got, want, ...)                                                                  \
+	do {                                                                                       \
+		long long tap_got = (long long)(got), tap_want = (long long)(want);                \
+		if (!ok(tap_got == tap_want, __VA_ARGS__))                                         \
+			printf("#  got: %lld\n# want: %lld\n", tap_got, tap_want);                 \
 	} while (0)
 
 __attribute__((unused)) static int done(void)

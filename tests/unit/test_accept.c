@@ -1,4 +1,5 @@
-/* The connection that whoever started us accepted: on fd 0, or passed with LISTEN_FDS; nothing else is one. */
+/* The connection that whoever started us accepted: on fd 0, or passed with LISTEN_FDS; nothing
+ * else is one. */
 #include "http/accept.h"
 
 #include "tap.h"
@@ -28,7 +29,8 @@ static int open_kind(enum kind kind)
 		struct sockaddr_un address = {.sun_family = AF_UNIX};
 
 		/* only the family: the kernel gives it a name of its own */
-		must(bind(listener, (struct sockaddr *)&address, sizeof(sa_family_t)) == 0 && listen(listener, 1) == 0);
+		must(bind(listener, (struct sockaddr *)&address, sizeof(sa_family_t)) == 0 &&
+		     listen(listener, 1) == 0);
 		return listener;
 	}
 	must(socketpair(AF_UNIX, kind == STREAM ? SOCK_STREAM : SOCK_DGRAM, 0, pair) == 0);
@@ -56,7 +58,8 @@ static int accept_in_child(void *context)
 	must(on_stdin < 0 || dup2(on_stdin, STDIN_FILENO) == STDIN_FILENO);
 	must(passed < 0 || dup2(passed, PASSED_FD) == PASSED_FD);
 	(void)snprintf(self, sizeof(self), "%d", (int)getpid());
-	must(!start->pid || setenv("LISTEN_PID", strcmp(start->pid, "self") == 0 ? self : start->pid, 1) == 0);
+	must(!start->pid ||
+	     setenv("LISTEN_PID", strcmp(start->pid, "self") == 0 ? self : start->pid, 1) == 0);
 	must(!start->fds || setenv("LISTEN_FDS", start->fds, 1) == 0);
 	must(setenv("LISTEN_FDNAMES", "connection", 1) == 0);
 
@@ -79,8 +82,10 @@ static void test_accepted(void)
 {
 	accepts((struct start){STREAM, NOTHING, NULL, NULL, 0}, "a stream on fd 0");
 	accepts((struct start){NOTHING, STREAM, "self", "1", PASSED_FD}, "one that is passed");
-	accepts((struct start){STREAM, STREAM, "self", "1", PASSED_FD}, "one that is passed goes before fd 0");
-	accepts((struct start){STREAM, STREAM, "1", "1", 0}, "one passed to another process is not ours");
+	accepts((struct start){STREAM, STREAM, "self", "1", PASSED_FD},
+		"one that is passed goes before fd 0");
+	accepts((struct start){STREAM, STREAM, "1", "1", 0},
+		"one passed to another process is not ours");
 	accepts((struct start){STREAM, STREAM, "self", "2", 0}, "nor are two");
 	accepts((struct start){STREAM, STREAM, "self", "0", 0}, "nor none");
 	accepts((struct start){STREAM, STREAM, "self", "1x", 0}, "nor what is no number");
@@ -88,7 +93,8 @@ static void test_accepted(void)
 	accepts((struct start){NOTHING, NOTHING, NULL, NULL, -1}, "nothing at all");
 	accepts((struct start){PIPE, NOTHING, NULL, NULL, -1}, "a pipe");
 	accepts((struct start){DATAGRAMS, NOTHING, NULL, NULL, -1}, "a socket of datagrams");
-	accepts((struct start){LISTENER, NOTHING, NULL, NULL, -1}, "a socket that still listens (Accept=no)");
+	accepts((struct start){LISTENER, NOTHING, NULL, NULL, -1},
+		"a socket that still listens (Accept=no)");
 	accepts((struct start){STREAM, LISTENER, "self", "1", -1}, "the same, passed");
 	accepts((struct start){STREAM, NOTHING, "self", "1", -1}, "one promised and not passed");
 }

@@ -1,15 +1,21 @@
 /*
- * Memory runs out once, at each allocation in turn, on the way from a request to its job and back to JSON: the step says
- * so by its error, nothing crashes, nothing leaks, and no text is silently another.
+ * Memory runs out once, at each allocation in turn, on the way from a request to its job and back
+ * to JSON: the step says so by its error, nothing crashes, nothing leaks, and no text is silently
+ * another.
  *
- * malloc(3) and its kin are replaced (glibc manual, "Replacing malloc"). Under AddressSanitizer, which has replaced them already, only
- * jansson's allocations fail, and the sanitizer looks for leaks.
+ * malloc(3) and its kin are replaced (glibc manual, "Replacing malloc"). Under AddressSanitizer,
+ * which has replaced them already, the allocations of json.c, which are all of jansson's, and
+ * those of buf.c fail, by another name for malloc in a copy of their own; the sanitizer looks for
+ * leaks.
  */
 #include "job/tool.h"
 #include "json/schema.h"
 
 #include "tap.h"
 #include "util.h"
+
+#include <setjmp.h>
+#include <sys/random.h>
 
 static unsigned long allocations, fail_at; /* fail_at 0: none fails */
 static long live;
@@ -21,15 +27,17 @@ static bool is_to_fail(void)
 
 #ifdef __SANITIZE_ADDRESS__
 
-static void *allocate(size_t size)
+static void *failing_realloc(void *old, size_t size)
 {
-	return is_to_fail() ? NULL : malloc(size);
+	return is_to_fail() ? NULL : realloc(old, size);
 }
 
-static void replace_allocator(void)
-{
-	json_set_alloc_funcs(allocate, free);
-}
+#define malloc(size)       failing_realloc(NULL, size)
+#define realloc(old, size) failing_realloc(old, size)
+#include "../../src/base/buf.c"
+#include "../../src/json/json.c"
+#undef malloc
+#undef realloc
 
 #else
 
@@ -78,10 +86,6 @@ void free(void *old)
 	__libc_free(old);
 }
 
-static void replace_allocator(void)
-{
-}
-
 #endif
 
 static struct config config;
@@ -93,7 +97,9 @@ static int take(const char *request, struct error *err)
 {
 	_cleanup_json_ json_t *input = NULL, *issues = json_array(), *values = json_object();
 	static struct job_input inputs[JOB_INPUT_MAX_COUNT];
-	struct tool mine = {.definition = json_incref(tool.definition), .parameters = tool.parameters, .name = tool.name};
+	struct tool mine = {.definition = json_incref(tool.definition),
+			    .parameters = tool.parameters,
+			    .name = tool.name};
 	struct job job = {0};
 	int result = -1;
 
@@ -156,16 +162,19 @@ static void test_requests(void)
 {
 	fail_each("{\"code\":\"echo hi\",\"language\":\"python\",\"filename\":\"-a.py\"}",
 		  "{\"language\":\"python\",\"code\":\"echo hi\",\"filename\":\"-a.py\"}");
-	fail_each("{\"code\":\"\",\"language\":\"cobol\",\"filename\":5}",
-		  "[{\"code\":\"invalid_value\",\"path\":[\"language\"],\"message\":\"Invalid option: expected one of "
-		  "\\\"bash\\\"|\\\"bun\\\"|\\\"node\\\"|\\\"php\\\"|\\\"python\\\"|\\\"ruby\\\"\"},"
-		  "{\"code\":\"too_small\",\"path\":[\"code\"],\"message\":\"Code must not be empty\"},"
-		  "{\"code\":\"invalid_type\",\"path\":[\"filename\"],\"message\":\"Invalid input: expected string, received number\"}]");
-	fail_each("{\"code\":\"1\",\"a\":[[{\"b\":1.5e3}],true,null,-9007199254740993],\"c\":\"\\ud83d\\ude00\"}",
-		  "{\"language\":\"bash\",\"code\":\"1\",\"filename\":\"script.js\"}");
+	fail_each(
+		"{\"code\":\"\",\"language\":\"cobol\",\"filename\":5}",
+		"[{\"code\":\"invalid_value\",\"path\":[\"language\"],\"message\":\"Invalid option: expected one of "
+		"\\\"bash\\\"|\\\"bun\\\"|\\\"node\\\"|\\\"php\\\"|\\\"python\\\"|\\\"ruby\\\"\"},"
+		"{\"code\":\"too_small\",\"path\":[\"code\"],\"message\":\"Code must not be empty\"},"
+		"{\"code\":\"invalid_type\",\"path\":[\"filename\"],\"message\":\"Invalid input: expected string, received number\"}]");
+	fail_each(
+		"{\"code\":\"1\",\"a\":[[{\"b\":1.5e3}],true,null,-9007199254740993],\"c\":\"\\ud83d\\ude00\"}",
+		"{\"language\":\"bash\",\"code\":\"1\",\"filename\":\"script.js\"}");
 }
 
-/* The text grows past each size of jansson's buffer, so that every byte of a string is once the one there is no room for. */
+/* The text grows past each size of jansson's buffer, so that every byte of a string is once the
+ * one there is no room for. */
 static void test_lengths(void)
 {
 	char request[256], want[256], code[80];
@@ -174,10 +183,14 @@ static void test_lengths(void)
 		memset(code, 'c', (size_t)len);
 		code[len] = '\0';
 		(void)snprintf(request, sizeof(request), "{\"code\":\"%s\"}", code);
-		(void)snprintf(want, sizeof(want), "{\"language\":\"bash\",\"code\":\"%s\",\"filename\":\"script.js\"}", code);
+		(void)snprintf(want, sizeof(want),
+			       "{\"language\":\"bash\",\"code\":\"%s\",\"filename\":\"script.js\"}",
+			       code);
 		fail_each(request, want);
-		(void)snprintf(request, sizeof(request), "{\"code\":\"1\",\"n\":%.*s}", len < 18 ? len : 18, "123456789012345678");
-		fail_each(request, "{\"language\":\"bash\",\"code\":\"1\",\"filename\":\"script.js\"}");
+		(void)snprintf(request, sizeof(request), "{\"code\":\"1\",\"n\":%.*s}",
+			       len < 18 ? len : 18, "123456789012345678");
+		fail_each(request,
+			  "{\"language\":\"bash\",\"code\":\"1\",\"filename\":\"script.js\"}");
 	}
 }
 
@@ -198,7 +211,8 @@ static void test_load(void)
 
 		is_last = allocations < fail_at;
 		fail_at = 0;
-		wrong += result < 0 ? err.status != 500 || is_last : json_object_size(other.parameters) != 3;
+		wrong += result < 0 ? err.status != 500 || is_last
+				    : json_object_size(other.parameters) != 3;
 		if (result == 0)
 			tool_free(&other);
 		leaked += live != before;
@@ -210,7 +224,6 @@ static void test_load(void)
 
 static void test_buf(void)
 {
-#ifndef __SANITIZE_ADDRESS__
 	_cleanup_buf_ struct buf buf = buf_new(KIB);
 
 	must(buf_append_text(&buf, "kept") == 0);
@@ -218,17 +231,15 @@ static void test_buf(void)
 	fail_at = 1;
 	errno = 0;
 	is_number(buf_printf(&buf, "%0*d", 500, 0), -1, "a buffer that cannot grow refuses");
+	fail_at = 0;
 	is_number(errno, ENOMEM, "by ENOMEM");
 	is_text(buf.data, "kept", "and keeps what it has");
-	fail_at = 0;
-#endif
 }
 
 int main(void)
 {
 	struct error err;
 
-	replace_allocator();
 	config = test_config();
 	must(tool_load(&config, "code_execution", &tool, &err) == 0);
 	test_requests();

@@ -1,8 +1,11 @@
-/* The configuration: every variable's default, a good value, its edges, and a refusal that names it. */
+/* The configuration: every variable's default, a good value, its edges, and a refusal that names
+ * it. */
 #include "job/config.h"
 
 #include "tap.h"
 #include "util.h"
+
+#define UNTOUCHED 0xAA
 
 static struct config config;
 
@@ -21,12 +24,13 @@ static int read_with(struct error *err, const char *const *variables, size_t cou
 		must(setenv(name, value, 1) == 0);
 	}
 	*err = (struct error){.word = "", .message = ""};
-	memset(&config, 0xAA, sizeof(config));
+	memset(&config, UNTOUCHED, sizeof(config));
 	return config_read(&config, err);
 }
 
-#define READ(err, ...) \
-	read_with(err, (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+#define READ(err, ...)                                                                             \
+	read_with(err, (const char *const[]){__VA_ARGS__},                                         \
+		  sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
 
 static void test_defaults(void)
 {
@@ -36,10 +40,12 @@ static void test_defaults(void)
 	must(READ(&err, "HOME=/home/x", "XDG_RUNTIME_DIR=/run/user/7") == 0);
 	is_text(config.bind, "127.0.0.1", "BIND");
 	is_number(config.port, 8080, "PORT");
-	ok(!config.public_base_url && !config.allowed_hosts && !*config.executor_api_key, "no URL, no hosts, no key");
+	ok(!config.public_base_url && !config.allowed_hosts && !*config.executor_api_key,
+	   "no URL, no hosts, no key");
 	ok(!config.debug_ui, "DEBUG_UI");
 	is_text(config.storage, "/home/x/.aa-storage", "AA_STORAGE_PATH");
-	is_text(config.run, geteuid() == 0 ? "/run/mayfly" : "/run/user/7/mayfly", "MAYFLY_RUN_DIR");
+	is_text(config.run, geteuid() == 0 ? "/run/mayfly" : "/run/user/7/mayfly",
+		"MAYFLY_RUN_DIR");
 	is_text(config.instance, "mayfly", "MAYFLY_INSTANCE");
 	is_text(config.registry[0], "/home/x/.config/mayfly", "MAYFLY_CONFIG_DIR");
 	is_text(config.registry[1], "/etc/mayfly", "the operator's folder");
@@ -50,6 +56,11 @@ static void test_defaults(void)
 	is_number(config.artifacts_bytes, JOB_ARTIFACTS_MAX_BYTES, "MAYFLY_ARTIFACT_TOTAL_MB");
 	is_number(config.slots, cpus > 2 ? cpus * 2 : 4, "MAX_CONCURRENT_RUNS");
 	is_number(config.slot_wait_ms, SLOT_WAIT_MS, "MAYFLY_SLOT_WAIT_MS");
+	is_number(config.spares, SPARES_DEFAULT, "MAYFLY_SPARES");
+	is_number(config.spares_total, SPARES_TOTAL_DEFAULT, "MAYFLY_SPARES_TOTAL");
+	is_number(config.spares_memory_bytes, SPARES_MEMORY_DEFAULT_MB * MIB,
+		  "MAYFLY_SPARES_MEMORY_MB");
+	is_number(config.spare_ttl_s, SPARE_TTL_DEFAULT_S, "MAYFLY_SPARE_TTL_S");
 	is_number(config.retention_days, RETENTION_DEFAULT_DAYS, "ARTIFACT_RETENTION_DAYS");
 
 	char self[PATH_MAX] = "";
@@ -63,8 +74,9 @@ static void test_texts(void)
 {
 	struct error err;
 
-	must(READ(&err, "HOME=/h", "BIND=::1", "PUBLIC_BASE_URL=https://x/", "ALLOWED_HOSTS=a,b", "EXECUTOR_API_KEY=k",
-		  "AA_STORAGE_PATH=/s", "MAYFLY_RUN_DIR=/r", "MAYFLY_CONFIG_DIR=/c", "MAYFLY_DATA_DIR=/d", "MAYFLY_LIBEXEC_DIR=/l",
+	must(READ(&err, "HOME=/h", "BIND=::1", "PUBLIC_BASE_URL=https://x/", "ALLOWED_HOSTS=a,b",
+		  "EXECUTOR_API_KEY=k", "AA_STORAGE_PATH=/s", "MAYFLY_RUN_DIR=/r",
+		  "MAYFLY_CONFIG_DIR=/c", "MAYFLY_DATA_DIR=/d", "MAYFLY_LIBEXEC_DIR=/l",
 		  "MAYFLY_INSTANCE=other-1") == 0);
 	is_text(config.bind, "::1", "BIND is taken");
 	is_text(config.public_base_url, "https://x/", "PUBLIC_BASE_URL is taken");
@@ -76,17 +88,30 @@ static void test_texts(void)
 	is_text(config.registry[2], "/d", "MAYFLY_DATA_DIR is taken");
 	is_text(config.libexec, "/l", "MAYFLY_LIBEXEC_DIR is taken");
 	is_text(config.instance, "other-1", "MAYFLY_INSTANCE is taken");
-	must(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", "BIND=", "EXECUTOR_API_KEY=", "MAYFLY_INSTANCE=", "PORT=", "DEBUG_UI=",
-		  "AA_STORAGE_PATH=") == 0);
-	ok(!*config.executor_api_key && config.port == 8080 && strcmp(config.bind, "127.0.0.1") == 0 &&
-		   strcmp(config.instance, "mayfly") == 0 && !config.debug_ui && strcmp(config.storage, "/h/.aa-storage") == 0,
+	must(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", "BIND=", "EXECUTOR_API_KEY=",
+		  "MAYFLY_INSTANCE=", "PORT=", "DEBUG_UI=", "AA_STORAGE_PATH=") == 0);
+	ok(!*config.executor_api_key && config.port == 8080 &&
+		   strcmp(config.bind, "127.0.0.1") == 0 &&
+		   strcmp(config.instance, "mayfly") == 0 && !config.debug_ui &&
+		   strcmp(config.storage, "/h/.aa-storage") == 0,
 	   "an empty variable counts as unset");
 }
 
-/* A number: taken at both edges, in its unit; refused one past them and in every shape that is no number. */
-static void numbers(const char *name, uint64_t least, uint64_t most, uint64_t unit, const uint64_t *place)
+/* A number: taken at both edges, in its unit; refused one past them and in every shape that is no
+ * number. */
+static void numbers(const char *name, uint64_t least, uint64_t most, uint64_t unit,
+		    const uint64_t *place)
 {
-	const char *bad[] = {"-1", "+5", " 5", "5 ", "5.0", "5e1", "0x5", "five", "18446744073709551616", "99999999999999999999"};
+	const char *bad[] = {"-1",
+			     "+5",
+			     " 5",
+			     "5 ",
+			     "5.0",
+			     "5e1",
+			     "0x5",
+			     "five",
+			     "18446744073709551616",
+			     "99999999999999999999"};
 	struct error err;
 	char text[128], want[256];
 	bool all = true;
@@ -95,16 +120,20 @@ static void numbers(const char *name, uint64_t least, uint64_t most, uint64_t un
 		uint64_t value = edge ? most : least;
 
 		(void)snprintf(text, sizeof(text), "%s=%llu", name, (unsigned long long)value);
-		ok(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", text) == 0 && *place == value * unit, "%s", text);
+		ok(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", text) == 0 && *place == value * unit,
+		   "%s", text);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		(void)snprintf(text, sizeof(text), "%s=%s", name, bad[i]);
-		all &= READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", text) < 0 && strstr(err.message, name) && strstr(err.message, bad[i]);
+		all &= READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", text) < 0 &&
+		       strstr(err.message, name) && strstr(err.message, bad[i]);
 	}
 	ok(all, "%s refuses what is no number and says so", name);
 	(void)snprintf(text, sizeof(text), "%s=%llu", name, (unsigned long long)most + 1);
-	(void)snprintf(want, sizeof(want), "%s is \"%llu\", but takes a whole number from %llu to %llu", name,
-		       (unsigned long long)most + 1, (unsigned long long)least, (unsigned long long)most);
+	(void)snprintf(want, sizeof(want),
+		       "%s is \"%llu\", but takes a whole number from %llu to %llu", name,
+		       (unsigned long long)most + 1, (unsigned long long)least,
+		       (unsigned long long)most);
 	is_number(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", text), -1, "%s: one too many", name);
 	is_text(err.message, want, "named with what it takes");
 	ok(err.status == 500 && strcmp(err.word, "bad_configuration") == 0, "by its word");
@@ -126,6 +155,10 @@ static void test_numbers(void)
 	numbers("MAYFLY_ARTIFACT_TOTAL_MB", 1, 1024 * 1024, MIB, &config.artifacts_bytes);
 	numbers("MAX_CONCURRENT_RUNS", 1, SLOT_MAX_COUNT, 1, &config.slots);
 	numbers("MAYFLY_SLOT_WAIT_MS", 0, 600000, 1, &config.slot_wait_ms);
+	numbers("MAYFLY_SPARES", 0, SPARES_TOTAL_MAX, 1, &config.spares);
+	numbers("MAYFLY_SPARES_TOTAL", 0, SPARES_TOTAL_MAX, 1, &config.spares_total);
+	numbers("MAYFLY_SPARES_MEMORY_MB", 0, MEMORY_MAX_MB, MIB, &config.spares_memory_bytes);
+	numbers("MAYFLY_SPARE_TTL_S", 1, SPARE_TTL_MAX_S, 1, &config.spare_ttl_s);
 	numbers("ARTIFACT_RETENTION_DAYS", 0, 36500, 1, &config.retention_days);
 	must(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", "EXECUTOR_PORT=81", "PORT=82") == 0);
 	is_number(config.port, 82, "PORT goes before EXECUTOR_PORT");
@@ -135,18 +168,24 @@ static void refuses(const char *variable, const char *named)
 {
 	struct error err;
 
-	is_number(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", variable), -1, "refused: %.60s", variable);
-	ok(strstr(err.message, named) && strcmp(err.word, "bad_configuration") == 0, "naming %s: %.80s", named, err.message);
+	is_number(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", variable), -1, "refused: %.60s",
+		  variable);
+	ok(strstr(err.message, named) && strcmp(err.word, "bad_configuration") == 0,
+	   "naming %s: %.80s", named, err.message);
 }
 
 static void test_flags(void)
 {
-	static const char *const yes[] = {"DEBUG_UI=true", "DEBUG_UI=1"}, *const no[] = {"DEBUG_UI=false", "DEBUG_UI=0"};
+	static const char *const yes[] = {"DEBUG_UI=true", "DEBUG_UI=1"}, *const no[] = {
+										  "DEBUG_UI=false",
+										  "DEBUG_UI=0"};
 	struct error err;
 
 	for (size_t i = 0; i < 2; i++) {
-		ok(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", yes[i]) == 0 && config.debug_ui, "%s", yes[i]);
-		ok(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", no[i]) == 0 && !config.debug_ui, "%s", no[i]);
+		ok(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", yes[i]) == 0 && config.debug_ui,
+		   "%s", yes[i]);
+		ok(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", no[i]) == 0 && !config.debug_ui,
+		   "%s", no[i]);
 	}
 	refuses("DEBUG_UI=yes", "DEBUG_UI");
 	refuses("DEBUG_UI=TRUE", "DEBUG_UI");
@@ -155,8 +194,9 @@ static void test_flags(void)
 
 static void test_paths(void)
 {
-	static const char *const names[] = {"AA_STORAGE_PATH", "MAYFLY_RUN_DIR", "MAYFLY_CONFIG_DIR", "MAYFLY_DATA_DIR",
-					    "MAYFLY_LIBEXEC_DIR"};
+	static const char *const names[] = {"AA_STORAGE_PATH",    "MAYFLY_RUN_DIR",
+					    "MAYFLY_CONFIG_DIR",  "MAYFLY_DATA_DIR",
+					    "MAYFLY_LIBEXEC_DIR", "MAYFLY_IMAGE_STAMP"};
 	char text[PATH_MAX + 64];
 	struct error err;
 
@@ -168,7 +208,9 @@ static void test_paths(void)
 
 		memset(text + used, 'x', PATH_MAX - 1);
 		text[used + PATH_MAX - 2] = '\0';
-		is_number(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", text), 0, "%s of %d bytes", names[i], PATH_MAX - 1);
+		/* what lies beneath another would be too long then */
+		is_number(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", "MAYFLY_KEYS_FILE=/k", text),
+			  0, "%s of %d bytes", names[i], PATH_MAX - 1);
 		text[used + PATH_MAX - 2] = 'x';
 		text[used + PATH_MAX - 1] = '\0';
 		refuses(text, names[i]);
@@ -185,8 +227,75 @@ static void test_instance(void)
 
 	struct error err;
 
-	ok(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", "MAYFLY_INSTANCE=12345678901234567890123456789012") == 0,
+	ok(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x",
+		"MAYFLY_INSTANCE=12345678901234567890123456789012") == 0,
 	   "an instance of 32 characters");
+}
+
+/* A file in the folder of systemd's credentials. data NULL: none. */
+static int read_credential(struct error *err, const struct slice *data)
+{
+	const char *folder = in_scratch("credentials"),
+		   *path = in_scratch("credentials/EXECUTOR_API_KEY");
+	char variable[PATH_MAX];
+
+	make_folder(folder);
+	if (data)
+		write_file(path, *data);
+	else
+		must(unlink(path) == 0 || errno == ENOENT);
+	(void)snprintf(variable, sizeof(variable), "CREDENTIALS_DIRECTORY=%s", folder);
+	return READ(err, "HOME=/h", "XDG_RUNTIME_DIR=/x", variable);
+}
+
+static void test_secrets(void)
+{
+	static const struct {
+		struct slice data;
+		const char *want; /* NULL: refused */
+		const char *what;
+	} rows[] = {
+		{SLICE_LITERAL("secret"), "secret", "a credential"},
+		{SLICE_LITERAL("secret\n"), "secret", "one with an editor's newline"},
+		{SLICE_LITERAL("s \xff=\r\n"), "s \xff=", "one of any bytes"},
+		{SLICE_LITERAL(""), NULL, "an empty one"},
+		{SLICE_LITERAL("\n"), NULL, "an empty line"},
+		{SLICE_LITERAL("\nsecret\n"), NULL, "one behind an empty line"},
+		{SLICE_LITERAL("one\ntwo\n"), NULL, "two lines"},
+		{SLICE_LITERAL("sec\0ret"), NULL, "one with a NUL"},
+	};
+	char longest[CONFIG_SECRET_BYTES];
+	struct slice data = {longest, sizeof(longest) - 1};
+	struct error err;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		is_number(read_credential(&err, &rows[i].data), rows[i].want ? 0 : -1, "%s",
+			  rows[i].what);
+		if (rows[i].want)
+			is_text(config.executor_api_key, rows[i].want, "is the key");
+		else
+			ok(strstr(err.message, "EXECUTOR_API_KEY"),
+			   "is refused, and leaves no door open: %s", err.message);
+	}
+	memset(longest, 'k', sizeof(longest));
+	ok(read_credential(&err, &data) == 0 &&
+		   strlen(config.executor_api_key) == sizeof(longest) - 1,
+	   "the longest");
+	data.len++;
+	ok(read_credential(&err, &data) < 0 && strstr(err.message, "EXECUTOR_API_KEY"),
+	   "one byte more");
+	ok(read_credential(&err, NULL) == 0 && !*config.executor_api_key, "none at all is no key");
+	must(mkdir(in_scratch("credentials/EXECUTOR_API_KEY"), 0700) == 0);
+	ok(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", "EXECUTOR_API_KEY=k") == 0 &&
+		   strcmp(config.executor_api_key, "k") == 0,
+	   "a variable goes before");
+
+	char variable[PATH_MAX];
+
+	(void)snprintf(variable, sizeof(variable), "CREDENTIALS_DIRECTORY=%s",
+		       in_scratch("credentials"));
+	ok(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", variable) < 0,
+	   "one that cannot be read is refused: %s", err.message);
 }
 
 /* As an ordinary user, to whom neither /root nor /run belongs. */
@@ -218,13 +327,16 @@ int main(void)
 	test_flags();
 	test_paths();
 	test_instance();
+	test_secrets();
 	test_user();
 
-	struct config before;
 	struct error err;
+	const unsigned char *bytes = (const unsigned char *)&config;
+	size_t changed = 0;
 
-	memset(&before, 0xAA, sizeof(before));
-	ok(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", "PORT=x") < 0 && memcmp(&config, &before, sizeof(config)) == 0,
-	   "a refusal leaves the result untouched");
+	must(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", "PORT=x") < 0);
+	for (size_t i = 0; i < sizeof(config); i++)
+		changed += bytes[i] != UNTOUCHED;
+	is_number(changed, 0, "a refusal leaves the result untouched");
 	return done();
 }

@@ -1,6 +1,6 @@
 /*
- * The safe file system: what may be a name, what is opened beneath a folder and what is not (by openat2(2) and by the
- * walk that stands in for it), and folders.
+ * The safe file system: what may be a name, what is opened beneath a folder and what is not (by
+ * openat2(2) and by the walk that stands in for it), and folders.
  */
 #include "tap.h"
 #include "util.h"
@@ -18,8 +18,10 @@ static void test_components(void)
 	ok(!fs_is_component(SLICE_LITERAL(".")), "not .");
 	ok(!fs_is_component(SLICE_LITERAL("..")), "not ..");
 	ok(fs_is_component(SLICE_LITERAL("...")), "but ...");
-	ok(fs_is_component(SLICE_LITERAL(".x")) && fs_is_component(SLICE_LITERAL("x.")), "and dots at an end");
-	ok(fs_is_component(SLICE_LITERAL("-rf $(x) \"';&|\\ \xff\xc3\xbc")), "any printable byte and all above ASCII");
+	ok(fs_is_component(SLICE_LITERAL(".x")) && fs_is_component(SLICE_LITERAL("x.")),
+	   "and dots at an end");
+	ok(fs_is_component(SLICE_LITERAL("-rf $(x) \"';&|\\ \xff\xc3\xbc")),
+	   "any printable byte and all above ASCII");
 	ok(!fs_is_component(SLICE_LITERAL("..\0")), "a NUL does not hide");
 	for (int byte = 0; byte < 256; byte++)
 		refused += !fs_is_component((struct slice){(char[]){'x', (char)byte}, 2});
@@ -28,12 +30,14 @@ static void test_components(void)
 
 static void test_relative_paths(void)
 {
-	static const char *const bad[] = {"",    "/",    "/a",	 "a/",	   "a//b",  "./a", "a/.", "a/./b", "..",
-					  "../a", "a/..", "a/../b", "a/../..", "a\nb/c", "//"};
+	static const char *const bad[] = {"",     "/",      "/a",      "a/",     "a//b",
+					  "./a",  "a/.",    "a/./b",   "..",     "../a",
+					  "a/..", "a/../b", "a/../..", "a\nb/c", "//"};
 	char path[JOB_PATH_MAX_BYTES + 2];
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		ok(!fs_is_relative_path(slice_of(bad[i]), 16), "\"%.*s\" is no relative path", (int)strcspn(bad[i], "\n"), bad[i]);
+		ok(!fs_is_relative_path(slice_of(bad[i]), 16), "\"%.*s\" is no relative path",
+		   (int)strcspn(bad[i], "\n"), bad[i]);
 	ok(fs_is_relative_path(SLICE_LITERAL("a"), 1), "one component of at most one");
 	ok(fs_is_relative_path(SLICE_LITERAL("a/b/c"), 3), "three of at most three");
 	ok(!fs_is_relative_path(SLICE_LITERAL("a/b/c"), 2), "not three of at most two");
@@ -41,7 +45,8 @@ static void test_relative_paths(void)
 	for (size_t i = 0; i < sizeof(path); i++)
 		path[i] = i % 100 == 99 ? '/' : 'p';
 	ok(fs_is_relative_path((struct slice){path, JOB_PATH_MAX_BYTES}, 99), "the longest path");
-	ok(!fs_is_relative_path((struct slice){path, JOB_PATH_MAX_BYTES + 1}, 99), "and one byte more");
+	ok(!fs_is_relative_path((struct slice){path, JOB_PATH_MAX_BYTES + 1}, 99),
+	   "and one byte more");
 }
 
 /* A folder to stay beneath, with links that lead out of it. */
@@ -107,10 +112,12 @@ static void test_refused(int tree, const char *way)
 
 		if (fd >= 0)
 			close(fd);
-		ok(number && (number == attempt->number || number == attempt->other), "%s: \"%s\" (flags %o): %s", way,
-		   attempt->path, (unsigned)attempt->flags, strerror(number));
+		ok(number && (number == attempt->number || number == attempt->other),
+		   "%s: \"%s\" (flags %o): %s", way, attempt->path, (unsigned)attempt->flags,
+		   strerror(number));
 	}
-	ok(file_is(in_scratch("outside/secret"), SLICE_LITERAL("secret")) && count_entries(in_scratch("outside")) == 1,
+	ok(file_is(in_scratch("outside/secret"), SLICE_LITERAL("secret")) &&
+		   count_entries(in_scratch("outside")) == 1,
 	   "%s: nothing changed outside", way);
 }
 
@@ -118,14 +125,18 @@ static void test_opened(int tree, const char *way)
 {
 	_cleanup_close_ int file = fs_open_beneath(tree, "sub/deep/file", O_RDONLY, 0);
 	_cleanup_close_ int folder = fs_open_beneath(tree, "sub", O_RDONLY | O_DIRECTORY, 0);
-	_cleanup_close_ int made = fs_open_beneath(tree, "sub/made", O_WRONLY | O_CREAT | O_EXCL, 0640);
+	_cleanup_close_ int made =
+		fs_open_beneath(tree, "sub/made", O_WRONLY | O_CREAT | O_EXCL, 0640);
 	char text[16] = "";
 	struct stat status;
 
-	ok(file >= 0 && read(file, text, sizeof(text)) == 6 && strcmp(text, "inside") == 0, "%s: a file beneath is opened", way);
+	ok(file >= 0 && read(file, text, sizeof(text)) == 6 && strcmp(text, "inside") == 0,
+	   "%s: a file beneath is opened", way);
 	ok(fcntl(file, F_GETFD) & FD_CLOEXEC, "%s: and closed by exec", way);
-	ok(folder >= 0 && fstat(folder, &status) == 0 && S_ISDIR(status.st_mode), "%s: so is a folder", way);
-	ok(made >= 0 && fstat(made, &status) == 0 && (status.st_mode & 07777) == 0640, "%s: a file is made with its mode", way);
+	ok(folder >= 0 && fstat(folder, &status) == 0 && S_ISDIR(status.st_mode),
+	   "%s: so is a folder", way);
+	ok(made >= 0 && fstat(made, &status) == 0 && (status.st_mode & 07777) == 0640,
+	   "%s: a file is made with its mode", way);
 	ok(unlinkat(tree, "sub/made", 0) == 0, "%s: where it should be", way);
 }
 
@@ -145,7 +156,8 @@ static int cross_mount(void *context)
 	write_file(in_scratch("tree/mounted/old"), SLICE_LITERAL("old"));
 	make_folder(in_scratch("tree/mounted/folder"));
 	for (int walk = 0; walk < 2; walk++) {
-		static const char *const paths[] = {"mounted/old", "mounted/new", "mounted/folder/new", "mounted"};
+		static const char *const paths[] = {"mounted/old", "mounted/new",
+						    "mounted/folder/new", "mounted"};
 
 		fs_force_walk(walk);
 		for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
@@ -183,20 +195,22 @@ static void test_make_parents(int tree, const char *way)
 		const char *path;
 		int number; /* 0: made */
 	} rows[] = {
-		{"new/one/two/file", 0}, {"new/one/two/again", 0}, {"file", 0},	    {"sub/deep/file/x", ENOTDIR},
-		{"out/made/x", ELOOP},	 {"../made/x", EXDEV},	   {"new/../../made/x", EXDEV}, {"dangling/x", ELOOP},
-		{"/made/x", ENOENT},
+		{"new/one/two/file", 0},      {"new/one/two/again", 0}, {"file", 0},
+		{"sub/deep/file/x", ENOTDIR}, {"out/made/x", ELOOP},    {"../made/x", EXDEV},
+		{"new/../../made/x", EXDEV},  {"dangling/x", ELOOP},    {"/made/x", ENOENT},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		int made = fs_make_parents(tree, rows[i].path, 0750);
 		int number = made < 0 ? errno : 0;
 
-		ok(number == rows[i].number, "%s: parents of \"%s\": %s", way, rows[i].path, strerror(number));
+		ok(number == rows[i].number, "%s: parents of \"%s\": %s", way, rows[i].path,
+		   strerror(number));
 	}
 	ok(exists(in_scratch("tree/new/one/two")) && !exists(in_scratch("tree/new/one/two/file")),
 	   "%s: the parents are made and the path itself is not", way);
-	ok(!exists(in_scratch("made")) && !exists(in_scratch("outside/made")) && !exists("/made"), "%s: nothing outside", way);
+	ok(!exists(in_scratch("made")) && !exists(in_scratch("outside/made")) && !exists("/made"),
+	   "%s: nothing outside", way);
 	must(fs_remove_tree(tree, "new") == 0);
 }
 
@@ -205,15 +219,19 @@ static void test_open_or_make(void)
 	const char *path = in_scratch("one/two/three");
 	_cleanup_close_ int made = fs_open_or_make_dir(path, 0700);
 	_cleanup_close_ int again = fs_open_or_make_dir(path, 0700);
-	struct stat first, second;
+	struct stat first = {0}, second = {0};
 	char longest[PATH_MAX + 1];
 
-	ok(made >= 0 && fstat(made, &first) == 0 && (first.st_mode & 0777) == 0700, "a folder and its parents are made");
-	ok(again >= 0 && fstat(again, &second) == 0 && first.st_ino == second.st_ino, "or opened when they are there");
+	ok(made >= 0 && fstat(made, &first) == 0 && (first.st_mode & 0777) == 0700,
+	   "a folder and its parents are made");
+	ok(again >= 0 && fstat(again, &second) == 0 && first.st_ino == second.st_ino,
+	   "or opened when they are there");
 	ok(fcntl(made, F_GETFD) & FD_CLOEXEC, "closed by exec");
 	write_file(in_scratch("one/file"), SLICE_LITERAL(""));
-	ok(fs_open_or_make_dir(in_scratch("one/file"), 0700) < 0 && errno == ENOTDIR, "a file in its place is refused");
-	ok(fs_open_or_make_dir(in_scratch("one/file/below"), 0700) < 0 && errno == ENOTDIR, "so is one in a parent's place");
+	ok(fs_open_or_make_dir(in_scratch("one/file"), 0700) < 0 && errno == ENOTDIR,
+	   "a file in its place is refused");
+	ok(fs_open_or_make_dir(in_scratch("one/file/below"), 0700) < 0 && errno == ENOTDIR,
+	   "so is one in a parent's place");
 
 	_cleanup_close_ int slashes = fs_open_or_make_dir(in_scratch("slash//es///"), 0700);
 
@@ -221,7 +239,8 @@ static void test_open_or_make(void)
 	memset(longest, 'x', PATH_MAX);
 	longest[0] = '/';
 	longest[PATH_MAX] = '\0';
-	ok(fs_open_or_make_dir(longest, 0700) < 0 && errno == ENAMETOOLONG, "a path that is too long is refused");
+	ok(fs_open_or_make_dir(longest, 0700) < 0 && errno == ENAMETOOLONG,
+	   "a path that is too long is refused");
 }
 
 int main(void)

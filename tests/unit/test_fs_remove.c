@@ -1,6 +1,6 @@
 /*
- * Removing a tree that a hostile program left: deep, wide, unreadable, full of links. Once as whoever runs the tests and,
- * for root, once more as a user without rights, whom modes stop.
+ * Removing a tree that a hostile program left: deep, wide, unreadable, full of links. Once as
+ * whoever runs the tests and, for root, once more as a user without rights, whom modes stop.
  */
 #define SCRATCH_PARENT "/dev/shm" /* memory: a hundred thousand folders take too long on a disk */
 
@@ -53,7 +53,8 @@ static void test_simple(void)
 	_cleanup_close_ int here = open(scratch(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	make_folder(in_scratch("relative/a"));
-	ok(fs_remove_tree(here, "relative") == 0 && !exists(in_scratch("relative")), "beneath a folder that is open");
+	ok(fs_remove_tree(here, "relative") == 0 && !exists(in_scratch("relative")),
+	   "beneath a folder that is open");
 	ok(fs_remove_tree(-1, "relative") < 0 && errno == EBADF, "not beneath none");
 }
 
@@ -80,7 +81,8 @@ static void test_links(void)
 	ok(file_is(in_scratch("outside/kept"), SLICE_LITERAL("kept")), "what they lead to stays");
 	must(symlink("outside", in_scratch("top")) == 0);
 	ok(removes(in_scratch("top")), "a link in the tree's own place is removed as a link");
-	ok(file_is(in_scratch("outside/kept"), SLICE_LITERAL("kept")), "again without what it leads to");
+	ok(file_is(in_scratch("outside/kept"), SLICE_LITERAL("kept")),
+	   "again without what it leads to");
 	must(removes(in_scratch("outside")));
 }
 
@@ -105,12 +107,14 @@ static void test_deep(void)
 
 static void test_branches(void)
 {
-	/* two branches that both go deeper than descriptors are held, and names like those the removal itself gives */
+	/* two branches that both go deeper than descriptors are held, and names like those the
+	 * removal itself gives */
 	make_deep(in_scratch("branch/a"), 100, 0700);
 	make_deep(in_scratch("branch/b"), 100, 0700);
 	for (unsigned i = 0; i < 200; i++)
 		make_folder(in_scratch("branch/.moved-%d-%u/full", (int)getpid(), i));
-	ok(removes(in_scratch("branch")), "two deep branches, beside names that the removal would give");
+	ok(removes(in_scratch("branch")),
+	   "two deep branches, beside names that the removal would give");
 }
 
 static void test_wide(void)

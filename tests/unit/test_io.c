@@ -1,4 +1,5 @@
-/* Whole reads and writes by a deadline: short counts, ends of file, signals, full and closed peers. */
+/* Whole reads and writes by a deadline: short counts, ends of file, signals, full and closed
+ * peers. */
 #include "base/io.h"
 
 #include "tap.h"
@@ -30,14 +31,17 @@ static void test_wait(void)
 
 	int64_t start = monotonic_us();
 
-	is_number(io_wait(pair[0], POLLIN, deadline_in(BRIEF_MS)), 0, "nothing to read: waits to the deadline");
+	is_number(io_wait(pair[0], POLLIN, deadline_in(BRIEF_MS)), 0,
+		  "nothing to read: waits to the deadline");
 	ok(monotonic_us() - start >= (BRIEF_MS - 1) * 1000, "and not less");
-	is_number(io_wait(pair[0], POLLIN, deadline_in(-1000)), 0, "a deadline that has passed does not wait");
+	is_number(io_wait(pair[0], POLLIN, deadline_in(-1000)), 0,
+		  "a deadline that has passed does not wait");
 	ok(io_wait(pair[0], POLLOUT, deadline_in(0)) & POLLOUT, "but still looks");
 	must(write(pair[1], "x", 1) == 1);
 	ok(io_wait(pair[0], POLLIN, deadline_in(LONG_MS)) & POLLIN, "something to read");
 	close_both(pair);
-	ok(io_wait(pair[0], POLLIN, deadline_in(LONG_MS)) & POLLNVAL, "a closed descriptor is told");
+	ok(io_wait(pair[0], POLLIN, deadline_in(LONG_MS)) & POLLNVAL,
+	   "a closed descriptor is told");
 }
 
 static void test_read_some(void)
@@ -46,20 +50,26 @@ static void test_read_some(void)
 	char data[16];
 
 	make_pair(pair);
-	is_number(io_read_some(pair[0], data, sizeof(data), deadline_in(BRIEF_MS)), -1, "nothing comes");
+	is_number(io_read_some(pair[0], data, sizeof(data), deadline_in(BRIEF_MS)), -1,
+		  "nothing comes");
 	is_number(errno, ETIMEDOUT, "until the deadline");
 	must(write(pair[1], "abc", 3) == 3);
-	is_number(io_read_some(pair[0], data, sizeof(data), deadline_in(LONG_MS)), 3, "what is there is read");
+	is_number(io_read_some(pair[0], data, sizeof(data), deadline_in(LONG_MS)), 3,
+		  "what is there is read");
 	ok(memcmp(data, "abc", 3) == 0, "as it was sent");
 	must(write(pair[1], "abcdef", 6) == 6 && fcntl(pair[0], F_SETFL, O_NONBLOCK) == 0);
-	is_number(io_read_some(pair[0], data, 4, deadline_in(LONG_MS)), 4, "no more than asked for, not blocking either");
+	is_number(io_read_some(pair[0], data, 4, deadline_in(LONG_MS)), 4,
+		  "no more than asked for, not blocking either");
 	is_number(io_read_some(pair[0], data, 4, deadline_in(LONG_MS)), 2, "and then the rest");
-	is_number(io_read_some(pair[0], data, 4, deadline_in(BRIEF_MS)), -1, "a descriptor that does not block waits all the same");
+	is_number(io_read_some(pair[0], data, 4, deadline_in(BRIEF_MS)), -1,
+		  "a descriptor that does not block waits all the same");
 	is_number(errno, ETIMEDOUT, "to the deadline");
 	close(pair[1]);
-	is_number(io_read_some(pair[0], data, sizeof(data), deadline_in(LONG_MS)), 0, "0 at the end");
+	is_number(io_read_some(pair[0], data, sizeof(data), deadline_in(LONG_MS)), 0,
+		  "0 at the end");
 	close(pair[0]);
-	is_number(io_read_some(-1, data, sizeof(data), deadline_in(0)), -1, "no descriptor, no bytes");
+	is_number(io_read_some(-1, data, sizeof(data), deadline_in(0)), -1,
+		  "no descriptor, no bytes");
 }
 
 struct transfer {
@@ -125,7 +135,8 @@ static void test_send_all(void)
 	}
 	close(pair[1]);
 	ring(500);
-	is_number(io_send_all(pair[0], data, LEN, deadline_in(LONG_MS)), 0, "two million bytes through a small socket");
+	is_number(io_send_all(pair[0], data, LEN, deadline_in(LONG_MS)), 0,
+		  "two million bytes through a small socket");
 	ring(0);
 	close(pair[0]);
 	is_number(wait_child(child), 0, "come out whole and in order, signals or not");
@@ -141,7 +152,8 @@ static void test_send_refused(void)
 
 	int64_t start = monotonic_us();
 
-	is_number(io_send_all(pair[0], much, sizeof(much), deadline_in(BRIEF_MS)), -1, "a peer that never reads");
+	is_number(io_send_all(pair[0], much, sizeof(much), deadline_in(BRIEF_MS)), -1,
+		  "a peer that never reads");
 	is_number(errno, ETIMEDOUT, "ends at the deadline");
 	ok(monotonic_us() - start < LONG_MS * 1000, "in time");
 	close(pair[1]);
@@ -164,7 +176,8 @@ static void test_write_all(void)
 	ok(file_is(path, SLICE_LITERAL("a\0b")), "every byte arrives in a file");
 }
 
-static void reads_file(const char *path, size_t max, int number, struct slice want, const char *what)
+static void reads_file(const char *path, size_t max, int number, struct slice want,
+		       const char *what)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char untouched, *data = &untouched;
@@ -178,7 +191,8 @@ static void reads_file(const char *path, size_t max, int number, struct slice wa
 		return;
 	}
 	is_number(io_read_file(fd, max, &data, &len), 0, "%s: read", what);
-	ok(len == want.len && memcmp(data, want.data, len) == 0 && data[len] == '\0', "%s: whole, and a NUL", what);
+	ok(len == want.len && memcmp(data, want.data, len) == 0 && data[len] == '\0',
+	   "%s: whole, and a NUL", what);
 	free(data);
 }
 
@@ -197,7 +211,8 @@ static void test_read_file(void)
 	reads_file(path, 1000, EFBIG, SLICE_LITERAL(""), "a sparse terabyte");
 	reads_file(scratch(), 1 << 20, EISDIR, SLICE_LITERAL(""), "a folder");
 	errno = 0;
-	ok(io_read_file(-1, 10, &(char *){NULL}, &(size_t){0}) < 0 && errno == EBADF, "no descriptor, no file");
+	ok(io_read_file(-1, 10, &(char *){NULL}, &(size_t){0}) < 0 && errno == EBADF,
+	   "no descriptor, no file");
 }
 
 int main(void)

@@ -35,8 +35,10 @@ static void test_good(void)
 	parses(SLICE_LITERAL("0"), "0");
 	parses(SLICE_LITERAL("9223372036854775807"), "9223372036854775807");
 	parses(SLICE_LITERAL("-9223372036854775808"), "-9223372036854775808");
-	parses(SLICE_LITERAL("\"\\ud83d\\ude00 \\u00fc \\n \\/ \\\"\""), "\"\xF0\x9F\x98\x80 \xC3\xBC \\n / \\\"\"");
-	parses(SLICE_LITERAL("{\"a\":{\"a\":1},\"b\":{\"a\":2}}"), "{\"a\":{\"a\":1},\"b\":{\"a\":2}}");
+	parses(SLICE_LITERAL("\"\\ud83d\\ude00 \\u00fc \\n \\/ \\\"\""),
+	       "\"\xF0\x9F\x98\x80 \xC3\xBC \\n / \\\"\"");
+	parses(SLICE_LITERAL("{\"a\":{\"a\":1},\"b\":{\"a\":2}}"),
+	       "{\"a\":{\"a\":1},\"b\":{\"a\":2}}");
 	parses(SLICE_LITERAL("[\"[{[{\\\"[{[\"]"), "[\"[{[{\\\"[{[\"]");
 }
 
@@ -112,7 +114,8 @@ static void nest(struct buf *out, unsigned depth, const char *open, const char *
 
 static void test_depth(void)
 {
-	_cleanup_buf_ struct buf deepest = buf_new(KIB), deeper = buf_new(KIB), objects = buf_new(KIB), many = buf_new(2 * MIB);
+	_cleanup_buf_ struct buf deepest = buf_new(KIB), deeper = buf_new(KIB),
+				 objects = buf_new(KIB), many = buf_new(2 * MIB);
 	_cleanup_json_ json_t *value = NULL;
 	struct error err;
 
@@ -130,7 +133,9 @@ static void test_depth(void)
 
 	_cleanup_json_ json_t *wide = NULL;
 
-	ok(json_parse(SLICE_LITERAL("[[],[],[],[\"\\\"]]]]]]]]]]\"],[\"\\\\\"],[]]"), &wide, &err) == 0 && json_array_size(wide) == 6,
+	ok(json_parse(SLICE_LITERAL("[[],[],[],[\"\\\"]]]]]]]]]]\"],[\"\\\\\"],[]]"), &wide,
+		      &err) == 0 &&
+		   json_array_size(wide) == 6,
 	   "brackets beside one another and in strings are no depth");
 	for (unsigned i = 0; i < 200; i++)
 		must(buf_append_text(&deepest, "]") == 0);
@@ -147,7 +152,10 @@ static void test_clean_string(void)
 		{SLICE_LITERAL(""), "\"\""},
 		{SLICE_LITERAL("a\0b"), "\"a\\u0000b\""},
 		{SLICE_LITERAL("\x1b[31m\x7f\r\n\t\""), "\"\\u001B[31m\x7f\\r\\n\\t\\\"\""},
-		{SLICE_LITERAL("\xff" "a\xC3"), "\"\xEF\xBF\xBD" "a\xEF\xBF\xBD\""},
+		{SLICE_LITERAL("\xff"
+			       "a\xC3"),
+		 "\"\xEF\xBF\xBD"
+		 "a\xEF\xBF\xBD\""},
 		{SLICE_LITERAL("\xEF\xBB\xBF\xF0\x9F\x98\x80"), "\"\xEF\xBB\xBF\xF0\x9F\x98\x80\""},
 		{SLICE_LITERAL("</script>"), "\"</script>\""},
 	};
@@ -163,9 +171,12 @@ static void test_clean_string(void)
 
 static void test_write(void)
 {
-	_cleanup_json_ json_t *value = json_pack("{s:s, s:[i,f], s:b, s:n}", "key", "value", "list", 1, 0.1, "yes", 1, "none");
-	static const char want[] = "{\"key\":\"value\",\"list\":[1,0.1],\"yes\":true,\"none\":null}";
-	_cleanup_buf_ struct buf exact = buf_new(strlen(want) + 2), less = buf_new(strlen(want) + 1);
+	_cleanup_json_ json_t *value = json_pack("{s:s, s:[i,f], s:b, s:n}", "key", "value", "list",
+						 1, 0.1, "yes", 1, "none");
+	static const char want[] =
+		"{\"key\":\"value\",\"list\":[1,0.1],\"yes\":true,\"none\":null}";
+	_cleanup_buf_ struct buf exact = buf_new(strlen(want) + 2),
+				 less = buf_new(strlen(want) + 1);
 
 	must(buf_append_text(&exact, "> ") == 0 && buf_append_text(&less, "> ") == 0);
 	is_number(json_write(value, &exact), 0, "written behind what is there");

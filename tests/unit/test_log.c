@@ -57,7 +57,8 @@ static void test_whole_line(void)
 	log_number(&line, "status", -200);
 	log_number(&line, "least", INT64_MIN);
 	(void)written(&line, text, sizeof(text));
-	is_text(text, "<3>mayfly path=\"/run\" status=-200 least=-9223372036854775808\n", "a line of several keys");
+	is_text(text, "<3>mayfly path=\"/run\" status=-200 least=-9223372036854775808\n",
+		"a line of several keys");
 	log_begin(&line, LOG_LEVEL_WARNING, "again");
 	(void)written(&line, text, sizeof(text));
 	is_text(text, "<4>again\n", "a line begun again is empty");
@@ -69,8 +70,10 @@ static void test_length(void)
 	char text[LOG_LINE_MAX_BYTES + 100], value[2 * LOG_LINE_MAX_BYTES];
 	unsigned wrong = 0;
 
-	/* every length around the maximum, of bytes that take one place and of bytes that take four */
-	for (size_t len = 1; len < LOG_LINE_MAX_BYTES + 50; len += len < LOG_LINE_MAX_BYTES - 50 && len > 10 ? 17 : 1) {
+	/* every length around the maximum, of bytes that take one place and of bytes that take
+	 * four */
+	for (size_t len = 1; len < LOG_LINE_MAX_BYTES + 50;
+	     len += len < LOG_LINE_MAX_BYTES - 50 && len > 10 ? 17 : 1) {
 		memset(value, len % 2 ? 'x' : '\n', len);
 		value[len] = '\0';
 		log_begin(&line, LOG_LEVEL_INFO, "p");
@@ -81,7 +84,8 @@ static void test_length(void)
 		size_t want = strlen("<6>p k=\"\" n=1\n") + len * (len % 2 ? 1 : 4);
 
 		want = want < LOG_LINE_MAX_BYTES ? want : LOG_LINE_MAX_BYTES;
-		wrong += got != want || text[got - 1] != '\n' || memchr(text, '\n', got) != text + got - 1;
+		wrong += got != want || text[got - 1] != '\n' ||
+			 memchr(text, '\n', got) != text + got - 1;
 	}
 	is_number(wrong, 0, "of any length: one line, cut at the maximum, ended by its newline");
 }

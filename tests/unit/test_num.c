@@ -3,6 +3,7 @@
 
 #include "tap.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 
 #define UNTOUCHED 4711
@@ -11,8 +12,8 @@ static void parses(const char *text, unsigned base, uint64_t max, uint64_t want)
 {
 	uint64_t value = UNTOUCHED;
 
-	ok(num_parse(slice_of(text), base, max, &value) == 0 && value == want, "\"%s\" in base %u is %" PRIu64, text,
-	   base, want);
+	ok(num_parse(slice_of(text), base, max, &value) == 0 && value == want,
+	   "\"%s\" in base %u is %" PRIu64, text, base, want);
 }
 
 static void refuses_bytes(struct slice text, unsigned base, uint64_t max, const char *why)
@@ -41,9 +42,10 @@ static void test_every_byte(void)
 			if (num_parse((struct slice){text, 1}, bases[i], 99, &value) < 0)
 				continue;
 			taken++;
-			wrong += !memchr("0123456789abcdefABCDEF", byte, 22) || value >= bases[i];
+			wrong += !isxdigit(byte) || value >= bases[i];
 		}
-		is_number(taken, bases[i] == 16 ? 22 : bases[i], "the digits of base %u are digits", bases[i]);
+		is_number(taken, bases[i] == 16 ? 22 : bases[i], "the digits of base %u are digits",
+			  bases[i]);
 		is_number(wrong, 0, "and no other byte is");
 	}
 }
@@ -66,7 +68,8 @@ int main(void)
 	refuses("65536", 10, 65535, "one more than a larger maximum");
 	refuses("1", 10, 0, "one more than 0");
 	refuses("18446744073709551616", 10, UINT64_MAX, "one more than 64 bits hold");
-	refuses("18446744073709551620", 10, UINT64_MAX, "more than 64 bits hold, by the last digit's place");
+	refuses("18446744073709551620", 10, UINT64_MAX,
+		"more than 64 bits hold, by the last digit's place");
 	refuses("99999999999999999999999999999", 10, UINT64_MAX, "far more than 64 bits hold");
 	refuses("10000000000000000", 16, UINT64_MAX, "the same in base 16");
 	refuses("2000000000000000000000", 8, UINT64_MAX, "the same in base 8");
@@ -96,7 +99,8 @@ int main(void)
 
 	uint64_t value;
 
-	ok(num_parse((struct slice){"123", 2}, 10, 99, &value) == 0 && value == 12, "no byte past the slice is read");
+	ok(num_parse((struct slice){"123", 2}, 10, 99, &value) == 0 && value == 12,
+	   "no byte past the slice is read");
 	test_every_byte();
 	return done();
 }

@@ -4,7 +4,7 @@
 #include "tap.h"
 #include "util.h"
 
-#define DRAWN   64000
+#define DRAWN    64000
 #define ALPHABET "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 
 static void test_alphabet(void (*draw)(char *, size_t), const char *alphabet, const char *name)
@@ -15,11 +15,13 @@ static void test_alphabet(void (*draw)(char *, size_t), const char *alphabet, co
 
 	memset(text, '#', sizeof(text));
 	draw(text, DRAWN);
-	is_number(strspn(text, alphabet), DRAWN, "%s: nothing but its alphabet, all of its length", name);
+	is_number(strspn(text, alphabet), DRAWN, "%s: nothing but its alphabet, all of its length",
+		  name);
 	ok(text[DRAWN] == '\0' && text[DRAWN + 1] == '#', "%s: one NUL and no byte more", name);
 	for (size_t i = 0; i < DRAWN; i++)
 		counts[(unsigned char)text[i]]++;
-	/* 20 standard deviations: a fair draw never gets there, a letter left out or favoured twice does */
+	/* 20 standard deviations: a fair draw never gets there, a letter left out or favoured
+	 * twice does */
 	for (size_t i = 0; i < letters; i++) {
 		unsigned count = counts[(unsigned char)alphabet[i]];
 		size_t mean = DRAWN / letters;

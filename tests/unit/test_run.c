@@ -1,6 +1,6 @@
 /*
- * Running a job: what goes down, what may come up and in which order, and that a container which breaks the order, the
- * lengths or the names ends the job or is skipped, never more.
+ * Running a job: what goes down, what may come up and in which order, and that a container which
+ * breaks the order, the lengths or the names ends the job or is skipped, never more.
  */
 #include "fake_init.h"
 #include "tap.h"
@@ -30,7 +30,8 @@ static struct job big_job(void)
 }
 
 /* In the child: the bytes of one kind of frame, whole; what the next frame is. */
-static uint8_t gather(struct frame_reader *reader, uint8_t type, struct buf *out, struct frame *frame)
+static uint8_t gather(struct frame_reader *reader, uint8_t type, struct buf *out,
+		      struct frame *frame)
 {
 	struct error err;
 
@@ -44,27 +45,33 @@ static uint8_t gather(struct frame_reader *reader, uint8_t type, struct buf *out
 
 static void check_down(int fd, const void *context)
 {
-	static const char fields[] = "argv=bash\0argv=a b=\xff\0env=HOME=/tmp\0cwd=/workspace\0wall_ms=600000\0cpu_ms=5\0"
-				     "stream_bytes=1000\0artifact_count=10\0artifact_bytes=1000\0artifacts_bytes=1000";
+	static const char fields[] =
+		"argv=bash\0argv=a b=\xff\0env=HOME=/tmp\0cwd=/workspace\0wall_ms=600000\0cpu_ms=5\0"
+		"stream_bytes=1000\0artifact_count=10\0artifact_bytes=1000\0artifacts_bytes=1000";
 	struct frame_reader reader = frame_reader_new(fd);
 	struct buf data = buf_new(MIB), input = buf_new(MIB);
 	const struct job *job = context;
 	struct frame frame;
 	struct error err;
 
-	must(frame_read(&reader, &frame, deadline_in(SCENE_DEADLINE_MS), &err) == 0 && frame.type == FRAME_JOB);
-	must(frame.payload.len == sizeof(fields) && memcmp(frame.payload.data, fields, sizeof(fields)) == 0);
+	must(frame_read(&reader, &frame, deadline_in(SCENE_DEADLINE_MS), &err) == 0 &&
+	     frame.type == FRAME_JOB);
+	must(frame.payload.len == sizeof(fields) &&
+	     memcmp(frame.payload.data, fields, sizeof(fields)) == 0);
 	must(frame_read(&reader, &frame, deadline_in(SCENE_DEADLINE_MS), &err) == 0);
 	for (unsigned i = 0; i < job->input_count; i++) {
 		must(frame.type == FRAME_FILE && frame.payload.len == job->inputs[i].path.len &&
 		     memcmp(frame.payload.data, job->inputs[i].path.data, frame.payload.len) == 0);
 		data.len = 0;
 		(void)gather(&reader, FRAME_DATA, &data, &frame);
-		must(data.len == job->inputs[i].data.len && (data.len == 0 || memcmp(data.data, job->inputs[i].data.data, data.len) == 0));
+		must(data.len == job->inputs[i].data.len &&
+		     (data.len == 0 || memcmp(data.data, job->inputs[i].data.data, data.len) == 0));
 	}
-	must(frame.type == FRAME_STDIN && buf_append(&input, frame.payload.data, frame.payload.len) == 0);
+	must(frame.type == FRAME_STDIN &&
+	     buf_append(&input, frame.payload.data, frame.payload.len) == 0);
 	must(gather(&reader, FRAME_STDIN, &input, &frame) == FRAME_GO && frame.payload.len == 0);
-	must(input.len == BIG_BYTES && memcmp(input.data, job->standard_input.data, BIG_BYTES) == 0);
+	must(input.len == BIG_BYTES &&
+	     memcmp(input.data, job->standard_input.data, BIG_BYTES) == 0);
 	UP(fd, FRAME_EXIT, "reason=exited\0code=0\0");
 	UP(fd, FRAME_END, "");
 }
@@ -74,7 +81,8 @@ static void test_down(void)
 	struct job job = big_job();
 	struct scene scene = play(&job, NULL, check_down, &job);
 
-	is_number(scene.child_status, 0, "down go JOB, FILE and DATA, STDIN, GO, with every field and every byte");
+	is_number(scene.child_status, 0,
+		  "down go JOB, FILE and DATA, STDIN, GO, with every field and every byte");
 	is_number(scene.returned, 0, "and the job is run");
 	scene_free(&scene);
 
@@ -83,7 +91,8 @@ static void test_down(void)
 	job = small_job();
 	memset(long_argument, 'x', sizeof(long_argument));
 	job.argv[0] = (struct slice){long_argument, sizeof(long_argument)};
-	is_number(job_run(&job, -1, NULL, NULL, NULL, NULL, &scene.err), -1, "arguments past a frame's length");
+	is_number(job_run(&job, -1, NULL, NULL, NULL, NULL, &scene.err), -1,
+		  "arguments past a frame's length");
 	is_text(scene.err.word, "job_too_large", "are refused");
 	is_number(scene.err.status, 400, "by 400");
 }
@@ -97,9 +106,11 @@ static void whole(int fd, const void *context)
 	     frame_append(&frames, FRAME_STDERR, SLICE_LITERAL("error")) == 0 &&
 	     frame_append(&frames, FRAME_STDOUT, SLICE_LITERAL("")) == 0 &&
 	     frame_append(&frames, FRAME_STDOUT, SLICE_LITERAL("put\xff")) == 0 &&
-	     frame_append(&frames, FRAME_EXIT,
-			  SLICE_LITERAL("reason=exited\0code=3\0wall_us=12\0cpu_us=34\0max_rss_bytes=56\0stdout_truncated=1\0"
-					"stderr_truncated=0\0unknown=field\0")) == 0 &&
+	     frame_append(
+		     &frames, FRAME_EXIT,
+		     SLICE_LITERAL(
+			     "reason=exited\0code=3\0wall_us=12\0cpu_us=34\0max_rss_bytes=56\0stdout_truncated=1\0"
+			     "stderr_truncated=0\0unknown=field\0")) == 0 &&
 	     frame_append(&frames, FRAME_FILE, SLICE_LITERAL("sub/file")) == 0 &&
 	     frame_append(&frames, FRAME_DATA, SLICE_LITERAL("one")) == 0 &&
 	     frame_append(&frames, FRAME_DATA, SLICE_LITERAL("two")) == 0 &&
@@ -125,18 +136,27 @@ static void test_whole(bool in_bytes)
 	char id[JOB_ID_LENGTH + 1];
 
 	is_number(scene.returned, 0, "%s: a whole job", way);
-	ok(scene.result.reason == JOB_EXITED && scene.result.code == 3 && scene.result.wall_us == 12 && scene.result.cpu_us == 34 &&
-		   scene.result.max_rss_bytes == 56 && scene.result.stdout_truncated && !scene.result.stderr_truncated,
+	ok(scene.result.reason == JOB_EXITED && scene.result.code == 3 &&
+		   scene.result.wall_us == 12 && scene.result.cpu_us == 34 &&
+		   scene.result.max_rss_bytes == 56 && scene.result.stdout_truncated &&
+		   !scene.result.stderr_truncated,
 	   "%s: with all that was reported", way);
 	is_number(job_exit_code(&scene.result), 3, "%s: and its exit code", way);
-	ok(scene.heard[0].len == 8 && memcmp(scene.heard[0].data, "out\0put\xff", 8) == 0, "%s: stdout was heard", way);
-	ok(scene.heard[1].len == 5 && memcmp(scene.heard[1].data, "error", 5) == 0, "%s: and stderr", way);
+	ok(scene.heard[0].len == 8 && memcmp(scene.heard[0].data, "out\0put\xff", 8) == 0,
+	   "%s: stdout was heard", way);
+	ok(scene.heard[1].len == 5 && memcmp(scene.heard[1].data, "error", 5) == 0,
+	   "%s: and stderr", way);
 	must(storage_commit(&scene.storage, "s", id, &scene.err) == 0);
-	ok(file_is(in_scratch("storage/s/job-%s/stdout", id), SLICE_LITERAL("out\0put\xff")), "%s: stdout is stored", way);
-	ok(file_is(in_scratch("storage/s/job-%s/stderr", id), SLICE_LITERAL("error")), "%s: and stderr", way);
-	ok(file_is(in_scratch("storage/s/job-%s/sub/file", id), SLICE_LITERAL("onetwo")), "%s: and the file", way);
-	ok(file_is(in_scratch("storage/s/job-%s/empty", id), SLICE_LITERAL("")), "%s: and the empty one", way);
-	ok(buf_slice(&scene.storage.skipped).len == 7 && strcmp(scene.storage.skipped.data, "device") == 0,
+	ok(file_is(in_scratch("storage/s/job-%s/stdout", id), SLICE_LITERAL("out\0put\xff")),
+	   "%s: stdout is stored", way);
+	ok(file_is(in_scratch("storage/s/job-%s/stderr", id), SLICE_LITERAL("error")),
+	   "%s: and stderr", way);
+	ok(file_is(in_scratch("storage/s/job-%s/sub/file", id), SLICE_LITERAL("onetwo")),
+	   "%s: and the file", way);
+	ok(file_is(in_scratch("storage/s/job-%s/empty", id), SLICE_LITERAL("")),
+	   "%s: and the empty one", way);
+	ok(buf_slice(&scene.storage.skipped).len == 7 &&
+		   strcmp(scene.storage.skipped.data, "device") == 0,
 	   "%s: and what was skipped is noted", way);
 	scene_free(&scene);
 }
@@ -149,7 +169,7 @@ struct frames {
 };
 
 #define FRAME(type, length, payload) type "\0\0\0" length payload
-#define EXITED FRAME("X", "\x15", "reason=exited\0code=0\0")
+#define EXITED                       FRAME("X", "\x15", "reason=exited\0code=0\0")
 
 static void send_frames(int fd, const void *context)
 {
@@ -160,37 +180,55 @@ static void send_frames(int fd, const void *context)
 }
 
 static const struct frames refusals[] = {
-	{SLICE_LITERAL(FRAME("F", "\1", "f")), "control_failed", "'F' out of turn", "a file before EXIT"},
-	{SLICE_LITERAL(FRAME("D", "\1", "d")), "control_failed", "'D' out of turn", "its bytes before EXIT"},
-	{SLICE_LITERAL(FRAME("S", "\1", "s")), "control_failed", "'S' out of turn", "SKIPPED before EXIT"},
-	{SLICE_LITERAL(FRAME("Z", "\0", "")), "control_failed", "'Z' out of turn", "END before EXIT"},
-	{SLICE_LITERAL(EXITED FRAME("O", "\1", "o")), "control_failed", "'O' out of turn", "output after EXIT"},
-	{SLICE_LITERAL(EXITED FRAME("E", "\1", "e")), "control_failed", "'E' out of turn", "errors after EXIT"},
+	{SLICE_LITERAL(FRAME("F", "\1", "f")), "control_failed", "'F' out of turn",
+	 "a file before EXIT"},
+	{SLICE_LITERAL(FRAME("D", "\1", "d")), "control_failed", "'D' out of turn",
+	 "its bytes before EXIT"},
+	{SLICE_LITERAL(FRAME("S", "\1", "s")), "control_failed", "'S' out of turn",
+	 "SKIPPED before EXIT"},
+	{SLICE_LITERAL(FRAME("Z", "\0", "")), "control_failed", "'Z' out of turn",
+	 "END before EXIT"},
+	{SLICE_LITERAL(EXITED FRAME("O", "\1", "o")), "control_failed", "'O' out of turn",
+	 "output after EXIT"},
+	{SLICE_LITERAL(EXITED FRAME("E", "\1", "e")), "control_failed", "'E' out of turn",
+	 "errors after EXIT"},
 	{SLICE_LITERAL(EXITED EXITED), "control_failed", "'X' out of turn", "EXIT twice"},
 	{SLICE_LITERAL(FRAME("G", "\0", "")), "control_failed", "'G' out of turn", "GO upwards"},
 	{SLICE_LITERAL(FRAME("J", "\0", "")), "control_failed", "'J' out of turn", "a job upwards"},
-	{SLICE_LITERAL(FRAME("k", "\0", "")), "control_failed", "'k' out of turn", "an engine's word"},
+	{SLICE_LITERAL(FRAME("k", "\0", "")), "control_failed", "'k' out of turn",
+	 "an engine's word"},
 	{SLICE_LITERAL("?"), "frame_type", "0x3f", "a type that does not exist"},
 	{SLICE_LITERAL("\0\0\0\0\0"), "frame_type", "0x00", "NULs"},
 	{SLICE_LITERAL("HTTP/1.1 200 OK\r\n"), "frame_type", "0x48", "another protocol"},
-	{SLICE_LITERAL("O\0\1\0\1"), "frame_too_long", "'O'", "a length of one byte more than may be"},
+	{SLICE_LITERAL("O\0\1\0\1"), "frame_too_long", "'O'",
+	 "a length of one byte more than may be"},
 	{SLICE_LITERAL("O\xff\xff\xff\xff"), "frame_too_long", "'O'", "the longest length"},
 	{SLICE_LITERAL(EXITED "Z\0\0\0\1x"), "frame_too_long", "'Z'", "an END that is not empty"},
 	{SLICE_LITERAL(EXITED "F\0\0\4\1"), "frame_too_long", "'F'", "a path of 1025 bytes"},
-	{SLICE_LITERAL(EXITED), "control_failed", "while its files were collected", "an end after EXIT without END"},
-	{SLICE_LITERAL(EXITED FRAME("F", "\1", "f") FRAME("D", "\x9", "half")), "control_failed", "while its files", "half a file"},
-	{SLICE_LITERAL(FRAME("X", "\0", "")), "control_failed", "malformed", "an EXIT that says nothing"},
-	{SLICE_LITERAL(FRAME("X", "\7", "code=0\0")), "control_failed", "malformed", "one without its reason"},
-	{SLICE_LITERAL(FRAME("X", "\xd", "reason=magic\0")), "control_failed", "malformed", "one with an unknown reason"},
-	{SLICE_LITERAL(FRAME("X", "\xd", "reason=exited")), "control_failed", "malformed", "one without its NUL"},
-	{SLICE_LITERAL(FRAME("X", "\x16", "reason=exited\0code=0\0\0")), "control_failed", "malformed", "one with more behind its fields"},
-	{SLICE_LITERAL(FRAME("X", "\x17", "reason=exited\0code=256\0")), "control_failed", "impossible code", "a code of 256"},
-	{SLICE_LITERAL(FRAME("X", "\x16", "reason=exited\0code=-1\0")), "control_failed", "impossible code", "a code of -1"},
-	{SLICE_LITERAL(FRAME("X", "\x1b", "reason=signaled\0signal=128\0")), "control_failed", "impossible signal", "signal 128"},
-	{SLICE_LITERAL(FRAME("X", "\x23", "reason=exited\0stdout_truncated=yes\0")), "control_failed", "impossible stdout_truncated",
-	 "a flag that is none"},
-	{SLICE_LITERAL(FRAME("X", "\x2a", "reason=exited\0wall_us=9223372036854775808\0")), "control_failed", "impossible wall_us",
-	 "a time past 63 bits"},
+	{SLICE_LITERAL(EXITED), "control_failed", "while its files were collected",
+	 "an end after EXIT without END"},
+	{SLICE_LITERAL(EXITED FRAME("F", "\1", "f") FRAME("D", "\x9", "half")), "control_failed",
+	 "while its files", "half a file"},
+	{SLICE_LITERAL(FRAME("X", "\0", "")), "control_failed", "malformed",
+	 "an EXIT that says nothing"},
+	{SLICE_LITERAL(FRAME("X", "\7", "code=0\0")), "control_failed", "malformed",
+	 "one without its reason"},
+	{SLICE_LITERAL(FRAME("X", "\xd", "reason=magic\0")), "control_failed", "malformed",
+	 "one with an unknown reason"},
+	{SLICE_LITERAL(FRAME("X", "\xd", "reason=exited")), "control_failed", "malformed",
+	 "one without its NUL"},
+	{SLICE_LITERAL(FRAME("X", "\x16", "reason=exited\0code=0\0\0")), "control_failed",
+	 "malformed", "one with more behind its fields"},
+	{SLICE_LITERAL(FRAME("X", "\x17", "reason=exited\0code=256\0")), "control_failed",
+	 "impossible code", "a code of 256"},
+	{SLICE_LITERAL(FRAME("X", "\x16", "reason=exited\0code=-1\0")), "control_failed",
+	 "impossible code", "a code of -1"},
+	{SLICE_LITERAL(FRAME("X", "\x1b", "reason=signaled\0signal=128\0")), "control_failed",
+	 "impossible signal", "signal 128"},
+	{SLICE_LITERAL(FRAME("X", "\x23", "reason=exited\0stdout_truncated=yes\0")),
+	 "control_failed", "impossible stdout_truncated", "a flag that is none"},
+	{SLICE_LITERAL(FRAME("X", "\x2a", "reason=exited\0wall_us=9223372036854775808\0")),
+	 "control_failed", "impossible wall_us", "a time past 63 bits"},
 };
 
 static void test_refusals(void)
@@ -202,7 +240,8 @@ static void test_refusals(void)
 		struct scene scene = play(&job, NULL, send_frames, row);
 
 		is_number(scene.returned, -1, "refused: %s", row->what);
-		ok(scene.err.status == 502 && strcmp(scene.err.word, row->word) == 0 && strstr(scene.err.message, row->said),
+		ok(scene.err.status == 502 && strcmp(scene.err.word, row->word) == 0 &&
+			   strstr(scene.err.message, row->said),
 		   "%s: %s", scene.err.word, scene.err.message);
 		scene_free(&scene);
 		is_number(count_entries(in_scratch("storage/.incoming")), 0, "and nothing is left");
@@ -214,17 +253,21 @@ static void test_lost(void)
 	static const struct frames ends[] = {
 		{SLICE_LITERAL(""), NULL, "", "at once"},
 		{SLICE_LITERAL(FRAME("O", "\4", "part")), NULL, "part", "after output"},
-		{SLICE_LITERAL(FRAME("O", "\4", "part") "O\0\0\0\7rest"), NULL, "part", "within a frame"},
-		{SLICE_LITERAL(FRAME("O", "\4", "part") "X\0\0"), NULL, "part", "within EXIT's header"},
+		{SLICE_LITERAL(FRAME("O", "\4", "part") "O\0\0\0\7rest"), NULL, "part",
+		 "within a frame"},
+		{SLICE_LITERAL(FRAME("O", "\4", "part") "X\0\0"), NULL, "part",
+		 "within EXIT's header"},
 	};
 	struct job job = small_job();
 
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
 		struct scene scene = play(&job, NULL, send_frames, &ends[i]);
 
-		ok(scene.returned == 0 && scene.result.reason == JOB_LOST, "a container that ends %s is lost", ends[i].what);
+		ok(scene.returned == 0 && scene.result.reason == JOB_LOST,
+		   "a container that ends %s is lost", ends[i].what);
 		is_number(job_exit_code(&scene.result), 137, "which counts as out of memory");
-		is_text(buf_slice(&scene.heard[0]).data, ends[i].said, "what it said before is kept");
+		is_text(buf_slice(&scene.heard[0]).data, ends[i].said,
+			"what it said before is kept");
 		scene_free(&scene);
 	}
 }
@@ -251,14 +294,19 @@ static void test_reasons(void)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		_cleanup_buf_ struct buf bytes = buf_new(KIB);
 
-		must(frame_append(&bytes, FRAME_EXIT, rows[i].fields) == 0 && frame_append(&bytes, FRAME_END, SLICE_LITERAL("")) == 0);
+		must(frame_append(&bytes, FRAME_EXIT, rows[i].fields) == 0 &&
+		     frame_append(&bytes, FRAME_END, SLICE_LITERAL("")) == 0);
 
 		struct frames frames = {.bytes = buf_slice(&bytes)};
 		struct scene scene = play(&job, NULL, send_frames, &frames);
 
-		ok(scene.returned == 0 && scene.result.reason == rows[i].reason, "understood: %s", rows[i].fields.data);
-		is_number(job_exit_code(&scene.result), rows[i].exit_code, "shown as %d", rows[i].exit_code);
-		ok(rows[i].reason != JOB_NOT_STARTED || strcmp(scene.result.message, "no such file") == 0, "with its message, if any");
+		ok(scene.returned == 0 && scene.result.reason == rows[i].reason, "understood: %s",
+		   rows[i].fields.data);
+		is_number(job_exit_code(&scene.result), rows[i].exit_code, "shown as %d",
+			  rows[i].exit_code);
+		ok(rows[i].reason != JOB_NOT_STARTED ||
+			   strcmp(scene.result.message, "no such file") == 0,
+		   "with its message, if any");
 		scene_free(&scene);
 	}
 }

@@ -1,6 +1,6 @@
 /*
- * How a job ends that does not end well: streams past their cap, hostile names, a container that never stops, a client that
- * goes, a control socket that is something else.
+ * How a job ends that does not end well: streams past their cap, hostile names, a container that
+ * never stops, a client that goes, a control socket that is something else.
  */
 #include "fake_init.h"
 #include "job/control.h"
@@ -38,7 +38,9 @@ static void test_stream_cap(void)
 	len++;
 	scene = play(&job, NULL, send_output, &len);
 	is_number(scene.returned, -1, "one byte more ends the job");
-	ok(strcmp(scene.err.word, "control_failed") == 0 && strstr(scene.err.message, "more output"), "%s", scene.err.message);
+	ok(strcmp(scene.err.word, "control_failed") == 0 &&
+		   strstr(scene.err.message, "more output"),
+	   "%s", scene.err.message);
 	is_number(scene.heard[0].len, 600, "and is not heard");
 	scene_free(&scene);
 }
@@ -46,10 +48,13 @@ static void test_stream_cap(void)
 static void send_hostile_files(int fd, const void *context)
 {
 	static const struct slice names[] = {
-		SLICE_LITERAL("../up"),	  SLICE_LITERAL("/etc/passwd"), SLICE_LITERAL("good"),	  SLICE_LITERAL("good"),
-		SLICE_LITERAL("good/x"),  SLICE_LITERAL("a/../../up"),	SLICE_LITERAL("stdout"),  SLICE_LITERAL("stderr/x"),
-		SLICE_LITERAL("nul\0up"), SLICE_LITERAL("new\nline"),	SLICE_LITERAL(""),	  SLICE_LITERAL("script"),
-		SLICE_LITERAL("large"),	  SLICE_LITERAL("after"),
+		SLICE_LITERAL("../up"),   SLICE_LITERAL("/etc/passwd"),
+		SLICE_LITERAL("good"),    SLICE_LITERAL("good"),
+		SLICE_LITERAL("good/x"),  SLICE_LITERAL("a/../../up"),
+		SLICE_LITERAL("stdout"),  SLICE_LITERAL("stderr/x"),
+		SLICE_LITERAL("nul\0up"), SLICE_LITERAL("new\nline"),
+		SLICE_LITERAL(""),        SLICE_LITERAL("script"),
+		SLICE_LITERAL("large"),   SLICE_LITERAL("after"),
 	};
 
 	(void)context;
@@ -79,12 +84,16 @@ static void test_hostile_files(void)
 	is_text(scene.storage.names.data, "good", "the good one is stored");
 	must(storage_commit(&scene.storage, "hostile", id, &scene.err) == 0);
 	ok(file_is(in_scratch("storage/hostile/job-%s/good", id), SLICE_LITERAL("data")), "once");
-	ok(file_is(in_scratch("storage/hostile/job-%s/stdout", id), SLICE_LITERAL("out")), "the captured stream is as it was");
-	ok(file_is(in_scratch("storage/hostile/job-%s/script", id), SLICE_LITERAL("data")), "so is what came between");
-	ok(!exists(in_scratch("storage/hostile/job-%s/large", id)), "one past the cap is not there");
+	ok(file_is(in_scratch("storage/hostile/job-%s/stdout", id), SLICE_LITERAL("out")),
+	   "the captured stream is as it was");
+	ok(file_is(in_scratch("storage/hostile/job-%s/script", id), SLICE_LITERAL("data")),
+	   "so is what came between");
+	ok(!exists(in_scratch("storage/hostile/job-%s/large", id)),
+	   "one past the cap is not there");
 	ok(exists(in_scratch("storage/hostile/job-%s/after", id)), "the next is");
 	is_number(count_entries(in_scratch("storage/hostile/job-%s", id)), 5, "and nothing else");
-	ok(!exists(in_scratch("storage/hostile/up")) && !exists(in_scratch("storage/up")) && !exists(in_scratch("up")),
+	ok(!exists(in_scratch("storage/hostile/up")) && !exists(in_scratch("storage/up")) &&
+		   !exists(in_scratch("up")),
 	   "nor anything above");
 	scene_free(&scene);
 	scene_config.artifact_bytes = JOB_ARTIFACT_MAX_BYTES;
@@ -112,7 +121,8 @@ static void flood_after_exit(int fd, const void *context)
 	(void)context;
 	await_go(fd);
 	UP(fd, FRAME_EXIT, EXITED);
-	while (frame_send(fd, FRAME_DATA, SLICE_LITERAL("of no file"), deadline_in(SCENE_DEADLINE_MS)) == 0)
+	while (frame_send(fd, FRAME_DATA, SLICE_LITERAL("of no file"),
+			  deadline_in(SCENE_DEADLINE_MS)) == 0)
 		continue;
 }
 
@@ -129,7 +139,8 @@ static int becomes_overdue(void *context)
 	int64_t took_ms = (monotonic_us() - start) / 1000;
 
 	scene_free(&scene);
-	if (scene.returned == 0 || scene.err.status != 504 || strcmp(scene.err.word, "job_overdue") != 0)
+	if (scene.returned == 0 || scene.err.status != 504 ||
+	    strcmp(scene.err.word, "job_overdue") != 0)
 		return 1;
 	return took_ms >= JOB_GRACE_MS && took_ms < JOB_GRACE_MS + 3000 ? 0 : 2;
 }
@@ -137,7 +148,9 @@ static int becomes_overdue(void *context)
 static const struct {
 	const char *name;
 	void (*act)(int, const void *);
-} endless[] = {{"says nothing", stay_silent}, {"sends empty output for ever", flood_empty}, {"collects for ever", flood_after_exit}};
+} endless[] = {{"says nothing", stay_silent},
+	       {"sends empty output for ever", flood_empty},
+	       {"collects for ever", flood_after_exit}};
 
 #define ENDLESS_COUNT (sizeof(endless) / sizeof(endless[0]))
 
@@ -151,7 +164,9 @@ static void start_endless(pid_t children[ENDLESS_COUNT])
 static void await_endless(const pid_t children[ENDLESS_COUNT])
 {
 	for (size_t i = 0; i < ENDLESS_COUNT; i++)
-		is_number(wait_child(children[i]), 0, "a container that %s is overdue after its time and the grace", endless[i].name);
+		is_number(wait_child(children[i]), 0,
+			  "a container that %s is overdue after its time and the grace",
+			  endless[i].name);
 }
 
 /* Ends only when the host hangs up; until then it floods, so that both ends have news at once. */
@@ -160,7 +175,8 @@ static void flood_with_output(int fd, const void *context)
 	(void)context;
 	await_go(fd);
 	for (;;)
-		if (frame_send(fd, FRAME_STDOUT, SLICE_LITERAL(""), deadline_in(SCENE_DEADLINE_MS)) < 0)
+		if (frame_send(fd, FRAME_STDOUT, SLICE_LITERAL(""),
+			       deadline_in(SCENE_DEADLINE_MS)) < 0)
 			return;
 }
 
@@ -176,7 +192,8 @@ static void test_client_gone(void (*act)(int, const void *), const char *what)
 	struct scene scene = play(&job, &watch, act, NULL);
 
 	is_number(scene.returned, -1, "a client that hangs up ends the job, %s", what);
-	ok(scene.err.status == 0 && strcmp(scene.err.word, "client_gone") == 0, "with nobody to answer");
+	ok(scene.err.status == 0 && strcmp(scene.err.word, "client_gone") == 0,
+	   "with nobody to answer");
 	scene_free(&scene);
 	close(client[0]);
 }
@@ -198,7 +215,8 @@ static void test_half_close(void)
 	struct job job = small_job();
 	int client[2];
 
-	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, client) == 0 && shutdown(client[1], SHUT_WR) == 0);
+	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, client) == 0 &&
+	     shutdown(client[1], SHUT_WR) == 0);
 
 	struct http_watch watch = {.fd = client[0], .may_probe = true};
 	struct scene scene = play(&job, &watch, end_after_probe, &client[1]);
@@ -228,7 +246,8 @@ static void test_not_taken(void)
 	struct scene scene = play(&job, NULL, end_before_go, NULL);
 
 	is_number(scene.returned, -1, "a container that ends before it has the job");
-	ok(scene.err.status == 502 && strcmp(scene.err.word, "control_failed") == 0, "does not take it: %s", scene.err.message);
+	ok(scene.err.status == 502 && strcmp(scene.err.word, "job_not_taken") == 0,
+	   "does not take it: %s", scene.err.message);
 	scene_free(&scene);
 }
 
@@ -244,7 +263,8 @@ static int listen_at(const char *path, int backlog)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	must(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && (backlog < 0 || listen(fd, backlog) == 0));
+	must(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+	     (backlog < 0 || listen(fd, backlog) == 0));
 	return fd;
 }
 
@@ -254,7 +274,8 @@ static void refuses_folder(const char *folder, const char *what)
 	int fd = 4711;
 
 	ok(job_connect(&scene_config, folder, &fd, &err) == -1 && fd == 4711, "refused: %s", what);
-	ok(err.status == 502 && strcmp(err.word, "control_failed") == 0, "%s: %s", err.word, err.message);
+	ok(err.status == 502 && strcmp(err.word, "control_failed") == 0, "%s: %s", err.word,
+	   err.message);
 }
 
 static void test_connect(void)
@@ -262,7 +283,8 @@ static void test_connect(void)
 	int listener = listen_at(jobs_path("good", CONTROL_NAME), 1), fd = -1;
 	struct error err;
 
-	is_number(job_connect(&scene_config, "good", &fd, &err), 0, "a control socket is connected to");
+	is_number(job_connect(&scene_config, "good", &fd, &err), 0,
+		  "a control socket is connected to");
 
 	_cleanup_close_ int other = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	char byte;
@@ -294,7 +316,8 @@ static void test_connect(void)
 	_cleanup_close_ int full = listen_at(jobs_path("full", CONTROL_NAME), 0);
 	int64_t start = monotonic_us();
 
-	is_number(job_connect(&scene_config, "full", &fd, &err), 0, "one that listens and does not accept");
+	is_number(job_connect(&scene_config, "full", &fd, &err), 0,
+		  "one that listens and does not accept");
 	refuses_folder("full", "the next, for which there is no room");
 	ok(monotonic_us() - start < 2 * CONTROL_CONNECT_DEADLINE_MS * 1000, "in bounded time");
 	close(fd);

@@ -1,6 +1,7 @@
 /*
- * Admission: as many as there are slots, the next waits and is woken, whoever dies gives back, nobody waits for ever.
- * Holders are processes, as they are in earnest; they tell by a pipe when they hold.
+ * Admission: as many as there are slots, the next waits and is woken, whoever dies gives back,
+ * nobody waits for ever. Holders are processes, as they are in earnest; they tell by a pipe when
+ * they hold.
  */
 #include "job/slots.h"
 
@@ -72,8 +73,8 @@ static void counts(uint64_t want_running, uint64_t want_waiting, const char *whe
 	struct error err;
 
 	must(slot_count(&config, &running, &waiting, &err) == 0);
-	ok(running == want_running && waiting == want_waiting, "%s: %llu run, %llu wait", when, (unsigned long long)running,
-	   (unsigned long long)waiting);
+	ok(running == want_running && waiting == want_waiting, "%s: %llu run, %llu wait", when,
+	   (unsigned long long)running, (unsigned long long)waiting);
 }
 
 /* Until so many wait: they are other processes, so there is nothing to be woken by but looking. */
@@ -84,7 +85,8 @@ static void await_waiting(uint64_t want)
 	struct error err;
 
 	while (waiting != want) {
-		must(slot_count(&config, &running, &waiting, &err) == 0 && deadline_left_ms(deadline) > 0);
+		must(slot_count(&config, &running, &waiting, &err) == 0 &&
+		     deadline_left_ms(deadline) > 0);
 		sched_yield();
 	}
 }
@@ -129,7 +131,8 @@ static void test_kill(struct holder holders[SLOTS])
 	counts(SLOTS, 0, "when one that waits is killed");
 }
 
-/* Whatever the order in which slots were taken and given back: the kernel lists locks by age, not by place. */
+/* Whatever the order in which slots were taken and given back: the kernel lists locks by age, not
+ * by place. */
 static void test_order(struct holder holders[SLOTS])
 {
 	is_number(stop_holder(&holders[0]), 0, "the first slots are given back");
@@ -165,11 +168,12 @@ static void test_busy(void)
 		int64_t start = monotonic_us();
 
 		config.slot_wait_ms = wait_ms;
-		is_number(slot_take(&config, &nobody, &slot, &err), -1, "a wait of %llu ms ends", (unsigned long long)wait_ms);
+		is_number(slot_take(&config, &nobody, &slot, &err), -1, "a wait of %llu ms ends",
+			  (unsigned long long)wait_ms);
 		ok(monotonic_us() - start >= ((int64_t)wait_ms - 1) * 1000, "and not before");
 		ok(err.status == 503 && strcmp(err.word, "busy") == 0 && slot == 4711, "busy, 503");
-		ok(strstr(err.message, "All 3 slots") && strstr(err.message, "MAX_CONCURRENT_RUNS"), "and says what to do: %s",
-		   err.message);
+		ok(strstr(err.message, "All 3 slots") && strstr(err.message, "MAX_CONCURRENT_RUNS"),
+		   "and says what to do: %s", err.message);
 	}
 	counts(SLOTS, 0, "nobody waits any more");
 	config.slot_wait_ms = LONG_MS;
@@ -181,7 +185,10 @@ static int take_watched(void *context)
 	struct error err;
 	int slot;
 
-	return slot_take(&config, &watch, &slot, &err) < 0 && err.status == 0 && strcmp(err.word, "client_gone") == 0 ? 0 : 1;
+	return slot_take(&config, &watch, &slot, &err) < 0 && err.status == 0 &&
+			       strcmp(err.word, "client_gone") == 0
+		       ? 0
+		       : 1;
 }
 
 static void test_client_gone(void)
@@ -217,12 +224,14 @@ static void test_folder(void)
 	(void)snprintf(other.run, PATH_MAX, "%s", in_scratch("a-file"));
 	write_file(other.run, SLICE_LITERAL(""));
 	is_number(slot_take(&other, &nobody, &slot, &err), -1, "a run folder that is none");
-	ok(strcmp(err.word, "run_folder") == 0 && strstr(err.message, other.run), "is named: %s", err.message);
+	ok(strcmp(err.word, "run_folder") == 0 && strstr(err.message, other.run), "is named: %s",
+	   err.message);
 	is_number(slot_count(&other, &ignored, &ignored, &err), -1, "nor can be counted in");
 	(void)snprintf(other.run, PATH_MAX, "%s", in_scratch("linked"));
 	make_folder(other.run);
 	must(symlink(in_scratch("a-file"), in_scratch("linked/slots")) == 0);
-	is_number(slot_take(&other, &nobody, &slot, &err), -1, "a link in the file's place is not followed");
+	is_number(slot_take(&other, &nobody, &slot, &err), -1,
+		  "a link in the file's place is not followed");
 }
 
 int main(void)

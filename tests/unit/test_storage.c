@@ -1,6 +1,6 @@
 /*
- * Results on disk: whole or not at all, whatever names a container sends, up to each cap and not past it, and what
- * happens when the disk is full.
+ * Results on disk: whole or not at all, whatever names a container sends, up to each cap and not
+ * past it, and what happens when the disk is full.
  */
 #include "job/storage.h"
 
@@ -21,7 +21,8 @@ static struct storage open_storage(void)
 
 static void put(struct storage *storage, const char *path, const char *data)
 {
-	must(storage_begin_file(storage, slice_of(path), &err) == 0 && storage_append_file(storage, slice_of(data), &err) == 0);
+	must(storage_begin_file(storage, slice_of(path), &err) == 0 &&
+	     storage_append_file(storage, slice_of(data), &err) == 0);
 }
 
 /* The relative paths in a list, with blanks between. */
@@ -51,37 +52,52 @@ static void test_commit(void)
 {
 	struct storage storage = open_storage();
 
-	ok(count_entries(in_scratch("storage")) == 1 && count_entries(in_scratch("storage/.incoming")) == 1,
+	ok(count_entries(in_scratch("storage")) == 1 &&
+		   count_entries(in_scratch("storage/.incoming")) == 1,
 	   "an open result is in .incoming and nowhere else");
-	is_number(storage_put_input(&storage, "script.js", SLICE_LITERAL("code\0"), &err), 0, "an input");
-	is_number(storage_put_input(&storage, "sub/two/data", SLICE_LITERAL(""), &err), 0, "an empty one in folders");
+	is_number(storage_put_input(&storage, "script.js", SLICE_LITERAL("code\0"), &err), 0,
+		  "an input");
+	is_number(storage_put_input(&storage, "sub/two/data", SLICE_LITERAL(""), &err), 0,
+		  "an empty one in folders");
 	is_number(storage_append_stream(&storage, false, SLICE_LITERAL("out"), &err), 0, "output");
 	is_number(storage_append_stream(&storage, true, SLICE_LITERAL("error"), &err), 0, "errors");
-	is_number(storage_append_stream(&storage, false, SLICE_LITERAL("\0put"), &err), 0, "and more output");
+	is_number(storage_append_stream(&storage, false, SLICE_LITERAL("\0put"), &err), 0,
+		  "and more output");
 	put(&storage, "result.txt", "one");
 	must(storage_append_file(&storage, SLICE_LITERAL(", two"), &err) == 0);
 	put(&storage, "deep/er/file", "deep");
 	put(&storage, "empty", "");
-	is_text(listed(&storage.names), "result.txt deep/er/file empty", "artifacts are listed in their order, inputs are not");
+	is_text(listed(&storage.names), "result.txt deep/er/file empty",
+		"artifacts are listed in their order, inputs are not");
 	is_number(storage.skipped.len, 0, "and nothing was skipped");
 
 	const char *id = committed(&storage, "session 1");
 
 	storage_close(&storage);
 	ok(strlen(id) == JOB_ID_LENGTH, "an id of %d characters: %s", JOB_ID_LENGTH, id);
-	ok(file_is(in_scratch("storage/session 1/job-%s/script.js", id), SLICE_LITERAL("code\0")), "the input, byte for byte");
-	ok(file_is(in_scratch("storage/session 1/job-%s/sub/two/data", id), SLICE_LITERAL("")), "the empty input");
-	ok(file_is(in_scratch("storage/session 1/job-%s/stdout", id), SLICE_LITERAL("out\0put")), "stdout");
-	ok(file_is(in_scratch("storage/session 1/job-%s/stderr", id), SLICE_LITERAL("error")), "stderr");
-	ok(file_is(in_scratch("storage/session 1/job-%s/result.txt", id), SLICE_LITERAL("one, two")), "an artifact in pieces");
-	ok(file_is(in_scratch("storage/session 1/job-%s/deep/er/file", id), SLICE_LITERAL("deep")), "one in folders");
-	ok(file_is(in_scratch("storage/session 1/job-%s/empty", id), SLICE_LITERAL("")), "an empty one");
+	ok(file_is(in_scratch("storage/session 1/job-%s/script.js", id), SLICE_LITERAL("code\0")),
+	   "the input, byte for byte");
+	ok(file_is(in_scratch("storage/session 1/job-%s/sub/two/data", id), SLICE_LITERAL("")),
+	   "the empty input");
+	ok(file_is(in_scratch("storage/session 1/job-%s/stdout", id), SLICE_LITERAL("out\0put")),
+	   "stdout");
+	ok(file_is(in_scratch("storage/session 1/job-%s/stderr", id), SLICE_LITERAL("error")),
+	   "stderr");
+	ok(file_is(in_scratch("storage/session 1/job-%s/result.txt", id),
+		   SLICE_LITERAL("one, two")),
+	   "an artifact in pieces");
+	ok(file_is(in_scratch("storage/session 1/job-%s/deep/er/file", id), SLICE_LITERAL("deep")),
+	   "one in folders");
+	ok(file_is(in_scratch("storage/session 1/job-%s/empty", id), SLICE_LITERAL("")),
+	   "an empty one");
 	is_number(count_entries(in_scratch("storage/session 1/job-%s", id)), 7, "and nothing else");
-	is_number(count_entries(in_scratch("storage/.incoming")), 0, "nothing is left in .incoming");
+	is_number(count_entries(in_scratch("storage/.incoming")), 0,
+		  "nothing is left in .incoming");
 
 	struct storage next = open_storage();
 
-	ok(strcmp(committed(&next, "session 1"), "") != 0 && count_entries(in_scratch("storage/session 1")) == 2,
+	ok(strcmp(committed(&next, "session 1"), "") != 0 &&
+		   count_entries(in_scratch("storage/session 1")) == 2,
 	   "the next result of a session stands beside it");
 	storage_close(&next);
 }
@@ -93,9 +109,11 @@ static void test_abort(void)
 	must(storage_put_input(&storage, "a/b/c", SLICE_LITERAL("x"), &err) == 0);
 	put(&storage, "half", "writ");
 	storage_close(&storage);
-	is_number(count_entries(in_scratch("storage/.incoming")), 0, "a result that is given up leaves nothing");
+	is_number(count_entries(in_scratch("storage/.incoming")), 0,
+		  "a result that is given up leaves nothing");
 	is_number(count_entries(in_scratch("storage")), 2, "and no session appears");
-	ok(storage.folder == -1 && storage.root == -1 && storage.file_fd == -1, "its descriptors are closed");
+	ok(storage.folder == -1 && storage.root == -1 && storage.file_fd == -1,
+	   "its descriptors are closed");
 	storage_close(&storage);
 	ok(true, "closing it twice does nothing");
 }
@@ -103,10 +121,14 @@ static void test_abort(void)
 static void test_hostile_names(void)
 {
 	static const struct slice bad[] = {
-		SLICE_LITERAL(""),	SLICE_LITERAL("/etc/passwd"), SLICE_LITERAL("../up"),  SLICE_LITERAL("a/../../up"),
-		SLICE_LITERAL("."),	SLICE_LITERAL("a/"),	      SLICE_LITERAL("a//b"),   SLICE_LITERAL("a\nb"),
-		SLICE_LITERAL("stdout"), SLICE_LITERAL("stderr"),     SLICE_LITERAL("stdout/x"), SLICE_LITERAL("stderr/a/b"),
-		SLICE_LITERAL("input"), SLICE_LITERAL("input/x"),     SLICE_LITERAL("taken"),  SLICE_LITERAL("taken/x"),
+		SLICE_LITERAL(""),         SLICE_LITERAL("/etc/passwd"),
+		SLICE_LITERAL("../up"),    SLICE_LITERAL("a/../../up"),
+		SLICE_LITERAL("."),        SLICE_LITERAL("a/"),
+		SLICE_LITERAL("a//b"),     SLICE_LITERAL("a\nb"),
+		SLICE_LITERAL("stdout"),   SLICE_LITERAL("stderr"),
+		SLICE_LITERAL("stdout/x"), SLICE_LITERAL("stderr/a/b"),
+		SLICE_LITERAL("input"),    SLICE_LITERAL("input/x"),
+		SLICE_LITERAL("taken"),    SLICE_LITERAL("taken/x"),
 		SLICE_LITERAL("folder"),
 	};
 	struct storage storage = open_storage();
@@ -119,7 +141,8 @@ static void test_hostile_names(void)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		is_number(storage_begin_file(&storage, bad[i], &err), 0, "\"%.*s\" is no error",
 			  (int)strcspn(bad[i].data, "\n"), bad[i].data);
-		is_number(storage_append_file(&storage, SLICE_LITERAL("evil"), &err), 0, "nor are its bytes");
+		is_number(storage_append_file(&storage, SLICE_LITERAL("evil"), &err), 0,
+			  "nor are its bytes");
 		skipped += bad[i].len + 1;
 		is_number(storage.skipped.len, skipped, "it is noted as skipped");
 	}
@@ -130,12 +153,19 @@ static void test_hostile_names(void)
 	const char *id = committed(&storage, "hostile");
 
 	storage_close(&storage);
-	ok(file_is(in_scratch("storage/hostile/job-%s/stdout", id), SLICE_LITERAL("out")), "the captured stream wins");
-	ok(file_is(in_scratch("storage/hostile/job-%s/input", id), SLICE_LITERAL("in")), "so does the input");
-	ok(file_is(in_scratch("storage/hostile/job-%s/taken", id), SLICE_LITERAL("first")), "and the first file of a name");
-	ok(file_is(in_scratch("storage/hostile/job-%s/-rf \"$(x)\" \xff\xE2\x80\xAE", id), SLICE_LITERAL("odd")), "odd names are names");
-	is_number(count_entries(in_scratch("storage/hostile/job-%s", id)), 7, "nothing else is there");
-	ok(!exists(in_scratch("up")) && !exists(in_scratch("storage/up")) && !exists(in_scratch("storage/.incoming/up")),
+	ok(file_is(in_scratch("storage/hostile/job-%s/stdout", id), SLICE_LITERAL("out")),
+	   "the captured stream wins");
+	ok(file_is(in_scratch("storage/hostile/job-%s/input", id), SLICE_LITERAL("in")),
+	   "so does the input");
+	ok(file_is(in_scratch("storage/hostile/job-%s/taken", id), SLICE_LITERAL("first")),
+	   "and the first file of a name");
+	ok(file_is(in_scratch("storage/hostile/job-%s/-rf \"$(x)\" \xff\xE2\x80\xAE", id),
+		   SLICE_LITERAL("odd")),
+	   "odd names are names");
+	is_number(count_entries(in_scratch("storage/hostile/job-%s", id)), 7,
+		  "nothing else is there");
+	ok(!exists(in_scratch("up")) && !exists(in_scratch("storage/up")) &&
+		   !exists(in_scratch("storage/.incoming/up")),
 	   "nor anywhere above");
 }
 
@@ -148,13 +178,15 @@ static void test_depth(void)
 		must(buf_append_text(&path, "d/") == 0);
 	must(buf_append_text(&path, "f") == 0);
 	put(&storage, path.data, "x");
-	is_text(listed(&storage.names), path.data, "a file below %d folders is stored", JOB_ARTIFACT_DEPTH_MAX);
+	is_text(listed(&storage.names), path.data, "a file below %d folders is stored",
+		JOB_ARTIFACT_DEPTH_MAX);
 	path.len = 0;
 	for (int i = 0; i <= JOB_ARTIFACT_DEPTH_MAX; i++)
 		must(buf_append_text(&path, "e/") == 0);
 	must(buf_append_text(&path, "f") == 0);
 	put(&storage, path.data, "x");
-	is_text(listed(&storage.skipped), path.data, "one below %d is skipped", JOB_ARTIFACT_DEPTH_MAX + 1);
+	is_text(listed(&storage.skipped), path.data, "one below %d is skipped",
+		JOB_ARTIFACT_DEPTH_MAX + 1);
 	storage_close(&storage);
 }
 
@@ -180,7 +212,8 @@ static void test_caps(void)
 	is_text(listed(&storage.names), "ten", "a file of exactly the most bytes");
 	put(&storage, "two", "0123456789");
 	put(&storage, "five", "01234");
-	is_text(listed(&storage.names), "ten two five", "and exactly as many together, in exactly as many files");
+	is_text(listed(&storage.names), "ten two five",
+		"and exactly as many together, in exactly as many files");
 	put(&storage, "fourth", "");
 	is_text(listed(&storage.skipped), "fourth", "one file more is skipped, even an empty one");
 	storage_close(&storage);
@@ -198,7 +231,8 @@ static void test_caps(void)
 
 	storage_close(&storage);
 	ok(!exists(in_scratch("storage/caps/job-%s/folder/eleven", id)), "no part of it is left");
-	ok(file_is(in_scratch("storage/caps/job-%s/after", id), SLICE_LITERAL("x")), "the next is whole");
+	ok(file_is(in_scratch("storage/caps/job-%s/after", id), SLICE_LITERAL("x")),
+	   "the next is whole");
 
 	storage = open_capped();
 	put(&storage, "a", "0123456789");
@@ -215,8 +249,10 @@ static void refuses_session(const char *session, const char *what)
 	struct storage storage = open_storage();
 	char id[JOB_ID_LENGTH + 1];
 
-	is_number(storage_commit(&storage, session, id, &err), -1, "a session's folder that is %s", what);
-	ok(err.status == 500 && strcmp(err.word, "storage_failed") == 0, "is refused: %.80s", err.message);
+	is_number(storage_commit(&storage, session, id, &err), -1, "a session's folder that is %s",
+		  what);
+	ok(err.status == 500 && strcmp(err.word, "storage_failed") == 0, "is refused: %.80s",
+	   err.message);
 	storage_close(&storage);
 	is_number(count_entries(in_scratch("storage/.incoming")), 0, "and nothing is left");
 }
@@ -241,7 +277,8 @@ static void test_bad_storage(void)
 	write_file(in_scratch("plain"), SLICE_LITERAL(""));
 	(void)snprintf(other.storage, PATH_MAX, "%s", in_scratch("plain"));
 	is_number(storage_open(&other, &storage, &err), -1, "a storage that is a file");
-	ok(strcmp(err.word, "storage_failed") == 0 && strstr(err.message, other.storage), "is named: %s", err.message);
+	ok(strcmp(err.word, "storage_failed") == 0 && strstr(err.message, other.storage),
+	   "is named: %s", err.message);
 	(void)snprintf(other.storage, PATH_MAX, "%s", in_scratch("trap"));
 	make_folder(in_scratch("trap"));
 	must(symlink("../elsewhere", in_scratch("trap/.incoming")) == 0);

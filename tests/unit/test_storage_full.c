@@ -1,6 +1,6 @@
 /*
- * A full disk, really: a tmpfs of a few pages in mounts of the test's own. Whatever step meets it says "storage_full" and
- * what to do, and nothing is left behind.
+ * A full disk, really: a tmpfs of a few pages in mounts of the test's own. Whatever step meets it
+ * says "storage_full" and what to do, and nothing is left behind.
  */
 #include "job/storage.h"
 
@@ -12,13 +12,15 @@
 
 enum step { OPEN, INPUT, STREAM, FILE_BYTES, FILE_BEGIN, COMMIT, STEP_COUNT };
 
-static const char *const step_names[] = {"opening", "an input", "a stream", "an artifact", "an artifact's folder", "the commit"};
+static const char *const step_names[] = {
+	"opening", "an input", "a stream", "an artifact", "an artifact's folder", "the commit"};
 
 static struct config config;
 static struct error err;
 
 /* Appends by take until it fails; false when it never does. */
-static bool fill(struct storage *storage, int (*take)(struct storage *, struct slice, struct error *))
+static bool fill(struct storage *storage,
+		 int (*take)(struct storage *, struct slice, struct error *))
 {
 	static const char page[FILL_BYTES] = "x";
 
@@ -57,7 +59,8 @@ static unsigned use_up_names(void)
 	return count;
 }
 
-/* The disk has so few inodes left that one of the five things fails which an open result consists of. */
+/* The disk has so few inodes left that one of the five things fails which an open result consists
+ * of. */
 static int open_with(unsigned left)
 {
 	struct storage storage;
@@ -81,7 +84,8 @@ static bool fails_at(enum step step, struct storage *storage)
 
 	switch (step) {
 	case INPUT:
-		return storage_put_input(storage, "input", (struct slice){much, sizeof(much)}, &err) < 0;
+		return storage_put_input(storage, "input", (struct slice){much, sizeof(much)},
+					 &err) < 0;
 	case STREAM:
 		return fill(storage, take_stream);
 	case FILE_BYTES:
@@ -104,7 +108,8 @@ static int meet(void *context)
 	struct storage storage;
 	int wrong = 0;
 
-	if (!own_mounts() || mount("none", in_scratch("disk"), "tmpfs", 0, "size=128k,nr_inodes=40") < 0)
+	if (!own_mounts() ||
+	    mount("none", in_scratch("disk"), "tmpfs", 0, "size=128k,nr_inodes=40") < 0)
 		return 77;
 	(void)snprintf(config.storage, PATH_MAX, "%s/disk/storage", scratch());
 	if (step == OPEN) {
@@ -118,9 +123,11 @@ static int meet(void *context)
 		if (count_entries(in_scratch("disk/storage/.incoming")) != 0)
 			wrong |= 4;
 	}
-	if (err.status != 500 || strcmp(err.word, "storage_full") != 0 || !strstr(err.message, "ARTIFACT_RETENTION_DAYS"))
+	if (err.status != 500 || strcmp(err.word, "storage_full") != 0 ||
+	    !strstr(err.message, "ARTIFACT_RETENTION_DAYS"))
 		wrong |= 2;
-	if (exists(in_scratch("disk/storage/session/")) && count_entries(in_scratch("disk/storage/session")) != 0)
+	if (exists(in_scratch("disk/storage/session/")) &&
+	    count_entries(in_scratch("disk/storage/session")) != 0)
 		wrong |= 8;
 	return wrong;
 }

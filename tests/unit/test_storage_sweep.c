@@ -1,4 +1,5 @@
-/* What the reaper removes from storage: by age, results only, through no link, and never a result that is just being committed. */
+/* What the reaper removes from storage: by age, results only, through no link, and never a result
+ * that is just being committed. */
 #include "job/storage.h"
 
 #include "tap.h"
@@ -12,7 +13,8 @@ static struct config config;
 
 static void age(const char *path, time_t seconds)
 {
-	struct timespec times[2] = {{.tv_sec = time(NULL) - seconds}, {.tv_sec = time(NULL) - seconds}};
+	struct timespec times[2] = {{.tv_sec = time(NULL) - seconds},
+				    {.tv_sec = time(NULL) - seconds}};
 
 	must(utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW) == 0);
 }
@@ -42,9 +44,11 @@ static void test_age(void)
 	make_aged("new/job-future", -DAY_S);
 	is_number(storage_sweep(&config), 2, "what is older than the retention is removed");
 	ok(!in_storage("old"), "a session goes with its last result");
-	ok(!in_storage("mixed/job-aaaaaa") && in_storage("mixed/job-bbbbbb/file"), "one second less stays");
+	ok(!in_storage("mixed/job-aaaaaa") && in_storage("mixed/job-bbbbbb/file"),
+	   "one second less stays");
 	ok(in_storage("mixed/else/file"), "so does what is no result");
-	ok(in_storage("new/job-aaaaaa/file") && in_storage("new/job-future/file"), "and what is new, whatever the clock says");
+	ok(in_storage("new/job-aaaaaa/file") && in_storage("new/job-future/file"),
+	   "and what is new, whatever the clock says");
 	is_number(storage_sweep(&config), 0, "nothing is left to do");
 	config.retention_days = 0;
 	make_aged("mixed/job-cccccc", 3000 * DAY_S);
@@ -61,7 +65,8 @@ static void test_incoming(void)
 	make_aged(".incoming/running", INCOMING_MAX_AGE_S - 60);
 	write_file(in_scratch("storage/.incoming/plain"), SLICE_LITERAL("x"));
 	age(in_scratch("storage/.incoming/plain"), INCOMING_MAX_AGE_S + 60);
-	is_number(storage_sweep(&config), 2, "what a crash left in .incoming goes, whatever the retention");
+	is_number(storage_sweep(&config), 2,
+		  "what a crash left in .incoming goes, whatever the retention");
 	ok(!in_storage(".incoming/crashed") && !in_storage(".incoming/plain"), "folders and files");
 	ok(in_storage(".incoming/running/file"), "what may still be written stays");
 	config.retention_days = 30;
@@ -80,7 +85,8 @@ static void test_links(void)
 	write_file(in_scratch("storage/job-file"), SLICE_LITERAL("x"));
 	age(in_scratch("storage/job-file"), 300 * DAY_S);
 	is_number(storage_sweep(&config), 2, "links in storage are removed as links");
-	ok(file_is(in_scratch("outside/job-aaaaaa/file"), SLICE_LITERAL("x")), "what they lead to stays");
+	ok(file_is(in_scratch("outside/job-aaaaaa/file"), SLICE_LITERAL("x")),
+	   "what they lead to stays");
 	ok(in_storage("linked"), "a link in a session's place is left alone");
 	ok(in_storage("job-file"), "so is a file there");
 	must(unlink(in_scratch("storage/linked")) == 0);
@@ -108,7 +114,8 @@ static int sweep_on(void *context)
 	return 0;
 }
 
-/* A commit makes the session's folder and then moves the result in; in between it is empty, and empty ones are swept. */
+/* A commit makes the session's folder and then moves the result in; in between it is empty, and
+ * empty ones are swept. */
 static void test_commit_meanwhile(void)
 {
 	pid_t sweepers[2] = {start_child(sweep_on, NULL), start_child(sweep_on, NULL)};
@@ -124,7 +131,8 @@ static void test_commit_meanwhile(void)
 			failures++;
 			last = err;
 		} else {
-			must(fs_remove_tree(AT_FDCWD, in_scratch("storage/session/job-%s", id)) == 0);
+			must(fs_remove_tree(AT_FDCWD, in_scratch("storage/session/job-%s", id)) ==
+			     0);
 		}
 		storage_close(&storage);
 	}

@@ -1,12 +1,12 @@
 /*
- * Tools and runtimes: the real files of the source tree become the jobs they should, broken ones are refused by file and
- * field, and nothing that a client sends becomes more than one argument.
+ * Tools and runtimes: the real files of the source tree become the jobs they should, broken ones
+ * are refused by file and field, and nothing that a client sends becomes more than one argument.
  */
 #include "job/tool.h"
 
-#include "json/schema.h"
 #include "tap.h"
 #include "util.h"
+#include "json/schema.h"
 
 static struct config config;
 static struct error err;
@@ -27,8 +27,10 @@ static struct made *make(const char *name, const char *input)
 
 	memset(&made, 0, sizeof(made));
 	made.values = json_object();
-	must(json_parse(slice_of(input), &given, &err) == 0 && tool_load(&config, name, &made.tool, &err) == 0);
-	must(schema_validate(made.tool.parameters, given, issues, made.values, &err) == 0 && json_array_size(issues) == 0);
+	must(json_parse(slice_of(input), &given, &err) == 0 &&
+	     tool_load(&config, name, &made.tool, &err) == 0);
+	must(schema_validate(made.tool.parameters, given, issues, made.values, &err) == 0 &&
+	     json_array_size(issues) == 0);
 	made.result = tool_job(&config, &made.tool, made.values, &made.job, made.inputs, &err);
 	return &made;
 }
@@ -46,7 +48,8 @@ static const char *arguments(const struct made *made)
 
 	text.len = 0;
 	for (unsigned i = 0; i < made->job.argc; i++)
-		must(buf_printf(&text, "[%.*s]", (int)made->job.argv[i].len, made->job.argv[i].data) == 0);
+		must(buf_printf(&text, "[%.*s]", (int)made->job.argv[i].len,
+				made->job.argv[i].data) == 0);
 	return buf_slice(&text).data;
 }
 
@@ -56,8 +59,8 @@ static void runs(const char *input, const char *argv, const char *path, const ch
 
 	is_number(made->result, 0, "a job of %s", input);
 	is_text(arguments(made), argv, "its arguments");
-	ok(made->job.input_count == 1 && slice_eq(made->inputs[0].path, path) && slice_eq(made->inputs[0].data, content) &&
-		   made->job.inputs == made->inputs,
+	ok(made->job.input_count == 1 && slice_eq(made->inputs[0].path, path) &&
+		   slice_eq(made->inputs[0].data, content) && made->job.inputs == made->inputs,
 	   "its one file is %s", path);
 	unmake(made);
 }
@@ -65,19 +68,23 @@ static void runs(const char *input, const char *argv, const char *path, const ch
 static void test_code_execution(void)
 {
 	runs("{\"code\":\"echo\"}", "[bash][script.js]", "script.js", "echo");
-	runs("{\"code\":\"1\",\"language\":\"python\",\"filename\":\"a.py\"}", "[python3][a.py]", "a.py", "1");
-	runs("{\"code\":\"1\",\"language\":\"node\"}", "[node][script.js]", "script.js", "1");
-	runs("{\"code\":\"1\",\"language\":\"bun\"}", "[bun][run][script.js]", "script.js", "1");
+	runs("{\"code\":\"1\",\"language\":\"python\",\"filename\":\"a.py\"}", "[python3][a.py]",
+	     "a.py", "1");
+	runs("{\"code\":\"1\",\"language\":\"node\"}", "[node][./script.js]", "script.js", "1");
+	runs("{\"code\":\"1\",\"language\":\"bun\"}", "[bun][./script.js]", "script.js", "1");
 	runs("{\"code\":\"1\",\"filename\":\"-e\"}", "[bash][./-e]", "-e", "1");
-	runs("{\"code\":\"1\",\"filename\":\"--version\"}", "[bash][./--version]", "--version", "1");
-	runs("{\"code\":\"1\",\"filename\":\"a b;$(x) '\\\"`\"}", "[bash][a b;$(x) '\"`]", "a b;$(x) '\"`", "1");
+	runs("{\"code\":\"1\",\"filename\":\"--version\"}", "[bash][./--version]", "--version",
+	     "1");
+	runs("{\"code\":\"1\",\"filename\":\"a b;$(x) '\\\"`\"}", "[bash][a b;$(x) '\"`]",
+	     "a b;$(x) '\"`", "1");
 	runs("{\"code\":\"1\",\"filename\":\"{code}\"}", "[bash][{code}]", "{code}", "1");
 	runs("{\"code\":\"{filename}\"}", "[bash][script.js]", "script.js", "{filename}");
 }
 
 static void test_longest_dash(void)
 {
-	char name[JOB_NAME_MAX_BYTES + 1], input[2 * JOB_NAME_MAX_BYTES], want[2 * JOB_NAME_MAX_BYTES];
+	char name[JOB_NAME_MAX_BYTES + 1], input[2 * JOB_NAME_MAX_BYTES],
+		want[2 * JOB_NAME_MAX_BYTES];
 
 	memset(name, '-', JOB_NAME_MAX_BYTES);
 	name[JOB_NAME_MAX_BYTES] = '\0';
@@ -92,20 +99,26 @@ static void test_enum(void)
 	_cleanup_buf_ struct buf text = buf_new(4 * KIB);
 
 	must(tool_load(&config, "code_execution", &tool, &err) == 0);
-	must(json_write(json_object_get(json_object_get(tool.parameters, "language"), "enum"), &text) == 0);
-	is_text(text.data, "[\"bash\",\"bun\",\"node\",\"php\",\"python\",\"ruby\"]", "the languages are the runtimes installed");
+	must(json_write(json_object_get(json_object_get(tool.parameters, "language"), "enum"),
+			&text) == 0);
+	is_text(text.data, "[\"bash\",\"bun\",\"node\",\"php\",\"python\",\"ruby\"]",
+		"the languages are the runtimes installed");
 	is_text(tool.template, "default", "the template");
 	is_text(tool.timeout_text, "Execution timed out after", "the time-out's text");
 
 	_cleanup_json_ json_t *shown = tool_describe(&tool);
 
-	ok(json_object_size(shown) == 2 && json_is_string(json_object_get(shown, "description")), "what is shown: a description");
+	ok(json_object_size(shown) == 2 && json_is_string(json_object_get(shown, "description")),
+	   "what is shown: a description");
 
-	const json_t *parameters = json_object_get(shown, "parameters"), *code = json_object_get(parameters, "code");
+	const json_t *parameters = json_object_get(shown, "parameters"),
+		     *code = json_object_get(parameters, "code");
 
-	ok(json_object_size(parameters) == 3 && json_object_get(code, "minLength") && !json_object_get(code, "errorMessage"),
+	ok(json_object_size(parameters) == 3 && json_object_get(code, "minLength") &&
+		   !json_object_get(code, "errorMessage"),
 	   "and the parameters, without our own keyword");
-	ok(json_object_get(json_object_get(tool.parameters, "code"), "errorMessage"), "which the tool itself keeps");
+	ok(json_object_get(json_object_get(tool.parameters, "code"), "errorMessage"),
+	   "which the tool itself keeps");
 	tool_free(&tool);
 	tool_free(&tool);
 }
@@ -119,16 +132,20 @@ static void put_entry(const char *kind, const char *name, const char *text)
 
 static void test_unknown(void)
 {
-	static const char *const names[] = {"missing", "", "../tools.d/code_execution", "code execution", "CODE_EXECUTION", "x\n"};
+	static const char *const names[] = {
+		"missing",        "",   "../tools.d/code_execution", "code execution",
+		"CODE_EXECUTION", "x\n"};
 	struct tool tool;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		is_number(tool_load(&config, names[i], &tool, &err), -1, "no tool: %.*s", (int)strcspn(names[i], "\n"), names[i]);
+		is_number(tool_load(&config, names[i], &tool, &err), -1, "no tool: %.*s",
+			  (int)strcspn(names[i], "\n"), names[i]);
 		ok(err.status == 404 && strcmp(err.word, "unknown_tool") == 0, "404 and its word");
 	}
 }
 
-#define GOOD "\"description\":\"d\",\"parameters\":{\"p\":{\"type\":\"string\"},\"n\":{\"type\":\"integer\"}},"
+#define GOOD                                                                                       \
+	"\"description\":\"d\",\"parameters\":{\"p\":{\"type\":\"string\"},\"n\":{\"type\":\"integer\"}},"
 
 static void test_broken_tools(void)
 {
@@ -142,19 +159,23 @@ static void test_broken_tools(void)
 		{"{" GOOD "\"argv\":\"x\"}", "argv"},
 		{"{\"parameters\":{},\"argv\":[]}", "description"},
 		{"{\"description\":5,\"parameters\":{},\"argv\":[]}", "description"},
-		{"{\"description\":\"d\",\"parameters\":{\"p\":{\"type\":\"text\"}},\"argv\":[]}", "parameters.p.type"},
-		{"{\"description\":\"d\",\"parameters\":{\"p\":{\"type\":\"string\",\"maxlength\":1}},\"argv\":[]}", "parameters.p.maxlength"},
+		{"{\"description\":\"d\",\"parameters\":{\"p\":{\"type\":\"text\"}},\"argv\":[]}",
+		 "parameters.p.type"},
+		{"{\"description\":\"d\",\"parameters\":{\"p\":{\"type\":\"string\",\"maxlength\":1}},\"argv\":[]}",
+		 "parameters.p.maxlength"},
 		{"{" GOOD "\"argv\":[\"ok\",\"{missing}\"]}", "argv[1]"},
 		{"{" GOOD "\"argv\":[\"{n}\"]}", "argv[0]"},
 		{"{" GOOD "\"argv\":[\"{}\"]}", "argv[0]"},
 		{"{" GOOD "\"argv\":[1]}", "argv[0]"},
-		{"{" GOOD "\"argv\":[\"{aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}\"]}",
+		{"{" GOOD
+		 "\"argv\":[\"{aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}\"]}",
 		 "argv[0]"},
 		{"{" GOOD "\"argv\":[],\"runtime\":\"{missing}\"}", "runtime"},
 		{"{" GOOD "\"argv\":[],\"runtime\":5}", "runtime"},
 		{"{" GOOD "\"argv\":[],\"files\":{}}", "files"},
 		{"{" GOOD "\"argv\":[],\"files\":[{\"path\":\"x\"}]}", "files[0]"},
-		{"{" GOOD "\"argv\":[],\"files\":[{\"path\":\"x\",\"content\":\"{n}\"}]}", "files[0]"},
+		{"{" GOOD "\"argv\":[],\"files\":[{\"path\":\"x\",\"content\":\"{n}\"}]}",
+		 "files[0]"},
 		{"{" GOOD "\"argv\":[],\"files\":[\"x\"]}", "files[0]"},
 		{"{" GOOD "\"argv\":[],\"template\":5}", "template"},
 		{"{" GOOD "\"argv\":[],\"timeoutText\":[]}", "timeoutText"},
@@ -163,38 +184,56 @@ static void test_broken_tools(void)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		put_entry("tools.d", "broken", rows[i].text);
-		if (!ok(tool_load(&config, "broken", &tool, &err) == -1, "refused: %.100s", rows[i].text)) {
+		if (!ok(tool_load(&config, "broken", &tool, &err) == -1, "refused: %.100s",
+			rows[i].text)) {
 			tool_free(&tool);
 			continue;
 		}
 		ok(err.status == 500 && strcmp(err.word, "bad_tool") == 0, "by its word");
-		ok(strstr(err.message, "tools.d/broken.json") && strstr(err.message, rows[i].named), "naming file and %s: %s",
-		   rows[i].named, err.message);
+		ok(strstr(err.message, "tools.d/broken.json") && strstr(err.message, rows[i].named),
+		   "naming file and %s: %s", rows[i].named, err.message);
 	}
 }
 
 static void test_own_tools(void)
 {
 	put_entry("runtimes.d", "run", "{\"description\":\"d\",\"argv\":[\"run\",\"--flag\"]}");
-	put_entry("tools.d", "two", "{\"description\":\"d\",\"parameters\":{\"a\":{\"type\":\"string\",\"format\":\"filename\"},"
-				    "\"b\":{\"type\":\"string\",\"format\":\"filename\"},\"c\":{\"type\":\"string\"}},\"runtime\":\"run\","
-				    "\"argv\":[\"-x\",\"{a}\",\"{b}\",\"{c}\",\"{\",\"x{a}\",\"\"],"
-				    "\"files\":[{\"path\":\"{a}\",\"content\":\"{c}\"},{\"path\":\"fixed\",\"content\":\"\"}]}");
+	put_entry(
+		"tools.d", "two",
+		"{\"description\":\"d\",\"parameters\":{\"a\":{\"type\":\"string\",\"format\":\"filename\"},"
+		"\"b\":{\"type\":\"string\",\"format\":\"filename\"},\"c\":{\"type\":\"string\"}},\"runtime\":\"run\","
+		"\"argv\":[\"-x\",\"{a}\",\"{b}\",\"{c}\",\"{\",\"x{a}\",\"\"],"
+		"\"files\":[{\"path\":\"{a}\",\"content\":\"{c}\"},{\"path\":\"fixed\",\"content\":\"\"}]}");
 
-	struct made *made = make("two", "{\"a\":\"-first\",\"b\":\"-second-one\",\"c\":\"-option\"}");
+	struct made *made =
+		make("two", "{\"a\":\"-first\",\"b\":\"-second-one\",\"c\":\"-option\"}");
 
 	is_number(made->result, 0, "a tool with a runtime of its own");
 	is_text(arguments(made), "[run][--flag][-x][./-first][./-second-one][-option][{][x{a}][]",
 		"file names are guarded each, options of the file's and other texts are not");
-	ok(made->job.input_count == 2 && slice_eq(made->inputs[0].path, "-first") && slice_eq(made->inputs[0].data, "-option") &&
+	ok(made->job.input_count == 2 && slice_eq(made->inputs[0].path, "-first") &&
+		   slice_eq(made->inputs[0].data, "-option") &&
 		   slice_eq(made->inputs[1].path, "fixed") && made->inputs[1].data.len == 0,
 	   "its files have their own names");
 	is_text(made->tool.template, "default", "a template that is left out is the default one");
 	unmake(made);
-	put_entry("tools.d", "plain", "{\"description\":\"d\",\"parameters\":{},\"argv\":[\"true\"],\"template\":\"t\",\"timeoutText\":\"T\"}");
+	put_entry("runtimes.d", "commands",
+		  "{\"description\":\"d\",\"argv\":[\"run\"],\"byPath\":true}");
+	put_entry(
+		"tools.d", "named",
+		"{\"description\":\"d\",\"parameters\":{\"a\":{\"type\":\"string\",\"format\":\"filename\"},"
+		"\"b\":{\"type\":\"string\"}},\"runtime\":\"commands\",\"argv\":[\"{a}\",\"{b}\"]}");
+	made = make("named", "{\"a\":\"install\",\"b\":\"install\"}");
+	is_text(arguments(made), "[run][./install][install]",
+		"a file name is no command of a runtime that has some");
+	unmake(made);
+	put_entry(
+		"tools.d", "plain",
+		"{\"description\":\"d\",\"parameters\":{},\"argv\":[\"true\"],\"template\":\"t\",\"timeoutText\":\"T\"}");
 	made = make("plain", "{}");
 	is_text(arguments(made), "[true]", "a tool without a runtime and without files");
-	ok(made->job.input_count == 0 && strcmp(made->tool.template, "t") == 0 && strcmp(made->tool.timeout_text, "T") == 0,
+	ok(made->job.input_count == 0 && strcmp(made->tool.template, "t") == 0 &&
+		   strcmp(made->tool.timeout_text, "T") == 0,
 	   "with its template and text");
 	unmake(made);
 }
@@ -207,13 +246,16 @@ static void test_broken_runtimes(void)
 		{"{", "line 1"},
 		{"5", "must be an object"},
 		{"{\"argv\":[\"x\"],\"extra\":1}", "extra"},
+		{"{\"argv\":[\"x\"],\"byPath\":1}", "byPath"},
 		{"{\"description\":\"no argv\"}", "argv"},
 		{"{\"argv\":[]}", "argv"},
 		{"{\"argv\":\"x\"}", "argv"},
 		{"{\"argv\":[\"x\",5]}", "argv"},
+		{"{\"argv\":[\"x\"],\"byPath\":\"yes\"}", "byPath"},
 	};
 
-	put_entry("tools.d", "uses", "{\"description\":\"d\",\"parameters\":{},\"runtime\":\"bad\",\"argv\":[]}");
+	put_entry("tools.d", "uses",
+		  "{\"description\":\"d\",\"parameters\":{},\"runtime\":\"bad\",\"argv\":[]}");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		put_entry("runtimes.d", "bad", rows[i].text);
 		err.message[0] = '\0';
@@ -222,19 +264,22 @@ static void test_broken_runtimes(void)
 
 		is_number(made->result, -1, "a runtime is refused: %s", rows[i].text);
 		ok(err.status == 500 && strcmp(err.word, "bad_tool") == 0, "by its word");
-		ok(strstr(err.message, "runtimes.d/bad.json") && strstr(err.message, rows[i].named), "naming file and %s: %s",
-		   rows[i].named, err.message);
+		ok(strstr(err.message, "runtimes.d/bad.json") && strstr(err.message, rows[i].named),
+		   "naming file and %s: %s", rows[i].named, err.message);
 		unmake(made);
 	}
-	put_entry("tools.d", "none", "{\"description\":\"d\",\"parameters\":{},\"runtime\":\"missing\",\"argv\":[]}");
+	put_entry("tools.d", "none",
+		  "{\"description\":\"d\",\"parameters\":{},\"runtime\":\"missing\",\"argv\":[]}");
 
 	struct made *made = make("none", "{}");
 
-	ok(made->result == -1 && strstr(err.message, "missing"), "a runtime that is not there is named: %s", err.message);
+	ok(made->result == -1 && strstr(err.message, "missing"),
+	   "a runtime that is not there is named: %s", err.message);
 	unmake(made);
 }
 
-/* In a runtime's argv nothing stands for anything: not a parameter, and not one too long for a name. */
+/* In a runtime's argv nothing stands for anything: not a parameter, and not one too long for a
+ * name. */
 static void test_literal_runtimes(void)
 {
 	static struct buf text = {.max = 4 * KIB};
@@ -244,9 +289,11 @@ static void test_literal_runtimes(void)
 	name[0] = '{';
 	name[sizeof(name) - 2] = '}';
 	name[sizeof(name) - 1] = '\0';
-	must(buf_printf(&text, "{\"argv\":[\"%s\",\"{\",\"{}\",\"-{none}\",\"{none}\"]}", name) == 0);
+	must(buf_printf(&text, "{\"argv\":[\"%s\",\"{\",\"{}\",\"-{none}\",\"{none}\"]}", name) ==
+	     0);
 	put_entry("runtimes.d", "literal", text.data);
-	put_entry("tools.d", "odd", "{\"description\":\"d\",\"parameters\":{},\"runtime\":\"literal\",\"argv\":[]}");
+	put_entry("tools.d", "odd",
+		  "{\"description\":\"d\",\"parameters\":{},\"runtime\":\"literal\",\"argv\":[]}");
 
 	struct made *made = make("odd", "{}");
 	char want[512];
@@ -264,7 +311,9 @@ static void test_too_many(void)
 
 	for (unsigned count = JOB_ARGV_MAX_COUNT; count <= JOB_ARGV_MAX_COUNT + 1; count++) {
 		text.len = 0;
-		must(buf_append_text(&text, "{\"description\":\"d\",\"parameters\":{},\"argv\":[\"x\"") == 0);
+		must(buf_append_text(&text,
+				     "{\"description\":\"d\",\"parameters\":{},\"argv\":[\"x\"") ==
+		     0);
 		for (unsigned i = 1; i < count; i++)
 			must(buf_append_text(&text, ",\"x\"") == 0);
 		must(buf_append_text(&text, "]}") == 0);
@@ -278,9 +327,13 @@ static void test_too_many(void)
 	}
 	for (unsigned count = JOB_INPUT_MAX_COUNT; count <= JOB_INPUT_MAX_COUNT + 1; count++) {
 		text.len = 0;
-		must(buf_append_text(&text, "{\"description\":\"d\",\"parameters\":{},\"argv\":[\"x\"],\"files\":[") == 0);
+		must(buf_append_text(
+			     &text,
+			     "{\"description\":\"d\",\"parameters\":{},\"argv\":[\"x\"],\"files\":[") ==
+		     0);
 		for (unsigned i = 0; i < count; i++)
-			must(buf_printf(&text, "%s{\"path\":\"%u\",\"content\":\"\"}", i ? "," : "", i) == 0);
+			must(buf_printf(&text, "%s{\"path\":\"%u\",\"content\":\"\"}", i ? "," : "",
+					i) == 0);
 		must(buf_append_text(&text, "]}") == 0);
 		put_entry("tools.d", "many", text.data);
 

@@ -1,6 +1,6 @@
 /*
- * Is the client still there? Over TCP and over a Unix socket: one that waits, one that half-closes, one that hangs up, in
- * every order, told by events alone.
+ * Is the client still there? Over TCP and over a Unix socket: one that waits, one that half-
+ * closes, one that hangs up, in every order, told by events alone.
  */
 #include "http/watch.h"
 
@@ -18,12 +18,14 @@ static const char probe[] = "HTTP/1.1 100 Continue\r\n\r\n";
 /* A connection: pair[0] is the server's end, pair[1] the client's. */
 static void make_tcp(int pair[2])
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(address);
 	_cleanup_close_ int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	pair[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	must(listener >= 0 && pair[1] >= 0 && bind(listener, (struct sockaddr *)&address, len) == 0 && listen(listener, 1) == 0 &&
+	must(listener >= 0 && pair[1] >= 0 &&
+	     bind(listener, (struct sockaddr *)&address, len) == 0 && listen(listener, 1) == 0 &&
 	     getsockname(listener, (struct sockaddr *)&address, &len) == 0 &&
 	     connect(pair[1], (struct sockaddr *)&address, len) == 0);
 	pair[0] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
@@ -71,7 +73,8 @@ static void test_waits(size_t kind)
 
 	struct http_watch watch = {.fd = pair[0], .may_probe = true};
 
-	is_number(next_event(&watch, 0), -1, "%s: a client that waits makes no event", kinds[kind].name);
+	is_number(next_event(&watch, 0), -1, "%s: a client that waits makes no event",
+		  kinds[kind].name);
 	must(write(pair[1], "GET / HTTP/1.1\r\n", 16) == 16);
 	is_number(next_event(&watch, 0), -1, "%s: nor does one that sends on", kinds[kind].name);
 	close(pair[1]);
@@ -90,7 +93,8 @@ static void test_half_close(size_t kind)
 	struct http_watch watch = {.fd = pair[0], .may_probe = true};
 
 	must(shutdown(pair[1], SHUT_WR) == 0);
-	is_number(next_event(&watch, LONG_MS), 0, "%s: a client that half-closes is not gone", name);
+	is_number(next_event(&watch, LONG_MS), 0, "%s: a client that half-closes is not gone",
+		  name);
 	ok(watch.is_half_closed, "%s: but known to have", name);
 	is_number(next_event(&watch, 50), -1, "%s: and does not wake us again and again", name);
 	must(read(pair[1], got, sizeof(got) - 1) > 0);
@@ -99,7 +103,8 @@ static void test_half_close(size_t kind)
 	ok(memcmp(got, "answer", 6) == 0, "%s: and gets the real one", name);
 	close(pair[1]);
 
-	/* what tells is the reset that its side answers to bytes: on TCP somebody must have sent some */
+	/* what tells is the reset that its side answers to bytes: on TCP somebody must have sent
+	 * some */
 	(void)send(pair[0], "x", 1, MSG_NOSIGNAL);
 	ok(goes(&watch), "%s: when it hangs up after that it is gone", name);
 	close(pair[0]);
@@ -127,7 +132,8 @@ static void test_reset(void)
 
 	struct http_watch watch = {.fd = pair[0]};
 
-	must(setsockopt(pair[1], SOL_SOCKET, SO_LINGER, &abort_at_once, sizeof(abort_at_once)) == 0);
+	must(setsockopt(pair[1], SOL_SOCKET, SO_LINGER, &abort_at_once, sizeof(abort_at_once)) ==
+	     0);
 	close(pair[1]);
 	is_number(next_event(&watch, LONG_MS), 1, "TCP: a reset is told at once, without a probe");
 	close(pair[0]);
@@ -143,7 +149,8 @@ static void test_no_probe(void)
 	struct http_watch watch = {.fd = pair[0], .may_probe = false};
 
 	must(shutdown(pair[1], SHUT_WR) == 0);
-	is_number(next_event(&watch, LONG_MS), 0, "where no probe may be sent, a half-close is none the less seen");
+	is_number(next_event(&watch, LONG_MS), 0,
+		  "where no probe may be sent, a half-close is none the less seen");
 	is_number(recv(pair[1], &byte, 1, MSG_DONTWAIT), -1, "and nothing is sent");
 	close(pair[0]);
 	close(pair[1]);

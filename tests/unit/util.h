@@ -1,8 +1,10 @@
 /*
- * What unit tests share: a folder of their own, files in it, a configuration that points there, children.
+ * What unit tests share: a folder of their own, files in it, a configuration that points there,
+ * children.
  *
  * Rules:
- *  1. must() is for what a test stands on: when it fails there is nothing to report, and the program ends.
+ *  1. must() is for what a test stands on: when it fails there is nothing to report, and the
+ * program ends.
  *  2. The folder is removed when the process that made it ends; children leave by _exit.
  */
 #ifndef MAYFLY_TESTS_UTIL_H
@@ -34,16 +36,6 @@
 
 #define NOBODY_ID 65534 /* a user without rights, for tests that root runs */
 
-#define must(condition)                                                                            \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			printf("Bail out! %s:%d: %s: %s\n", __FILE__, __LINE__, #condition,        \
-			       strerror(errno));                                                   \
-			fflush(stdout);                                                            \
-			_exit(99);                                                                 \
-		}                                                                                  \
-	} while (0)
-
 static char scratch_path[64];
 static pid_t scratch_owner;
 
@@ -53,11 +45,23 @@ static void scratch_remove(void)
 		printf("# %s cannot be removed: %s\n", scratch_path, strerror(errno));
 }
 
+#define must(condition)                                                                            \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			printf("Bail out! %s:%d: %s: %s\n", __FILE__, __LINE__, #condition,        \
+			       strerror(errno));                                                   \
+			fflush(stdout);                                                            \
+			scratch_remove();                                                          \
+			_exit(99);                                                                 \
+		}                                                                                  \
+	} while (0)
+
 /* The program's own folder, absolute. */
 __attribute__((unused)) static const char *scratch(void)
 {
 	if (!scratch_owner) {
-		(void)snprintf(scratch_path, sizeof(scratch_path), SCRATCH_PARENT "/mayfly-unit-XXXXXX");
+		(void)snprintf(scratch_path, sizeof(scratch_path),
+			       SCRATCH_PARENT "/mayfly-unit-XXXXXX");
 		must(mkdtemp(scratch_path));
 		scratch_owner = getpid();
 		must(atexit(scratch_remove) == 0);
@@ -148,7 +152,8 @@ __attribute__((unused)) static int count_entries(const char *path)
 	return count;
 }
 
-/* A configuration with every limit at its default, everything in scratch(), and the registry of the source tree. */
+/* A configuration with every limit at its default, everything in scratch(), and the registry of the
+ * source tree. */
 __attribute__((unused)) static struct config test_config(void)
 {
 	struct config config = {
@@ -166,6 +171,7 @@ __attribute__((unused)) static struct config test_config(void)
 	_cleanup_free_ char *worker = in_tree("worker");
 
 	(void)snprintf(config.storage, PATH_MAX, "%s/storage", scratch());
+	(void)snprintf(config.storage_dir, PATH_MAX, "%s/storage", scratch());
 	(void)snprintf(config.run, PATH_MAX, "%s/run", scratch());
 	(void)snprintf(config.libexec, PATH_MAX, "%s/libexec", scratch());
 	(void)snprintf(config.registry[0], PATH_MAX, "%s", worker);
@@ -199,10 +205,28 @@ __attribute__((unused)) static int in_child(int (*body)(void *), void *context)
 	return wait_child(start_child(body, context));
 }
 
-/* In a child: mounts of its own, so that a test may mount. False where the kernel lets nobody do that who is not root. */
+/* Writes a line to a file of /proc. */
+__attribute__((unused)) static bool tell_kernel(const char *path, const char *text)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd >= 0 && io_write_all(fd, text, strlen(text)) == 0;
+}
+
+/* In a child: mounts of its own, so that a test may mount. False where the kernel lets nobody do
+ * that who is not root. */
 __attribute__((unused)) static bool own_mounts(void)
 {
-	if (unshare(CLONE_NEWNS | (geteuid() == 0 ? 0 : CLONE_NEWUSER)) < 0)
+	bool is_root = geteuid() == 0;
+	char users[32], groups[32];
+
+	(void)snprintf(users, sizeof(users), "0 %u 1", geteuid());
+	(void)snprintf(groups, sizeof(groups), "0 %u 1", getegid());
+	if (unshare(CLONE_NEWNS | (is_root ? 0 : CLONE_NEWUSER)) < 0)
+		return false;
+	if (!is_root && !(tell_kernel("/proc/self/setgroups", "deny") &&
+			  tell_kernel("/proc/self/uid_map", users) &&
+			  tell_kernel("/proc/self/gid_map", groups)))
 		return false;
 	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
 }

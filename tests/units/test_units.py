@@ -14,13 +14,17 @@ import sys
 import tempfile
 import unittest
 
+import harness
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("MAYFLY_BUILD", "build"))
 PROGRAMS = ["mayfly", "mayfly-engine", "mayfly-init", "mayfly-reap", "mayfly-static"]
+COMMANDS = ["mayflyctl"]  # in PREFIX/bin
 COMMON_UNITS = ["mayfly.socket", "mayfly@.service", "mayfly-engine.socket", "mayfly-engine@.service", "mayfly-static.socket",
-                "mayfly-static@.service", "mayfly-reap.timer", "mayfly-reap.service"]
-UNITS = {"system": COMMON_UNITS + ["mayfly-podman.socket", "mayfly-podman.service", "mayfly.slice"], "user": COMMON_UNITS}
-DATA = ["seccomp.json", "worker/Containerfile", "worker/packages", "scripts/build-worker", "mayfly.conf.example",
+                "mayfly-static@.service", "mayfly-reap.timer", "mayfly-reap.service", "mayfly-warm.timer", "mayfly-warm.service"]
+UNITS = {"system": COMMON_UNITS + ["mayfly-podman.socket", "mayfly-podman.service", "mayfly.slice", "mayfly-images.path",
+                                   "mayfly-images.service"], "user": COMMON_UNITS}
+DATA = ["seccomp.json", "hosts", "worker/Containerfile", "worker/packages", "scripts/build-worker", "mayfly.conf.example",
         "credentials.conf.example", "manifest", "templates.d/default.json", "tools.d/code_execution.json",
         "runtimes.d/python.json", "runtimes.d/node.json", "runtimes.d/bun.json", "runtimes.d/bash.json"]
 # on the way of a request, where each directive costs (see the units), and Podman itself, which cannot be sandboxed
@@ -55,7 +59,7 @@ class Tree:
         self.build = os.path.join(self.folder, "build")
         os.mkdir(self.destdir)
         os.mkdir(self.build)
-        for name in PROGRAMS:
+        for name in PROGRAMS + COMMANDS:
             built, here = os.path.join(BUILD, name), os.path.join(self.build, name)
             if os.path.exists(built):
                 os.symlink(built, here)
@@ -99,7 +103,8 @@ class Tree:
         with open(os.path.join(target, "podman.service"), "w", encoding="utf-8") as file:
             file.write("[Service]\nExecStart=/usr/bin/podman\n")
         os.makedirs(self.path("usr/bin"), exist_ok=True)
-        shutil.copy("/bin/true", self.path("usr/bin/podman"))
+        for name in ("podman", "test", "touch", "sleep"):  # what our units start that is not ours
+            shutil.copy("/bin/true", self.path("usr/bin", name))
 
     def verify(self, kind, names):
         names = [name.replace("@.", "@1.") for name in names]
@@ -113,7 +118,7 @@ class Tree:
             with open(os.path.join(copy, name), encoding="utf-8") as file:
                 text = file.read()
             with open(os.path.join(copy, name), "w", encoding="utf-8") as file:
-                file.write(re.sub(r"^ExecStart=", f"ExecStart={self.destdir}", text, flags=re.M))
+                file.write(re.sub(r"^(ExecStart|ExecCondition)=", rf"\1={self.destdir}", text, flags=re.M))
         return run("systemd-analyze", "verify", "--man=no", "--user", *names, SYSTEMD_UNIT_PATH=copy, XDG_RUNTIME_DIR=runtime)
 
     def exposure(self, kind, name):
@@ -138,14 +143,14 @@ class InstalledTest(unittest.TestCase):
         self.assertEqual(self.said.returncode, 0, self.said.stdout)
 
     def test_every_file_is_there(self):
-        expected = ([f"/usr/libexec/mayfly/{name}" for name in PROGRAMS] + [f"/usr/share/mayfly/{name}" for name in DATA]
+        expected = ([f"/usr/libexec/mayfly/{name}" for name in PROGRAMS] + [f"/usr/bin/{name}" for name in COMMANDS] + [f"/usr/share/mayfly/{name}" for name in DATA]
                     + [f"/usr/lib/systemd/{kind}/{name}" for kind, names in UNITS.items() for name in names]
                     + ["/usr/lib/sysusers.d/mayfly.conf", "/usr/lib/tmpfiles.d/mayfly.conf", "/etc/mayfly/mayfly.conf"])
         self.assertEqual(sorted(set(expected) - set(self.installed)), [])
         self.assertEqual([name for name in self.installed if name.endswith(".new")], [])
 
     def test_every_registry_file_is_there(self):
-        for registry in ("runtimes.d", "templates.d", "tools.d"):
+        for registry in ("runtimes.d", "templates.d", "tools.d", "interpreters.d"):
             self.assertTrue(os.path.isdir(self.tree.path("etc/mayfly", registry)))
             for name in os.listdir(os.path.join(ROOT, "worker", registry)):
                 self.assertIn(f"/usr/share/mayfly/{registry}/{name}", self.installed)
@@ -228,8 +233,8 @@ class InstalledTest(unittest.TestCase):
     def test_who_reads_the_network_cannot_reach_podman(self):
         folder = self.tree.unit_folder("system")
         users = {name: settings(os.path.join(folder, f"{name}.service"))["User"][0]
-                 for name in ("mayfly@", "mayfly-static@", "mayfly-engine@", "mayfly-reap")}
-        self.assertEqual(users, {"mayfly@": "mayfly", "mayfly-static@": "mayfly-static", "mayfly-engine@": "mayfly-engine",
+                 for name in ("mayfly@", "mayfly-static@", "mayfly-engine@", "mayfly-reap", "mayfly-warm")}
+        self.assertEqual(users, {"mayfly-warm": "mayfly", "mayfly@": "mayfly", "mayfly-static@": "mayfly-static", "mayfly-engine@": "mayfly-engine",
                                  "mayfly-reap": "mayfly"})
         podman = settings(os.path.join(folder, "mayfly-podman.socket"))
         self.assertEqual((podman["SocketUser"], podman["SocketMode"]), (["mayfly-engine"], ["0600"]))
@@ -238,9 +243,46 @@ class InstalledTest(unittest.TestCase):
 
     def test_no_key_reaches_who_needs_none(self):
         for kind in UNITS:
-            for name in ("mayfly-engine@", "mayfly-static@", "mayfly-reap"):
+            for name in ("mayfly-engine@", "mayfly-static@", "mayfly-reap", "mayfly-warm"):
                 unset = settings(os.path.join(self.tree.unit_folder(kind), f"{name}.service"))["UnsetEnvironment"]
                 self.assertEqual(unset, ["EXECUTOR_API_KEY API_KEYS SIGNING_KEY JWT_SECRET"])
+
+    def test_warm_sees_what_a_job_sees(self):
+        """Spares are of the kind that mayfly@ asks for only if all that goes into a kind is the same for both."""
+        for kind in UNITS:
+            seen = {}
+            for name in ("mayfly@", "mayfly-warm"):
+                found = settings(os.path.join(self.tree.unit_folder(kind), f"{name}.service"))
+                variables = dict(word.split("=", 1) for value in found["Environment"] for word in value.split())
+                seen[name] = {key: variables.get(key) for key in ("MAYFLY_RUN_DIR", "MAYFLY_DATA_DIR", "MAYFLY_IMAGE_STAMP")}
+                seen[name]["file"] = found["EnvironmentFile"]
+                if name == "mayfly-warm":
+                    self.assertEqual(variables["MAYFLY_LIBEXEC_DIR"], "/usr/libexec/mayfly")
+                else:
+                    self.assertEqual(os.path.dirname(found["ExecStart"][0]), "/usr/libexec/mayfly")
+            self.assertEqual(seen["mayfly@"], seen["mayfly-warm"])
+
+    def test_warm_is_run_more_often_than_spares_get_old(self):
+        with open(os.path.join(ROOT, "src/limits.h"), encoding="utf-8") as file:
+            ttl_s = int(re.search(r"SPARE_TTL_DEFAULT_S\s+(\d+)", file.read()).group(1))
+        for kind in UNITS:
+            found = settings(os.path.join(self.tree.unit_folder(kind), "mayfly-warm.timer"))
+            minutes = int(re.fullmatch(r"(\d+)min", found["OnUnitInactiveSec"][0]).group(1))
+            self.assertLess(minutes * 60, ttl_s / 2)
+
+    def test_nothing_is_warmed_that_nobody_asked_for(self):
+        for kind in UNITS:
+            found = settings(os.path.join(self.tree.unit_folder(kind), "mayfly-warm.service"))
+            self.assertEqual(found["ExecCondition"], ["/usr/bin/test -n ${MAYFLY_WARM}"])
+            self.assertIn("MAYFLY_WARM=", found["Environment"][-1].split())
+
+    def test_a_change_of_images_is_never_the_last(self):
+        """Neither a burst of changes nor one while the last is being noted goes unseen."""
+        folder = self.tree.unit_folder("system")
+        service = settings(os.path.join(folder, "mayfly-images.service"))
+        self.assertEqual(service["StartLimitIntervalSec"], ["0"])
+        self.assertEqual(service["ExecStart"][0], service["ExecStart"][-1])
+        self.assertIn("mayfly-images.path", settings(os.path.join(folder, "mayfly.socket"))["Wants"][0])
 
     def test_configuration_names_every_variable(self):
         """Every variable that a source file asks the environment for stands in the example; systemd's own do not."""
@@ -252,7 +294,7 @@ class InstalledTest(unittest.TestCase):
                         text = file.read()
                     asked |= set(re.findall(r'"(MAYFLY_[A-Z_]+|ARTIFACT_RETENTION_DAYS|MAX_CONCURRENT_RUNS)"', text))
                     asked |= set(re.findall(r'(?:getenv|variable|variable_or|read_flag)\("([A-Z_]+)"', text))
-        asked -= {"HOME", "XDG_RUNTIME_DIR", "LISTEN_PID", "LISTEN_FDS", "CREDENTIALS_DIRECTORY", "PATH", "JOURNAL_STREAM"}
+        asked -= {"HOME", "XDG_RUNTIME_DIR", "LISTEN_PID", "LISTEN_FDS", "CREDENTIALS_DIRECTORY", "PATH", "JOURNAL_STREAM", "XDG_CONFIG_HOME"}
         with open(self.tree.path("etc/mayfly/mayfly.conf"), encoding="utf-8") as file:
             text = file.read()
         named = set(re.findall(r"^#([A-Z_]+)=", text, flags=re.M)) | {"EXECUTOR_PORT"}
@@ -281,7 +323,9 @@ class InstalledTest(unittest.TestCase):
             return  # giving folders to users takes root
         shown = run("systemd-tmpfiles", "--create", f"--root={host}", self.tree.path("usr/lib/tmpfiles.d/mayfly.conf"))
         self.assertEqual(shown.returncode, 0, shown.stdout)
-        for path, mode, owner in (("run/mayfly", 0o750, "mayfly-engine"), ("run/mayfly/jobs", 0o750, "mayfly-engine"),
+        for path, mode, owner in (("run/mayfly", 0o750, "mayfly-engine"), ("run/mayfly/jobs", 0o770, "mayfly-engine"),
+                                  ("run/mayfly/making", 0o700, "mayfly-engine"), ("run/mayfly/spares", 0o750, "mayfly"),
+                                  ("run/mayfly/counters", 0o750, "mayfly"), ("run/mayfly/images", 0o644, "mayfly-engine"),
                                   ("run/mayfly/slots", 0o600, "mayfly"), ("var/lib/mayfly", 0o711, "mayfly"),
                                   ("var/lib/mayfly/artifacts", 0o2750, "mayfly")):
             status = os.stat(os.path.join(host, path))
@@ -392,4 +436,4 @@ class LifeCycleTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    harness.main()

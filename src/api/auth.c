@@ -1,0 +1,131 @@
+#include "api/auth.h"
+
+#include "base/secret.h"
+#include "http/accept.h"
+#include "http/access.h"
+#include "job/bucket.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#define SCHEME "Bearer"
+
+/* The token of "Bearer <token>" (RFC 6750 section 2.1; the scheme without case, RFC 9110 section 11.1). False when there is none. *doubled: two fields
+   say who calls, which nobody means. */
+static bool bearer_token(const struct http_request *request, struct slice *out, bool *doubled)
+{
+	unsigned found = 0;
+
+	*out = (struct slice){"", 0};
+	for (unsigned i = 0; i < request->field_count; i++) {
+		struct slice value = request->fields[i].value;
+		size_t len = strlen(SCHEME);
+
+		if (!slice_eq_nocase(request->fields[i].name, "Authorization"))
+			continue;
+		found++;
+		if (value.len <= len || value.data[len] != ' ' ||
+		    strncasecmp(value.data, SCHEME, len) != 0)
+			continue;
+		while (len < value.len && value.data[len] == ' ')
+			len++;
+		*out = (struct slice){value.data + len, value.len - len};
+	}
+	*doubled = found > 1;
+	return out->len > 0;
+}
+
+bool auth_is_loopback(const struct call *call)
+{
+	char address[HTTP_ADDRESS_BYTES];
+
+	http_local_address(call->connection->fd, address);
+	return http_is_loopback(slice_of(call->config->bind)) &&
+	       (!*address || http_is_loopback(slice_of(address)));
+}
+
+static void set_caller(const struct key *key, struct caller *out)
+{
+	*out = (struct caller){.has_key = key != NULL};
+	if (key)
+		out->key = *key;
+	(void)snprintf(out->id, sizeof(out->id), "%s", key ? key->id : CALLER_LOOPBACK);
+	(void)snprintf(out->label, sizeof(out->label), "%s", key ? key->label : CALLER_LOOPBACK);
+}
+
+static int refuse_scope(enum key_scope scope, struct error *err)
+{
+	char name[KEY_SCOPES_BYTES];
+
+	key_scope_names(scope, name);
+	return error_set(err, 403, "scope_missing", "this key lacks the scope \"%s\"", name);
+}
+
+/* The key of the request's token. 0, or -1 with *err. */
+static int find_key(const struct call *call, const struct keys *keys, enum key_scope scope,
+		    const struct key **out, struct error *err)
+{
+	struct slice token;
+	bool doubled;
+
+	if (!bearer_token(&call->connection->request, &token, &doubled))
+		return error_set(err, 401, "missing_token", "missing bearer token");
+	*out = doubled || token.len > KEY_TOKEN_MAX_BYTES ? NULL
+							  : keys_find(keys, token, time(NULL));
+	if (!*out)
+		return error_set(err, 401, "invalid_token", "invalid token");
+	if (!((*out)->scopes & (scope | KEY_ADMIN)))
+		return refuse_scope(scope, err);
+	return 0;
+}
+
+int auth_check(const struct call *call, enum key_scope scope, struct caller *out, struct error *err)
+{
+	_cleanup_keys_ struct keys keys = {0};
+	const struct key *key = NULL;
+
+	if (keys_load(call->config, &keys, err) < 0)
+		return -1;
+	if (keys.is_configured) {
+		if (find_key(call, &keys, scope, &key, err) < 0)
+			return -1;
+	} else if (!auth_is_loopback(call)) {
+		return error_set(
+			err, 403, "no_key_configured",
+			"Reachable from other machines, this service serves nobody without a key: set API_KEYS, or make one with mayflyctl keys add");
+	}
+	set_caller(key, out);
+	return 0;
+}
+
+int auth_check_run(const struct call *call, struct error *err)
+{
+	const struct slice *given = http_field(&call->connection->request, "X-API-Key");
+	const char *secret = call->config->executor_api_key;
+	_cleanup_keys_ struct keys keys = {0};
+	const struct key *key;
+	struct error ignored;
+
+	if (auth_is_loopback(call))
+		return 0;
+	if (*secret && given && secret_equal(*given, secret))
+		return 0;
+	if (keys_load(call->config, &keys, err) < 0)
+		return -1;
+	if (!*secret && !keys.is_configured)
+		return error_set(
+			err, 403, "no_key_configured",
+			"Reachable from other machines, this service runs nothing without a key: set EXECUTOR_API_KEY or API_KEYS");
+	if (find_key(call, &keys, KEY_RUN, &key, &ignored) == 0)
+		return 0;
+	if (ignored.status == 403)
+		return refuse_scope(KEY_RUN, err);
+	return error_set(err, 401, "unauthorized", "Unauthorized");
+}
+
+int auth_take_token(struct call *call, struct error *err)
+{
+	if (!call->caller.has_key)
+		return 0;
+	return bucket_take(call->config, &call->caller.key, &call->retry_after_s, err);
+}

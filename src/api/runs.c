@@ -1,0 +1,422 @@
+#include "api/runs.h"
+
+#include "api/execute.h"
+#include "api/runs_parts.h"
+#include "base/cleanup.h"
+#include "base/date.h"
+#include "base/num.h"
+#include "base/utf8.h"
+#include "http/uri.h"
+#include "job/files.h"
+#include "job/template.h"
+#include "limits.h"
+
+#include <stdio.h>
+#include <sys/mman.h>
+
+#define ROUTE     "/v1/runs"
+#define JSON_TYPE "application/json; charset=utf-8"
+
+static void run_free(struct run *run)
+{
+	for (unsigned i = 0; i < run->mapping_count; i++)
+		if (run->mappings[i].data)
+			(void)munmap(run->mappings[i].data, run->mappings[i].len);
+	if (run->has_storage)
+		storage_close(&run->storage);
+	idempotency_close(&run->idempotency);
+	stream_free(&run->stream);
+	tool_free(&run->interpreter);
+	json_decref(run->values);
+	run_request_free(&run->request);
+	buf_free(&run->texts[0]);
+	buf_free(&run->texts[1]);
+	buf_free(&run->compiler);
+}
+
+/* --- the request -------------------------------------------------------------------------------- */
+
+/* A language is there when its file is, and its template has an image. */
+static int load_interpreter(struct run *run, struct error *err)
+{
+	const struct config *config = run->call->config;
+	struct slice language = run->request.language;
+	struct template template;
+
+	if (!registry_is_name(language))
+		return error_set(err, 400, "language_unsupported", "unsupported language");
+	if (tool_load_from(config, REGISTRY_INTERPRETERS, language.data, &run->interpreter, err) <
+		    0 ||
+	    template_load(config, slice_of(run->interpreter.template), &template, err) < 0)
+		return err->status == 404 ? error_set(err, 400, "language_unsupported",
+						      "unsupported language")
+					  : -1;
+	run->is_compiled = json_object_get(run->interpreter.definition, "compile") != NULL;
+	return 0;
+}
+
+static int take_request(struct run *run, struct error *err)
+{
+	if (run_request_begin(buf_slice(&run->call->body), &run->request, err) < 0 ||
+	    load_interpreter(run, err) < 0)
+		return -1;
+	return run_request_take(&run->request, err);
+}
+
+int run_map(struct run *run, int fd, uint64_t len, struct slice *out, struct error *err)
+{
+	struct run_mapping *mapping = &run->mappings[run->mapping_count];
+	void *data;
+
+	*out = SLICE_LITERAL("");
+	if (len == 0)
+		return 0;
+	data = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (data == MAP_FAILED)
+		return error_set_errno(err, 500, "storage_failed", "A stored file cannot be read");
+	*mapping = (struct run_mapping){data, len};
+	run->mapping_count++;
+	*out = (struct slice){data, len};
+	return 0;
+}
+
+/* Opens what is to be staged and adds it to the job's inputs. */
+static int stage_files(struct run *run, struct error *err)
+{
+	uint64_t total = 0;
+
+	for (unsigned i = 0; i < run->request.file_count; i++) {
+		const struct run_file *file = &run->request.files[i];
+		struct file_meta meta;
+		struct slice data;
+		int opened;
+
+		if (files_open(run->call->config, run->call->caller.id, file->id, &opened, &meta,
+			       err) < 0)
+			return -1;
+
+		_cleanup_close_ int fd = opened;
+
+		total += meta.size_bytes;
+		if (meta.size_bytes > RUN_FILE_MAX_BYTES)
+			return error_set(err, 400, "file_too_large", "file %s exceeds 10 MiB",
+					 meta.name);
+		if (total > RUN_FILES_MAX_BYTES)
+			return error_set(err, 400, "files_too_large",
+					 "total file size exceeds 25 MiB");
+		if (run_map(run, fd, meta.size_bytes, &data, err) < 0)
+			return -1;
+		run->inputs[run->job.input_count++] =
+			(struct job_input){slice_of(file->path), data};
+	}
+	return 0;
+}
+
+/* --- the job ------------------------------------------------------------------------------------ */
+
+static void fill_command(struct run *run)
+{
+	struct job *job = &run->job;
+	const json_t *text;
+	size_t i;
+
+	json_array_foreach ((json_t *)run->request.args, i, text)
+		job->argv[job->argc++] =
+			(struct slice){json_string_value(text), json_string_length(text)};
+	json_array_foreach (run->request.env, i, text)
+		job->env[job->env_count++] =
+			(struct slice){json_string_value(text), json_string_length(text)};
+	for (const char *const *ours = run_environment; *ours; ours++)
+		job->env[job->env_count++] = slice_of(*ours);
+}
+
+static int prepare_job(struct run *run, struct error *err)
+{
+	static const char *const folders[] = {"tmp", "outputs", NULL};
+	const struct run_limits *limits = &run->request.limits;
+	struct job *job = &run->job;
+
+	*job = (struct job){
+		.cwd = "/work",
+		.folders = folders,
+		.collect = "outputs",
+		.collect_flat = true,
+		.limits.memory_mb = limits->memory_mb,
+		.wall_ms = limits->timeout_ms,
+		.cpu_ms = limits->cpu_ms,
+		.stream_bytes = limits->max_output_bytes,
+		.artifact_count = limits->max_artifact_files,
+		.artifact_bytes = limits->max_artifact_bytes,
+		.artifacts_bytes = limits->max_artifact_bytes,
+		.standard_input = run->request.standard_input,
+	};
+	run->values = json_pack("{s:s%}", "code", run->request.code.data, run->request.code.len);
+	if (!run->values)
+		return error_set(err, 500, "out_of_memory", "no memory for the run");
+	if (tool_job(run->call->config, &run->interpreter, run->values, job, run->inputs, err) < 0)
+		return -1;
+	if (job->argc + json_array_size(run->request.args) > JOB_ARGV_MAX_COUNT ||
+	    job->input_count + run->request.file_count >= JOB_INPUT_MAX_COUNT)
+		return error_set(err, 500, "bad_tool",
+				 "interpreters.d/%s.json has too many arguments or files",
+				 run->interpreter.name);
+	fill_command(run);
+	for (unsigned i = 0; i < 2; i++)
+		run->texts[i] = buf_new(limits->max_output_bytes + RUN_ENDING_MAX_BYTES);
+	return stage_files(run, err);
+}
+
+static int open_storage(struct run *run, struct error *err)
+{
+	if (storage_open_files(run->call->config, &run->storage, err) < 0)
+		return -1;
+	run->has_storage = true;
+	run->storage.count_left = run->request.limits.max_artifact_files;
+	run->storage.total_left = run->request.limits.max_artifact_bytes;
+	run->storage.artifact_bytes = run->request.limits.max_artifact_bytes;
+	return 0;
+}
+
+static void hear(void *context, bool is_stderr, struct slice data)
+{
+	struct run *run = context;
+
+	if (buf_append(&run->texts[is_stderr], data.data, data.len) < 0)
+		run->call->word = "out_of_memory";
+	stream_output(&run->stream, is_stderr, data);
+}
+
+/* The first one comes when the program starts. */
+static void tick(void *context)
+{
+	struct run *run = context;
+
+	if (!run->stream.is_open) {
+		stream_open(&run->stream);
+		stream_event(&run->stream, "status",
+			     json_pack("{s:s, s:s}", "id", run->id, "status", "running"));
+	}
+	stream_tick(&run->stream);
+}
+
+/* Says on stderr what the program itself could not say any more. */
+static void add_ending(struct run *run)
+{
+	const struct job_result *result = &run->result;
+	struct buf *text = &run->texts[1];
+	char ending[RUN_ENDING_MAX_BYTES] = "";
+
+	for (unsigned i = 0; i < 2; i++) {
+		bool is_cut = i ? result->stderr_truncated : result->stdout_truncated;
+
+		if (is_cut && run->texts[i].len)
+			run->texts[i].len = utf8_trim(run->texts[i].data, run->texts[i].len);
+		stream_output_end(&run->stream, i, is_cut);
+	}
+
+	const char *line = text->len && text->data[text->len - 1] != '\n' ? "\n" : "";
+
+	if (result->reason == JOB_TIMEOUT)
+		(void)snprintf(ending, sizeof(ending), "%sExecution timed out\n", line);
+	else if (result->reason == JOB_NOT_STARTED)
+		(void)snprintf(ending, sizeof(ending), "%s%s\n", line, result->message);
+	if (*ending)
+		hear(run, true, slice_of(ending));
+}
+
+/* Compiles where that is needed, then runs. */
+static int execute(struct run *run, struct error *err)
+{
+	const struct job_listener listener = {
+		.context = run, .stream = hear, .tick = tick, .tick_ms = SSE_HEARTBEAT_MS};
+	int compiled = run_compile(run, err);
+
+	if (compiled < 0)
+		return -1;
+	if (compiled == 0 &&
+	    (open_storage(run, err) < 0 || execute_job(run->call, &run->job, &run->storage,
+						       &listener, &run->result, err) < 0))
+		return -1;
+	add_ending(run);
+	stream_event(&run->stream, "status",
+		     json_pack("{s:s, s:s, s:i}", "id", run->id, "status",
+			       run_status(&run->result), "exit_code", run_exit_code(&run->result)));
+	return 0;
+}
+
+/* --- POST /v1/runs ------------------------------------------------------------------------------ */
+
+static void reply(struct run *run, struct slice record, bool is_replayed)
+{
+	if (run->stream.is_wanted) {
+		stream_open(&run->stream);
+		stream_end(&run->stream, "result", record);
+		return;
+	}
+	run->call->is_replayed = is_replayed;
+	call_reply(run->call, 200, JSON_TYPE, record);
+}
+
+static void refuse(struct run *run, const struct error *err)
+{
+	_cleanup_buf_ struct buf text = buf_new(8 * KIB);
+	_cleanup_json_ json_t *value = NULL;
+
+	if (!run->stream.is_open || err->status == 0) {
+		call_refuse_data(run->call, err);
+		return;
+	}
+	run->call->word = err->word;
+	value = json_pack("{s:o, s:n}", "error", json_clean_string(slice_of(err->message)), "data");
+	if (value && json_write(value, &text) == 0)
+		stream_end(&run->stream, "error", buf_slice(&text));
+}
+
+/* With a key: 1 when an earlier run's record was the answer. */
+static int replay(struct run *run, struct error *err)
+{
+	struct call *call = run->call;
+	const struct slice *key = http_field(&call->connection->request, "X-Idempotency-Key");
+	_cleanup_buf_ struct buf text = buf_new(RUN_RECORD_MAX_BYTES + KIB);
+	struct record record;
+	char id[RUN_ID_BYTES];
+
+	if (!key)
+		return 0;
+	if (!idempotency_is_key(*key))
+		return error_set(err, 400, "bad_idempotency_key",
+				 "X-Idempotency-Key takes 1 to %d printable characters",
+				 IDEMPOTENCY_KEY_MAX_BYTES);
+	if (idempotency_take(call->config, call->caller.id, *key, buf_slice(&call->body),
+			     &call->watch, IDEMPOTENCY_WAIT_MS, &run->idempotency, id, err) < 0) {
+		if (err->status == 409)
+			call->retry_after_s = 1;
+		return -1;
+	}
+	if (!*id)
+		return 0;
+	if (record_read(call->config, call->caller.id, slice_of(id), &record, err) < 0)
+		return -1;
+
+	_cleanup_free_ char *data = record.data;
+
+	if (run_show(call, &record, &text, err) < 0)
+		return -1;
+	(void)snprintf(call->detail, sizeof(call->detail), "%s", id);
+	reply(run, buf_slice(&text), true);
+	return data != NULL;
+}
+
+static int run_and_reply(struct run *run, struct error *err)
+{
+	struct call *call = run->call;
+	_cleanup_buf_ struct buf record = buf_new(RUN_RECORD_MAX_BYTES),
+				 summary = buf_new(RUN_SUMMARY_MAX_BYTES);
+
+	run->created_ms = date_now_ms();
+	record_make_id(run->created_ms, run->id);
+	(void)snprintf(call->detail, sizeof(call->detail), "%s", run->id);
+	if (prepare_job(run, err) < 0 ||
+	    (run->idempotency.fd >= 0 && idempotency_note(&run->idempotency, run->id, err) < 0) ||
+	    execute(run, err) < 0 || run_write(run, &record, &summary, err) < 0 ||
+	    record_write(call->config, call->caller.id, run->id, buf_slice(&summary),
+			 buf_slice(&record), err) < 0)
+		return -1;
+	idempotency_close(&run->idempotency);
+	reply(run, buf_slice(&record), false);
+	return 0;
+}
+
+void api_runs_create(struct call *call)
+{
+	struct run run = {
+		.call = call,
+		.idempotency.fd = -1,
+		.stream = stream_new(call),
+		.compiler = buf_new(2 * RUN_COMPILE_OUTPUT_BYTES + KIB),
+	};
+	struct error err;
+	int replayed = take_request(&run, &err) < 0 ? -1 : replay(&run, &err);
+
+	if (replayed < 0 || (replayed == 0 && run_and_reply(&run, &err) < 0))
+		refuse(&run, &err);
+	run_free(&run);
+}
+
+/* --- GET ---------------------------------------------------------------------------------------- */
+
+void api_runs_read(struct call *call)
+{
+	_cleanup_buf_ struct buf text = buf_new(RUN_RECORD_MAX_BYTES + KIB);
+	struct slice id = call->connection->request.path;
+	struct record record = {0};
+	struct error err;
+	int found;
+
+	id.data += sizeof(ROUTE);
+	id.len -= sizeof(ROUTE);
+	found = record_read(call->config, call->caller.id, id, &record, &err);
+	if (found == 0)
+		found = run_show(call, &record, &text, &err);
+	if (found < 0)
+		call_refuse_data(call, &err);
+	else
+		call_reply(call, 200, JSON_TYPE, buf_slice(&text));
+	free(record.data);
+}
+
+struct list {
+	json_t *runs;
+	char last[RUN_ID_BYTES];
+};
+
+static int add_row(void *context, const char *id, struct slice summary)
+{
+	struct list *list = context;
+	struct error ignored;
+	json_t *row;
+
+	(void)snprintf(list->last, sizeof(list->last), "%s", id);
+	if (json_parse(summary, &row, &ignored) < 0)
+		return 0; /* one that is damaged takes out only itself */
+	return json_array_append_new(list->runs, row);
+}
+
+/* The page asked for. 0, or -1 with *err. */
+static int take_page(const struct call *call, unsigned *limit, struct slice *before,
+		     struct error *err)
+{
+	const struct slice query = call->connection->request.query;
+	struct slice value;
+	uint64_t number = RUN_LIST_DEFAULT;
+
+	*before = SLICE_LITERAL("");
+	if (uri_query(query, "limit", &value) &&
+	    (num_parse(value, 10, RUN_LIST_MAX, &number) < 0 || number == 0))
+		return error_set(err, 400, "bad_limit", "limit takes a whole number from 1 to %d",
+				 RUN_LIST_MAX);
+	if (uri_query(query, "before", before) && !record_is_id(*before))
+		return error_set(err, 400, "bad_before", "before takes the id of a run");
+	*limit = (unsigned)number;
+	return 0;
+}
+
+void api_runs_list(struct call *call)
+{
+	struct list list = {.runs = json_array()};
+	struct slice before;
+	struct error err;
+	unsigned limit = 0;
+	bool more = false;
+
+	if (take_page(call, &limit, &before, &err) < 0 ||
+	    records_list(call->config, call->caller.id, before, limit, add_row, &list, &more,
+			 &err) < 0) {
+		call_refuse_data(call, &err);
+		json_decref(list.runs);
+		return;
+	}
+	call_reply_json(call, 200,
+			json_pack("{s:o, s:o}", "runs", list.runs, "next",
+				  more ? json_string(list.last) : json_null()));
+}

@@ -1,0 +1,62 @@
+/* The parts of a run between request and reply, for runs*.c alone. */
+#ifndef MAYFLY_API_RUNS_PARTS_H
+#define MAYFLY_API_RUNS_PARTS_H
+
+#include "api/call.h"
+#include "api/runs_request.h"
+#include "api/stream.h"
+#include "base/sha256.h"
+#include "job/idempotency.h"
+#include "job/records.h"
+#include "job/run.h"
+#include "job/tool.h"
+
+#define RUN_ENDING_MAX_BYTES KIB /* what we add to stderr */
+
+/* A file held in memory: what is staged into a container. */
+struct run_mapping {
+	void *data; /* NULL: empty */
+	size_t len;
+};
+
+struct run {
+	struct call *call;
+	struct run_request request;         /* owned */
+	struct tool interpreter;            /* owned */
+	json_t *values;                     /* owned: of the interpreter's parameters */
+	struct idempotency idempotency;     /* owned */
+	struct stream stream;               /* owned */
+	char id[RUN_ID_BYTES];              /* "": not begun */
+	int64_t created_ms;                 /* since 1970 */
+	struct job job;
+	struct job_input inputs[JOB_INPUT_MAX_COUNT];
+	struct run_mapping mappings[JOB_INPUT_MAX_COUNT]; /* owned */
+	unsigned mapping_count;
+	struct storage storage;             /* owned, once has_storage */
+	bool has_storage;
+	struct job_result result;
+	struct buf texts[2];                /* owned: stdout, stderr */
+	bool is_compiled;                   /* the language has a compile step */
+	uint64_t compile_us;
+	struct buf compiler;                /* owned: what the compiler said */
+};
+
+/* Maps a whole regular file (fd, of len bytes) until the run's end. 0 and *out, or -1 with *err. */
+MUST_USE int run_map(struct run *run, int fd, uint64_t len, struct slice *out, struct error *err);
+
+/* Runs the interpreter's compile step, if it has one, in a container of its own, and stages what it made. 1 and the run's result when it failed, 0 when
+   the program may run, or -1 with *err. */
+MUST_USE int run_compile(struct run *run, struct error *err);
+
+/* How the run ended: "succeeded" and the other words of the contract, and the exit code that goes with it. */
+const char *run_status(const struct job_result *result);
+int run_exit_code(const struct job_result *result);
+
+/* Puts the artifacts into the file store and appends record and summary, one line of JSON each. 0, or -1 with *err. */
+MUST_USE int run_write(struct run *run, struct buf *record, struct buf *summary, struct error *err);
+
+/* Appends the record as it is shown now: with links that are good for a while. 0, or -1 with *err. */
+MUST_USE int run_show(const struct call *call, const struct record *record, struct buf *out,
+		      struct error *err);
+
+#endif

@@ -1,0 +1,22 @@
+/*
+ * The settings that an operator's command has in common with the service: typed in a shell it finds none of the environment that the
+ * units give.
+ *
+ * Rules:
+ *  1. Where MAYFLY_RUN_DIR is set the environment is taken as whole, as in a unit or a test: nothing is added.
+ *  2. Else what is not set comes from the operator's file (/etc/mayfly/mayfly.conf for root, ~/.config/mayfly/mayfly.conf), then from
+ *     where this program lies: PREFIX/bin beside PREFIX/libexec/mayfly and PREFIX/share/mayfly.
+ */
+#ifndef MAYFLY_CTL_SETTINGS_H
+#define MAYFLY_CTL_SETTINGS_H
+
+#include "job/config.h"
+
+/* Completes the environment. 0, or -1 with *err: 500 "bad_configuration" (a file that cannot be read; a missing one is none). */
+MUST_USE int ctl_settings(struct error *err);
+
+/* Root becomes the user whom the service's state in the run folder belongs to, so that what is written there stays his. Nothing
+   happens where that is root, or nobody yet. 0, or -1 with *err. */
+MUST_USE int ctl_become_service(const struct config *config, struct error *err);
+
+#endif

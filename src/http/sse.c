@@ -1,0 +1,148 @@
+#include "http/sse.h"
+
+#include "base/io.h"
+#include "http/reply.h"
+#include "limits.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#define BLANKS " \t"
+
+struct sse sse_new(int fd, size_t max)
+{
+	return (struct sse){.fd = fd, .outgoing = buf_new(max)};
+}
+
+void sse_free(struct sse *sse)
+{
+	buf_free(&sse->outgoing);
+}
+
+static struct slice trimmed(struct slice text)
+{
+	while (text.len && strchr(BLANKS, text.data[0]))
+		text = (struct slice){text.data + 1, text.len - 1};
+	while (text.len && strchr(BLANKS, text.data[text.len - 1]))
+		text.len--;
+	return text;
+}
+
+/* Takes what is before the separator off text. */
+static struct slice next_part(struct slice *text, char separator)
+{
+	const char *end = memchr(text->data, separator, text->len);
+	struct slice part = {text->data, end ? (size_t)(end - text->data) : text->len};
+	size_t used = part.len + (end != NULL);
+
+	*text = (struct slice){text->data + used, text->len - used};
+	return trimmed(part);
+}
+
+/* qvalue = ( "0" [ "." 0*3("0") ] ), RFC 9110 section 12.4.2 */
+static bool is_zero_weight(struct slice parameter)
+{
+	if (parameter.len < 3 || strncasecmp(parameter.data, "q=0", 3) != 0)
+		return false;
+	for (size_t i = 3; i < parameter.len; i++)
+		if (parameter.data[i] != '.' && parameter.data[i] != '0')
+			return false;
+	return true;
+}
+
+bool sse_is_accepted(const struct http_request *request)
+{
+	const struct slice *field = http_field(request, "Accept");
+	struct slice ranges = field ? *field : SLICE_LITERAL("");
+
+	while (ranges.len) {
+		struct slice parameters = next_part(&ranges, ',');
+		bool is_wanted = slice_eq_nocase(next_part(&parameters, ';'), "text/event-stream");
+
+		while (parameters.len)
+			is_wanted &= !is_zero_weight(next_part(&parameters, ';'));
+		if (is_wanted)
+			return true;
+	}
+	return false;
+}
+
+bool sse_push(struct sse *sse)
+{
+	struct buf *outgoing = &sse->outgoing;
+	size_t done = 0;
+
+	while (!sse->is_broken && done < outgoing->len) {
+		ssize_t sent = send(sse->fd, outgoing->data + done, outgoing->len - done,
+				    MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (sent > 0)
+			done += (size_t)sent;
+		else if (sent < 0 && errno == EAGAIN)
+			break;
+		else if (sent == 0 || errno != EINTR)
+			sse->is_broken = true;
+	}
+	if (sse->is_broken)
+		done = outgoing->len;
+	if (done) {
+		memmove(outgoing->data, outgoing->data + done, outgoing->len - done);
+		outgoing->len -= done;
+	}
+	return outgoing->len > 0;
+}
+
+/* Takes what was added, or notes that the client is too far behind. */
+static void added(struct sse *sse, int failed)
+{
+	sse->is_broken |= failed != 0;
+	sse->sent = deadline_in(0);
+	(void)sse_push(sse);
+}
+
+void sse_begin(struct sse *sse)
+{
+	char date[HTTP_DATE_BYTES];
+
+	http_date(time(NULL), date);
+	/* X-Accel-Buffering: nginx would gather the events */
+	added(sse, buf_printf(&sse->outgoing,
+			      "HTTP/1.1 200 OK\r\nDate: %s\r\nConnection: close\r\n"
+			      "X-Content-Type-Options: nosniff\r\nContent-Type: text/event-stream\r\n"
+			      "Cache-Control: no-store\r\nX-Accel-Buffering: no\r\n\r\n",
+			      date));
+}
+
+void sse_event(struct sse *sse, const char *name, struct slice data)
+{
+	struct buf *outgoing = &sse->outgoing;
+	size_t before = outgoing->len;
+	int failed = buf_printf(outgoing, "event: %s\ndata: ", name);
+
+	failed |= buf_append(outgoing, data.data, data.len);
+	failed |= buf_append_text(outgoing, "\n\n");
+	if (failed)
+		outgoing->len = before;
+	added(sse, failed);
+}
+
+void sse_beat(struct sse *sse)
+{
+	if (deadline_in(0) - sse->sent >= SSE_HEARTBEAT_MS)
+		added(sse, buf_append_text(&sse->outgoing, ":\n\n"));
+}
+
+int sse_end(struct sse *sse, deadline_ms deadline)
+{
+	struct buf *outgoing = &sse->outgoing;
+	int sent = 0;
+
+	if (sse->is_broken) {
+		errno = EPIPE;
+		return -1;
+	}
+	if (outgoing->len)
+		sent = io_send_all(sse->fd, outgoing->data, outgoing->len, deadline);
+	outgoing->len = 0;
+	return sent;
+}

@@ -1,0 +1,16 @@
+/*
+ * What the jobs of all tools have in common: environment, working directory, the operator's caps. Apart from the tool itself, so that
+ * whoever makes spares makes them of the same kind as whoever runs jobs.
+ */
+#ifndef MAYFLY_JOB_STANDARD_H
+#define MAYFLY_JOB_STANDARD_H
+
+#include "job/config.h"
+#include "job/run.h"
+
+#define STANDARD_TOOL "code_execution" /* what POST /run runs */
+
+/* Fills env, cwd and caps of a job; its time-out is the caller's to set. */
+void job_standard(const struct config *config, struct job *job);
+
+#endif

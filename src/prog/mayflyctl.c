@@ -1,0 +1,86 @@
+/*
+ * mayflyctl: the operator's hand.
+ *
+ *   mayflyctl COMMAND [ARGUMENT]...        mayflyctl help says which there are
+ *
+ * Rules:
+ *  1. A command is a row of the table and a file of src/ctl.
+ *  2. It works with the configuration that the service has: ctl/settings.h.
+ *  3. Results go to standard output, everything else to standard error.
+ *  4. Exit status, as in sysexits.h: 0 done; EX_USAGE (64); EX_DATAERR (65) an argument names nothing there is; EX_UNAVAILABLE (69)
+ *     no container engine answers; EX_OSERR (71); EX_CONFIG (78).
+ */
+#include "ctl/settings.h"
+#include "ctl/spares.h"
+#include "ctl/warm.h"
+#include "job/config.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+static const struct command {
+	const char *name, *arguments, *summary;
+	bool as_service; /* it writes what the service's own user must be able to write, too */
+	int (*run)(const struct config *config, int argc, char **argv); /* argv[0] is name */
+} commands[] = {
+	{"spares", "[--json]", "list the containers that wait for a job, and how often they helped",
+	 false, ctl_spares},
+	{"spares", "drop KIND...|all", "remove waiting containers", false, ctl_spares},
+	{"warm", "[--count N] [LANGUAGE[:FILENAME]]...",
+	 "make containers for jobs to come; without arguments those of MAYFLY_WARM", true,
+	 ctl_warm},
+};
+
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static void print_help(FILE *to)
+{
+	(void)fputs("usage: mayflyctl COMMAND [ARGUMENT]...\n\n", to);
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		(void)fprintf(to, "  mayflyctl %s %s\n      %s\n", commands[i].name,
+			      commands[i].arguments, commands[i].summary);
+	(void)fputs("  mayflyctl help\n  mayflyctl version\n", to);
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		if (strcmp(name, commands[i].name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+	struct config config;
+	struct error err;
+
+	if (ctl_settings(&err) < 0 || config_read(&config, &err) < 0 ||
+	    (command->as_service && ctl_become_service(&config, &err) < 0)) {
+		(void)fprintf(stderr, "mayflyctl: %s\n", err.message);
+		return EX_CONFIG;
+	}
+	return command->run(&config, argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "";
+	const struct command *command = find_command(name);
+
+	if (command)
+		return run_command(command, argc - 1, argv + 1);
+	if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0) {
+		print_help(stdout);
+		return EX_OK;
+	}
+	if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0) {
+		(void)puts("mayflyctl " MAYFLY_VERSION);
+		return EX_OK;
+	}
+	if (*name)
+		(void)fprintf(stderr, "mayflyctl: there is no command \"%s\"\n\n", name);
+	print_help(stderr);
+	return EX_USAGE;
+}

@@ -1,0 +1,308 @@
+/* job/keys.h: API_KEYS, the keys file and what edits it; no token in any message or file. */
+#include "tap.h"
+#include "util.h"
+
+#include "job/keys.h"
+
+#include <sys/stat.h>
+
+#define ADDERS 16
+#define HASH   "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" /* of "test" */
+
+static struct config keys_config(const char *api_keys, const char *file)
+{
+	struct config config = test_config();
+
+	(void)snprintf(config.api_keys, sizeof(config.api_keys), "%s", api_keys);
+	(void)snprintf(config.keys_file, sizeof(config.keys_file), "%s/config/keys", scratch());
+	(void)mkdir(scratch(), 0755);
+
+	char folder[PATH_MAX];
+
+	(void)snprintf(folder, sizeof(folder), "%s/config", scratch());
+	(void)mkdir(folder, 0755);
+	(void)unlink(config.keys_file);
+	if (file) {
+		_cleanup_close_ int fd =
+			open(config.keys_file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+		must(fd >= 0 && io_write_all(fd, file, strlen(file)) == 0);
+	}
+	return config;
+}
+
+static char *read_keys(const struct config *config)
+{
+	_cleanup_close_ int fd = open(config->keys_file, O_RDONLY | O_CLOEXEC);
+	char *text;
+	size_t len;
+
+	must(fd >= 0 && io_read_file(fd, KEYS_FILE_MAX_BYTES, &text, &len) == 0);
+	return text;
+}
+
+static void test_environment(void)
+{
+	struct config config = keys_config("s3cret:alice:5:20, b:c:d:bob smith:0.5:1 ,,", NULL);
+	_cleanup_keys_ struct keys keys = {0};
+	struct error err;
+	const struct key *key;
+
+	is_number(keys_load(&config, &keys, &err), 0, "API_KEYS is read");
+	is_number(keys.count, 2, "two keys; blanks and empty entries do not count");
+	ok(keys.is_configured, "keys are configured");
+	key = keys_find(&keys, SLICE_LITERAL("s3cret"), 0);
+	must(key);
+	is_text(key->label, "alice", "the label");
+	is_number(key->rate_micro, 5000000, "the rate");
+	is_number(key->burst, 20, "the burst");
+	is_number(key->scopes, KEY_RUN | KEY_READ, "it may run and read");
+	key = keys_find(&keys, SLICE_LITERAL("b:c:d"), INT64_MAX);
+	ok(key != NULL, "a token with colons");
+	is_text(key ? key->label : "", "bob smith", "an old label");
+	is_number(key ? key->rate_micro : 0, 500000, "half a token a second");
+	ok(key && strcmp(key->id, keys.list[0].id) != 0 &&
+		   strspn(key->id, "abcdef0123456789") == strlen(key->id),
+	   "ids differ, and are fit for a file's name");
+	ok(!keys_find(&keys, SLICE_LITERAL("S3cret"), 0) &&
+		   !keys_find(&keys, SLICE_LITERAL("s3cre"), 0) &&
+		   !keys_find(&keys, SLICE_LITERAL("s3crets"), 0) &&
+		   !keys_find(&keys, SLICE_LITERAL(""), 0) &&
+		   !keys_find(&keys, (struct slice){"s3cret\0x", 8}, 0),
+	   "another case, a part, more, nothing, a NUL: no key");
+}
+
+static void test_bad_environment(void)
+{
+	static const char *const bad[] = {"good:a:1:1,hidden",
+					  "good:a:1:1,hidden:x:1",
+					  "good:a:1:1,hidden:x:0:1",
+					  "good:a:1:1,hidden:x:1:0",
+					  "good:a:1:1,hidden:x:-1:1",
+					  "good:a:1:1,:x:1:1",
+					  "good:a:1:1,hidden::1:1",
+					  "good:a:1:1,hidden:x:1.:1",
+					  "good:a:1:1,hidden:x:1e3:1",
+					  "good:a:1:1,hidden:x:1:1.5",
+					  "good:a:1:1,hidden:x: 1:1",
+					  "good:a:1:1,hidden:x\ny:1:1",
+					  "good:a:1:1,hidden:x:1.0000001:1",
+					  "good:a:1:1,hidden:x:1000001:1"};
+	struct error err;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct config config = keys_config(bad[i], NULL);
+		_cleanup_keys_ struct keys keys = {0};
+
+		err = (struct error){0};
+		is_number(keys_load(&config, &keys, &err), -1, "refused: %.40s", bad[i]);
+		is_text(err.word, "bad_configuration", "is a mistake of the operator's");
+		ok(strstr(err.message, "entry 2") && !strstr(err.message, "hidden") &&
+			   !strstr(err.message, "good"),
+		   "the message names the entry, and quotes no token");
+	}
+}
+
+static void test_file(void)
+{
+	struct config config = keys_config("", "# comment\n\n"
+					       "k1 " HASH " 10 20 run,read - carol\n"
+					       "  k2\t" HASH " 1 1 admin 1000 dora  \r\n"
+					       "nonsense\n"
+					       "k3 " HASH " 1 1 run,fly - eve\n"
+					       "k/4 " HASH " 1 1 run - eve\n"
+					       "k5 " HASH "0 1 1 run - eve\n"
+					       "k6 " HASH " 1 1 run - e:e\n"
+					       "k7 " HASH " 1 1 run - eve more");
+	_cleanup_keys_ struct keys keys = {0};
+	struct error err;
+	const struct key *key;
+
+	is_number(keys_load(&config, &keys, &err), 0, "the file is read");
+	is_number(keys.count, 2, "two lines are keys");
+	is_number(keys.bad_lines, 6, "six are mistakes, and harm the others not");
+	key = keys_find(&keys, SLICE_LITERAL("test"), 0);
+	must(key);
+	is_text(key->label, "carol", "found by the token's hash");
+	is_number(key->scopes, KEY_RUN | KEY_READ, "scopes");
+	is_number(keys.list[1].expires_s, 1000, "expiry");
+	is_number(keys.list[1].scopes, KEY_ADMIN, "admin");
+	ok(key->is_from_file, "it says where it is from");
+}
+
+static void test_expiry(void)
+{
+	struct config config = keys_config("", "k1 " HASH " 10 20 run 1000 carol\n");
+	_cleanup_keys_ struct keys keys = {0};
+	struct error err;
+
+	must(keys_load(&config, &keys, &err) == 0);
+	ok(keys_find(&keys, SLICE_LITERAL("test"), 999) != NULL, "valid until");
+	ok(keys_find(&keys, SLICE_LITERAL("test"), 1000) == NULL, "and not from then on");
+}
+
+static void test_closed_by_mistakes(void)
+{
+	struct config config = keys_config("", "one line, and it is wrong\n");
+	_cleanup_keys_ struct keys wrong = {0}, none = {0}, commas = {0}, zeros = {0};
+	struct error err = {0};
+
+	is_number(keys_load(&config, &wrong, &err), 0, "a file of mistakes is read");
+	ok(wrong.is_configured && wrong.count == 0, "and closes: configured, no key");
+	config = keys_config("", "# nothing but a comment\n");
+	is_number(keys_load(&config, &none, &err), 0, "a file of comments");
+	ok(!none.is_configured, "is no configuration");
+	config = keys_config(",", NULL);
+	is_number(keys_load(&config, &commas, &err), 0, "API_KEYS of commas");
+	ok(commas.is_configured, "is set, so it closes");
+	config = keys_config("", NULL);
+	must(mkdir(config.keys_file, 0700) == 0);
+	is_number(keys_load(&config, &zeros, &err), -1, "what cannot be read");
+	is_text(err.word, "keys_unreadable", "is an error, and not an open door");
+	must(rmdir(config.keys_file) == 0);
+	config = keys_config("", NULL);
+	must(truncate(config.keys_file, 0) < 0);
+	{
+		_cleanup_close_ int fd =
+			open(config.keys_file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+		must(fd >= 0 && ftruncate(fd, 64) == 0);
+	}
+	is_number(keys_load(&config, &zeros, &err), 0, "a file of zeros, as a crash may leave one");
+	ok(zeros.is_configured, "closes");
+}
+
+static void test_rates(void)
+{
+	static const struct {
+		const char *text;
+		uint64_t micro;
+		const char *printed;
+	} rows[] = {{"1", 1000000, "1"},        {"0.5", 500000, "0.5"},
+		    {"0.001", 1000, "0.001"},   {"10.25", 10250000, "10.25"},
+		    {"1.000000", 1000000, "1"}, {"1000000", KEY_RATE_MAX_MICRO, "1000000"},
+		    {"100", 100000000, "100"}};
+	static const char *const bad[] = {"",   "0",  "0.0", "0.0009", ".5",  "5.",  "1000000.1",
+					  "-1", "+1", "1 ",  "1e1",    "0x1", "1,5", "nan"};
+	char text[KEY_RATE_BYTES];
+	uint64_t micro;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		is_number(key_rate_parse(slice_of(rows[i].text), &micro), 0, "%s is a rate",
+			  rows[i].text);
+		is_number(micro, rows[i].micro, "in millionths");
+		key_rate_print(micro, text);
+		is_text(text, rows[i].printed, "and back");
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		is_number(key_rate_parse(slice_of(bad[i]), &micro), -1, "\"%s\" is none", bad[i]);
+}
+
+static struct key new_key(const char *label)
+{
+	struct key key = {
+		.rate_micro = 500000, .burst = 3, .scopes = KEY_RUN | KEY_ADMIN, .expires_s = 5000};
+
+	(void)snprintf(key.label, sizeof(key.label), "%s", label);
+	return key;
+}
+
+static void test_add_and_revoke(void)
+{
+	struct config config = keys_config("", "# mine\nnonsense\nk1 " HASH " 10 20 run - carol");
+	struct key key = new_key("dave"), second = new_key("dave"), gone;
+	_cleanup_keys_ struct keys keys = {0};
+	char token[KEY_TOKEN_BYTES], other[KEY_TOKEN_BYTES], folder[PATH_MAX];
+	struct error err = {0};
+	struct stat status;
+
+	is_number(keys_add(&config, &key, token, &err), 0, "a key is added");
+	is_number(keys_add(&config, &second, other, &err), 0, "and another of the same label");
+	ok(strcmp(token, other) != 0 && strlen(token) == KEY_TOKEN_BYTES - 1,
+	   "each has a token of its own: %zu", strlen(token));
+
+	_cleanup_free_ char *text = read_keys(&config);
+
+	ok(!strstr(text, token) && !strstr(text, token + 3), "the file does not hold it");
+	ok(strstr(text, "# mine\nnonsense\nk1 ") == text, "what was there stays");
+	is_number(keys_load(&config, &keys, &err), 0, "it is read");
+	is_number(keys.count, 3, "three keys: the line without an end as well");
+
+	const struct key *found = keys_find(&keys, slice_of(token), 4999);
+
+	must(found);
+	is_text(found->id, key.id, "found by its token");
+	ok(found->rate_micro == 500000 && found->burst == 3 &&
+		   found->scopes == (KEY_RUN | KEY_ADMIN) && found->expires_s == 5000,
+	   "with all that was said of it");
+	is_number(keys_revoke(&config, "dave", &gone, &err), -1, "a label that two have");
+	is_number(err.status, 409, "is not enough");
+	is_number(keys_revoke(&config, key.id, &gone, &err), 0, "an id is");
+	is_text(gone.label, "dave", "it says which key it was");
+	is_number(keys_revoke(&config, "dave", &gone, &err), 0, "now the label is unique");
+	is_text(gone.id, second.id, "the other one");
+	is_number(keys_revoke(&config, "dave", &gone, &err), -1, "now there is none");
+	is_number(err.status, 404, "which is said");
+	must(stat(config.keys_file, &status) == 0);
+	is_number(status.st_mode & 07777, 0600, "the mode stays");
+	(void)snprintf(folder, sizeof(folder), "%s/config", scratch());
+	is_number(count_entries(folder), 1, "nothing is left aside");
+}
+
+static int add_one(void *context)
+{
+	const struct config *config = context;
+	struct key key = new_key("many");
+	char token[KEY_TOKEN_BYTES];
+	struct error err;
+
+	return keys_add(config, &key, token, &err) == 0 ? 0 : 1;
+}
+
+static void test_together(void)
+{
+	struct config config = keys_config("", NULL);
+	_cleanup_keys_ struct keys keys = {0};
+	pid_t children[ADDERS];
+	struct error err;
+	struct stat status;
+	int bad = 0;
+
+	for (int i = 0; i < ADDERS; i++)
+		children[i] = start_child(add_one, &config);
+	for (int i = 0; i < ADDERS; i++)
+		bad += wait_child(children[i]) != 0;
+	is_number(bad, 0, "%d at once add a key to a file that is not there", ADDERS);
+	is_number(keys_load(&config, &keys, &err), 0, "it is read");
+	is_number(keys.count, ADDERS, "none is lost");
+	must(stat(config.keys_file, &status) == 0);
+	is_number(status.st_mode & 07007, 0, "it is nobody else's");
+}
+
+static void test_names(void)
+{
+	char text[KEY_SCOPES_BYTES];
+
+	is_number(key_scope_of(SLICE_LITERAL("read")), KEY_READ, "a scope by its name");
+	is_number(key_scope_of(SLICE_LITERAL("Read")), 0, "names have a case");
+	key_scope_names(KEY_RUN | KEY_READ | KEY_ADMIN, text);
+	is_text(text, "run,read,admin", "all of them");
+	ok(key_is_label(SLICE_LITERAL("a.b_C@d-1")) && !key_is_label(SLICE_LITERAL("")) &&
+		   !key_is_label(SLICE_LITERAL("a b")) && !key_is_label(SLICE_LITERAL("a\nb")) &&
+		   !key_is_label((struct slice){"a\0b", 3}),
+	   "labels");
+}
+
+int main(void)
+{
+	test_environment();
+	test_bad_environment();
+	test_file();
+	test_expiry();
+	test_closed_by_mistakes();
+	test_rates();
+	test_add_and_revoke();
+	test_together();
+	test_names();
+	return done();
+}

@@ -1,0 +1,263 @@
+/*
+ * Spares: a runtime that was started before its job came (job/control.h, PREPARE).
+ *
+ *   state      PREPARE    first byte   ended, silent   same job   another job   idle
+ *   listening  booting    –            –               –          –             –
+ *   booting    –          waiting      empty           –          –             –
+ *   waiting    error      –            –               GO         killed, new   gone
+ *   empty      error      –            –               new        new           gone
+ *
+ * Rules:
+ *  1. What waits is the program itself, with the argv, environment, folder, descriptors and limits of its job, held up by a hook of
+ *     worker/kernels before it opens its script: whatever comes after GO is its own doing.
+ *  2. It runs only a job that is the same byte for byte in argv, environment and folder, and has no standard input.
+ *  3. One that has died, or has said anything, is not used: its words would have been the job's.
+ *  4. A runtime that opens its script before it can be held finds a line feed in its place (STAND_IN_VARIABLE), which is gone before READY.
+ *  5. The descriptor it waits on has a number that no program comes to by counting up: those it opens before GO are numbered as ever.
+ */
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/io.h"
+#include "base/num.h"
+#include "init.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define GO_VARIABLE       "MAYFLY_GO"
+#define STAND_IN_VARIABLE "MAYFLY_STAND_IN="
+
+/* What PREPARE asks for. */
+struct request {
+	uint64_t idle_s;
+	char *env[JOB_ENV_MAX_COUNT + INIT_KERNEL_ENV_MAX_COUNT + 2]; /* the job's first */
+	unsigned envc;
+	char go[sizeof(GO_VARIABLE) + 16];
+	bool has_kernel;
+	const char *stand_in; /* a path beneath cwd, or NULL */
+};
+
+struct init_spare init_spare_new(void)
+{
+	return (struct init_spare){
+		.job = init_job_new(),
+		.program = {.pid = -1, .output = {-1, -1}, .failure_fd = -1},
+		.go_fd = -1,
+	};
+}
+
+static void forget_program(struct init_spare *spare)
+{
+	cleanup_close(&spare->program.output[0]);
+	cleanup_close(&spare->program.output[1]);
+	cleanup_close(&spare->program.failure_fd);
+	cleanup_close(&spare->go_fd);
+	spare->program = (struct init_program){-1, {-1, -1}, -1};
+	spare->go_fd = -1;
+}
+
+void init_spare_free(struct init_spare *spare)
+{
+	forget_program(spare);
+	init_job_free(&spare->job);
+}
+
+/* --- PREPARE -----------------------------------------------------------------------------------*/
+
+/* True when the job's own environment has the variable: two of one name would not be the job's environment any more. */
+static bool job_has(const struct init_job *job, const char *variable)
+{
+	size_t len = strcspn(variable, "=");
+
+	for (unsigned i = 0; i < job->envc; i++)
+		if (strncmp(job->env[i], variable, len) == 0 && job->env[i][len] == '=')
+			return true;
+	return false;
+}
+
+/* The script: the first argument that is no option. */
+static const char *script_of(const struct init_job *job)
+{
+	for (unsigned i = 1; i < job->argc; i++)
+		if (job->argv[i][0] != '-')
+			return job->argv[i];
+	return NULL;
+}
+
+static int take_field(struct request *request, const struct init_job *job, struct slice key,
+		      struct slice value, struct error *err)
+{
+	if (slice_eq(key, "idle_s")) {
+		if (num_parse(value, 10, SPARE_TTL_MAX_S, &request->idle_s) < 0)
+			return error_set(err, 400, "prepare_bad",
+					 "idle_s is not a number from 0 to %d", SPARE_TTL_MAX_S);
+		return 0;
+	}
+	if (!slice_eq(key, "env") || !memchr(value.data, '=', value.len))
+		return error_set(err, 400, "prepare_bad", "unknown field %.*s", (int)key.len,
+				 key.data);
+	if (request->envc == job->envc + INIT_KERNEL_ENV_MAX_COUNT)
+		return error_set(err, 400, "prepare_bad", "more than %d of env",
+				 INIT_KERNEL_ENV_MAX_COUNT);
+	request->env[request->envc++] = (char *)value.data; /* NUL follows it */
+	if (slice_starts(value, STAND_IN_VARIABLE))
+		request->stand_in = script_of(job);
+	return 0;
+}
+
+static int parse(const struct init_job *job, struct request *out, struct error *err)
+{
+	struct slice fields = buf_slice(&job->prepare), key, value;
+
+	memcpy(out->env, job->env, job->envc * sizeof(job->env[0]));
+	out->envc = job->envc;
+	while (field_next(&fields, &key, &value))
+		if (take_field(out, job, key, value, err) < 0)
+			return -1;
+	if (fields.len)
+		return error_set(err, 400, "prepare_bad", "a field without a name or an end");
+	(void)snprintf(out->go, sizeof(out->go), GO_VARIABLE "=%d", INIT_GO_FD);
+	out->has_kernel = out->envc > job->envc;
+	out->env[out->envc++] = out->go;
+	for (unsigned i = job->envc; i < out->envc; i++)
+		out->has_kernel &= !job_has(job, out->env[i]);
+	return 0;
+}
+
+/* Rule 3. What has ended is reaped here. */
+static bool is_usable(const struct init_spare *spare)
+{
+	for (int i = 0; i < 2; i++) {
+		int said = 0;
+
+		if (ioctl(spare->program.output[i], FIONREAD, &said) < 0 || said)
+			return false;
+	}
+	return waitpid(spare->program.pid, NULL, WNOHANG) == 0;
+}
+
+/* Rule 4. */
+static bool put_stand_in(const struct init_job *job, const char *path)
+{
+	if (!fs_is_relative_path(slice_of(path), JOB_ARTIFACT_DEPTH_MAX))
+		return false;
+
+	_cleanup_close_ int fd =
+		fs_open_beneath(job->cwd_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
+
+	return fd >= 0 && io_write_all(fd, "\n", 1) == 0;
+}
+
+/* Starts the runtime and waits for the byte that says it waits. */
+static bool start(struct init_spare *spare, const struct request *request, deadline_ms lifetime)
+{
+	deadline_ms deadline = deadline_earlier(lifetime, deadline_in(INIT_BOOT_DEADLINE_MS));
+	struct error ignored;
+	int ends[2];
+	char byte;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return false;
+	spare->go_fd = ends[0];
+
+	int started = init_start(&spare->job, request->env, ends[1], &spare->program, &ignored);
+
+	close(ends[1]);
+	return started == 0 && io_read_some(ends[0], &byte, 1, deadline) == 1 && is_usable(spare);
+}
+
+static bool boot(struct init_spare *spare, const struct request *request, deadline_ms lifetime)
+{
+	bool waits;
+
+	if (request->stand_in && !put_stand_in(&spare->job, request->stand_in))
+		return false;
+	waits = start(spare, request, lifetime);
+	if (request->stand_in && unlinkat(spare->job.cwd_fd, request->stand_in, 0) < 0)
+		return false;
+	return waits;
+}
+
+static int send_ready(const struct init_spare *spare, int connection,
+		      const struct init_cgroup *cgroup, deadline_ms deadline, struct error *err)
+{
+	_cleanup_buf_ struct buf fields = buf_new(FRAME_EXIT_MAX_BYTES);
+	uint64_t memory_bytes = 0;
+
+	(void)init_counter_read(&cgroup->current_bytes, &memory_bytes);
+	if (field_add_number(&fields, "memory_bytes", memory_bytes) < 0 ||
+	    field_add_number(&fields, "kernel", spare->program.pid >= 0) < 0 ||
+	    frame_send(connection, FRAME_READY, buf_slice(&fields), deadline) < 0)
+		return error_set_errno(err, 502, "host_gone", "saying that the spare is ready");
+	return 0;
+}
+
+int init_spare_prepare(struct init_spare *spare, struct init_job *job, int connection,
+		       const struct init_cgroup *cgroup, deadline_ms lifetime, struct error *err)
+{
+	struct request request = {0};
+
+	if (parse(job, &request, err) < 0)
+		return -1;
+	init_spare_free(spare);
+	*spare = init_spare_new();
+	spare->job = *job;
+	*job = init_job_new();
+	if (request.has_kernel && !boot(spare, &request, lifetime)) {
+		init_end_everything(lifetime);
+		forget_program(spare);
+	}
+	spare->is_prepared = true;
+	spare->idle = deadline_earlier(lifetime, deadline_in((int64_t)request.idle_s * 1000));
+	return send_ready(spare, connection, cgroup, lifetime, err);
+}
+
+/* --- The job -----------------------------------------------------------------------------------*/
+
+static bool same_texts(char *const *left, unsigned left_count, char *const *right,
+		       unsigned right_count)
+{
+	if (left_count != right_count)
+		return false;
+	for (unsigned i = 0; i < left_count; i++)
+		if (strcmp(left[i], right[i]) != 0)
+			return false;
+	return true;
+}
+
+/* Rule 2. */
+static bool is_same(const struct init_job *waiting, const struct init_job *job)
+{
+	return same_texts(waiting->argv, waiting->argc, job->argv, job->argc) &&
+	       same_texts(waiting->env, waiting->envc, job->env, job->envc) &&
+	       strcmp(waiting->cwd, job->cwd) == 0 && job->stdin_fd < 0;
+}
+
+bool init_spare_take(struct init_spare *spare, const struct init_job *job, deadline_ms lifetime,
+		     struct init_program *out)
+{
+	if (spare->program.pid < 0)
+		return false;
+	if (is_same(&spare->job, job) && is_usable(spare)) {
+		*out = spare->program;
+		spare->program = (struct init_program){-1, {-1, -1}, -1};
+		return true;
+	}
+	init_end_everything(lifetime);
+	forget_program(spare);
+	return false;
+}
+
+void init_spare_go(struct init_spare *spare)
+{
+	static const char go = 'g';
+
+	/* one that ended this moment is seen as any program's end is */
+	(void)send(spare->go_fd, &go, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	close(steal_fd(&spare->go_fd));
+}
