@@ -87,7 +87,7 @@
 #define JOB_INPUT_MAX_COUNT             256
 #define JOB_ARGV_MAX_COUNT              128
 #define JOB_ENV_MAX_COUNT               128
-#define JOB_FOLDER_MAX_COUNT            8 /* made for a job before it starts */
+#define JOB_FOLDER_MAX_COUNT            8               /* made for a job before it starts */
 
 /* --- mayfly-init ---------------------------------------------------------------------------------- */
 #define INIT_LIFETIME_MAX_S             (7 * 24 * 3600) /* its own deadline, its only argument */
@@ -171,7 +171,8 @@
 #define SPARE_PREPARE_DEADLINE_MS                                                                  \
 	20000 /* for a runtime to boot in a container that has half a CPU */
 #define SPARE_RECORD_MAX_BYTES       4096
-#define SPARE_RECORD_MAX_AGE_S       60 /* a record without a spare, older than this, is swept */
+#define SPARE_END_DEADLINE_MS        2000 /* for one that is dropped to end by itself */
+#define SPARE_RECORD_MAX_AGE_S       60   /* a record without a spare, older than this, is swept */
 #define SETTINGS_FILE_MAX_BYTES      (64 * KIB) /* mayfly.conf */
 #define SLOT_MAX_COUNT               1024
 #define RETENTION_DEFAULT_DAYS       30   /* ARTIFACT_RETENTION_DAYS; 0 keeps */

@@ -73,14 +73,14 @@ int main(int argc, char **argv)
 	}
 	seclude();
 
-	int listener = init_control_listen(CONTROL_DIR, &err);
-
-	if (listener < 0)
+	spare.listener = init_control_listen(CONTROL_DIR, &err);
+	if (spare.listener < 0)
 		return complain(err.message);
 	init_cgroup_open_own(&cgroup);
 	spare.idle = lifetime;
 	do {
-		_cleanup_close_ int connection = init_control_accept(listener, 0, spare.idle, &err);
+		_cleanup_close_ int connection =
+			init_control_accept(spare.listener, 0, spare.idle, &err);
 
 		if (connection < 0)
 			return strcmp(err.word, "no_job") == 0 ? EXIT_DONE : complain(err.message);

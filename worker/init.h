@@ -141,8 +141,10 @@ struct init_spare {
 	bool is_prepared;
 	deadline_ms idle;            /* no job until then: init ends */
 	struct init_job job;         /* owned: what the runtime was started for */
+	const char *unless;          /* a job with this input is not for it; in job, or NULL */
 	struct init_program program; /* owned; pid -1: no runtime waits */
 	int go_fd;                   /* owned, or -1: our end of what it waits on */
+	int listener; /* owned, or -1: closed before a job's program runs, which could connect */
 };
 
 struct init_spare init_spare_new(void);

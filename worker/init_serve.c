@@ -116,6 +116,10 @@ static int serve_job(struct init_job *job, struct init_spare *spare, struct fram
 		     deadline_ms lifetime, struct error *err)
 {
 	struct init_outcome outcome = {.reason = "not_started", .status = -1};
+
+	cleanup_close(&spare->listener);
+	spare->listener = -1;
+
 	int result = run_job(job, spare, reader, cgroup, space, lifetime, &outcome, err);
 
 	if (result == 0)

@@ -10,7 +10,8 @@
  * Rules:
  *  1. What waits is the program itself, with the argv, environment, folder, descriptors and limits of its job, held up by a hook of
  *     worker/kernels before it opens its script: whatever comes after GO is its own doing.
- *  2. It runs only a job that is the same byte for byte in argv, environment and folder, and has no standard input.
+ *  2. It runs only a job that is the same byte for byte in argv, environment and folder, has no standard input, and does not bring the
+ *     file named in UNLESS_VARIABLE: one that the runtime has looked for already.
  *  3. One that has died, or has said anything, is not used: its words would have been the job's.
  *  4. A runtime that opens its script before it can be held finds a line feed in its place (STAND_IN_VARIABLE), which is gone before READY.
  *  5. The descriptor it waits on has a number that no program comes to by counting up: those it opens before GO are numbered as ever.
@@ -31,6 +32,7 @@
 
 #define GO_VARIABLE       "MAYFLY_GO"
 #define STAND_IN_VARIABLE "MAYFLY_STAND_IN="
+#define UNLESS_VARIABLE   "MAYFLY_UNLESS="
 
 /* What PREPARE asks for. */
 struct request {
@@ -40,6 +42,7 @@ struct request {
 	char go[sizeof(GO_VARIABLE) + 16];
 	bool has_kernel;
 	const char *stand_in; /* a path beneath cwd, or NULL */
+	const char *unless;   /* a path beneath cwd, or NULL */
 };
 
 struct init_spare init_spare_new(void)
@@ -48,6 +51,7 @@ struct init_spare init_spare_new(void)
 		.job = init_job_new(),
 		.program = {.pid = -1, .output = {-1, -1}, .failure_fd = -1},
 		.go_fd = -1,
+		.listener = -1,
 	};
 }
 
@@ -85,8 +89,23 @@ static const char *script_of(const struct init_job *job)
 {
 	for (unsigned i = 1; i < job->argc; i++)
 		if (job->argv[i][0] != '-')
-			return job->argv[i];
+			return job->argv[i] + (strncmp(job->argv[i], "./", 2) == 0 ? 2 : 0);
 	return NULL;
+}
+
+/* A variable that is meant for us. False when it is the runtime's. */
+static bool take_instruction(struct request *request, const struct init_job *job,
+			     struct slice variable)
+{
+	if (slice_starts(variable, STAND_IN_VARIABLE)) {
+		request->stand_in = script_of(job);
+		return true;
+	}
+	if (slice_starts(variable, UNLESS_VARIABLE)) {
+		request->unless = variable.data + strlen(UNLESS_VARIABLE); /* NUL follows it */
+		return true;
+	}
+	return false;
 }
 
 static int take_field(struct request *request, const struct init_job *job, struct slice key,
@@ -101,12 +120,12 @@ static int take_field(struct request *request, const struct init_job *job, struc
 	if (!slice_eq(key, "env") || !memchr(value.data, '=', value.len))
 		return error_set(err, 400, "prepare_bad", "unknown field %.*s", (int)key.len,
 				 key.data);
+	if (take_instruction(request, job, value))
+		return 0;
 	if (request->envc == job->envc + INIT_KERNEL_ENV_MAX_COUNT)
 		return error_set(err, 400, "prepare_bad", "more than %d of env",
 				 INIT_KERNEL_ENV_MAX_COUNT);
 	request->env[request->envc++] = (char *)value.data; /* NUL follows it */
-	if (slice_starts(value, STAND_IN_VARIABLE))
-		request->stand_in = script_of(job);
 	return 0;
 }
 
@@ -201,12 +220,15 @@ int init_spare_prepare(struct init_spare *spare, struct init_job *job, int conne
 		       const struct init_cgroup *cgroup, deadline_ms lifetime, struct error *err)
 {
 	struct request request = {0};
+	int listener = spare->listener;
 
 	if (parse(job, &request, err) < 0)
 		return -1;
 	init_spare_free(spare);
 	*spare = init_spare_new();
+	spare->listener = listener;
 	spare->job = *job;
+	spare->unless = request.unless;
 	*job = init_job_new();
 	if (request.has_kernel && !boot(spare, &request, lifetime)) {
 		init_end_everything(lifetime);
@@ -231,11 +253,14 @@ static bool same_texts(char *const *left, unsigned left_count, char *const *righ
 }
 
 /* Rule 2. */
-static bool is_same(const struct init_job *waiting, const struct init_job *job)
+static bool is_for(const struct init_spare *spare, const struct init_job *job)
 {
+	const struct init_job *waiting = &spare->job;
+
 	return same_texts(waiting->argv, waiting->argc, job->argv, job->argc) &&
 	       same_texts(waiting->env, waiting->envc, job->env, job->envc) &&
-	       strcmp(waiting->cwd, job->cwd) == 0 && job->stdin_fd < 0;
+	       strcmp(waiting->cwd, job->cwd) == 0 && job->stdin_fd < 0 &&
+	       (!spare->unless || !init_job_is_input(job, spare->unless));
 }
 
 bool init_spare_take(struct init_spare *spare, const struct init_job *job, deadline_ms lifetime,
@@ -243,7 +268,7 @@ bool init_spare_take(struct init_spare *spare, const struct init_job *job, deadl
 {
 	if (spare->program.pid < 0)
 		return false;
-	if (is_same(&spare->job, job) && is_usable(spare)) {
+	if (is_for(spare, job) && is_usable(spare)) {
 		*out = spare->program;
 		spare->program = (struct init_program){-1, {-1, -1}, -1};
 		return true;

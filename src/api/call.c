@@ -1,5 +1,6 @@
 #include "api/call.h"
 
+#include "api/stream.h"
 #include "base/deadline.h"
 #include "limits.h"
 
@@ -11,19 +12,22 @@
 
 void call_reply(struct call *call, int status, const char *type, struct slice body)
 {
-	struct http_reply reply = http_reply_new(status);
 	bool head_only = call->connection->request.method == HTTP_HEAD;
+
+	if (call->stream && stream_reply(call->stream, status, body))
+		return;
+
+	struct http_reply reply = http_reply_new(status);
 
 	call->status = status;
 	if (http_reply_field(&reply, "Content-Type", "%s", type) < 0 ||
 	    http_reply_field(&reply, "Cache-Control", "no-store") < 0 ||
 	    (status == 503 && http_reply_field(&reply, "Retry-After", "%d", RETRY_AFTER_S) < 0) ||
-	    ((status == 429 || status == 409) && call->retry_after_s && http_reply_field(&reply, "Retry-After", "%" PRId64,
-					       call->retry_after_s) < 0) ||
+	    ((status == 429 || status == 409) && call->retry_after_s &&
+	     http_reply_field(&reply, "Retry-After", "%" PRId64, call->retry_after_s) < 0) ||
 	    (status == 401 && call->wants_bearer &&
 	     http_reply_field(&reply, "WWW-Authenticate", "Bearer") < 0) ||
-	    (call->is_replayed &&
-	     http_reply_field(&reply, "Idempotent-Replayed", "true") < 0) ||
+	    (call->is_replayed && http_reply_field(&reply, "Idempotent-Replayed", "true") < 0) ||
 	    (status == 405 && http_reply_field(&reply, "Allow", "%s", call->allow) < 0) ||
 	    http_reply_send(call->connection->fd, &reply, body, head_only,
 			    deadline_in(HTTP_WRITE_DEADLINE_MS)) < 0)

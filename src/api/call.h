@@ -20,9 +20,11 @@
 struct caller {
 	bool has_key;
 	struct key key; /* with has_key */
-	char id[KEY_ID_BYTES];       /* the key's id, or CALLER_LOOPBACK: owner of records and files; "" when nobody asked */
+	char id[KEY_ID_BYTES]; /* the key's id, or CALLER_LOOPBACK: owner of records and files; "" when nobody asked */
 	char label[KEY_LABEL_BYTES]; /* the key's, or CALLER_LOOPBACK: for the log */
 };
+
+struct stream;
 
 struct call {
 	const struct config *config;
@@ -31,17 +33,19 @@ struct call {
 	struct buf body;      /* owned: the request's body, once read */
 	struct engine engine; /* opened for routes that run jobs; fd -1 otherwise */
 	struct http_watch watch;
-	bool has_plan;          /* the job is of a kind that spares are made of: plan says which */
-	struct spare_plan plan; /* owned, with has_plan */
+	struct stream
+		*stream; /* of events, or NULL: the reply becomes its last one (api/stream.h) */
+	bool has_plan;   /* the job is of a kind that spares are made of: plan says which */
+	struct spare_plan plan;           /* owned, with has_plan */
 	char folder[ENGINE_FOLDER_BYTES]; /* of the job's container; "" when there is none */
 	bool is_claimed;                  /* that container was a spare */
-	int slot;            /* owned: admission, held until the container is gone; -1 otherwise */
-	const char *allow;   /* with 405: the methods that are allowed */
-	bool wants_bearer;   /* with 401: a bearer token is what is missing (RFC 6750) */
+	int slot;          /* owned: admission, held until the container is gone; -1 otherwise */
+	const char *allow; /* with 405: the methods that are allowed */
+	bool wants_bearer; /* with 401: a bearer token is what is missing (RFC 6750) */
 	int64_t retry_after_s; /* with 429 and 409: when to come again */
 	bool is_replayed;      /* the answer is an earlier one's: the same X-Idempotency-Key */
 	bool body_is_unread;   /* a handler that reads the body itself stopped before its end */
-	int status;          /* answered; 0: nobody was there to answer */
+	int status;            /* answered; 0: nobody was there to answer */
 	int64_t asked_us;    /* on the monotonic clock: when the engine was asked; 0: it was not */
 	int64_t answered_us; /* on the monotonic clock: when the answer was sent; 0: it was not */
 	int64_t engine_us;   /* that making the container took */

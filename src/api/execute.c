@@ -61,15 +61,23 @@ int execute_job(struct call *call, const struct job *job, struct storage *storag
 	return ran;
 }
 
-void execute_next(struct call *call)
+/* Removes the container of the last job, and counts where it came from. */
+static void end_job(struct call *call)
 {
 	struct error err;
 
-	if (call->is_claimed)
-		spare_forget(call->config, call->folder);
 	if (*call->folder && engine_remove(&call->engine, call->folder,
 					   deadline_in(ENGINE_CALL_DEADLINE_MS), &err) < 0)
 		call->after = err.word;
+	if (call->has_plan)
+		counter_add(call->config, call->is_claimed ? "spare_claims" : "spare_misses", 1);
+	if (call->is_claimed)
+		spare_forget(call->config, call->folder);
+}
+
+void execute_next(struct call *call)
+{
+	end_job(call);
 	if (call->has_plan)
 		spare_plan_free(&call->plan);
 	call->has_plan = call->is_claimed = false;
@@ -80,14 +88,9 @@ void execute_clean_up(struct call *call)
 {
 	struct error err;
 
-	if (*call->folder && engine_remove(&call->engine, call->folder,
-					   deadline_in(ENGINE_CALL_DEADLINE_MS), &err) < 0)
-		call->after = err.word;
+	end_job(call);
 	slot_release(call->slot);
 	if (call->has_plan) {
-		counter_add(call->config, call->is_claimed ? "spare_claims" : "spare_misses", 1);
-		if (call->is_claimed)
-			spare_forget(call->config, call->folder);
 		if (spare_refill(call->config, &call->engine, &call->plan, call->config->spares,
 				 call->config->spare_ttl_s, &err) < 0)
 			call->after = err.word;

@@ -4,6 +4,7 @@
 #include "api/execute.h"
 #include "api/files.h"
 #include "api/health.h"
+#include "api/runs.h"
 #include "api/tools.h"
 #include "base/cleanup.h"
 #include "base/confine.h"
@@ -44,12 +45,31 @@ static const struct route {
 	 api_tools_execute},
 	{"GET, HEAD", "/tools", NEEDS_NOTHING, 0, api_tools},
 	{"GET, HEAD", "/artifacts", BY_STATIC | BY_PREFIX, 0, NULL},
+	{"GET, HEAD", "/", BY_STATIC, 0, NULL},
+	{"GET, HEAD", "/assets/", BY_STATIC | BY_PREFIX, 0, NULL},
+	{"GET, HEAD", "/openapi.json", BY_STATIC, 0, NULL},
 	{"GET, HEAD", "/debug", BY_STATIC | BY_PREFIX, 0, NULL},
 	{"GET, HEAD", "/health", NEEDS_NOTHING, 0, api_health},
 	{"GET, HEAD", "/v1/health", NEEDS_NOTHING, 0, api_v1_health},
 	{"POST", "/v1/files", TAKES_FORM | KEY_TO_RUN, 0, api_upload},
 	{"GET, HEAD", "/v1/files/", BY_STATIC | BY_PREFIX, 0, NULL},
+	{"POST", "/v1/runs", NEEDS_BODY | NEEDS_ENGINE | KEY_TO_RUN | COSTS_TOKEN,
+	 HTTP_BODY_MAX_BYTES, api_runs_create},
+	{"GET, HEAD", "/v1/runs", KEY_TO_READ, 0, api_runs_list},
+	{"GET, HEAD", "/v1/runs/", BY_PREFIX | KEY_TO_READ, 0, api_runs_read},
 };
+
+bool api_route(size_t index, struct route_name *out)
+{
+	if (index >= sizeof(routes) / sizeof(routes[0]))
+		return false;
+	*out = (struct route_name){
+		.methods = routes[index].methods,
+		.path = routes[index].path,
+		.is_prefix = routes[index].needs & BY_PREFIX,
+	};
+	return true;
+}
 
 static bool has_path(const struct route *route, struct slice path)
 {
@@ -224,21 +244,28 @@ static void end_connection(struct call *call, bool refused)
 	(void)shutdown(fd, SHUT_RDWR); /* also where standard output is a second name of it */
 }
 
-void api_serve(struct call *call)
+/* Who may not call is told so, whether there is a route or not. */
+static int serve(struct call *call, struct error *err)
 {
 	const struct route *route = NULL;
-	struct error err = {0}, no_route;
+	struct error no_route;
 	int found = find_route(call, &route, &no_route);
-	bool refused = true;
 
-	if (check_caller(call, route, &err) < 0)
+	if (check_caller(call, route, err) < 0)
+		return -1;
+	if (found == 0)
+		return serve_route(call, route, err);
+	*err = no_route;
+	return -1;
+}
+
+void api_serve(struct call *call)
+{
+	struct error err = {0};
+	bool refused = serve(call, &err) < 0;
+
+	if (refused)
 		refuse(call, &err);
-	else if (found < 0)
-		refuse(call, &no_route);
-	else if (serve_route(call, route, &err) < 0)
-		refuse(call, &err);
-	else
-		refused = false;
 	/* the client has its answer before its container is taken down */
 	end_connection(call, refused || call->body_is_unread);
 	execute_clean_up(call);

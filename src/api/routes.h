@@ -11,4 +11,14 @@
    mayfly-static, which takes this process over. */
 void api_serve(struct call *call);
 
+/* A row's name: for what has to agree with the table. */
+struct route_name {
+	const char *methods; /* as the Allow field has them */
+	const char *path;
+	bool is_prefix; /* what is beneath it, too */
+};
+
+/* The row of that index; false behind the last. */
+bool api_route(size_t index, struct route_name *out);
+
 #endif

@@ -4,18 +4,14 @@
 #include "api/runs_parts.h"
 #include "base/cleanup.h"
 #include "base/date.h"
-#include "base/num.h"
 #include "base/utf8.h"
-#include "http/uri.h"
 #include "job/files.h"
 #include "job/template.h"
 #include "limits.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
-
-#define ROUTE     "/v1/runs"
-#define JSON_TYPE "application/json; charset=utf-8"
 
 static void run_free(struct run *run)
 {
@@ -48,9 +44,9 @@ static int load_interpreter(struct run *run, struct error *err)
 	if (tool_load_from(config, REGISTRY_INTERPRETERS, language.data, &run->interpreter, err) <
 		    0 ||
 	    template_load(config, slice_of(run->interpreter.template), &template, err) < 0)
-		return err->status == 404 ? error_set(err, 400, "language_unsupported",
-						      "unsupported language")
-					  : -1;
+		return err->status == 404
+			       ? error_set(err, 400, "language_unsupported", "unsupported language")
+			       : -1;
 	run->is_compiled = json_object_get(run->interpreter.definition, "compile") != NULL;
 	return 0;
 }
@@ -120,12 +116,14 @@ static void fill_command(struct run *run)
 	const json_t *text;
 	size_t i;
 
-	json_array_foreach ((json_t *)run->request.args, i, text)
+	json_array_foreach ((json_t *)run->request.args, i, text) {
 		job->argv[job->argc++] =
 			(struct slice){json_string_value(text), json_string_length(text)};
-	json_array_foreach (run->request.env, i, text)
+	}
+	json_array_foreach (run->request.env, i, text) {
 		job->env[job->env_count++] =
 			(struct slice){json_string_value(text), json_string_length(text)};
+	}
 	for (const char *const *ours = run_environment; *ours; ours++)
 		job->env[job->env_count++] = slice_of(*ours);
 }
@@ -186,17 +184,57 @@ static void hear(void *context, bool is_stderr, struct slice data)
 	stream_output(&run->stream, is_stderr, data);
 }
 
-/* The first one comes when the program starts. */
+void run_tick(struct run *run, const char *status)
+{
+	stream_open(&run->stream);
+	if (!run->announced || strcmp(run->announced, status) != 0)
+		stream_event(&run->stream, "status",
+			     json_pack("{s:s, s:s}", "id", run->id, "status", status));
+	run->announced = status;
+	stream_tick(&run->stream);
+}
+
 static void tick(void *context)
 {
-	struct run *run = context;
+	run_tick(context, "running");
+}
 
-	if (!run->stream.is_open) {
-		stream_open(&run->stream);
-		stream_event(&run->stream, "status",
-			     json_pack("{s:s, s:s}", "id", run->id, "status", "running"));
-	}
-	stream_tick(&run->stream);
+/* Files that the memory does not hold end the container before it has the whole job. */
+static bool is_out_of_memory(const struct run *run, const struct error *err)
+{
+	uint64_t total = 0;
+
+	for (unsigned i = 0; i < run->job.input_count; i++)
+		total += run->inputs[i].data.len;
+	return strcmp(err->word, "job_not_taken") == 0 &&
+	       total > run->request.limits.memory_mb * MIB / 4;
+}
+
+static int execute_program(struct run *run, struct error *err)
+{
+	const struct job_listener listener = {
+		.context = run, .stream = hear, .tick = tick, .tick_ms = SSE_HEARTBEAT_MS};
+
+	if (open_storage(run, err) < 0)
+		return -1;
+	if (execute_job(run->call, &run->job, &run->storage, &listener, &run->result, err) == 0)
+		return 0;
+	if (!is_out_of_memory(run, err))
+		return -1;
+	run->result = (struct job_result){.reason = JOB_LOST, .signal = SIGKILL};
+	return 0;
+}
+
+/* What the compiler said is what the program would have. */
+static void tell_compiler(struct run *run)
+{
+	size_t most = run->request.limits.max_output_bytes;
+	size_t len =
+		run->compiler.len > most ? utf8_trim(run->compiler.data, most) : run->compiler.len;
+
+	run_tick(run, "running");
+	if (len)
+		hear(run, true, (struct slice){run->compiler.data, len});
 }
 
 /* Says on stderr what the program itself could not say any more. */
@@ -227,50 +265,20 @@ static void add_ending(struct run *run)
 /* Compiles where that is needed, then runs. */
 static int execute(struct run *run, struct error *err)
 {
-	const struct job_listener listener = {
-		.context = run, .stream = hear, .tick = tick, .tick_ms = SSE_HEARTBEAT_MS};
 	int compiled = run_compile(run, err);
 
-	if (compiled < 0)
+	if (compiled < 0 || (compiled == 0 && execute_program(run, err) < 0))
 		return -1;
-	if (compiled == 0 &&
-	    (open_storage(run, err) < 0 || execute_job(run->call, &run->job, &run->storage,
-						       &listener, &run->result, err) < 0))
-		return -1;
+	if (compiled == 1)
+		tell_compiler(run);
 	add_ending(run);
 	stream_event(&run->stream, "status",
-		     json_pack("{s:s, s:s, s:i}", "id", run->id, "status",
-			       run_status(&run->result), "exit_code", run_exit_code(&run->result)));
+		     json_pack("{s:s, s:s, s:i}", "id", run->id, "status", run_status(&run->result),
+			       "exit_code", run_exit_code(&run->result)));
 	return 0;
 }
 
 /* --- POST /v1/runs ------------------------------------------------------------------------------ */
-
-static void reply(struct run *run, struct slice record, bool is_replayed)
-{
-	if (run->stream.is_wanted) {
-		stream_open(&run->stream);
-		stream_end(&run->stream, "result", record);
-		return;
-	}
-	run->call->is_replayed = is_replayed;
-	call_reply(run->call, 200, JSON_TYPE, record);
-}
-
-static void refuse(struct run *run, const struct error *err)
-{
-	_cleanup_buf_ struct buf text = buf_new(8 * KIB);
-	_cleanup_json_ json_t *value = NULL;
-
-	if (!run->stream.is_open || err->status == 0) {
-		call_refuse_data(run->call, err);
-		return;
-	}
-	run->call->word = err->word;
-	value = json_pack("{s:o, s:n}", "error", json_clean_string(slice_of(err->message)), "data");
-	if (value && json_write(value, &text) == 0)
-		stream_end(&run->stream, "error", buf_slice(&text));
-}
 
 /* With a key: 1 when an earlier run's record was the answer. */
 static int replay(struct run *run, struct error *err)
@@ -303,7 +311,8 @@ static int replay(struct run *run, struct error *err)
 	if (run_show(call, &record, &text, err) < 0)
 		return -1;
 	(void)snprintf(call->detail, sizeof(call->detail), "%s", id);
-	reply(run, buf_slice(&text), true);
+	call->is_replayed = true;
+	call_reply(call, 200, RUN_JSON_TYPE, buf_slice(&text));
 	return data != NULL;
 }
 
@@ -323,7 +332,7 @@ static int run_and_reply(struct run *run, struct error *err)
 			 buf_slice(&record), err) < 0)
 		return -1;
 	idempotency_close(&run->idempotency);
-	reply(run, buf_slice(&record), false);
+	call_reply(call, 200, RUN_JSON_TYPE, buf_slice(&record));
 	return 0;
 }
 
@@ -336,87 +345,12 @@ void api_runs_create(struct call *call)
 		.compiler = buf_new(2 * RUN_COMPILE_OUTPUT_BYTES + KIB),
 	};
 	struct error err;
-	int replayed = take_request(&run, &err) < 0 ? -1 : replay(&run, &err);
+	int replayed;
 
+	call->stream = &run.stream;
+	replayed = take_request(&run, &err) < 0 ? -1 : replay(&run, &err);
 	if (replayed < 0 || (replayed == 0 && run_and_reply(&run, &err) < 0))
-		refuse(&run, &err);
+		call_refuse_data(call, &err);
+	call->stream = NULL;
 	run_free(&run);
-}
-
-/* --- GET ---------------------------------------------------------------------------------------- */
-
-void api_runs_read(struct call *call)
-{
-	_cleanup_buf_ struct buf text = buf_new(RUN_RECORD_MAX_BYTES + KIB);
-	struct slice id = call->connection->request.path;
-	struct record record = {0};
-	struct error err;
-	int found;
-
-	id.data += sizeof(ROUTE);
-	id.len -= sizeof(ROUTE);
-	found = record_read(call->config, call->caller.id, id, &record, &err);
-	if (found == 0)
-		found = run_show(call, &record, &text, &err);
-	if (found < 0)
-		call_refuse_data(call, &err);
-	else
-		call_reply(call, 200, JSON_TYPE, buf_slice(&text));
-	free(record.data);
-}
-
-struct list {
-	json_t *runs;
-	char last[RUN_ID_BYTES];
-};
-
-static int add_row(void *context, const char *id, struct slice summary)
-{
-	struct list *list = context;
-	struct error ignored;
-	json_t *row;
-
-	(void)snprintf(list->last, sizeof(list->last), "%s", id);
-	if (json_parse(summary, &row, &ignored) < 0)
-		return 0; /* one that is damaged takes out only itself */
-	return json_array_append_new(list->runs, row);
-}
-
-/* The page asked for. 0, or -1 with *err. */
-static int take_page(const struct call *call, unsigned *limit, struct slice *before,
-		     struct error *err)
-{
-	const struct slice query = call->connection->request.query;
-	struct slice value;
-	uint64_t number = RUN_LIST_DEFAULT;
-
-	*before = SLICE_LITERAL("");
-	if (uri_query(query, "limit", &value) &&
-	    (num_parse(value, 10, RUN_LIST_MAX, &number) < 0 || number == 0))
-		return error_set(err, 400, "bad_limit", "limit takes a whole number from 1 to %d",
-				 RUN_LIST_MAX);
-	if (uri_query(query, "before", before) && !record_is_id(*before))
-		return error_set(err, 400, "bad_before", "before takes the id of a run");
-	*limit = (unsigned)number;
-	return 0;
-}
-
-void api_runs_list(struct call *call)
-{
-	struct list list = {.runs = json_array()};
-	struct slice before;
-	struct error err;
-	unsigned limit = 0;
-	bool more = false;
-
-	if (take_page(call, &limit, &before, &err) < 0 ||
-	    records_list(call->config, call->caller.id, before, limit, add_row, &list, &more,
-			 &err) < 0) {
-		call_refuse_data(call, &err);
-		json_decref(list.runs);
-		return;
-	}
-	call_reply_json(call, 200,
-			json_pack("{s:o, s:o}", "runs", list.runs, "next",
-				  more ? json_string(list.last) : json_null()));
 }

@@ -1,7 +1,7 @@
 /*
  * The compile step of a language that has one, in a container of its own: its time, its output and its limits are not the program's.
  *
- * interpreters.d/NAME.json, "compile": {"template", "argv", "env" (texts NAME=value, behind ours), "output"}: argv runs in /work beside the source
+ * interpreters.d/NAME.json, "compile": {"template", "argv", "env" (texts NAME=value, in place of ours), "output"}: argv runs in /work beside the source
  * and leaves what it makes as /work/outputs/<output>, which is staged beside the program as <output>.
  */
 #include "api/runs_parts.h"
@@ -36,6 +36,23 @@ static int add_texts(const json_t *list, struct slice *out, unsigned *count, uns
 	return 0;
 }
 
+/* What we set, but for what the compiler's file sets. */
+static void add_environment(struct job *job)
+{
+	unsigned given = job->env_count;
+
+	for (const char *const *ours = run_environment; *ours; ours++) {
+		size_t name_len = strcspn(*ours, "=") + 1;
+		unsigned i = 0;
+
+		while (i < given && (job->env[i].len < name_len ||
+				     memcmp(job->env[i].data, *ours, name_len) != 0))
+			i++;
+		if (i == given)
+			job->env[job->env_count++] = slice_of(*ours);
+	}
+}
+
 /* The compiler sees the program's inputs, and nothing of its caller's environment. */
 static int prepare(const struct run *run, const json_t *compile, struct job *job, struct error *err)
 {
@@ -55,16 +72,15 @@ static int prepare(const struct run *run, const json_t *compile, struct job *job
 		.inputs = run->inputs,
 		.input_count = run->job.input_count,
 	};
-	for (const char *const *ours = run_environment; *ours; ours++)
-		job->env[job->env_count++] = slice_of(*ours);
 	if (!job->template)
 		return bad(run, err, "template must be text");
-	if (add_texts(json_object_get(compile, "argv"), job->argv, &job->argc,
-		      JOB_ARGV_MAX_COUNT) < 0 ||
+	if (add_texts(json_object_get(compile, "argv"), job->argv, &job->argc, JOB_ARGV_MAX_COUNT) <
+		    0 ||
 	    job->argc == 0)
 		return bad(run, err, "argv must be an array of texts");
-	if (env && add_texts(env, job->env, &job->env_count, JOB_ENV_MAX_COUNT) < 0)
+	if (env && add_texts(env, job->env, &job->env_count, RUN_ENV_MAX_COUNT) < 0)
 		return bad(run, err, "env must be an array of texts");
+	add_environment(job);
 	return 0;
 }
 
@@ -93,24 +109,26 @@ static int take_output(struct run *run, const struct storage *storage, const cha
 	return 0;
 }
 
-/* A compiler's refusal is what the program would have said. */
+/* A compiler's refusal is the run's result. */
 static void fail(struct run *run, const struct job_result *compiled)
 {
 	run->result = *compiled;
 	run->result.wall_us = run->result.cpu_us = 0;
+	run->result.stdout_truncated = run->result.stderr_truncated = false;
 	if (run->result.reason == JOB_EXITED && run->result.code == 0)
 		run->result.code = 1; /* it made nothing */
-	if (buf_append(&run->texts[1], run->compiler.data,
-		       run->compiler.len < run->texts[1].max - RUN_ENDING_MAX_BYTES
-			       ? run->compiler.len
-			       : run->texts[1].max - RUN_ENDING_MAX_BYTES) < 0)
-		run->call->word = "out_of_memory";
+}
+
+static void tick(void *context)
+{
+	run_tick(context, "compiling");
 }
 
 static int compile_in(struct run *run, const struct job *job, struct storage *storage,
 		      const char *output, struct error *err)
 {
-	const struct job_listener listener = {.context = run, .stream = hear};
+	const struct job_listener listener = {
+		.context = run, .stream = hear, .tick = tick, .tick_ms = SSE_HEARTBEAT_MS};
 	struct job_result compiled;
 	int taken = 1;
 

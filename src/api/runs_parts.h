@@ -12,6 +12,7 @@
 #include "job/tool.h"
 
 #define RUN_ENDING_MAX_BYTES KIB /* what we add to stderr */
+#define RUN_JSON_TYPE        "application/json; charset=utf-8"
 
 /* A file held in memory: what is staged into a container. */
 struct run_mapping {
@@ -21,25 +22,30 @@ struct run_mapping {
 
 struct run {
 	struct call *call;
-	struct run_request request;         /* owned */
-	struct tool interpreter;            /* owned */
-	json_t *values;                     /* owned: of the interpreter's parameters */
-	struct idempotency idempotency;     /* owned */
-	struct stream stream;               /* owned */
-	char id[RUN_ID_BYTES];              /* "": not begun */
-	int64_t created_ms;                 /* since 1970 */
+	struct run_request request;     /* owned */
+	struct tool interpreter;        /* owned */
+	json_t *values;                 /* owned: of the interpreter's parameters */
+	struct idempotency idempotency; /* owned */
+	struct stream stream;           /* owned */
+	const char
+		*announced; /* the status that the stream's last event of that kind had, or NULL */
+	char id[RUN_ID_BYTES]; /* "": not begun */
+	int64_t created_ms;    /* since 1970 */
 	struct job job;
 	struct job_input inputs[JOB_INPUT_MAX_COUNT];
 	struct run_mapping mappings[JOB_INPUT_MAX_COUNT]; /* owned */
 	unsigned mapping_count;
-	struct storage storage;             /* owned, once has_storage */
+	struct storage storage; /* owned, once has_storage */
 	bool has_storage;
 	struct job_result result;
-	struct buf texts[2];                /* owned: stdout, stderr */
-	bool is_compiled;                   /* the language has a compile step */
+	struct buf texts[2]; /* owned: stdout, stderr */
+	bool is_compiled;    /* the language has a compile step */
 	uint64_t compile_us;
-	struct buf compiler;                /* owned: what the compiler said */
+	struct buf compiler; /* owned: what the compiler said */
 };
+
+/* Begins the stream, if one is wanted, tells a new status, sends what the client takes. */
+void run_tick(struct run *run, const char *status);
 
 /* Maps a whole regular file (fd, of len bytes) until the run's end. 0 and *out, or -1 with *err. */
 MUST_USE int run_map(struct run *run, int fd, uint64_t len, struct slice *out, struct error *err);

@@ -12,14 +12,14 @@
 #include <stdio.h>
 #include <time.h>
 
-#define LINK_MAX_BYTES   (4 * KIB)
-#define LINK_PATH        "/v1/files/"
-#define EXIT_TIMEOUT     124
-#define US_PER_MS        1000
+#define LINK_MAX_BYTES (4 * KIB)
+#define LINK_PATH      "/v1/files/"
+#define EXIT_TIMEOUT   124
+#define US_PER_MS      1000
 
 static const char *const statuses[] = {
-	[JOB_EXITED] = "failed",    [JOB_SIGNALED] = "failed",  [JOB_TIMEOUT] = "timeout",
-	[JOB_CPU] = "killed",       [JOB_OOM] = "oom",          [JOB_CANCELLED] = "killed",
+	[JOB_EXITED] = "failed",      [JOB_SIGNALED] = "failed", [JOB_TIMEOUT] = "timeout",
+	[JOB_CPU] = "killed",         [JOB_OOM] = "oom",         [JOB_CANCELLED] = "killed",
 	[JOB_NOT_STARTED] = "failed", [JOB_LOST] = "oom",
 };
 
@@ -43,10 +43,10 @@ static json_t *rounded_up(uint64_t value, uint64_t unit)
 
 static json_t *usage_of(const struct run *run)
 {
-	json_t *usage = json_pack("{s:o, s:o, s:o}", "wall_ms",
-				  rounded_up(run->result.wall_us, US_PER_MS), "cpu_ms",
-				  rounded_up(run->result.cpu_us, US_PER_MS), "max_rss_mb",
-				  rounded_up(run->result.max_rss_bytes, MIB));
+	json_t *usage =
+		json_pack("{s:o, s:o, s:o}", "wall_ms", rounded_up(run->result.wall_us, US_PER_MS),
+			  "cpu_ms", rounded_up(run->result.cpu_us, US_PER_MS), "max_rss_mb",
+			  rounded_up(run->result.max_rss_bytes, MIB));
 
 	if (run->is_compiled && usage &&
 	    json_object_set_new(usage, "compile_ms", rounded_up(run->compile_us, US_PER_MS)) < 0) {
@@ -153,12 +153,12 @@ static json_t *publish_artifacts(struct run *run, struct error *err)
 static int write_summary(const struct run *run, const char *created_at, const char *code_sha256,
 			 size_t artifact_count, struct buf *out)
 {
-	_cleanup_json_ json_t *summary = json_pack(
-		"{s:s, s:s, s:i, s:o, s:I, s:s, s:s%, s:s}", "id", run->id, "status",
-		run_status(&run->result), "exit_code", run_exit_code(&run->result), "usage",
-		usage_of(run), "artifact_count", (json_int_t)artifact_count, "created_at",
-		created_at, "language", run->request.language.data, run->request.language.len,
-		"code_sha256", code_sha256);
+	_cleanup_json_ json_t *summary =
+		json_pack("{s:s, s:s, s:i, s:o, s:I, s:s, s:s%, s:s}", "id", run->id, "status",
+			  run_status(&run->result), "exit_code", run_exit_code(&run->result),
+			  "usage", usage_of(run), "artifact_count", (json_int_t)artifact_count,
+			  "created_at", created_at, "language", run->request.language.data,
+			  run->request.language.len, "code_sha256", code_sha256);
 
 	return summary ? json_write(summary, out) : -1;
 }
@@ -234,8 +234,8 @@ static bool find_artifacts(struct slice record, struct slice *out)
 		return false;
 	start += sizeof(before) - 1;
 
-	const char *end = memmem(start, record.len - (size_t)(start - record.data), after,
-				 sizeof(after) - 1);
+	const char *end =
+		memmem(start, record.len - (size_t)(start - record.data), after, sizeof(after) - 1);
 
 	*out = (struct slice){start, end ? (size_t)(end - start) : 0};
 	return end != NULL;
@@ -271,12 +271,12 @@ int run_show(const struct call *call, const struct record *record, struct buf *o
 	    !find_artifacts(record->text, &list)) {
 		failed = buf_append(out, record->text.data, record->text.len);
 	} else {
-		failed = buf_append(out, record->text.data,
-				    (size_t)(list.data - record->text.data));
+		failed =
+			buf_append(out, record->text.data, (size_t)(list.data - record->text.data));
 		if (renew_links(call, list, out, err) < 0)
 			return -1;
-		failed |= buf_append(out, list.data + list.len,
-				     (size_t)(end - list.data) - list.len);
+		failed |=
+			buf_append(out, list.data + list.len, (size_t)(end - list.data) - list.len);
 	}
 	return failed ? error_set(err, 500, "out_of_memory", "no memory for the run's record") : 0;
 }

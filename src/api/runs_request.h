@@ -7,8 +7,8 @@
 
 #include "base/error.h"
 #include "base/slice.h"
-#include "json/json.h"
 #include "limits.h"
+#include "json/json.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /*
- * What mayfly-static serves: artifacts and debug pages. One call is one request on one connection,
+ * What mayfly-static serves: artifacts, pages and the description of it all. One call is one request on one connection,
  * answered once.
  *
  * Rules:
@@ -36,6 +36,8 @@ void static_artifact(struct static_call *call, struct slice rest);
 void static_landing(struct static_call *call, struct slice rest);
 void static_tool_page(struct static_call *call, struct slice rest);
 void static_asset(struct static_call *call, struct slice rest);
+void static_admin(struct static_call *call, struct slice rest);
+void static_openapi(struct static_call *call, struct slice rest);
 void static_signed(struct static_call *call, struct slice rest);
 
 /* Shared by the handlers: sends fields and content (left out for HEAD and 304). */

@@ -1,6 +1,7 @@
 /*
- * The debug pages: /debug, /debug/{tool-name}, /debug/assets/{file}. Static files; the scripts ask
- * GET /tools what to show.
+ * The pages: the admin page at /, and /debug, /debug/{tool-name}; what they load from /assets/{file}
+ * and /debug/assets/{file}. Static files; the scripts ask GET /openapi.json and GET /tools what to
+ * show.
  */
 #include "api/static.h"
 
@@ -62,6 +63,12 @@ static void send_page(struct static_call *call, struct slice name)
 		call_refuse(call->call, &err);
 	}
 	http_reply_free(&reply);
+}
+
+void static_admin(struct static_call *call, struct slice rest)
+{
+	(void)rest;
+	send_page(call, SLICE_LITERAL(PAGE_ADMIN));
 }
 
 void static_landing(struct static_call *call, struct slice rest)

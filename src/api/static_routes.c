@@ -11,6 +11,9 @@ static const struct {
 } routes[] = {
 	{"/artifacts/", ROUTE_BENEATH, false, static_artifact},
 	{"/v1/files/", ROUTE_BENEATH, false, static_signed},
+	{"/", ROUTE_EXACT, false, static_admin},
+	{"/assets/", ROUTE_BENEATH, false, static_asset},
+	{"/openapi.json", ROUTE_EXACT, false, static_openapi},
 	{"/debug", ROUTE_EXACT, true, static_landing},
 	{"/debug/", ROUTE_EXACT, true, static_landing},
 	{"/debug/assets/", ROUTE_BENEATH, true, static_asset},

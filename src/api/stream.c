@@ -91,12 +91,17 @@ void stream_tick(struct stream *stream)
 	tell_watch(stream);
 }
 
-void stream_end(struct stream *stream, const char *name, struct slice text)
+bool stream_reply(struct stream *stream, int status, struct slice text)
 {
 	struct call *call = stream->call;
 
-	sse_event(&stream->sse, name, text);
+	if (status == 200)
+		stream_open(stream);
+	if (!stream->is_open)
+		return false;
+	sse_event(&stream->sse, status == 200 ? "result" : "error", text);
 	if (sse_end(&stream->sse, deadline_in(SSE_END_DEADLINE_MS)) < 0)
 		call->word = "reply_not_sent";
 	call->answered_us = monotonic_us();
+	return true;
 }

@@ -8,7 +8,7 @@
  *
  * Rules:
  *  1. A refusal before the job runs is an ordinary one, with its status: the stream begins when the program does.
- *  2. The texts of a stream, joined, are what the result says of it, however the output came in pieces: a character that is not whole yet waits for
+ *  2. The texts of a stream, joined, are what the result says of it (as far as it does), however the output came in pieces: a character that is not whole yet waits for
  *     its rest.
  *  3. The job does not wait for the client; a client that hangs up cancels it (http/watch.h).
  */
@@ -22,7 +22,7 @@
 
 struct stream {
 	struct call *call;
-	struct sse sse;         /* owned */
+	struct sse sse;          /* owned */
 	bool is_wanted, is_open; /* the client asked for it; it has begun */
 	struct {
 		char bytes[STREAM_TAIL_BYTES];
@@ -30,7 +30,7 @@ struct stream {
 	} tails[2]; /* of stdout and stderr */
 };
 
-/* Looks whether the call's client wants a stream. */
+/* Looks whether the call's client wants a stream; whoever wants to give it one sets call->stream, and takes it back before stream_free. */
 struct stream stream_new(struct call *call);
 void stream_free(struct stream *stream);
 
@@ -47,7 +47,8 @@ void stream_output_end(struct stream *stream, bool is_stderr, bool dropped);
 /* Sends what the client takes now, and a heartbeat when it is time. */
 void stream_tick(struct stream *stream);
 
-/* The last event, "result" or "error", then all that is left is sent. text is one line of JSON. */
-void stream_end(struct stream *stream, const char *name, struct slice text);
+/* Takes an answer: of a stream that is open, or is wanted and would begin with its result, text (one line of JSON) becomes the last event, and all that is
+   left is sent. False when it is an ordinary reply's. For call_reply. */
+bool stream_reply(struct stream *stream, int status, struct slice text);
 
 #endif

@@ -1,53 +1,18 @@
 #include "api/tools.h"
 
+#include "api/agent.h"
 #include "api/execute.h"
-#include "base/fs.h"
-#include "base/utf8.h"
-#include "http/uri.h"
+#include "api/tools_parts.h"
 #include "job/standard.h"
-#include "job/storage.h"
-#include "job/tool.h"
-#include "limits.h"
 #include "json/schema.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#define URL_MAX_BYTES       (8 * KIB)
-#define TEXT(number)        #number
-#define NUMBER_TEXT(number) TEXT(number)
-
-/* What every tool takes beside its own parameters, in the words of tools.d. */
-static const char agent_parameters[] =
-	"{\"sessionId\":{\"type\":\"string\",\"format\":\"session-id\",\"minLength\":1,"
-	"\"maxLength\":" NUMBER_TEXT(
-		SESSION_ID_MAX_BYTES) ","
-				      "\"errorMessage\":{\"minLength\":\"Session ID must not be empty\"}},"
-				      "\"timeout\":{\"type\":\"integer\",\"minimum\":" NUMBER_TEXT(
-					      TIMEOUT_MIN_S) ","
-							     "\"maximum\":" NUMBER_TEXT(TIMEOUT_MAX_S) ",\"default\":" NUMBER_TEXT(
-								     TIMEOUT_DEFAULT_S) ","
-											"\"errorMessage\":{\"minimum\":\"Timeout must be at least 1 second\","
-											"\"maximum\":\"Timeout cannot exceed 900 seconds (15 minutes)\"}}}";
-
-/* One run of a tool, from request to answer. */
-struct execution {
-	struct call *call;
-	bool is_run;            /* POST /run: one output, no tool name */
-	json_t *input;          /* owned: the request */
-	json_t *agent, *values; /* owned: validated */
-	struct tool tool;       /* owned */
-	struct job job;
-	struct job_input inputs[JOB_INPUT_MAX_COUNT];
-	struct job_result result;
-	struct storage *storage; /* of the run */
-	struct buf texts[2]; /* owned: what the reply shows of stdout (or of both) and of stderr */
-	bool trimmed[2];
-};
-
 static void execution_free(struct execution *execution)
 {
+	stream_free(&execution->stream);
 	json_decref(execution->input);
 	json_decref(execution->agent);
 	json_decref(execution->values);
@@ -95,7 +60,7 @@ static int take_agent_part(struct execution *execution, json_t *issues)
 	execution->values = json_object();
 	if (json_parse(buf_slice(&call->body), &execution->input, &err) < 0)
 		return refuse(call, &err);
-	if (json_parse(SLICE_LITERAL(agent_parameters), &parameters, &err) < 0)
+	if (json_parse(agent_parameters, &parameters, &err) < 0)
 		return refuse(call, &err);
 	if (!json_is_object(execution->input)) {
 		char message[128];
@@ -195,10 +160,23 @@ static void hear(void *context, bool is_stderr, struct slice data)
 	struct buf *text = &execution->texts[which];
 	size_t room = text->max - text->len;
 
+	stream_output(&execution->stream, is_stderr, data);
 	if (data.len > room)
 		execution->trimmed[which] = true;
 	if (buf_append(text, data.data, data.len < room ? data.len : room) < 0)
 		execution->trimmed[which] = true;
+}
+
+/* The first one comes when the program starts. */
+static void tick(void *context)
+{
+	struct execution *execution = context;
+
+	if (!execution->stream.is_open) {
+		stream_open(&execution->stream);
+		stream_event(&execution->stream, "status", json_pack("{s:s}", "status", "running"));
+	}
+	stream_tick(&execution->stream);
 }
 
 /* Says on stderr what the program itself could not say any more. */
@@ -207,6 +185,8 @@ static int add_ending(struct execution *execution, struct storage *storage, stru
 	const struct job_result *result = &execution->result;
 	char text[sizeof(result->message) + 128] = "";
 
+	stream_output_end(&execution->stream, false, result->stdout_truncated);
+	stream_output_end(&execution->stream, true, result->stderr_truncated);
 	if (result->reason == JOB_TIMEOUT)
 		(void)snprintf(text, sizeof(text),
 			       "\n%.100s %.2fs (timeout was set to %" PRIu64 "s)\n",
@@ -225,6 +205,9 @@ static int store_inputs(void *context, struct error *err)
 {
 	struct execution *execution = context;
 
+	if (execution->is_stored)
+		return 0;
+	execution->is_stored = true;
 	for (unsigned i = 0; i < execution->job.input_count; i++) {
 		const struct job_input *input = &execution->inputs[i];
 
@@ -237,121 +220,19 @@ static int store_inputs(void *context, struct error *err)
 /* Runs the job. The container stays for api_serve to remove. */
 static int run_stored(struct execution *execution, struct storage *storage, struct error *err)
 {
-	const struct job_listener listener = {.context = execution, .stream = hear, .sent = store_inputs};
+	const struct job_listener listener = {
+		.context = execution,
+		.stream = hear,
+		.sent = store_inputs,
+		.tick = tick,
+		.tick_ms = SSE_HEARTBEAT_MS,
+	};
 
 	execution->storage = storage;
-	if (execute_job(execution->call, &execution->job, storage, &listener, &execution->result, err) < 0)
+	if (execute_job(execution->call, &execution->job, storage, &listener, &execution->result,
+			err) < 0)
 		return -1;
 	return add_ending(execution, storage, err);
-}
-
-/* http://<Host>/artifacts/<sessionId>/<id>/<name> */
-static json_t *artifact_url(const struct call *call, const char *session_id, const char *id,
-			    struct slice name)
-{
-	const struct slice host = call->connection->request.host;
-	_cleanup_buf_ struct buf url = buf_new(URL_MAX_BYTES);
-
-	if (buf_append_text(&url, "http://") < 0 ||
-	    (host.len ? buf_append(&url, host.data, host.len)
-		      : buf_printf(&url, "%s:%" PRIu64, call->config->bind, call->config->port)) <
-		    0 ||
-	    buf_append_text(&url, "/artifacts/") < 0 ||
-	    uri_encode(&url, slice_of(session_id), false) < 0 || buf_printf(&url, "/%s/", id) < 0 ||
-	    uri_encode(&url, name, true) < 0)
-		return NULL;
-	return json_stringn(url.data, url.len);
-}
-
-static int add_artifact(const struct execution *execution, json_t *list, const char *id,
-			struct slice name)
-{
-	const char *session_id = json_string_value(json_object_get(execution->agent, "sessionId"));
-	_cleanup_buf_ struct buf clean = buf_new(JOB_PATH_MAX_BYTES * 3);
-
-	if (utf8_append_clean(&clean, name) < 0)
-		return -1;
-	return json_object_set_new(list, clean.data,
-				   artifact_url(execution->call, session_id, id, name));
-}
-
-/* {"inputs":{name:url},"outputs":{name:url}}; NULL when memory is out. */
-static json_t *list_artifacts(const struct execution *execution, const struct storage *storage,
-			      const char *id)
-{
-	json_t *inputs = json_object(), *outputs = json_object();
-	int failed = 0;
-
-	for (unsigned i = 0; i < execution->job.input_count; i++)
-		failed |= add_artifact(execution, inputs, id, execution->inputs[i].path);
-	failed |= add_artifact(execution, outputs, id, SLICE_LITERAL("stdout"));
-	failed |= add_artifact(execution, outputs, id, SLICE_LITERAL("stderr"));
-	for (size_t at = 0; at < storage->names.len; at += strlen(storage->names.data + at) + 1)
-		failed |= add_artifact(execution, outputs, id, slice_of(storage->names.data + at));
-
-	json_t *artifacts = json_pack("{s:o, s:o}", "inputs", inputs, "outputs", outputs);
-
-	if (failed) {
-		json_decref(artifacts);
-		return NULL;
-	}
-	return artifacts;
-}
-
-static json_t *shown_text(struct execution *execution, unsigned which)
-{
-	struct buf *text = &execution->texts[which];
-
-	if (execution->trimmed[which] && text->len)
-		text->len = utf8_trim(text->data, text->len);
-	return json_clean_string(buf_slice(text));
-}
-
-/* Adds the names of what the program left and was not collected; nothing when there are none. */
-static int add_skipped(json_t *reply, const struct storage *storage)
-{
-	json_t *names = storage->skipped.len ? json_array() : NULL;
-	int failed = 0;
-
-	for (size_t at = 0; at < storage->skipped.len; at += strlen(storage->skipped.data + at) + 1)
-		failed |= json_array_append_new(
-			names, json_clean_string(slice_of(storage->skipped.data + at)));
-	return names ? failed | json_object_set_new(reply, "skipped", names) : 0;
-}
-
-static void reply_result(struct execution *execution, const char *id, const struct storage *storage)
-{
-	json_t *reply = json_object();
-	int failed =
-		json_object_set(reply, "sessionId", json_object_get(execution->agent, "sessionId"));
-	static const struct {
-		const char *text, *trimmed;
-	} streams[2] = {{"stdout", "stdoutTrimmed"}, {"stderr", "stderrTrimmed"}};
-
-	if (!execution->is_run)
-		failed |= json_object_set_new(reply, "tool", json_string(execution->tool.name));
-	failed |= json_object_set_new(reply, "id", json_string(id));
-	failed |= json_object_set_new(reply, "exitCode",
-				      json_integer(job_exit_code(&execution->result)));
-	if (execution->is_run) {
-		failed |= json_object_set_new(reply, "output", shown_text(execution, 0));
-		if (execution->trimmed[0])
-			failed |= json_object_set_new(reply, "outputTrimmed", json_true());
-	}
-	for (unsigned i = 0; i < 2 && !execution->is_run; i++) {
-		if (execution->texts[i].len)
-			failed |= json_object_set_new(reply, streams[i].text,
-						      shown_text(execution, i));
-		if (execution->trimmed[i])
-			failed |= json_object_set_new(reply, streams[i].trimmed, json_true());
-	}
-	failed |= json_object_set_new(reply, "artifacts", list_artifacts(execution, storage, id));
-	failed |= add_skipped(reply, storage);
-	if (failed) {
-		json_decref(reply);
-		reply = NULL;
-	}
-	call_reply_json(execution->call, 200, reply);
 }
 
 /* Runs a validated request and answers it. */
@@ -372,7 +253,7 @@ static int run_and_reply(struct execution *execution, struct error *err)
 			id, err);
 	if (stored == 0) {
 		(void)snprintf(call->detail, sizeof(call->detail), "%s", id);
-		reply_result(execution, id, &storage);
+		tools_reply(execution, id, &storage);
 	}
 	storage_close(&storage);
 	return stored;
@@ -383,11 +264,13 @@ static void execute(struct call *call, bool is_run)
 	struct execution execution = {
 		.call = call,
 		.is_run = is_run,
+		.stream = stream_new(call),
 		.texts = {buf_new(is_run ? REPLY_OUTPUT_MAX_BYTES : REPLY_STREAM_MAX_BYTES),
 			  buf_new(REPLY_STREAM_MAX_BYTES)},
 	};
 	struct error err;
 
+	call->stream = &execution.stream;
 	if (take_request(&execution) == 0 && run_and_reply(&execution, &err) < 0) {
 		if (err.status == 0 || strcmp(err.word, "busy") == 0) {
 			call_refuse(call, &err);
@@ -401,6 +284,7 @@ static void execute(struct call *call, bool is_run)
 						  json_clean_string(slice_of(err.message))));
 		}
 	}
+	call->stream = NULL;
 	execution_free(&execution);
 }
 

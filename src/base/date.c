@@ -22,7 +22,8 @@ void date_rfc3339(int64_t unix_ms, char out[DATE_BYTES])
 
 	(void)snprintf(out, DATE_BYTES, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", year % 10000,
 		       (month < 10 ? month + 3 : month - 9) % 100,
-		       (of_year - (153 * month + 2) / 5 + 1) % 100, second / 3600, second / 60 % 60, second % 60, millisecond);
+		       (of_year - (153 * month + 2) / 5 + 1) % 100, second / 3600, second / 60 % 60,
+		       second % 60, millisecond);
 }
 
 int64_t date_now_ms(void)

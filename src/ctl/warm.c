@@ -160,12 +160,16 @@ static int usage(void)
 
 static void warm_listed(struct warm *warm, const char *list)
 {
-	_cleanup_free_ char *words = strdup(list);
-	char *rest = words;
+	static const char between[] = " \t,";
 
-	for (const char *word; words && (word = strsep(&rest, " \t,"));)
-		if (*word)
+	for (size_t len; *(list += strspn(list, between)); list += len) {
+		len = strcspn(list, between);
+
+		_cleanup_free_ char *word = strndup(list, len);
+
+		if (word)
 			warm_one(warm, word);
+	}
 }
 
 /* Says what keeps everything from being warmed. EX_OK when nothing does. */

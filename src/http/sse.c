@@ -106,11 +106,12 @@ void sse_begin(struct sse *sse)
 
 	http_date(time(NULL), date);
 	/* X-Accel-Buffering: nginx would gather the events */
-	added(sse, buf_printf(&sse->outgoing,
-			      "HTTP/1.1 200 OK\r\nDate: %s\r\nConnection: close\r\n"
-			      "X-Content-Type-Options: nosniff\r\nContent-Type: text/event-stream\r\n"
-			      "Cache-Control: no-store\r\nX-Accel-Buffering: no\r\n\r\n",
-			      date));
+	added(sse,
+	      buf_printf(&sse->outgoing,
+			 "HTTP/1.1 200 OK\r\nDate: %s\r\nConnection: close\r\n"
+			 "X-Content-Type-Options: nosniff\r\nContent-Type: text/event-stream\r\n"
+			 "Cache-Control: no-store\r\nX-Accel-Buffering: no\r\n\r\n",
+			 date));
 }
 
 void sse_event(struct sse *sse, const char *name, struct slice data)

@@ -12,8 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CONFIG_REGISTRY_DIRS 3
-#define CONFIG_SECRET_BYTES  1024 /* of one secret, with its NUL */
+#define CONFIG_REGISTRY_DIRS  3
+#define CONFIG_SECRET_BYTES   1024  /* of one secret, with its NUL */
 #define CONFIG_API_KEYS_BYTES 16384 /* of API_KEYS as a whole, with its NUL */
 
 struct config {
@@ -27,7 +27,7 @@ struct config {
 	char signing_key[CONFIG_SECRET_BYTES];      /* SIGNING_KEY; "" when there is none */
 	/* MAYFLY_KEYS_FILE; <MAYFLY_CONFIG_DIR>/keys, /etc/mayfly/keys, ~/.config/mayfly/keys; "" when there is no place for one */
 	char keys_file[PATH_MAX];
-	char storage[PATH_MAX];                     /* AA_STORAGE_PATH, ~/.aa-storage */
+	char storage[PATH_MAX];     /* AA_STORAGE_PATH, ~/.aa-storage */
 	char storage_dir[PATH_MAX]; /* STORAGE_DIR: files and records of /v1; by default storage */
 	char run[PATH_MAX]; /* MAYFLY_RUN_DIR; /run/mayfly for root, $XDG_RUNTIME_DIR/mayfly */
 	const char

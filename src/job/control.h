@@ -18,7 +18,8 @@
  * PREPARE, after JOB: the job's runtime is started ahead and waits before its script.
  *   idle_s=…             init ends when no job has come after this long
  *   env=NAME=value       added to the environment that the runtime starts with, to make it wait (worker/kernels);
- *                        none: nothing is started ahead
+ *                        none: nothing is started ahead. Two of them are for init: MAYFLY_STAND_IN=1, a line feed stands in the
+ *                        script's place until the runtime waits; MAYFLY_UNLESS=NAME, a job with that input is run by a fresh one
  * READY: it waits, or there is nothing to wait for.
  *   memory_bytes=…       what the container takes now
  *   kernel=0|1           a runtime waits

@@ -188,7 +188,7 @@ int keys_revoke(const struct config *config, const char *id_or_label, struct key
 		struct error *err)
 {
 	struct edit edit;
-	struct key found;
+	struct key found = {0};
 	int result = -1;
 
 	if (edit_begin(config, &edit, err) == 0) {

@@ -202,21 +202,19 @@ int records_list(const struct config *config, const char *owner, struct slice be
 		 unsigned limit, int (*row)(void *context, const char *id, struct slice summary),
 		 void *context, bool *more, struct error *err)
 {
-	_cleanup_close_ int folder = records_open_owner(config, owner);
-	_cleanup_closedir_ DIR *listing =
-		folder < 0 ? NULL : fdopendir(fcntl(folder, F_DUPFD_CLOEXEC, 0));
-	_cleanup_free_ struct newest *newest = calloc(1, sizeof(*newest));
+	struct newest newest = {.max = (limit < RUN_LIST_MAX ? limit : RUN_LIST_MAX) + 1};
+	int folder = records_open_owner(config, owner);
+	_cleanup_closedir_ DIR *listing = folder < 0 ? NULL : fdopendir(folder);
 	char text[RUN_SUMMARY_MAX_BYTES];
 	struct slice summary;
 
-	if (!listing || !newest)
+	if (!listing)
 		return failed(config, err, "listing runs");
-	newest->max = (limit < RUN_LIST_MAX ? limit : RUN_LIST_MAX) + 1;
-	find_newest(listing, before, newest);
-	*more = newest->count == newest->max;
-	for (unsigned i = 0; i < newest->count && i < newest->max - 1; i++)
-		if (read_summary(folder, newest->ids[i], text, &summary) &&
-		    row(context, newest->ids[i], summary) < 0)
+	find_newest(listing, before, &newest);
+	*more = newest.count == newest.max;
+	for (unsigned i = 0; i < newest.count && i < newest.max - 1; i++)
+		if (read_summary(folder, newest.ids[i], text, &summary) &&
+		    row(context, newest.ids[i], summary) < 0)
 			return error_set(err, 500, "out_of_memory", "no memory for the list");
 	return 0;
 }

@@ -40,9 +40,9 @@ MUST_USE int record_write(const struct config *config, const char *owner, const 
 			  struct slice summary, struct slice record, struct error *err);
 
 struct record {
-	char *data;          /* owned: the file */
-	struct slice text;   /* of it: the record */
-	int64_t written_s;   /* on the real clock */
+	char *data;        /* owned: the file */
+	struct slice text; /* of it: the record */
+	int64_t written_s; /* on the real clock */
 };
 
 /* Reads a record; the caller frees out->data. 0, or -1 with *err: 404 "run_not_found" (message "run not found"), also for what is no id and for

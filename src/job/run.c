@@ -311,7 +311,8 @@ static int wait_once(const struct run *run, int control, struct http_watch *watc
 	struct pollfd polls[2] = {{.fd = control, .events = POLLIN}, http_watch_pollfd(watch)};
 	int left = deadline_left_ms(deadline);
 	int wait = listener->tick && listener->tick_ms < left ? (int)listener->tick_ms : left;
-	int ready = left ? poll(polls, 2, wait) : 0; /* one that never stops sending is overdue, too */
+	int ready =
+		left ? poll(polls, 2, wait) : 0; /* one that never stops sending is overdue, too */
 
 	if (ready < 0 && errno != EINTR)
 		return error_set_errno(err, 502, "control_failed", "waiting failed");

@@ -32,7 +32,7 @@ struct job {
 	const char *cwd;
 	const char *const *folders; /* made beneath cwd, ended by NULL; or NULL */
 	const char *collect;        /* the folder beneath cwd that artifacts are in; NULL: cwd */
-	bool collect_flat;          /* only what is directly in it, and no further than the first file that breaks a cap */
+	bool collect_flat; /* only what is directly in it, and no further than the first file that breaks a cap */
 	const char *template;        /* of its container */
 	struct engine_limits limits; /* below the template's */
 	const char *const *
@@ -67,7 +67,8 @@ struct job_result {
 struct job_listener {
 	void *context;
 	void (*stream)(void *context, bool is_stderr, struct slice data);
-	/* or NULL: once when the job has been sent, for what can be done while it runs; an error ends the job */
+	/* or NULL: when the job has been sent, for what can be done while it runs; an error ends the job. Again, should the job be
+	   sent anew to another container (job_not_taken) */
 	int (*sent)(void *context, struct error *err);
 	/* or NULL: once when the job has been sent, then whenever nothing was heard for tick_ms, and when the client takes what
 	   watch has more of */

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/io.h"
 #include "base/num.h"
 #include "base/sha256.h"
 #include "job/spares_parts.h"
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -202,6 +204,20 @@ bool spare_claim(const struct config *config, const struct spare_plan *plan, int
 	return false;
 }
 
+/* init ends when a connection does: an engine removes what has ended at once, and what runs after some 100 ms. */
+static void hang_up(const struct config *config, const char *folder)
+{
+	struct error ignored;
+	char byte;
+	int control;
+
+	if (job_connect(config, folder, &control, &ignored) < 0)
+		return;
+	(void)shutdown(control, SHUT_WR);
+	(void)!io_read_some(control, &byte, sizeof(byte), deadline_in(SPARE_END_DEADLINE_MS));
+	close(control);
+}
+
 int spare_drop(const struct config *config, struct engine *engine, const char *folder,
 	       struct error *err)
 {
@@ -214,6 +230,7 @@ int spare_drop(const struct config *config, struct engine *engine, const char *f
 			       : error_set_errno(err, 500, "run_folder",
 						 "A spare in %s cannot be claimed", config->run);
 	spare_forget(config, claimed);
+	hang_up(config, claimed);
 	return engine_remove(engine, claimed, deadline_in(ENGINE_CALL_DEADLINE_MS), err);
 }
 
@@ -226,7 +243,7 @@ static bool read_record(int records, const char *folder, char text[SPARE_RECORD_
 	_cleanup_close_ int fd =
 		openat(records, spare_digits(folder), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	ssize_t len = fd < 0 ? -1 : read(fd, text, SPARE_RECORD_MAX_BYTES - 1);
-	uint64_t now_s = spare_now_s(), kernel,
+	uint64_t now_s = spare_now_s(), kernel = 0,
 		 *numbers[] = {&row->age_s, &row->memory_bytes, &kernel};
 	char *at = text;
 
@@ -265,7 +282,7 @@ int spare_list(const struct config *config, void (*row)(void *, const struct spa
 
 		if (!spare_is_one(entry->d_name, NULL) ||
 		    !read_record(records, entry->d_name, text, &one) ||
-		    one.age_s > config->spare_ttl_s)
+		    one.age_s >= config->spare_ttl_s)
 			continue;
 		memcpy(one.kind, entry->d_name + strlen(SPARE_PREFIX), SPARE_KIND_DIGITS);
 		row(context, &one);

@@ -30,7 +30,7 @@ struct spare_plan {
 	struct engine_limits limits;
 	uint64_t job_max_s; /* the longest job of the template */
 	struct buf job;     /* owned: the JOB frame's payload to prepare it with */
-	struct buf kernel;  /* owned: fields "env=…" that make the runtime wait; empty: it cannot */
+	struct buf kernel; /* owned: fields "env=…" that make the runtime wait; empty: it cannot */
 };
 
 /* Works out the kind of a job and what it takes to make a spare of it. 0 and *out, which the caller frees, or -1 with *err. */

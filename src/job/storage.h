@@ -21,9 +21,10 @@
 #define STORAGE_INCOMING ".incoming"
 
 struct storage {
-	int root, folder;                  /* owned; folder is the result's, under .incoming */
-	char incoming_name[32];            /* beneath .incoming */
-	int stdout_fd, stderr_fd, file_fd; /* owned; file_fd: the artifact being written, or -1; the streams' -1: they are not kept */
+	int root, folder;       /* owned; folder is the result's, under .incoming */
+	char incoming_name[32]; /* beneath .incoming */
+	int stdout_fd, stderr_fd,
+		file_fd; /* owned; file_fd: the artifact being written, or -1; the streams' -1: they are not kept */
 	uint64_t count_left, file_left,
 		total_left;       /* what collecting may still store: files, bytes */
 	uint64_t artifact_bytes;  /* of one file at most */

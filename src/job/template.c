@@ -190,8 +190,9 @@ static int take_image_env(struct template *template, const struct registry_file 
 	if (!image || !*image)
 		return 0;
 	if (strlen(image) >= sizeof(template->image))
-		return error_set(err, 500, "bad_configuration", "%.64s must have less than %zu bytes",
-				 template->image_env, sizeof(template->image));
+		return error_set(err, 500, "bad_configuration",
+				 "%.64s must have less than %zu bytes", template->image_env,
+				 sizeof(template->image));
 	memcpy(template->image, image, strlen(image) + 1);
 	return 0;
 }
@@ -265,6 +266,6 @@ void template_hash(const struct template *template, struct sha256 *hash)
 	for (size_t i = 0; i < NUMBER_COUNT; i++)
 		sha256_add(hash, (struct slice){(const char *)template + numbers[i].offset,
 						sizeof(uint64_t)});
-	sha256_add(hash, (struct slice){(const char *)&template->network,
-					sizeof(template->network)});
+	sha256_add(hash,
+		   (struct slice){(const char *)&template->network, sizeof(template->network)});
 }

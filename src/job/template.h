@@ -33,7 +33,8 @@ struct template
 	char description[TEMPLATE_TEXT_BYTES];
 	char image[TEMPLATE_TEXT_BYTES];
 	char image_env[TEMPLATE_TEXT_BYTES];
-	char workdir[TEMPLATE_TEXT_BYTES]; /* where the tmpfs of workspace_mb is: /workspace or /work */
+	char workdir
+		[TEMPLATE_TEXT_BYTES]; /* where the tmpfs of workspace_mb is: /workspace or /work */
 	uint64_t uid, gid;
 	bool network;          /* false: nothing but a loopback of its own */
 	uint64_t memory_mb;    /* MAYFLY_MEMORY_MB; swap is never more */

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const tool_fields[] = {"description", "parameters", "template",   "runtime",
+static const char *const tool_fields[] = {"description", "parameters", "template",    "runtime",
 					  "argv",        "files",      "timeoutText", "compile"};
 static const char *const runtime_fields[] = {"description", "argv", "kernel", "byPath"};
 
@@ -103,35 +103,31 @@ static int check_tool(const char *place, const json_t *definition, struct error 
 	size_t i;
 
 	if (!json_is_string(json_object_get(definition, "description")) || !json_is_array(argv))
-		return error_set(
-			err, 500, "bad_tool",
-			"%s.json: \"description\" (text) and \"argv\" (array) are needed",
-			place);
+		return error_set(err, 500, "bad_tool",
+				 "%s.json: \"description\" (text) and \"argv\" (array) are needed",
+				 place);
 	for (size_t field = 0; field < sizeof(texts) / sizeof(texts[0]); field++) {
 		item = json_object_get(definition, texts[field]);
 		if (item && !json_is_string(item))
-			return error_set(err, 500, "bad_tool",
-					 "%s.json: \"%s\" must be text", place,
-					 texts[field]);
+			return error_set(err, 500, "bad_tool", "%s.json: \"%s\" must be text",
+					 place, texts[field]);
 	}
 	if (files && !json_is_array(files))
-		return error_set(err, 500, "bad_tool",
-				 "%s.json: \"files\" must be an array", place);
+		return error_set(err, 500, "bad_tool", "%s.json: \"files\" must be an array",
+				 place);
 	if (runtime && !is_good_text(parameters, runtime))
 		return error_set(err, 500, "bad_tool",
 				 "%s.json: runtime names no declared text parameter", place);
 	json_array_foreach ((json_t *)argv, i, item)
 		if (!is_good_text(parameters, item))
-			return error_set(
-				err, 500, "bad_tool",
-				"%s.json: argv[%zu] names no declared text parameter", place,
-				i);
+			return error_set(err, 500, "bad_tool",
+					 "%s.json: argv[%zu] names no declared text parameter",
+					 place, i);
 	json_array_foreach ((json_t *)files, i, item)
 		if (!is_good_text(parameters, json_object_get(item, "path")) ||
 		    !is_good_text(parameters, json_object_get(item, "content")))
 			return error_set(err, 500, "bad_tool",
-					 "%s.json: files[%zu] needs path and content", place,
-					 i);
+					 "%s.json: files[%zu] needs path and content", place, i);
 	return 0;
 }
 
@@ -185,8 +181,9 @@ json_t *tool_describe(const struct tool *tool)
 	json_t *parameters = json_deep_copy(tool->parameters), *schema;
 	const char *field;
 
-	json_object_foreach (parameters, field, schema)
+	json_object_foreach (parameters, field, schema) {
 		json_object_del(schema, "errorMessage");
+	}
 	return json_pack("{s:s, s:o}", "description", tool->description, "parameters", parameters);
 }
 

@@ -1,4 +1,4 @@
-// Small helpers of the debug pages. Rule: text becomes text nodes, never markup.
+// Small helpers of the pages. Rule: text becomes text nodes, never markup.
 
 /** An element with properties (class, text, on: {event: handler}, anything else an attribute) and children. */
 export function make(tag, properties = {}, ...children) {

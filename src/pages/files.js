@@ -16,7 +16,7 @@ export function locate(url) {
 }
 
 /** The first bytes of a file as text. Returns {text, size, cut}. */
-async function fetchText(path) {
+export async function fetchText(path) {
 	const reply = await fetch(path, {headers: {Range: `bytes=0-${VIEW_MAX_BYTES - 1}`}});
 	if (!reply.ok)
 		throw new Error(`answered with ${reply.status} ${reply.statusText}`);
@@ -93,7 +93,7 @@ function fileRow(name, url) {
 }
 
 /** An image: fetched and shown from memory, so that it is shown whatever its Content-Disposition says. */
-async function preview({name, path}, bytes) {
+export async function preview({name, path}, bytes) {
 	if (bytes > PREVIEW_MAX_BYTES)
 		return null;
 	const reply = await fetch(path);

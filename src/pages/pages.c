@@ -1,4 +1,4 @@
-/* The debug pages as bytes of this program. A new file is one EMBED and one row. */
+/* The pages as bytes of this program. A new file is one EMBED and one row. */
 #include "pages/pages.h"
 
 #define TYPE_HTML       "text/html; charset=utf-8"
@@ -15,9 +15,11 @@
 		".popsection\n");                                                                  \
 	extern const char page_##name[], page_##name##_end[]
 
+EMBED(admin_html, "admin.html");
 EMBED(landing_html, "landing.html");
 EMBED(tool_html, "tool.html");
 EMBED(debug_css, "debug.css");
+EMBED(admin_css, "admin.css");
 EMBED(icon_svg, "icon.svg");
 EMBED(dom_js, "dom.js");
 EMBED(landing_js, "landing.js");
@@ -26,6 +28,14 @@ EMBED(form_js, "form.js");
 EMBED(starters_js, "starters.js");
 EMBED(result_js, "result.js");
 EMBED(files_js, "files.js");
+EMBED(admin_js, "admin.js");
+EMBED(client_js, "client.js");
+EMBED(request_js, "request.js");
+EMBED(record_js, "record.js");
+EMBED(artifacts_js, "artifacts.js");
+EMBED(preview_js, "preview.js");
+EMBED(history_js, "history.js");
+EMBED(programs_js, "programs.js");
 
 #define ROW(name, file, type)                                                                      \
 	{                                                                                          \
@@ -36,9 +46,11 @@ static const struct {
 	const char *name, *type;
 	const char *data, *end;
 } pages[] = {
+	ROW(admin_html, PAGE_ADMIN, TYPE_HTML),
 	ROW(landing_html, PAGE_LANDING, TYPE_HTML),
 	ROW(tool_html, PAGE_TOOL, TYPE_HTML),
 	ROW(debug_css, "debug.css", TYPE_CSS),
+	ROW(admin_css, "admin.css", TYPE_CSS),
 	ROW(icon_svg, "icon.svg", "image/svg+xml"),
 	ROW(dom_js, "dom.js", TYPE_JAVASCRIPT),
 	ROW(landing_js, "landing.js", TYPE_JAVASCRIPT),
@@ -47,6 +59,14 @@ static const struct {
 	ROW(starters_js, "starters.js", TYPE_JAVASCRIPT),
 	ROW(result_js, "result.js", TYPE_JAVASCRIPT),
 	ROW(files_js, "files.js", TYPE_JAVASCRIPT),
+	ROW(admin_js, "admin.js", TYPE_JAVASCRIPT),
+	ROW(client_js, "client.js", TYPE_JAVASCRIPT),
+	ROW(request_js, "request.js", TYPE_JAVASCRIPT),
+	ROW(record_js, "record.js", TYPE_JAVASCRIPT),
+	ROW(artifacts_js, "artifacts.js", TYPE_JAVASCRIPT),
+	ROW(preview_js, "preview.js", TYPE_JAVASCRIPT),
+	ROW(history_js, "history.js", TYPE_JAVASCRIPT),
+	ROW(programs_js, "programs.js", TYPE_JAVASCRIPT),
 };
 
 bool page_find(struct slice name, struct slice *bytes, const char **type)

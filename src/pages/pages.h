@@ -1,5 +1,5 @@
 /*
- * The debug pages, embedded at build time: HTML, CSS and JavaScript without anything from
+ * The pages, embedded at build time: HTML, CSS and JavaScript without anything from
  * elsewhere.
  */
 #ifndef MAYFLY_PAGES_PAGES_H
@@ -7,6 +7,7 @@
 
 #include "base/slice.h"
 
+#define PAGE_ADMIN   "admin.html"
 #define PAGE_LANDING "landing.html"
 #define PAGE_TOOL    "tool.html"
 

@@ -24,7 +24,7 @@ function cut(text) {
 	return text.length > RAW_MAX_CHARACTERS ? `${text.slice(0, RAW_MAX_CHARACTERS)}\n… ${text.length - RAW_MAX_CHARACTERS} more characters` : text;
 }
 
-function shellQuote(text) {
+export function shellQuote(text) {
 	return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
@@ -32,7 +32,7 @@ function curlCommand(request) {
 	return `curl -sS ${shellQuote(new URL(request.path, location.href).href)} \\\n  -H 'Content-Type: application/json' \\\n  -d ${shellQuote(request.body)}`;
 }
 
-function copyButton(text, label) {
+export function copyButton(text, label) {
 	const button = make("button", {type: "button", class: "small", text: "Copy", "aria-label": `Copy ${label}`});
 	button.addEventListener("click", async () => {
 		try {
@@ -45,7 +45,7 @@ function copyButton(text, label) {
 	return button;
 }
 
-function rawBlock(title, text, name) {
+export function rawBlock(title, text, name) {
 	return make("section", {class: "raw"},
 		make("div", {class: "stream-head"}, make("h4", {text: title}), make("span", {class: "gap"}), copyButton(text, title)),
 		make("pre", {class: "output", tabindex: "0", role: "region", "aria-label": title, "data-raw": name, text: cut(text)}));

@@ -52,7 +52,7 @@ file_put_contents("php://stderr", "This goes to stderr.\\n");
 `,
 };
 
-/** True for code that nobody has written: empty, or one of the starters. */
-export function isUntouched(code) {
-	return code.trim() === "" || Object.values(starters).includes(code);
+/** True for code that nobody has written: empty, or one of ours. */
+export function isUntouched(code, ours = starters) {
+	return code.trim() === "" || Object.values(ours).includes(code);
 }

@@ -11,6 +11,7 @@
 #include "job/bucket.h"
 #include "job/engine.h"
 #include "job/files.h"
+#include "job/records.h"
 #include "job/storage.h"
 #include "limits.h"
 
@@ -85,6 +86,7 @@ int main(int argc, char **argv)
 	}
 	log_number(&line, "results", (int64_t)storage_sweep(&config));
 	log_number(&line, "files", (int64_t)files_sweep(&config));
+	log_number(&line, "records", (int64_t)records_sweep(&config));
 	log_number(&line, "buckets", (int64_t)bucket_sweep(&config));
 	containers = reap_containers(&engine, &err);
 	if (containers < 0)

@@ -10,6 +10,7 @@
  *  4. Exit status, as in sysexits.h: 0 done; EX_USAGE (64); EX_DATAERR (65) an argument names nothing there is; EX_UNAVAILABLE (69)
  *     no container engine answers; EX_OSERR (71); EX_CONFIG (78).
  */
+#include "ctl/keys.h"
 #include "ctl/settings.h"
 #include "ctl/spares.h"
 #include "ctl/warm.h"
@@ -24,6 +25,10 @@ static const struct command {
 	bool as_service; /* it writes what the service's own user must be able to write, too */
 	int (*run)(const struct config *config, int argc, char **argv); /* argv[0] is name */
 } commands[] = {
+	{"keys", "add LABEL [--rate N] [--burst N] [--scopes run,read,admin] [--days N]",
+	 "make a key for a caller; its token is shown once", false, ctl_keys},
+	{"keys", "list [--json]", "list the keys", false, ctl_keys},
+	{"keys", "revoke ID|LABEL", "take a key back", false, ctl_keys},
 	{"spares", "[--json]", "list the containers that wait for a job, and how often they helped",
 	 false, ctl_spares},
 	{"spares", "drop KIND...|all", "remove waiting containers", false, ctl_spares},

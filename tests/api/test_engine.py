@@ -909,7 +909,7 @@ class Docker(FakeTest):
         self.assertTrue(all(path.startswith("/v1.43/") for step, path in fake.calls if step != "ping"), fake.calls)
         host = fake.bodies["create"]["HostConfig"]
         self.assertEqual((host["PidMode"], host["UTSMode"]), ("", ""))
-        self.assertEqual([bind.split(":")[2] for bind in host["Binds"]], ["rw,rprivate", "ro,rprivate"])
+        self.assertEqual([bind.split(":")[2] for bind in host["Binds"]], ["rw,rprivate", "ro,rprivate", "ro,rprivate"])
         self.assertNotIn("notmpcopyup", json.dumps(host["Tmpfs"]))
         self.assertIn("uid=10001,gid=10001", host["Tmpfs"]["/workspace"])
         seccomp = [option for option in host["SecurityOpt"] if option.startswith("seccomp=")]

@@ -66,7 +66,8 @@ class FaultyEngine:
         self.step, self.fault, self.slow_s = None, None, 0
         self.released = threading.Event()
         self.calls = {}
-        self.server = type("Server", (socketserver.ThreadingMixIn, socketserver.UnixStreamServer), {"daemon_threads": True, "request_queue_size": 64})(self.path, Handler)
+        self.server = type("Server", (socketserver.ThreadingMixIn, socketserver.UnixStreamServer), {"daemon_threads": True,
+            "request_queue_size": 64})(self.path, Handler)
         self.server.faulty = self
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 

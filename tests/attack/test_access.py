@@ -36,7 +36,8 @@ class OpenWithKey(attack.AttackTest):
     has_neighbour = False
 
     def test_missing_wrong_and_other_case_keys_are_401(self):
-        for key in (None, "", "x", KEY.lower(), KEY.upper(), KEY[:-1], KEY + "x", " " + KEY + "x", KEY.swapcase(), "Bearer " + KEY, KEY + "," + KEY, KEY * 20):
+        for key in (None, "", "x", KEY.lower(), KEY.upper(), KEY[:-1], KEY + "x", " " + KEY + "x", KEY.swapcase(), "Bearer " + KEY,
+            KEY + "," + KEY, KEY * 20):
             with self.subTest(key=key):
                 reply = self.server.request("POST", "/run", RUN, {"X-API-Key": key} if key is not None else {})
                 self.assertEqual((reply.status, json.loads(reply.body)["code"]), (401, "unauthorized"))
@@ -74,7 +75,8 @@ class Log(attack.AttackTest):
 
     def test_what_a_client_sends_is_escaped(self):
         injected = "x\" status=200 job=\"fake"
-        for target in (b"/\x22%20status=999", b"/x%0a%3C6%3Emayfly%20injected=1", b"/x%0d%0ainjected", b"/%1b[31m", b"/\xc3\xa9", b"/a'b", b"/a;b=1%22"):
+        for target in (b"/\x22%20status=999", b"/x%0a%3C6%3Emayfly%20injected=1", b"/x%0d%0ainjected", b"/%1b[31m", b"/\xc3\xa9", b"/a'b",
+            b"/a;b=1%22"):
             self.server.raw(b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
         for method in (b"G%22T", b"GET'", b"X-Y", b"`id`"):
             self.server.raw(method + b" / HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -171,15 +173,18 @@ class Pages(attack.AttackTest):
                 continue
             seen.add(where)
             text = self.server.request("GET", where).body.decode()
-            scripts |= {os.path.normpath(os.path.join(os.path.dirname(where), name)) for name in re.findall(r"""(?:from|import)\s*\(?["']([^"']+)["']""", text)}
-            for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "DOMParser", "createContextualFragment", "srcdoc", "setTimeout(\"",
+            scripts |= {os.path.normpath(os.path.join(os.path.dirname(where),
+                name)) for name in re.findall(r"""(?:from|import)\s*\(?["']([^"']+)["']""", text)}
+            for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "DOMParser",
+                "createContextualFragment", "srcdoc", "setTimeout(\"",
                          "http://", "https://"):
                 found += [(where, line.strip()) for line in text.splitlines() if word in line and not line.strip().startswith(("//", "*", "/*"))]
         self.assertGreater(len(seen), 1)
         self.assertEqual([one for one in found if "w3.org" not in one[1]], [])
 
     def test_what_is_in_an_address_is_not_in_a_page(self):
-        for path in ("/debug/<script>alert(1)</script>", "/debug/%3Cscript%3Ealert(1)%3C%2Fscript%3E", "/debug/code-execution?x=<script>", "/debug?<img>", "/debug/..%2f..%2fetc",
+        for path in ("/debug/<script>alert(1)</script>", "/debug/%3Cscript%3Ealert(1)%3C%2Fscript%3E", "/debug/code-execution?x=<script>",
+            "/debug?<img>", "/debug/..%2f..%2fetc",
                      "/debug/assets/../landing.html", "/debug/assets/%2e%2e%2flanding.html", "/debug/assets/"):
             with self.subTest(path=path):
                 answer = self.server.raw(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())

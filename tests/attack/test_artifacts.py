@@ -45,7 +45,8 @@ class Collecting(attack.AttackTest):
         self.assertEqual(self.outputs(result), {"real"})
 
     def test_a_folder_as_symlink_is_skipped(self):
-        result = self.attack("ln -s /etc etc; ln -s / root; ln -s /proc/self/root proc; mkdir d; echo x > d/f; ln -s d link; ln -s ../d d/self", "bash")
+        result = self.attack("ln -s /etc etc; ln -s / root; ln -s /proc/self/root proc; mkdir d; echo x > d/f; ln -s d link; ln -s ../d d/self",
+            "bash")
         self.assertEqual(self.outputs(result), {"d/f"})
 
     def test_the_working_directory_replaced_is_not_followed(self):

@@ -75,15 +75,19 @@ class Http(attack.AttackTest):
     def test_content_length_doubled_signed_or_listed_is_400(self):
         size = b"%d" % len(BODY)
         self.assert_not_run([(name, self.head(*lines) + BODY, (400,), None) for name, *lines in [
-            ("doubled", b"Content-Length: " + size, b"Content-Length: " + size), ("doubled and different", b"Content-Length: " + size, b"Content-Length: 1"),
+            ("doubled", b"Content-Length: " + size, b"Content-Length: " + size), ("doubled and different", b"Content-Length: " + size,
+            b"Content-Length: 1"),
             ("plus", b"Content-Length: +" + size), ("minus", b"Content-Length: -1"), ("list", b"Content-Length: " + size + b", " + size),
-            ("hexadecimal", b"Content-Length: 0x10"), ("empty", b"Content-Length: "), ("blank inside", b"Content-Length: 1 0"), ("point", b"Content-Length: 10.0"),
-            ("huge", b"Content-Length: 99999999999999999999"), ("wraps to small", b"Content-Length: 18446744073709551626"), ("exponent", b"Content-Length: 1e3"),
+            ("hexadecimal", b"Content-Length: 0x10"), ("empty", b"Content-Length: "), ("blank inside", b"Content-Length: 1 0"), ("point",
+            b"Content-Length: 10.0"),
+            ("huge", b"Content-Length: 99999999999999999999"), ("wraps to small", b"Content-Length: 18446744073709551626"), ("exponent",
+            b"Content-Length: 1e3"),
             ("letter", b"Content-Length: 10x"), ("quoted", b'Content-Length: "10"')]])
 
     def test_unknown_transfer_codings_are_400_or_501(self):
         self.assert_not_run([(value.decode(), self.head(b"Transfer-Encoding: " + value) + chunked(BODY), (400, 501), None) for value in (
-            b"gzip", b"gzip, chunked", b"chunked, gzip", b"identity", b"chunked, chunked", b"xchunked", b"chunkedx", b'"chunked"', b"chunked;q=1", b"\x0bchunked", b",chunked", b"")])
+            b"gzip", b"gzip, chunked", b"chunked, gzip", b"identity", b"chunked, chunked", b"xchunked", b"chunkedx", b'"chunked"',
+            b"chunked;q=1", b"\x0bchunked", b",chunked", b"")])
         self.assert_not_run([("doubled", self.head(b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked") + chunked(BODY), (400, 501), None),
                              ("in HTTP/1.0", self.head(b"Transfer-Encoding: chunked", method=b"POST /run HTTP/1.0") + chunked(BODY), (400,), None)])
 
@@ -91,20 +95,26 @@ class Http(attack.AttackTest):
         length = b"Content-Length: %d" % len(BODY)
         good = self.head(length)
         self.assert_not_run([(name, data + BODY, (400,), None) for name, data in [
-            ("obs-fold", self.head(length, b"X: a\r\n b")), ("obs-fold with tab", self.head(length, b"X: a\r\n\tb")), ("bare LF", good.replace(b"\r\n", b"\n")),
-            ("one bare LF", self.head(length, b"X: a\nY: b")), ("bare CR", self.head(length, b"X: a\rY: b")), ("NUL in a value", self.head(length, b"X: a\0b")),
+            ("obs-fold", self.head(length, b"X: a\r\n b")), ("obs-fold with tab", self.head(length, b"X: a\r\n\tb")), ("bare LF",
+            good.replace(b"\r\n", b"\n")),
+            ("one bare LF", self.head(length, b"X: a\nY: b")), ("bare CR", self.head(length, b"X: a\rY: b")), ("NUL in a value",
+            self.head(length, b"X: a\0b")),
             ("NUL in a name", self.head(length, b"X\0: a")), ("blank before the colon", self.head(b"Content-Length : %d" % len(BODY))),
-            ("tab before the colon", self.head(b"Content-Length\t: %d" % len(BODY))), ("blank first", self.head(b" " + length)), ("no colon", self.head(length, b"X")),
+            ("tab before the colon", self.head(b"Content-Length\t: %d" % len(BODY))), ("blank first", self.head(b" " + length)), ("no colon",
+            self.head(length, b"X")),
             ("empty name", self.head(length, b": x")), ("LF in the end", good[:-4] + b"\n\n"), ("control byte", self.head(length, b"X: a\x01b")),
             ("DEL", self.head(length, b"X: \x7f")), ("two blanks in the line", self.head(length, method=b"POST  /run HTTP/1.1")),
             ("tab in the line", self.head(length, method=b"POST\t/run HTTP/1.1")), ("empty line first", b"\r\n" + good)]])
 
     def test_request_lines_that_are_none_are_refused(self):
         self.assert_not_run([(name, data, (400, 405, 421, 501, 505), None) for name, data in [
-            ("HTTP/0.9", b"GET /tools\r\n\r\n"), ("HTTP/2.0", b"GET /tools HTTP/2.0\r\nHost: localhost\r\n\r\n"), ("HTTP/1.2", b"GET /tools HTTP/1.2\r\nHost: localhost\r\n\r\n"),
+            ("HTTP/0.9", b"GET /tools\r\n\r\n"), ("HTTP/2.0", b"GET /tools HTTP/2.0\r\nHost: localhost\r\n\r\n"), ("HTTP/1.2",
+            b"GET /tools HTTP/1.2\r\nHost: localhost\r\n\r\n"),
             ("lower case", b"GET /tools http/1.1\r\nHost: localhost\r\n\r\n"), ("no target", b"GET HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-            ("TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"), ("SSH", b"SSH-2.0-x\r\n\r\n"), ("HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
-            ("CONNECT", b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n"), ("fragment", b"GET /tools#x HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            ("TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"), ("SSH", b"SSH-2.0-x\r\n\r\n"), ("HTTP/2",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+            ("CONNECT", b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n"), ("fragment",
+            b"GET /tools#x HTTP/1.1\r\nHost: localhost\r\n\r\n"),
             ("high byte", b"GET /\xff HTTP/1.1\r\nHost: localhost\r\n\r\n"), ("backslash", b"GET \\tools HTTP/1.1\r\nHost: localhost\r\n\r\n"),
             ("no host", b"GET /tools HTTP/1.1\r\n\r\n"), ("two hosts", b"GET /tools HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n"),
             ("user info", b"GET http://x@localhost/tools HTTP/1.1\r\nHost: localhost\r\n\r\n")]])
@@ -113,19 +123,25 @@ class Http(attack.AttackTest):
         head = self.head(b"Transfer-Encoding: chunked")
         size = b"%x" % len(BODY)
         cases = [(name, head + body, (400, 413), None) for name, body in [
-            ("overflow", b"ffffffffffffffff\r\n" + BODY), ("17 digits", b"00000000000000001\r\nx\r\n0\r\n\r\n"), ("wraps", b"10000000000000010\r\n" + BODY),
-            ("sign", b"+" + size + b"\r\n" + BODY + b"\r\n0\r\n\r\n"), ("minus", b"-1\r\n" + BODY + b"\r\n0\r\n\r\n"), ("prefix", b"0x" + size + b"\r\n" + BODY + b"\r\n0\r\n\r\n"),
-            ("not hexadecimal", b"zz\r\n" + BODY + b"\r\n0\r\n\r\n"), ("empty size", b"\r\n" + BODY + b"\r\n0\r\n\r\n"), ("blank", b" " + size + b"\r\n" + BODY + b"\r\n0\r\n\r\n"),
-            ("bare LF", size + b"\n" + BODY + b"\n0\n\n"), ("data too long", size + b"\r\n" + BODY + b"x\r\n0\r\n\r\n"), ("data too short", b"%x\r\n" % (len(BODY) + 1) + BODY + b"\r\n0\r\n\r\n"),
+            ("overflow", b"ffffffffffffffff\r\n" + BODY), ("17 digits", b"00000000000000001\r\nx\r\n0\r\n\r\n"), ("wraps",
+            b"10000000000000010\r\n" + BODY),
+            ("sign", b"+" + size + b"\r\n" + BODY + b"\r\n0\r\n\r\n"), ("minus", b"-1\r\n" + BODY + b"\r\n0\r\n\r\n"), ("prefix",
+            b"0x" + size + b"\r\n" + BODY + b"\r\n0\r\n\r\n"),
+            ("not hexadecimal", b"zz\r\n" + BODY + b"\r\n0\r\n\r\n"), ("empty size", b"\r\n" + BODY + b"\r\n0\r\n\r\n"), ("blank",
+            b" " + size + b"\r\n" + BODY + b"\r\n0\r\n\r\n"),
+            ("bare LF", size + b"\n" + BODY + b"\n0\n\n"), ("data too long", size + b"\r\n" + BODY + b"x\r\n0\r\n\r\n"), ("data too short",
+            b"%x\r\n" % (len(BODY) + 1) + BODY + b"\r\n0\r\n\r\n"),
             ("extension flood", size + b";" + b"x" * 100000 + b"\r\n" + BODY + b"\r\n0\r\n\r\n"),
             ("extensions of many chunks", b"".join(b"1;" + b"x" * 200 + b"\r\n%c\r\n" % byte for byte in BODY) + b"0\r\n\r\n"),
-            ("NUL", size + b"\0\r\n" + BODY + b"\r\n0\r\n\r\n"), ("trailer", chunked(BODY)[:-2] + b"X: y\r\n\r\n"), ("trailer with a length", chunked(BODY)[:-2] + b"Content-Length: 5\r\n\r\n")]]
+            ("NUL", size + b"\0\r\n" + BODY + b"\r\n0\r\n\r\n"), ("trailer", chunked(BODY)[:-2] + b"X: y\r\n\r\n"), ("trailer with a length",
+            chunked(BODY)[:-2] + b"Content-Length: 5\r\n\r\n")]]
         self.assert_not_run(cases)
 
     def test_chunks_without_an_end_are_never_run(self):
         head = self.head(b"Transfer-Encoding: chunked")
         stored = self.stored()
-        for name, body in [("no last chunk", b"%x\r\n%s\r\n" % (len(BODY), BODY)), ("no final line", chunked(BODY)[:-2]), ("half a final line", chunked(BODY)[:-1]), ("nothing", b""),
+        for name, body in [("no last chunk", b"%x\r\n%s\r\n" % (len(BODY), BODY)), ("no final line", chunked(BODY)[:-2]), ("half a final line",
+            chunked(BODY)[:-1]), ("nothing", b""),
                            ("half a chunk", b"%x\r\n%s" % (len(BODY), BODY[:5]))]:
             with self.subTest(name=name):
                 self.assertEqual(self.status(head + body, half_close=True)[0], 400)
@@ -134,10 +150,13 @@ class Http(attack.AttackTest):
 
     def test_long_line_414_many_or_long_fields_431(self):
         self.assert_not_run([
-            ("long line", b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", (414,), None), ("endless line", b"GET /" + b"x" * 100000, (414,), None),
+            ("long line", b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", (414,), None), ("endless line",
+            b"GET /" + b"x" * 100000, (414,), None),
             ("many fields", self.head(*[b"X-%d: y" % number for number in range(100)]), (431,), None),
-            ("long field", self.head(b"X: " + b"y" * 20000), (431,), None), ("endless field", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 100000, (431,), None),
-            ("long name", self.head(b"x" * 20000 + b": y"), (431,), None), ("long method", b"G" * 100 + b" / HTTP/1.1\r\nHost: localhost\r\n\r\n", (501,), None),
+            ("long field", self.head(b"X: " + b"y" * 20000), (431,), None), ("endless field",
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 100000, (431,), None),
+            ("long name", self.head(b"x" * 20000 + b": y"), (431,), None), ("long method",
+            b"G" * 100 + b" / HTTP/1.1\r\nHost: localhost\r\n\r\n", (501,), None),
             ("endless method", b"G" * 100000, (400, 414, 501), None)])
 
     def test_large_body_is_413_before_it_is_read(self):
@@ -152,7 +171,8 @@ class Http(attack.AttackTest):
         self.assertEqual(self.status(head + b"7fffffff\r\n")[0], 413)
 
     def test_no_length_is_411(self):
-        self.assert_not_run([("no length", self.head(), (411,), {"length_required"}), ("a body all the same", self.head() + BODY, (411,), {"length_required"})])
+        self.assert_not_run([("no length", self.head(), (411,), {"length_required"}), ("a body all the same", self.head() + BODY, (411,),
+            {"length_required"})])
 
     def test_a_pipelined_second_request_is_ignored(self):
         stored = len(self.stored())
@@ -178,16 +198,23 @@ class Http(attack.AttackTest):
         self.assertEqual(self.status(self.head(b"Expect: 200-maybe", b"Content-Length: %d" % len(BODY)) + BODY)[0], 417)
 
     def test_json_that_is_malformed_is_400(self):
-        bodies = [b"", b" ", b"{", b"nul", b'{"sessionId":"s","code":"true"}x', b'{"sessionId":"s","code":"true"}{}', b'{"sessionId":"s","sessionId":"t","code":"true"}',
-                  b'{"sessionId":"s","code":"\\ud800"}', b'{"sessionId":"s","code":"\\udc00\\ud800"}', b'{"sessionId":"s","code":"a\\u0000b"}', b'{"sessionId":"s","code":"a\0b"}',
-                  b'{"sessionId":"s","code":"\xff"}', b'{"sessionId":"s","code":"\xed\xa0\x80"}', b'{"sessionId":"s","code":"\xc0\xaf"}', b'{"sessionId":"s","code":"a\nb"}',
-                  b"[" * 500000, b'{"a":' * 100000, b'{"sessionId":"s","code":"true","x":' + b"[" * 65 + b"]" * 65 + b"}", b'{"sessionId":"s","code":"true","timeout":1e999}',
-                  b'{"sessionId":"s","code":"true","timeout":%s}' % (b"9" * 400), b'{"sessionId":"s","code":"true","timeout":NaN}', b'{"sessionId":"s","code":"true",}',
-                  b"{'sessionId':'s'}", b'{"sessionId":"s","code":"true"}\0', b'\xef\xbb\xbf{"sessionId":"s","code":"true"}', b'{"sessionId":"s",/**/"code":"true"}', b'"s"', b"[]", b"1"]
+        bodies = [b"", b" ", b"{", b"nul", b'{"sessionId":"s","code":"true"}x', b'{"sessionId":"s","code":"true"}{}',
+            b'{"sessionId":"s","sessionId":"t","code":"true"}',
+                  b'{"sessionId":"s","code":"\\ud800"}', b'{"sessionId":"s","code":"\\udc00\\ud800"}', b'{"sessionId":"s","code":"a\\u0000b"}',
+                  b'{"sessionId":"s","code":"a\0b"}',
+                  b'{"sessionId":"s","code":"\xff"}', b'{"sessionId":"s","code":"\xed\xa0\x80"}', b'{"sessionId":"s","code":"\xc0\xaf"}',
+                  b'{"sessionId":"s","code":"a\nb"}',
+                  b"[" * 500000, b'{"a":' * 100000, b'{"sessionId":"s","code":"true","x":' + b"[" * 65 + b"]" * 65 + b"}",
+                  b'{"sessionId":"s","code":"true","timeout":1e999}',
+                  b'{"sessionId":"s","code":"true","timeout":%s}' % (b"9" * 400), b'{"sessionId":"s","code":"true","timeout":NaN}',
+                  b'{"sessionId":"s","code":"true",}',
+                  b"{'sessionId':'s'}", b'{"sessionId":"s","code":"true"}\0', b'\xef\xbb\xbf{"sessionId":"s","code":"true"}',
+                  b'{"sessionId":"s",/**/"code":"true"}', b'"s"', b"[]", b"1"]
         self.assert_not_run([(body[:60], self.head(b"Content-Length: %d" % len(body)) + body, (400,), None) for body in bodies])
 
     def test_foreign_host_is_421(self):
-        for host in (b"evil.example", b"localhost.evil.example", b"127.0.0.1.evil.example", b"10.0.0.1", b"[::2]", b"evil.example:8080", b"0.0.0.0", b"2130706433"):
+        for host in (b"evil.example", b"localhost.evil.example", b"127.0.0.1.evil.example", b"10.0.0.1", b"[::2]", b"evil.example:8080",
+            b"0.0.0.0", b"2130706433"):
             with self.subTest(host=host):
                 data = b"POST /run HTTP/1.1\r\nHost: " + host + b"\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
                 self.assertEqual(self.status(data)[0], 421)
@@ -198,9 +225,11 @@ class Http(attack.AttackTest):
 
     def test_foreign_origin_is_403(self):
         own = self.server.host
-        for origin in ("http://evil.example", "null", "https://localhost.evil.example", f"http://{own}.evil.example", f"http://evil.example/{own}", "http://localhost:1", "file://",
+        for origin in ("http://evil.example", "null", "https://localhost.evil.example", f"http://{own}.evil.example",
+            f"http://evil.example/{own}", "http://localhost:1", "file://",
                        "chrome-extension://x", "", f"http://{own} http://evil.example", "data:", "*"):
-            for method, path, body in (("POST", "/run", BODY), ("GET", "/tools", None), ("GET", "/artifacts/s/aaaaaa/x", None), ("GET", "/debug", None)):
+            for method, path, body in (("POST", "/run", BODY), ("GET", "/tools", None), ("GET", "/artifacts/s/aaaaaa/x", None), ("GET", "/debug",
+                None)):
                 with self.subTest(origin=origin, path=path):
                     reply = self.server.request(method, path, body, {"Origin": origin, "Content-Type": "application/json"})
                     self.assertEqual(reply.status, 403)
@@ -212,8 +241,10 @@ class Http(attack.AttackTest):
 
     def test_an_early_refusal_drains_so_that_the_client_can_read_it(self):
         big = b"x" * (20 * 1024 * 1024)
-        for head in (self.head(b"Content-Length: %d" % len(big)), b"POST /run HTTP/1.1\r\nHost: evil.example\r\nContent-Length: %d\r\n\r\n" % len(big),
-                     self.head(b"Content-Length: %d" % len(big), method=b"POST /nothing HTTP/1.1"), self.head(b"Content-Length: %d" % len(big), method=b"GET /run HTTP/1.1"),
+        for head in (self.head(b"Content-Length: %d" % len(big)),
+            b"POST /run HTTP/1.1\r\nHost: evil.example\r\nContent-Length: %d\r\n\r\n" % len(big),
+                     self.head(b"Content-Length: %d" % len(big), method=b"POST /nothing HTTP/1.1"), self.head(b"Content-Length: %d" % len(big),
+                     method=b"GET /run HTTP/1.1"),
                      self.head(b"Content-Length: 1", b"Content-Length: 1")):
             with self.subTest(head=head[:60]):
                 answer = self.server.raw(head + big)
@@ -239,7 +270,8 @@ class Http(attack.AttackTest):
 
     def test_a_client_gone_before_the_body_runs_nothing(self):
         stored = self.stored()
-        for data in (b"", b"P", b"POST /run HTTP/1.1\r\n", self.head(b"Content-Length: %d" % len(BODY)), self.head(b"Content-Length: %d" % len(BODY)) + BODY[:-1]):
+        for data in (b"", b"P", b"POST /run HTTP/1.1\r\n", self.head(b"Content-Length: %d" % len(BODY)),
+            self.head(b"Content-Length: %d" % len(BODY)) + BODY[:-1]):
             connection = self.server.connect()
             connection.sendall(data)
             connection.close()

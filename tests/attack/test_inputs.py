@@ -10,7 +10,8 @@ import harness
 class Inputs(attack.AttackTest):
     # what would change programs inside, if the server's environment reached them
     environment = {"PYTHONPATH": "/attack", "PYTHONSTARTUP": "/attack", "NODE_OPTIONS": "--require=/attack", "BASH_ENV": "/attack", "ENV": "/attack",
-                   "PERL5OPT": "-Mattack", "RUBYOPT": "-rattack", "PHPRC": "/attack", "BUN_OPTIONS": "--preload=/attack", "IFS": "x", "PS4": "$(touch /tmp/attack)",
+                   "PERL5OPT": "-Mattack", "RUBYOPT": "-rattack", "PHPRC": "/attack", "BUN_OPTIONS": "--preload=/attack", "IFS": "x",
+                   "PS4": "$(touch /tmp/attack)",
                    "http_proxy": "http://127.0.0.1:1/", "ALL_PROXY": "http://127.0.0.1:1/", "CURL_HOME": "/attack", "MALLOC_PERTURB_": "1"}
 
     def refused(self, change, status=400):
@@ -29,7 +30,8 @@ class Inputs(attack.AttackTest):
 
     def test_file_names_that_traverse_are_400(self):
         before = sorted(os.listdir(self.server.folder))
-        for name in ("../x", "..", ".", "/etc/passwd", "a/../b", "a/b", "x\x00y", "\x00", "a\nb", "a\rb", "\x1b", "\x7f", "stdout", "stderr", "", "x" * 256,
+        for name in ("../x", "..", ".", "/etc/passwd", "a/../b", "a/b", "x\x00y", "\x00", "a\nb", "a\rb", "\x1b", "\x7f", "stdout", "stderr", "",
+            "x" * 256,
                      "\u4e2d" * 86, "./x", "x/", "..\x00/x"):
             with self.subTest(name=name):
                 self.refused({"filename": name})
@@ -56,8 +58,10 @@ class Inputs(attack.AttackTest):
         self.check_recovered()
 
     def test_shell_characters_meet_no_shell(self):
-        attacks = ["$(touch pwned)", "`touch pwned`", "; touch pwned", "| touch pwned", "&& touch pwned", "' ; touch pwned ; '", '" ; touch pwned ; "', "> pwned",
-                   "x\\", "*", "?", "~root", "{a,b}", "!!", "#", "%s%n", "-c touch", "--version", "-", "--", "-rf", "$HOME", "${IFS}", "\\$(id)", "a=b"]
+        attacks = ["$(touch pwned)", "`touch pwned`", "; touch pwned", "| touch pwned", "&& touch pwned", "' ; touch pwned ; '",
+            '" ; touch pwned ; "', "> pwned",
+                   "x\\", "*", "?", "~root", "{a,b}", "!!", "#", "%s%n", "-c touch", "--version", "-", "--", "-rf", "$HOME", "${IFS}", "\\$(id)",
+                   "a=b"]
         results = self.accept_all([{"filename": text, "sessionId": text} for text in attacks])
         for text, result in zip(attacks, results):
             with self.subTest(text=text):
@@ -78,12 +82,14 @@ class Inputs(attack.AttackTest):
         self.check_recovered()
 
     def test_languages_outside_the_list_are_400(self):
-        for language in ("perl", "sh", "../python", "python3", "python\x00", "{language}", "bash -c id", "", " python", "PYTHON", "default", "/bin/sh"):
+        for language in ("perl", "sh", "../python", "python3", "python\x00", "{language}", "bash -c id", "", " python", "PYTHON", "default",
+            "/bin/sh"):
             with self.subTest(language=language):
                 self.refused({"language": language})
 
     def test_tools_outside_the_list_are_400(self):
-        for tool in ("../code_execution", "code_execution.json", "CODE_EXECUTION", "", "default", "x" * 100000, "code_execution\x00", "/etc/passwd", "a\nb", "<script>"):
+        for tool in ("../code_execution", "code_execution.json", "CODE_EXECUTION", "", "default", "x" * 100000, "code_execution\x00",
+            "/etc/passwd", "a\nb", "<script>"):
             with self.subTest(tool=tool[:50]):
                 reply = self.server.request("POST", "/tools/execute", {"tool": tool, "sessionId": "s", "code": "echo ran"})
                 self.assertEqual(reply.status, 400)
@@ -101,8 +107,10 @@ class Inputs(attack.AttackTest):
         self.check_recovered()
 
     def test_an_environment_cannot_be_asked_for(self):
-        result = self.accepted({"env": {"LD_PRELOAD": "/attack.so", "PATH": "/attack"}, "environment": {"PYTHONPATH": "/attack"}, "args": ["x"], "stdin": "x",
-                                "image": "evil", "privileged": True, "template": "../x", "limits": {"memory_mb": 10**9}, "network": True, "memory": "64g",
+        result = self.accepted({"env": {"LD_PRELOAD": "/attack.so", "PATH": "/attack"}, "environment": {"PYTHONPATH": "/attack"}, "args": ["x"],
+            "stdin": "x",
+                                "image": "evil", "privileged": True, "template": "../x", "limits": {"memory_mb": 10**9}, "network": True,
+                                "memory": "64g",
                                 "code": "env; echo $#; cat; id -u"})
         self.assertNotIn("attack", result["output"])
         self.assertTrue(result["output"].endswith("0\n10001\n"), result)
@@ -115,7 +123,8 @@ class Inputs(attack.AttackTest):
         self.assertTrue(output.endswith("/workspace\n"))
 
     def test_time_outs_that_are_no_number_in_range_are_400(self):
-        for text in ("-1", "0", "0.5", "1.5", "901", "1e9", "1e999", "-0", "99999999999999999999999", "NaN", "Infinity", "-Infinity", '"5"', '""', "null", "true", "[]", "{}",
+        for text in ("-1", "0", "0.5", "1.5", "901", "1e9", "1e999", "-0", "99999999999999999999999", "NaN", "Infinity", "-Infinity", '"5"',
+            '""', "null", "true", "[]", "{}",
                      "0x10", "1_0", "05", "+5", "5.", ".5", "2147483648", "4294967297", "18446744073709551617", "1e-9"):
             with self.subTest(timeout=text):
                 body = b'{"sessionId":"s","code":"echo ran","timeout":%s}' % text.encode()

@@ -141,5 +141,10 @@ class Kernel(attack.ProbeTest):
         self.assertIn(self.found["TIOCSTI"], REFUSED | {"EACCES", "EIO"})
 
 
+class WarmKernel(Kernel):
+    """The same for a job that claims a spare."""
+    is_warm = True
+
+
 if __name__ == "__main__":
     harness.main()

@@ -358,7 +358,8 @@ class Missing(attack.AttackTest):
             reply = server.request("POST", "/run", HELLO)
             self.took_s = time.monotonic() - started
             details = failed(self, reply)
-            self.assertEqual(json.loads(server.request("POST", "/tools/execute", {**HELLO, "tool": "code_execution"}).body)["error"], "Tool execution failed")
+            self.assertEqual(json.loads(server.request("POST", "/tools/execute", {**HELLO, "tool": "code_execution"}).body)["error"],
+                "Tool execution failed")
             self.assertEqual(server.request("GET", "/v1/health").status, 200)
             self.assertEqual(server.leaks(), {})
             return details
@@ -423,7 +424,8 @@ class Missing(attack.AttackTest):
 
     def test_init_that_puts_something_else_in_its_sockets_place(self):
         # what the host finds is a file, a link, a folder, and nothing that it follows or waits for
-        for make in ("echo x > /run/mayfly/control", "ln -s /run/podman/podman.sock /run/mayfly/control", "mkdir /run/mayfly/control", "mkfifo /run/mayfly/control"):
+        for make in ("echo x > /run/mayfly/control", "ln -s /run/podman/podman.sock /run/mayfly/control", "mkdir /run/mayfly/control",
+            "mkfifo /run/mayfly/control"):
             with self.subTest(make=make):
                 self.with_init(self.script(f"#!/bin/sh\n{make}\nexit 1\n"))
 
@@ -461,7 +463,8 @@ class Storage(attack.AttackTest):
             details = failed(self, server.request("POST", "/run", {"sessionId": "s", "code": "head -c 8000000 /dev/zero > large; echo done"}))
             self.assertRegex(details, "(?i)space")
             self.assertIn(server.storage, details)
-            self.assertEqual([os.listdir(os.path.join(server.storage, name)) for name in self.visible(server)], [[]] * len(self.visible(server)), "no half artifact")
+            self.assertEqual([os.listdir(os.path.join(server.storage, name)) for name in self.visible(server)], [[]] * len(self.visible(server)),
+                "no half artifact")
             reply = server.request("POST", "/run", HELLO)
             self.assertEqual((reply.status, json.loads(reply.body)["output"]), (200, "hello\n"), "what it took is given back")
         self.with_folder("size=4m", work)
@@ -539,7 +542,8 @@ class Storage(attack.AttackTest):
         self.check_recovered()
 
     def test_configuration_that_is_wrong_is_named(self):
-        for name, value in (("MAX_CONCURRENT_RUNS", "0"), ("MAYFLY_STREAM_MB", "x"), ("PORT", "99999"), ("DEBUG_UI", "maybe"), ("AA_STORAGE_PATH", "relative"),
+        for name, value in (("MAX_CONCURRENT_RUNS", "0"), ("MAYFLY_STREAM_MB", "x"), ("PORT", "99999"), ("DEBUG_UI", "maybe"),
+            ("AA_STORAGE_PATH", "relative"),
                             ("ARTIFACT_RETENTION_DAYS", "-1"), ("MAYFLY_MEMORY_MB", "0"), ("MAYFLY_PIDS", "-5")):
             with self.subTest(name=name):
                 with harness.Server(**{name: value}) as server:

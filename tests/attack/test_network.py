@@ -87,5 +87,10 @@ class Network(attack.ProbeTest):
         self.assertEqual(set(self.found["control"].values()) - {"ECONNREFUSED", "EACCES", "ECONNRESET", "EPIPE", "ENOENT"}, set())
 
 
+class WarmNetwork(Network):
+    """The same for a job that claims a spare."""
+    is_warm = True
+
+
 if __name__ == "__main__":
     harness.main()

@@ -121,6 +121,11 @@ class Files(attack.ProbeTest):
         self.assertEqual(self.found["dmesg"], "EPERM")
 
 
+class WarmFiles(Files):
+    """The same for a job that claims a spare."""
+    is_warm = True
+
+
 class Leftovers(attack.AttackTest):
     def test_files_dotfiles_cron_and_packages_are_not_there_for_the_next_job(self):
         mark = "mark" + os.urandom(6).hex()

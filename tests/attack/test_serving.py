@@ -41,10 +41,12 @@ open('d/e/f', 'w').write('deep')
         return int(head.split(b" ")[1]), head.decode("ascii").lower(), body
 
     def test_every_encoding_of_dot_dot_is_400_or_404(self):
-        ups = ["..", "%2e%2e", "%2E.", ".%2e", "%252e%252e", "..%2f", "%2e%2e%2f", "..%5c", "..\\", "%c0%ae%c0%ae", "%e0%80%ae", "%uff0e%uff0e", "..;", "..%00",
+        ups = ["..", "%2e%2e", "%2E.", ".%2e", "%252e%252e", "..%2f", "%2e%2e%2f", "..%5c", "..\\", "%c0%ae%c0%ae", "%e0%80%ae", "%uff0e%uff0e",
+            "..;", "..%00",
                "..%0d%0a", "..%20", ". .", "....", "..././", "%2e%2e%5c", "\uff0e\uff0e", "..%c0%af", "..%252f", "%%32%65%%32%65", "..%2f..%2f"]
         for up in ups:
-            for target in (f"{self.base}{up}/secret", f"{self.base}{up}/{up}/secret", f"{self.base}{up}/{up}/{up}/secret", f"/artifacts/s/{up}/secret",
+            for target in (f"{self.base}{up}/secret", f"{self.base}{up}/{up}/secret", f"{self.base}{up}/{up}/{up}/secret",
+                f"/artifacts/s/{up}/secret",
                            f"/artifacts/{up}/secret", f"/artifacts/{up}/{self.job['id']}/secret", f"{self.base}d/{up}/{up}/{up}/secret",
                            f"{self.base}{up}secret", f"/{up}/artifacts/s/secret"):
                 with self.subTest(target=target):
@@ -53,8 +55,10 @@ open('d/e/f', 'w').write('deep')
                     self.assertNotIn(SECRET, body)
 
     def test_absolute_paths_are_400_or_404(self):
-        for path in ("/etc/passwd", "//etc/passwd", "%2fetc%2fpasswd", "%2Fetc/passwd", self.server.folder + "/secret", "file:///etc/passwd", "./text.txt",
-                     "d//e/f", "d/./e/f", "d/e/f/", "d/e/", "d", "d/", "", "text.txt/", "text.txt/x", "text.txt%00", "text.txt%00.png", "text.txt%0a", "TEXT.TXT"):
+        for path in ("/etc/passwd", "//etc/passwd", "%2fetc%2fpasswd", "%2Fetc/passwd", self.server.folder + "/secret", "file:///etc/passwd",
+            "./text.txt",
+                     "d//e/f", "d/./e/f", "d/e/f/", "d/e/", "d", "d/", "", "text.txt/", "text.txt/x", "text.txt%00", "text.txt%00.png",
+                     "text.txt%0a", "TEXT.TXT"):
             with self.subTest(path=path):
                 status, _, body = self.raw_get((self.base + path).encode())
                 self.assertIn(status, (400, 404))
@@ -64,7 +68,8 @@ open('d/e/f', 'w').write('deep')
     def test_other_jobs_ids_and_hidden_folders_are_404(self):
         job = self.job["id"]
         for path in (f"s/job-{job}/text.txt", f"s/{job}x/text.txt", f"s/{job[:5]}/text.txt", f".incoming/{job}/text.txt", f"S/{job}/text.txt",
-                     f"s%00/{job}/text.txt", f"s//{job}/text.txt", f"/s/{job}/text.txt", f"s/{job}", "s", "", "s/", f"%2e/s/{job}/text.txt", f"s/%2e%2f{job}/text.txt"):
+                     f"s%00/{job}/text.txt", f"s//{job}/text.txt", f"/s/{job}/text.txt", f"s/{job}", "s", "", "s/", f"%2e/s/{job}/text.txt",
+                     f"s/%2e%2f{job}/text.txt"):
             with self.subTest(path=path):
                 self.assertIn(self.raw_get(b"/artifacts/" + path.encode())[0], (400, 404))
 
@@ -80,7 +85,8 @@ open('d/e/f', 'w').write('deep')
                 self.assertEqual((status, json.loads(body)), (404, {"error": "Artifact not found"}))
 
     def test_what_a_browser_would_run_is_sandboxed_and_an_attachment(self):
-        for name in ("page.html", "image.svg", "feed.xml", "page.xhtml", "PAGE.HTM", "sheet.xsl", "code.js", "worker.mjs", "paper.pdf", "a.txt.html", "x.HtMl",
+        for name in ("page.html", "image.svg", "feed.xml", "page.xhtml", "PAGE.HTM", "sheet.xsl", "code.js", "worker.mjs", "paper.pdf",
+            "a.txt.html", "x.HtMl",
                      "archive.mhtml", "movie.swf", "module.wasm"):
             with self.subTest(name=name):
                 status, head, _ = self.raw_get((self.base + name).encode())
@@ -91,7 +97,8 @@ open('d/e/f', 'w').write('deep')
                 self.assertIn("x-content-type-options: nosniff", head)
 
     def test_everything_says_nosniff_and_nothing_else_is_html(self):
-        for name in ("no_extension", "text.txt", "a.html.txt", ".html", "data.bin", "style.css", "data.json", "empty", "stdout", "stderr", "script.js", "nothing"):
+        for name in ("no_extension", "text.txt", "a.html.txt", ".html", "data.bin", "style.css", "data.json", "empty", "stdout", "stderr",
+            "script.js", "nothing"):
             with self.subTest(name=name):
                 _, head, _ = self.raw_get((self.base + name).encode())
                 self.assertIn("x-content-type-options: nosniff", head)
@@ -104,9 +111,12 @@ open('d/e/f', 'w').write('deep')
 
     def test_range_abuse_is_200_206_or_416(self):
         size = 10000
-        ranges = ["bytes=0-", "bytes=-1", "bytes=9999-", "bytes=0-0", "bytes=10000-", "bytes=-0", "bytes=5-2", "bytes=-99999999999999999999", "bytes=0-99999999999999999999",
-                  "bytes=18446744073709551615-", "bytes=18446744073709551616-", "bytes=-18446744073709551615", "bytes=0-18446744073709551615", "bytes=--1", "bytes=-", "bytes=",
-                  "bytes", "bytes=a-b", "bytes=0x0-5", "bytes= 0-5", "bytes=0 -5", "bytes=+1-5", "chars=0-5", "bytes=0-5,6-9", "bytes=" + ",".join(["0-"] * 500),
+        ranges = ["bytes=0-", "bytes=-1", "bytes=9999-", "bytes=0-0", "bytes=10000-", "bytes=-0", "bytes=5-2", "bytes=-99999999999999999999",
+            "bytes=0-99999999999999999999",
+                  "bytes=18446744073709551615-", "bytes=18446744073709551616-", "bytes=-18446744073709551615", "bytes=0-18446744073709551615",
+                  "bytes=--1", "bytes=-", "bytes=",
+                  "bytes", "bytes=a-b", "bytes=0x0-5", "bytes= 0-5", "bytes=0 -5", "bytes=+1-5", "chars=0-5", "bytes=0-5,6-9",
+                  "bytes=" + ",".join(["0-"] * 500),
                   "bytes=" + ",".join(f"{i}-{i}" for i in range(500)), "bytes=0-5;", "BYTES=0-5", "bytes=1e1-", "bytes=0-5,", "none"]
         for value in ranges:
             with self.subTest(range=value[:60]):

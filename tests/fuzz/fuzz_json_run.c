@@ -37,7 +37,8 @@ static void check_files(const struct run_request *request)
 	for (unsigned i = 0; i < request->file_count; i++) {
 		const char *path = request->files[i].path;
 
-		must(strncmp(path, RUN_INPUTS, strlen(RUN_INPUTS)) == 0 && strlen(path) <= JOB_PATH_MAX_BYTES);
+		must(strncmp(path, RUN_INPUTS, strlen(RUN_INPUTS)) == 0 &&
+		     strlen(path) <= JOB_PATH_MAX_BYTES);
 		must(fs_is_relative_path(slice_of(path), JOB_ARTIFACT_DEPTH_MAX));
 		for (unsigned j = 0; j < i; j++)
 			must(strcmp(path, request->files[j].path) != 0);
@@ -53,7 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (run_request_begin(body, &request, &err) < 0 || run_request_take(&request, &err) < 0) {
 		must(err.status == 400 && err.word && err.message[0]);
 	} else {
-		must(request.language.len > 0 && request.code.len > 0 && request.code.len <= RUN_CODE_MAX_BYTES);
+		must(request.language.len > 0 && request.code.len > 0 &&
+		     request.code.len <= RUN_CODE_MAX_BYTES);
 		must(utf8_is_valid(request.code) && strlen(request.code.data) == request.code.len);
 		must(json_array_size(request.args) <= RUN_ARGS_MAX_COUNT);
 		check_limits(&request.limits);

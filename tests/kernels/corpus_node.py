@@ -3,14 +3,14 @@
 CASES = {
     # --- what a script is told about itself ---------------------------------------------------------------------------
     "process": "console.log(process.argv, process.execArgv, process.execPath, process.argv0, process.title, process.pid, process.ppid, process.cwd(), process.exitCode);\n"
-               "console.log(Object.keys(process), process.config.variables.node_use_openssl, process.features, process.umask(), process.getgroups());\n",
+               "console.log(Object.keys(process), process.config.variables.node_use_openssl, process.features, process._preload_modules, process.umask(), process.getgroups());\n",
     "argv": {"source": "console.log(process.argv, process.execArgv);\n", "argv": ["--stack-trace-limit=2", "script.js", "two words", "é", "", "-x", "--", "--require"]},
     "environment": "console.log(process.env, Object.keys(process.env), 'NODE_OPTIONS' in process.env, process.env.MAYFLY_GO);\n",
     "module": "console.log(module, require.main === module, module.children, module.parent, module.paths, __filename, __dirname, require.cache, Object.keys(require));\n"
               "console.log(arguments.length, typeof arguments[4], this === module.exports);\n",
     "module_class": "const M = require('module');\nconsole.log(Object.keys(M), Object.keys(M._cache), M._pathCache, M.globalPaths, Object.keys(M._extensions), M._preloadModules.length, M.builtinModules.length);\n"
                     "console.log(module.constructor === M, M.prototype, M._debug);\n",
-    "loaded": "process._rawDebug(process.moduleLoadList.length, process.moduleLoadList.join('\\n'));\n",
+    "loaded": "process.on('exit', () => process._rawDebug(process.moduleLoadList.length, process.moduleLoadList.sort().join('\\n')));\n",
     "globals": "console.log(Object.getOwnPropertyNames(globalThis).sort(), Object.keys(globalThis), Reflect.ownKeys(process).sort());\n",
     "handles": "process._rawDebug(process._getActiveHandles().length, process._getActiveRequests().length, process.getActiveResourcesInfo());\nconsole.log(process.eventNames(), process.listenerCount('exit'), process._events);\n",
     "async_ids": "const a = require('async_hooks');\nprocess._rawDebug(a.executionAsyncId(), a.triggerAsyncId(), new a.AsyncResource('x').asyncId());\nPromise.resolve().then(() => process._rawDebug(a.executionAsyncId()));\nsetImmediate(() => process._rawDebug(a.executionAsyncId()));\n",
@@ -54,8 +54,8 @@ CASES = {
     "streams": "for (const s of [process.stdin, process.stdout, process.stderr]) console.log(s.constructor.name, s.isTTY, s.fd, s.writable, s.readable, s._type);\nprocess.stdin.on('data', (d) => console.log('data', d)).on('end', () => console.log('end'));\n",
     "stdin_sync": "console.log(require('fs').readFileSync(0));\n",
     "bytes": "process.stdout.write(Buffer.from([0xff, 0xfe, 0, 0x80]));\nprocess.stderr.write(Buffer.from([0xc3]));\nconsole.log('\\ud800 €');\n",
-    "much": "for (let i = 0; i < 20000; i++) process.stdout.write(i + '\\n');\nprocess.stdout.write('x'.repeat(300000));\nprocess.exit(0);\n",
-    "order": "setImmediate(() => console.log('immediate'));\nsetTimeout(() => console.log('timeout'), 20);\nprocess.nextTick(() => console.log('tick'));\nPromise.resolve().then(() => console.log('promise'));\nqueueMicrotask(() => console.log('micro'));\nconsole.error('error');\n",
+    "much": "for (let i = 0; i < 20000; i++) process.stdout.write(i + '\\n');\nprocess.stdout.write('x'.repeat(300000));\n",
+    "order": "setImmediate(() => { console.log('immediate'); setTimeout(() => console.log('timeout'), 1); });\nprocess.nextTick(() => console.log('tick'));\nPromise.resolve().then(() => console.log('promise'));\nqueueMicrotask(() => console.log('micro'));\nconsole.error('error');\n",
     # --- modules ------------------------------------------------------------------------------------------------------
     "siblings": {"source": "console.log(require('./a'), require('./d'), require('./data.json'), Object.keys(require.cache), module.children.map((m) => m.id));\nconsole.log(require.resolve('p'), require('p'));\n",
                  "files": {"a.js": b"module.exports = [module.id, module.parent.id, require.main.filename];\n", "d/index.js": b"exports.d = __filename;\n", "data.json": b"[1]",
@@ -76,7 +76,7 @@ CASES = {
     "check": {"source": "let x = ;\n", "argv": ["--check", "script.js"]},
     # --- processes and threads ----------------------------------------------------------------------------------------
     "worker": "const { Worker, isMainThread, threadId, parentPort } = require('worker_threads');\nconst w = new Worker(`const t = require('worker_threads');\n"
-              "t.parentPort.postMessage([t.threadId, process.argv, process.execArgv, process.env, Object.keys(require.cache), module.paths, require('module')._pathCache, process.moduleLoadList.length]);`, { eval: true });\n"
+              "t.parentPort.postMessage([t.threadId, process.argv, process.execArgv, process.env, Object.keys(require.cache), module.paths, require('module')._pathCache, Buffer.from('a').byteOffset]);`, { eval: true });\n"
               "w.on('message', (m) => console.log(m));\nw.on('exit', (c) => console.log('exit', c));\n",
     "worker_file": {"source": "const { Worker, SHARE_ENV } = require('worker_threads');\nnew Worker('./w.js', { env: SHARE_ENV, workerData: 1 }).on('message', (m) => console.log(m)).on('error', (e) => console.log(e));\n",
                     "files": {"w.js": b"const t = require('worker_threads');\nt.parentPort.postMessage([module.children, module.parent, require.main === module, Object.keys(require.cache), process.env]);\nthrow new Error('in a worker');\n"}},
@@ -85,7 +85,8 @@ CASES = {
     "fork": {"source": "const c = require('child_process').fork('./c.js', ['x']);\nc.on('message', (m) => { console.log(m); c.disconnect(); });\nc.on('exit', (...a) => console.log(a));\n",
              "files": {"c.js": b"process.send([process.argv, process.execArgv, process.env.NODE_CHANNEL_FD, Object.keys(require.cache)]);\n"}},
     "vm": "const vm = require('vm');\nconsole.log(vm.runInNewContext('typeof process + Object.keys(this)'), vm.runInThisContext('typeof require'));\n",
-    "net": "const s = require('net').createServer((c) => c.end('hi')).listen(0, '127.0.0.1', () => require('net').connect(s.address().port).on('data', (d) => { console.log(d.toString()); s.close(); }));\n",
+    "net": "const s = require('net').createServer((c) => c.end('hi')).listen(0, '127.0.0.1', () => require('net').connect(s.address().port, '127.0.0.1').on('data', (d) => { console.log(d.toString()); s.close(); }));\n",
+    "timer": "const t = process.hrtime.bigint();\nsetTimeout(() => console.log(process.hrtime.bigint() - t >= 200000000n), 200);\nconst i = setInterval(() => { clearInterval(i); console.log('interval'); }, 1);\n",
     "fs_async": "const fs = require('fs');\nfs.promises.readdir('.').then((n) => { console.log(n); return fs.promises.open('new', 'w'); }).then((f) => { console.log(f.fd); return f.close(); });\n",
     # --- files --------------------------------------------------------------------------------------------------------
     "files_left": "const fs = require('fs');\nfs.mkdirSync('d/e', { recursive: true });\nfs.writeFileSync('d/e/b', Buffer.from([0, 255]));\nfs.symlinkSync('/etc/passwd', 'link');\nfs.createWriteStream('stream').end('data');\nconsole.log(fs.readdirSync('.'), fs.readdirSync('/tmp'));\n",

@@ -11,12 +11,14 @@ import os
 import unittest
 
 import control
+import corpus_bash
 import corpus_node
 import corpus_python
 import corpus_ruby
 import harness
 
-LANGUAGES = {"python": (corpus_python.CASES, "script.py"), "node": (corpus_node.CASES, "./script.js"), "ruby": (corpus_ruby.CASES, "script.rb")}
+LANGUAGES = {"python": (corpus_python.CASES, "script.py"), "node": (corpus_node.CASES, "./script.js"), "ruby": (corpus_ruby.CASES, "script.rb"),
+             "bash": (corpus_bash.CASES, "script.sh")}
 # what cannot be held: the case runs anew, and is compared all the same
 WITHOUT_KERNEL = {("ruby", "run_text"), ("ruby", "nested")}
 AT_ONCE = 3
@@ -41,7 +43,7 @@ class Case:
         self.files = dict(case.get("files", {}))
         if case["source"] is not None:
             source = case["source"] if isinstance(case["source"], bytes) else case["source"].encode()
-            self.files[arguments[0] if arguments[0].endswith(".mjs") else script] = source
+            self.files[arguments[0] if arguments[0].endswith(".mjs") else os.path.normpath(script)] = source
 
     def run(self, place, is_kernel):
         container = place.make()
@@ -53,7 +55,7 @@ class Case:
             result = container.run(self.argv, self.files, self.env)
         finally:
             container.remove()
-        assert result.has_ended, "no END"
+        assert result.has_ended and result.exit["reason"] != "not_started", result.exit
         return {"reason": result.exit["reason"], "code": result.exit.get("code"), "signal": result.exit.get("signal"),
                 "stdout": result.out, "stderr": result.err, "files": result.files, "skipped": result.skipped}
 
@@ -82,6 +84,9 @@ class KernelsTest(unittest.TestCase):
 
     def test_ruby(self):
         self.compare("ruby")
+
+    def test_bash(self):
+        self.compare("bash")
 
 
 if __name__ == "__main__":

@@ -82,7 +82,9 @@ class Podman:
         return self.call("GET", f"/v1.41/containers/{container_id}/json")[1]
 
     def remove(self, container_id):
-        self.call("DELETE", f"/v1.41/containers/{container_id}?force=true&v=true")
+        """Removes a container; again while Podman is at odds with itself, as it is about one that ends at that moment."""
+        until(lambda: self.call("DELETE", f"/v1.41/containers/{container_id}?force=true&v=true")[0] in (200, 204, 404),
+              f"container {container_id} removed")
 
 
 class Server:

@@ -4,6 +4,7 @@
 
 #include "job/bucket.h"
 
+#include <sys/file.h>
 #include <time.h>
 
 #define PROCESSES 64
@@ -154,6 +155,63 @@ static void test_exact_with_sweep(const struct config *config)
 	is_number(total, 50, "a sweep at the same time changes nothing");
 }
 
+struct taker {
+	const struct config *config;
+	struct key key;
+};
+
+static int take_one(void *context)
+{
+	const struct taker *taker = context;
+	struct error err;
+	int64_t wait_s;
+
+	return bucket_take(taker->config, &taker->key, &wait_s, &err) == 0 ? 0 : 1;
+}
+
+/* Waits until somebody waits for a lock on the file: proc_locks(5) marks it with an arrow. */
+static void wait_for_waiter(int fd)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+	char line[256], inode[32];
+	struct stat status;
+	bool found = false;
+
+	must(fstat(fd, &status) == 0);
+	(void)snprintf(inode, sizeof(inode), ":%llu ", (unsigned long long)status.st_ino);
+	while (!found) {
+		FILE *locks = fopen("/proc/locks", "re");
+
+		must(locks);
+		while (fgets(line, sizeof(line), locks))
+			found = found || (strstr(line, "->") && strstr(line, inode));
+		must(fclose(locks) == 0);
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
+/* The sweep removes a file that somebody waits for. */
+static void test_removed_while_waiting(const struct config *config)
+{
+	struct taker taker = {config, make_key("waiting", KEY_RATE_MIN_MICRO, 3)};
+	char path[PATH_MAX + 64];
+	int64_t wait_s;
+
+	bucket_path(config, &taker.key, path);
+
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	must(fd >= 0 && flock(fd, LOCK_EX) == 0);
+
+	pid_t child = start_child(take_one, &taker);
+
+	wait_for_waiter(fd);
+	must(unlink(path) == 0);
+	close(fd);
+	is_number(wait_child(child), 0, "who waited takes a token");
+	is_number(drain(config, &taker.key, &wait_s), 2, "of the bucket that is there now");
+}
+
 static void test_refills(const struct config *config)
 {
 	struct key key = make_key("refill", 500000, 4); /* a token in 2 s */
@@ -243,6 +301,7 @@ int main(void)
 	test_starts_full(&config);
 	test_exact(&config);
 	test_exact_with_sweep(&config);
+	test_removed_while_waiting(&config);
 	test_refills(&config);
 	test_real_wait(&config);
 	test_clock(&config);

@@ -293,6 +293,45 @@ static void test_names(void)
 	   "labels");
 }
 
+/* Where config.c looks for them: the variables are of this issue, the rest of config.c has test_config.c. */
+static void read_config(struct config *config, const char *const *variables)
+{
+	struct error err = {.message = ""};
+
+	must(clearenv() == 0 && setenv("MAYFLY_RUN_DIR", "/r", 1) == 0 &&
+	     setenv("AA_STORAGE_PATH", "/s", 1) == 0);
+	for (; *variables; variables += 2)
+		must(setenv(variables[0], variables[1], 1) == 0);
+	is_number(config_read(config, &err), 0, "a configuration %s", err.message);
+}
+
+static void test_places(void)
+{
+	static struct config config;
+
+	read_config(&config, (const char *const[]){"HOME", "/", "API_KEYS", "t:l:1:1",
+						   "SIGNING_KEY", "s", NULL});
+	is_text(config.keys_file, "/etc/mayfly/keys", "the system's own file");
+	is_text(config.storage_dir, "/s", "STORAGE_DIR is AA_STORAGE_PATH");
+	is_text(config.api_keys, "t:l:1:1", "API_KEYS is taken");
+	is_text(config.signing_key, "s", "SIGNING_KEY is taken");
+	read_config(&config,
+		    (const char *const[]){"MAYFLY_CONFIG_DIR", "/c", "STORAGE_DIR", "/d", NULL});
+	is_text(config.keys_file, "/c/keys", "MAYFLY_CONFIG_DIR's file");
+	is_text(config.storage_dir, "/d", "STORAGE_DIR is taken");
+	is_text(config.api_keys, "", "no API_KEYS");
+	read_config(&config, (const char *const[]){"MAYFLY_KEYS_FILE", "/k", "MAYFLY_CONFIG_DIR",
+						   "/c", NULL});
+	is_text(config.keys_file, "/k", "MAYFLY_KEYS_FILE goes before");
+	must(geteuid() != 0 || seteuid(NOBODY_ID) == 0);
+	read_config(&config, (const char *const[]){"HOME", "/home/x", NULL});
+	is_text(config.keys_file, "/home/x/.config/mayfly/keys", "a user's own");
+	read_config(&config, (const char *const[]){"HOME", "/", NULL});
+	is_text(config.keys_file, "/etc/mayfly/keys",
+		"the service's user has no home: the system's");
+	must(getuid() != 0 || seteuid(0) == 0);
+}
+
 int main(void)
 {
 	test_environment();
@@ -304,5 +343,6 @@ int main(void)
 	test_add_and_revoke();
 	test_together();
 	test_names();
+	test_places();
 	return done();
 }

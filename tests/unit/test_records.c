@@ -42,8 +42,15 @@ static void test_ids(void)
 	ok(record_is_id(slice_of(other)), "a clock before 1970: %s", other);
 	record_make_id(INT64_MAX, other);
 	ok(record_is_id(slice_of(other)), "a clock in the far future: %s", other);
-	static const char *const bad[] = {"", "run_", "run_0123456789a", "run_0123456789abc", "run_0123456789a/", "run_0123456789a.",
-					  "RUN_0123456789ab", "../0123456789abc", "file0123456789ab"};
+	static const char *const bad[] = {"",
+					  "run_",
+					  "run_0123456789a",
+					  "run_0123456789abc",
+					  "run_0123456789a/",
+					  "run_0123456789a.",
+					  "RUN_0123456789ab",
+					  "../0123456789abc",
+					  "file0123456789ab"};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		ok(!record_is_id(slice_of(bad[i])), "no id: \"%s\"", bad[i]);
@@ -55,23 +62,28 @@ static void test_read(void)
 	const char *id = make("alice", 1900000000000, "{\"stdout\":\"\\n\"}");
 	struct record record = {0};
 
-	is_number(record_read(&config, "alice", slice_of(id), &record, &err), 0, "what was written can be read");
+	is_number(record_read(&config, "alice", slice_of(id), &record, &err), 0,
+		  "what was written can be read");
 	ok(slice_eq(record.text, "{\"stdout\":\"\\n\"}"), "byte for byte");
 	ok(record.written_s > 1700000000, "with its time");
 	free(record.data);
-	ok(record_exists(&config, "alice", id) && !record_exists(&config, "bob", id), "it exists for its owner");
+	ok(record_exists(&config, "alice", id) && !record_exists(&config, "bob", id),
+	   "it exists for its owner");
 	is_number(record_read(&config, "bob", slice_of(id), &record, &err), -1, "for another");
 	ok(err.status == 404 && strcmp(err.message, "run not found") == 0, "it does not");
-	is_number(record_read(&config, "alice", SLICE_LITERAL("../alice/run_x"), &record, &err), -1, "what is no id");
+	is_number(record_read(&config, "alice", SLICE_LITERAL("../alice/run_x"), &record, &err), -1,
+		  "what is no id");
 	is_number(err.status, 404, "is not there either");
 	ok(count_entries(in_scratch("storage/.runs/alice")) == 1, "nothing else was left");
 
 	write_file(in_scratch("storage/.runs/alice/run_0000000damag"), SLICE_LITERAL("no newline"));
-	is_number(record_read(&config, "alice", SLICE_LITERAL("run_0000000damag"), &record, &err), -1, "one that is damaged");
+	is_number(record_read(&config, "alice", SLICE_LITERAL("run_0000000damag"), &record, &err),
+		  -1, "one that is damaged");
 	is_text(err.word, "storage_failed", "is said to be");
 	must(unlink(in_scratch("storage/.runs/alice/run_0000000damag")) == 0);
 	must(symlink("/etc/passwd", in_scratch("storage/.runs/alice/run_00000000link")) == 0);
-	is_number(record_read(&config, "alice", SLICE_LITERAL("run_00000000link"), &record, &err), -1, "a link is not followed");
+	is_number(record_read(&config, "alice", SLICE_LITERAL("run_00000000link"), &record, &err),
+		  -1, "a link is not followed");
 	must(unlink(in_scratch("storage/.runs/alice/run_00000000link")) == 0);
 }
 
@@ -86,7 +98,8 @@ static int add_row(void *context, const char *id, struct slice summary)
 
 	(void)snprintf(wanted, sizeof(wanted), "{\"id\":\"%s\"}", id);
 	must(slice_eq(summary, wanted));
-	(void)snprintf(rows->text + strlen(rows->text), sizeof(rows->text) - strlen(rows->text), "%s ", id);
+	(void)snprintf(rows->text + strlen(rows->text), sizeof(rows->text) - strlen(rows->text),
+		       "%s ", id);
 	return 0;
 }
 
@@ -96,7 +109,9 @@ static void test_list(void)
 	struct rows rows = {""};
 	bool more = true;
 
-	is_number(records_list(&config, "carol", SLICE_LITERAL(""), 10, add_row, &rows, &more, &err), 0, "a list of nothing");
+	is_number(
+		records_list(&config, "carol", SLICE_LITERAL(""), 10, add_row, &rows, &more, &err),
+		0, "a list of nothing");
 	ok(!*rows.text && !more, "is empty");
 	/* written in no order */
 	for (unsigned i = 0; i < 150; i++) {
@@ -104,7 +119,8 @@ static void test_list(void)
 
 		(void)snprintf(ids[n], RUN_ID_BYTES, "%s", make("carol", 1900000000000 + n, "{}"));
 	}
-	write_file(in_scratch("storage/.runs/carol/.new-run_000000000000"), SLICE_LITERAL("{}\n{}"));
+	write_file(in_scratch("storage/.runs/carol/.new-run_000000000000"),
+		   SLICE_LITERAL("{}\n{}"));
 	write_file(in_scratch("storage/.runs/carol/other"), SLICE_LITERAL("{}\n{}"));
 
 	struct slice before = SLICE_LITERAL("");
@@ -118,27 +134,31 @@ static void test_list(void)
 		must(records_list(&config, "carol", before, 40, add_row, &rows, &more, &err) == 0);
 		for (unsigned i = 0; i < 40 && next > 0; i++) {
 			next--;
-			(void)snprintf(wanted + strlen(wanted), sizeof(wanted) - strlen(wanted), "%s ", ids[next]);
+			(void)snprintf(wanted + strlen(wanted), sizeof(wanted) - strlen(wanted),
+				       "%s ", ids[next]);
 		}
 		good &= strcmp(rows.text, wanted) == 0 && more == (next > 0);
 		before = slice_of(ids[next]);
 		pages++;
 	} while (more && pages < 10);
 	ok(good && pages == 4, "150 records in 4 pages, the newest first, each once");
-	must(records_list(&config, "carol", SLICE_LITERAL(""), 100000, add_row, &rows, &more, &err) == 0);
+	must(records_list(&config, "carol", SLICE_LITERAL(""), 100000, add_row, &rows, &more,
+			  &err) == 0);
 	ok(more, "a page is never larger than %d", RUN_LIST_MAX);
 }
 
 static void age(const char *path, int days)
 {
-	struct timespec times[2] = {{.tv_sec = time(NULL) - days * 86400L}, {.tv_sec = time(NULL) - days * 86400L}};
+	struct timespec times[2] = {{.tv_sec = time(NULL) - days * 86400L},
+				    {.tv_sec = time(NULL) - days * 86400L}};
 
 	must(utimensat(AT_FDCWD, path, times, 0) == 0);
 }
 
 static void test_sweep(void)
 {
-	const char *old = make("dave", 1900000000000, "{}"), *fresh = make("dave", 1900000000001, "{}");
+	const char *old = make("dave", 1900000000000, "{}"),
+		   *fresh = make("dave", 1900000000001, "{}");
 	const char *last = make("erin", 1900000000000, "{}");
 
 	age(in_scratch("storage/.runs/dave/%s", old), RETENTION_DEFAULT_DAYS + 1);
@@ -150,13 +170,18 @@ static void test_sweep(void)
 	age(in_scratch("storage/.runs/dave/.new-run_a"), 1);
 	write_file(in_scratch("storage/.runs/dave/.new-run_b"), SLICE_LITERAL(""));
 	config.retention_days = 0;
-	is_number(records_sweep(&config), 1, "without a retention, only what a crash left half-written goes");
-	ok(!exists(in_scratch("storage/.runs/dave/.new-run_a")) && exists(in_scratch("storage/.runs/dave/.new-run_b")),
+	is_number(records_sweep(&config), 1,
+		  "without a retention, only what a crash left half-written goes");
+	ok(!exists(in_scratch("storage/.runs/dave/.new-run_a")) &&
+		   exists(in_scratch("storage/.runs/dave/.new-run_b")),
 	   "not what is being written now");
 	config.retention_days = RETENTION_DEFAULT_DAYS;
 	is_number(records_sweep(&config), 2, "with one, old records go");
-	ok(!exists(in_scratch("storage/.runs/dave/%s", old)) && exists(in_scratch("storage/.runs/dave/%s", fresh)), "not the others");
-	ok(!exists(in_scratch("storage/.runs/erin")), "with an owner's last record goes its folder");
+	ok(!exists(in_scratch("storage/.runs/dave/%s", old)) &&
+		   exists(in_scratch("storage/.runs/dave/%s", fresh)),
+	   "not the others");
+	ok(!exists(in_scratch("storage/.runs/erin")),
+	   "with an owner's last record goes its folder");
 	(void)make("erin", 1900000000005, "{}");
 	ok(exists(in_scratch("storage/.runs/erin")), "and comes back with the next");
 }
@@ -168,8 +193,9 @@ static void test_full(void)
 	must(kept);
 	write_file(in_scratch("file"), SLICE_LITERAL(""));
 	(void)snprintf(config.storage_dir, PATH_MAX, "%s", in_scratch("file"));
-	is_number(record_write(&config, "alice", "run_000000000000", SLICE_LITERAL("{}"), SLICE_LITERAL("{}"), &err), -1,
-		  "where there is no folder nothing is written");
+	is_number(record_write(&config, "alice", "run_000000000000", SLICE_LITERAL("{}"),
+			       SLICE_LITERAL("{}"), &err),
+		  -1, "where there is no folder nothing is written");
 	is_text(err.word, "storage_failed", "which is said");
 	(void)snprintf(config.storage_dir, PATH_MAX, "%s", kept);
 }
@@ -178,10 +204,12 @@ static void test_full(void)
 
 static struct http_watch nobody = {.fd = -1};
 
-static int take(const char *owner, const char *key, const char *request, int64_t wait_ms, struct idempotency *out, char id[RUN_ID_BYTES])
+static int take(const char *owner, const char *key, const char *request, int64_t wait_ms,
+		struct idempotency *out, char id[RUN_ID_BYTES])
 {
 	*out = (struct idempotency){.fd = -1};
-	return idempotency_take(&config, owner, slice_of(key), slice_of(request), &nobody, wait_ms, out, id, &err);
+	return idempotency_take(&config, owner, slice_of(key), slice_of(request), &nobody, wait_ms,
+				out, id, &err);
 }
 
 static void test_keys(void)
@@ -189,19 +217,22 @@ static void test_keys(void)
 	struct idempotency first, second;
 	char id[RUN_ID_BYTES], again[RUN_ID_BYTES];
 
-	ok(idempotency_is_key(SLICE_LITERAL("a b~")) && !idempotency_is_key(SLICE_LITERAL("")) && !idempotency_is_key(SLICE_LITERAL("a\tb")) &&
+	ok(idempotency_is_key(SLICE_LITERAL("a b~")) && !idempotency_is_key(SLICE_LITERAL("")) &&
+		   !idempotency_is_key(SLICE_LITERAL("a\tb")) &&
 		   !idempotency_is_key(SLICE_LITERAL("\xc3\xa9")),
 	   "keys are printable ASCII");
 	must(take("alice", "k", "request", 0, &first, id) == 0);
 	is_text(id, "", "the first is to run");
 	is_number(take("alice", "k", "request", 0, &second, again), -1, "while it runs, a repeat");
-	ok(err.status == 409 && strcmp(err.word, "idempotency_key_busy") == 0, "gets a 409 in bounded time");
+	ok(err.status == 409 && strcmp(err.word, "idempotency_key_busy") == 0,
+	   "gets a 409 in bounded time");
 	idempotency_close(&second);
 
 	const char *run = make("alice", 1900000000100, "{}");
 
 	must(idempotency_note(&first, run, &err) == 0);
-	is_number(take("alice", "k", "another", 60000, &second, again), -1, "another request with the key");
+	is_number(take("alice", "k", "another", 60000, &second, again), -1,
+		  "another request with the key");
 	is_number(err.status, 422, "is refused at once, while the first runs");
 	idempotency_close(&second);
 	idempotency_close(&first);
@@ -234,14 +265,14 @@ static void test_crash(void)
 	char id[RUN_ID_BYTES];
 
 	is_number(in_child(note_and_die, NULL), 0, "one dies in the middle of its run");
-	is_number(take("alice", "crash", "request", 0, &idempotency, id), 0, "the next does not wait for it");
+	is_number(take("alice", "crash", "request", 0, &idempotency, id), 0,
+		  "the next does not wait for it");
 	is_text(id, "", "and is to run");
 	must(idempotency_note(&idempotency, make("alice", 1900000000200, "{}"), &err) == 0);
 	idempotency_close(&idempotency);
 	must(take("alice", "crash", "request", 0, &idempotency, id) == 0);
 	ok(*id, "its run is the key's: %s", id);
 	idempotency_close(&idempotency);
-
 }
 
 static void test_swept_key(void)
@@ -251,7 +282,8 @@ static void test_swept_key(void)
 
 	must(take("alice", "swept", "request", 0, &idempotency, id) == 0);
 	must(unlink(idempotency.path) == 0);
-	is_number(take("alice", "swept", "request", 0, &second, id), 0, "a file that was swept away is not waited for");
+	is_number(take("alice", "swept", "request", 0, &second, id), 0,
+		  "a file that was swept away is not waited for");
 	ok(exists(second.path), "there is a new one");
 	idempotency_close(&second);
 	idempotency_close(&idempotency);
@@ -266,13 +298,15 @@ static int compete(void *context)
 	(void)context;
 	must(take("alice", "race", "request", 60000, &idempotency, id) == 0);
 	if (!*id) {
-		_cleanup_close_ int log = open(in_scratch("runs"), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+		_cleanup_close_ int log =
+			open(in_scratch("runs"), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
 		char made[RUN_ID_BYTES];
 
 		record_make_id(1900000000300, made);
 		must(idempotency_note(&idempotency, made, &err) == 0);
 		must(log >= 0 && write(log, "x", 1) == 1);
-		must(record_write(&config, "alice", made, SLICE_LITERAL("{}"), SLICE_LITERAL("{}"), &err) == 0);
+		must(record_write(&config, "alice", made, SLICE_LITERAL("{}"), SLICE_LITERAL("{}"),
+				  &err) == 0);
 	}
 	idempotency_close(&idempotency);
 	return 0;
@@ -304,8 +338,9 @@ static void test_gone(void)
 
 	struct http_watch watch = {.fd = pair[0]};
 
-	is_number(idempotency_take(&config, "alice", SLICE_LITERAL("gone"), SLICE_LITERAL("request"), &watch, 60000, &second, id, &err), -1,
-		  "a client that hangs up");
+	is_number(idempotency_take(&config, "alice", SLICE_LITERAL("gone"),
+				   SLICE_LITERAL("request"), &watch, 60000, &second, id, &err),
+		  -1, "a client that hangs up");
 	is_text(err.word, "client_gone", "is not waited for");
 	idempotency_close(&second);
 	idempotency_close(&first);

@@ -41,7 +41,8 @@ static void test_accept(void)
 			.fields = {{SLICE_LITERAL("Accept"), slice_of(rows[i].accept)}},
 			.field_count = 1};
 
-		is_number(sse_is_accepted(&request), rows[i].is_wanted, "Accept: %s", rows[i].accept);
+		is_number(sse_is_accepted(&request), rows[i].is_wanted, "Accept: %s",
+			  rows[i].accept);
 	}
 	ok(!sse_is_accepted(&(struct http_request){0}), "no Accept at all");
 }
@@ -84,11 +85,14 @@ static void test_bytes(void)
 
 	ok(strncmp(text, "HTTP/1.1 200 OK\r\n", 17) == 0, "a 200");
 	ok(strstr(text, "\r\nContent-Type: text/event-stream\r\n") != NULL, "its type");
-	ok(strstr(text, "\r\nCache-Control: no-store\r\n") && strstr(text, "\r\nX-Content-Type-Options: nosniff\r\n"),
+	ok(strstr(text, "\r\nCache-Control: no-store\r\n") &&
+		   strstr(text, "\r\nX-Content-Type-Options: nosniff\r\n"),
 	   "the fields that every reply has");
-	ok(!strcasestr(text, "Content-Length") && strstr(text, "\r\nConnection: close\r\n"), "its end is the connection's");
+	ok(!strcasestr(text, "Content-Length") && strstr(text, "\r\nConnection: close\r\n"),
+	   "its end is the connection's");
 	must(body);
-	is_text(body, "\r\n\r\nevent: stdout\ndata: {\"text\":\"a\"}\n\n", "one event, and no heartbeat so soon");
+	is_text(body, "\r\n\r\nevent: stdout\ndata: {\"text\":\"a\"}\n\n",
+		"one event, and no heartbeat so soon");
 	sse.sent -= SSE_HEARTBEAT_MS;
 	sse_beat(&sse);
 	sse_beat(&sse);
@@ -114,13 +118,15 @@ static void test_slow_client(void)
 
 	sse_event(&sse, "a", (struct slice){large, sizeof(large)});
 	sse_event(&sse, "b", (struct slice){large, sizeof(large)});
-	ok(sse.outgoing.len > 0 && !sse.is_broken, "%zu bytes are kept, and nothing has waited", sse.outgoing.len);
+	ok(sse.outgoing.len > 0 && !sse.is_broken, "%zu bytes are kept, and nothing has waited",
+	   sse.outgoing.len);
 
 	size_t before = sse.outgoing.len, heard = 0;
 	_cleanup_free_ char *first = received(pair[1]);
 
 	heard = strlen(first);
-	ok(sse_push(&sse) ? sse.outgoing.len < before : sse.outgoing.len == 0, "when it has read, more is sent");
+	ok(sse_push(&sse) ? sse.outgoing.len < before : sse.outgoing.len == 0,
+	   "when it has read, more is sent");
 	while (sse.outgoing.len) {
 		_cleanup_free_ char *more = received(pair[1]);
 
@@ -131,7 +137,8 @@ static void test_slow_client(void)
 	_cleanup_free_ char *rest = received(pair[1]);
 
 	heard += strlen(rest);
-	is_number(heard, 2 * (sizeof(large) + strlen("event: a\ndata: \n\n")), "and nothing is lost");
+	is_number(heard, 2 * (sizeof(large) + strlen("event: a\ndata: \n\n")),
+		  "and nothing is lost");
 	for (int i = 0; i < 8; i++)
 		sse_event(&sse, "c", (struct slice){large, sizeof(large)});
 	ok(sse.is_broken, "one that is too far behind is given up");
@@ -151,7 +158,8 @@ static void test_gone_client(void)
 
 	close(pair[1]);
 	sse_event(&sse, "a", SLICE_LITERAL("{}"));
-	ok(sse.is_broken && sse.outgoing.len == 0, "to one that has gone nothing is sent, and nothing kept");
+	ok(sse.is_broken && sse.outgoing.len == 0,
+	   "to one that has gone nothing is sent, and nothing kept");
 	sse_event(&sse, "a", SLICE_LITERAL("{}"));
 	is_number(sse.outgoing.len, 0, "later neither");
 	sse_free(&sse);
@@ -173,7 +181,9 @@ static void join(const char *events, const char *name, struct buf *out)
 
 		const json_t *text = json_object_get(value, "text");
 
-		must(json_is_string(text) && utf8_is_valid((struct slice){json_string_value(text), json_string_length(text)}));
+		must(json_is_string(text) &&
+		     utf8_is_valid(
+			     (struct slice){json_string_value(text), json_string_length(text)}));
 		must(buf_append(out, json_string_value(text), json_string_length(text)) == 0);
 		json_decref(value);
 	}
@@ -204,7 +214,8 @@ static bool joins(struct slice data, size_t cut)
 
 	join(events, "stdout", &joined);
 
-	bool is_same = joined.len == whole.len && memcmp(buf_slice(&joined).data, buf_slice(&whole).data, whole.len) == 0;
+	bool is_same = joined.len == whole.len &&
+		       memcmp(buf_slice(&joined).data, buf_slice(&whole).data, whole.len) == 0;
 
 	if (!is_same)
 		printf("# cut at %zu: %s\n", cut, events);
@@ -222,11 +233,13 @@ static void test_borders(void)
 		const char *what;
 		struct slice data;
 	} rows[] = {
-		{"characters of every length", SLICE_LITERAL("a\xc3\xa9\xe4\xb8\xad\xf0\x9f\x98\x80z")},
+		{"characters of every length",
+		 SLICE_LITERAL("a\xc3\xa9\xe4\xb8\xad\xf0\x9f\x98\x80z")},
 		{"none of them whole", SLICE_LITERAL("\xc3\xe4\xb8\xf0\x9f\x98")},
 		{"an end that is not whole", SLICE_LITERAL("a\xf0\x9f\x98")},
 		{"lone continuations", SLICE_LITERAL("\x80\x80\xbf\x80")},
-		{"surrogates and overlong forms", SLICE_LITERAL("\xed\xa0\x80\xc0\xaf\xe0\x80\xaf\xf5\x80\x80\x80")},
+		{"surrogates and overlong forms",
+		 SLICE_LITERAL("\xed\xa0\x80\xc0\xaf\xe0\x80\xaf\xf5\x80\x80\x80")},
 		{"NUL, escapes and newlines", SLICE_LITERAL("\0\x1b[31m\n\r\n\"\\")},
 		{"a byte order mark", SLICE_LITERAL("\xef\xbb\xbfx\xff\xfe")},
 	};
@@ -255,24 +268,30 @@ static void test_stream_state(void)
 	stream_output(&stream, false, SLICE_LITERAL("x"));
 	stream_event(&stream, "status", json_object());
 	stream_tick(&stream);
+	ok(!stream_reply(&stream, 200, SLICE_LITERAL("{}")),
+	   "an answer to a client that wants no events is an ordinary one");
 
 	_cleanup_free_ char *nothing = received(pair[1]);
 
 	is_text(nothing, "", "nothing is sent to a client that wants no events");
 	stream.is_wanted = true;
+	ok(!stream_reply(&stream, 400, SLICE_LITERAL("{}")),
+	   "so is a refusal before the stream begins");
 	stream_open(&stream);
 	stream_open(&stream);
 	stream_output(&stream, true, SLICE_LITERAL("cut \xe4\xb8"));
 	stream_output_end(&stream, true, true);
-	stream_end(&stream, "result", SLICE_LITERAL("{}"));
+	ok(stream_reply(&stream, 200, SLICE_LITERAL("{}")), "the answer is its last event");
 
 	_cleanup_free_ char *events = received(pair[1]);
 	const char *body = strstr(events, "\r\n\r\n");
 
 	must(body);
-	is_text(body, "\r\n\r\nevent: stderr\ndata: {\"text\":\"cut \"}\n\nevent: result\ndata: {}\n\n",
+	is_text(body,
+		"\r\n\r\nevent: stderr\ndata: {\"text\":\"cut \"}\n\nevent: result\ndata: {}\n\n",
 		"one head; of a stream that was cut, no half character");
-	ok(call.watch.is_stream && call.watch.may_probe && call.status == 200, "whoever watches the client knows");
+	ok(call.watch.is_stream && call.watch.may_probe && call.status == 200,
+	   "whoever watches the client knows");
 	stream_free(&stream);
 	close(pair[0]);
 	close(pair[1]);

@@ -155,6 +155,12 @@ class InstalledTest(unittest.TestCase):
             for name in os.listdir(os.path.join(ROOT, "worker", registry)):
                 self.assertIn(f"/usr/share/mayfly/{registry}/{name}", self.installed)
 
+    def test_every_kernel_is_there(self):
+        here = os.path.join(ROOT, "worker/kernels")
+        wanted = [os.path.join(folder, name)[len(here):] for folder, _, names in os.walk(here) for name in names if not name.endswith(".pyc")]
+        self.assertGreater(len(wanted), 0)
+        self.assertEqual([name for name in wanted if "/usr/share/mayfly/kernels" + name not in self.installed], [])
+
     def test_modes(self):
         def mode(path):
             return stat.S_IMODE(os.stat(self.tree.path(path)).st_mode)

@@ -3,14 +3,16 @@
  * this file before it looks for the script, be that CommonJS or a module; a worker thread loads it, too.
  *
  * Rules
- *  1. What the script can see is what it would see without us: require.cache and its like, process.env.
- *  2. Only fs and module are used, which every node has loaded by now.
+ *  1. What the script can see is what it would see without us: require.cache and its like, process.env, the pool of Buffer. The one
+ *     exception is process.moduleLoadList: node loads its loader of ES modules behind the first file, and that is us.
+ *  2. So nothing is loaded, not even fs by its public name: that loads streams, promises and more. The binding that fs itself uses is
+ *     there already; its functions take what node 18 passes, so another node is not held.
  *  3. Without MAYFLY_GO nothing waits, and nothing is different.
+ *
+ * Node looks for a package.json in the working directory before it loads this file, and remembers that there was none: a job that
+ * brings one is not for a kernel (MAYFLY_UNLESS in runtimes.d/node.json).
  */
 'use strict';
-
-const fs = require('fs');
-const Module = require('module');
 
 function take(name) {
 	const value = process.env[name];
@@ -19,8 +21,26 @@ function take(name) {
 	return value;
 }
 
-function leaveNoTrace() {
-	take('NODE_OPTIONS');
+/* Node does this behind every file that it loads, so behind this one: better while nobody waits. */
+function loadModuleLoader(Module) {
+	Module._extensions['.mayfly'] = () => {};
+	new Module('').load('/none.mayfly');
+	delete Module._extensions['.mayfly'];
+}
+
+/* Our source is in the pool: the script's shall be in another, where it would have been in this one, behind 8 bytes. */
+function usePool() {
+	let rest = Buffer.poolSize - Buffer.allocUnsafe(8).byteOffset - 8;
+
+	for (let size; rest > 0; rest -= size) {
+		size = Math.min(rest, Buffer.poolSize / 2 - 8); /* half a pool or more is never in it */
+		Buffer.allocUnsafe(size);
+	}
+	Buffer.allocUnsafe(8);
+}
+
+function leaveNoTrace(Module) {
+	process._preload_modules.length = 0;
 	delete Module._cache[__filename];
 	for (const key of Object.keys(Module._pathCache))
 		if (Module._pathCache[key] === __filename)
@@ -29,14 +49,21 @@ function leaveNoTrace() {
 
 /* Waits for the byte that says go; ends the process when there will be none. */
 function wait(descriptor) {
-	fs.writeSync(descriptor, 'w');
-	if (fs.readSync(descriptor, new Uint8Array(1)) === 0)
+	const fs = process.binding('fs');
+	const byte = new Uint8Array([0x77]);
+	const problem = {};
+
+	fs.writeBuffer(descriptor, byte, 0, 1, null, undefined, problem);
+	if (fs.read(descriptor, byte, 0, 1, -1, undefined, problem) !== 1)
 		process.reallyExit(0);
-	fs.closeSync(descriptor);
+	fs.close(descriptor, undefined, problem);
 }
 
 const go = take('MAYFLY_GO');
 
-leaveNoTrace();
-if (go)
+take('NODE_OPTIONS');
+leaveNoTrace(module.constructor);
+loadModuleLoader(module.constructor);
+usePool();
+if (go && process.version.startsWith('v18.'))
 	wait(Number(go));

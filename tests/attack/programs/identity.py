@@ -23,8 +23,10 @@ found["me"] = os.getpid()
 found["parent"] = os.getppid()
 found["threads of init"] = len(glob.glob("/proc/1/task/*"))
 found["ids"] = [os.getresuid(), os.getresgid(), sorted(os.getgroups())]
-found["hostname"] = {"gethostname": socket.gethostname(), "uname": os.uname().nodename, "file": content("/etc/hostname"), "hosts": content("/etc/hosts"),
-                     "proc": content("/proc/sys/kernel/hostname"), "domain": content("/proc/sys/kernel/domainname"), "environment": os.environ.get("HOSTNAME")}
+found["hostname"] = {"gethostname": socket.gethostname(), "uname": os.uname().nodename, "file": content("/etc/hostname"),
+    "hosts": content("/etc/hosts"),
+                     "proc": content("/proc/sys/kernel/hostname"), "domain": content("/proc/sys/kernel/domainname"),
+                     "environment": os.environ.get("HOSTNAME")}
 found["machine-id"] = {path: content(path) for path in ("/etc/machine-id", "/var/lib/dbus/machine-id")}
 found["resolv"] = content("/etc/resolv.conf")
 found["containerenv"] = content("/run/.containerenv")

@@ -114,7 +114,8 @@ found["process_vm"] = {"read a child": call("process_vm_readv", child, vector, 1
                        "write a child": call("process_vm_writev", child, vector, 1, remote, 1, 0),
                        "read init": call("process_vm_readv", 1, vector, 1, remote, 1, 0)}
 found["kexec"] = {"load": call("kexec_load", 0, 0, None, 0), "file": call("kexec_file_load", -1, -1, 0, b"", 0)}
-found["modules"] = {"init": call("init_module", buffer, 8, b""), "finit": call("finit_module", 0, b"", 0), "delete": call("delete_module", b"ext4", 0),
+found["modules"] = {"init": call("init_module", buffer, 8, b""), "finit": call("finit_module", 0, b"", 0), "delete": call("delete_module",
+    b"ext4", 0),
                     "create": call("create_module", b"x", 4096)}
 found["handles"] = {"open": call("open_by_handle_at", -100, buffer, 0),
                     "name": call("name_to_handle_at", -100, b"/", buffer, ctypes.create_string_buffer(8), 0)}
@@ -144,7 +145,8 @@ for family in [*range(0, 51), 255, 2**31 - 1, -1]:
     answers = {make_socket(family, kind) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW, socket.SOCK_SEQPACKET)}
     found["sockets"][family] = sorted(answers)
 found["raw sockets"] = {name: make_socket(*arguments) for name, arguments in {
-    "icmp": (socket.AF_INET, socket.SOCK_RAW, 1), "icmp datagram": (socket.AF_INET, socket.SOCK_DGRAM, 1), "raw ip": (socket.AF_INET, socket.SOCK_RAW, 255),
+    "icmp": (socket.AF_INET, socket.SOCK_RAW, 1), "icmp datagram": (socket.AF_INET, socket.SOCK_DGRAM, 1), "raw ip": (socket.AF_INET,
+    socket.SOCK_RAW, 255),
     "icmpv6": (socket.AF_INET6, socket.SOCK_RAW, 58), "sctp": (socket.AF_INET, socket.SOCK_STREAM, 132),
     "udplite": (socket.AF_INET, socket.SOCK_DGRAM, 136), "mptcp": (socket.AF_INET, socket.SOCK_STREAM, 262)}.items()}
 found["netlink"] = {protocol: make_socket(16, socket.SOCK_RAW, protocol) for protocol in (0, 2, 4, 9, 12, 15, 16)}
@@ -187,7 +189,8 @@ found["fds"] = sorted(int(fd) for fd in os.listdir("/proc/self/fd") if os.path.e
                       "/proc/" not in os.readlink("/proc/self/fd/" + fd) and int(fd) != pidfd)
 found["fd targets"] = {fd: os.readlink("/proc/self/fd/" + str(fd)) for fd in (0, 1, 2)}
 
-found["prlimit of init"] = {"set": outcome(resource.prlimit, 1, resource.RLIMIT_NOFILE, (1, 1)), "get": outcome(resource.prlimit, 1, resource.RLIMIT_CPU)}
+found["prlimit of init"] = {"set": outcome(resource.prlimit, 1, resource.RLIMIT_NOFILE, (1, 1)), "get": outcome(resource.prlimit, 1,
+    resource.RLIMIT_CPU)}
 found["signals to init"] = {name: outcome(os.kill, 1, getattr(signal, name)) for name in
                             ("SIGKILL", "SIGSTOP", "SIGTERM", "SIGINT", "SIGHUP", "SIGSEGV", "SIGTSTP", "SIGUSR1", "SIGPIPE", "SIGALRM", "SIGABRT")}
 found["pidfd signal to init"] = outcome(signal.pidfd_send_signal, pidfd, signal.SIGKILL)
@@ -195,7 +198,8 @@ found["raise a limit"] = {name: outcome(resource.setrlimit, getattr(resource, na
                           {"RLIMIT_NOFILE": 100000, "RLIMIT_NPROC": 1000000, "RLIMIT_CORE": 1 << 30, "RLIMIT_FSIZE": 1 << 40,
                            "RLIMIT_MSGQUEUE": 1 << 20}.items()}
 found["become"] = {"root": outcome(os.setuid, 0), "group root": outcome(os.setgid, 0), "groups": outcome(os.setgroups, [0]),
-                   "realtime": outcome(os.sched_setscheduler, 0, os.SCHED_FIFO, os.sched_param(1)), "nice": outcome(os.setpriority, os.PRIO_PROCESS, 0, -20)}
+                   "realtime": outcome(os.sched_setscheduler, 0, os.SCHED_FIFO, os.sched_param(1)), "nice": outcome(os.setpriority,
+                   os.PRIO_PROCESS, 0, -20)}
 
 
 def read_of(path):

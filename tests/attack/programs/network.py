@@ -45,7 +45,8 @@ found["tcp"] = {address: timed(address, connect, (address, 80)) for address in (
 found["udp"] = {address: timed(address, send, (address, 53)) for address in ("192.0.2.1", "8.8.8.8", "255.255.255.255", "224.0.0.1")}
 found["icmp"] = {"v4": timed("icmp", echo, socket.AF_INET, socket.IPPROTO_ICMP, ("192.0.2.1", 0)),
                  "v6": timed("icmpv6", echo, socket.AF_INET6, 58, ("2001:db8::1", 0))}
-found["ipv6"] = {address: timed(address, connect, (address, 80), socket.AF_INET6) for address in ("2001:db8::1", "fe80::1", "ff02::1", "::ffff:192.0.2.1")}
+found["ipv6"] = {address: timed(address, connect, (address, 80), socket.AF_INET6) for address in ("2001:db8::1", "fe80::1", "ff02::1",
+    "::ffff:192.0.2.1")}
 found["dns"] = {name: timed(name, socket.getaddrinfo, name, 80) for name in
                 ("example.com", "host.containers.internal", "host.docker.internal", "metadata.google.internal", "HOSTNAME_OF_HOST")}
 found["metadata"] = {address: timed(address, connect, (address, 80)) for address in ("169.254.169.254", "169.254.170.2", "100.100.100.200")}
@@ -84,7 +85,8 @@ for folder, _, names in os.walk("/"):
             continue
 found["sockets in files"] = sockets
 found["known sockets"] = {path: os.path.exists(path) for path in
-                          ["/run/podman/podman.sock", "/var/run/docker.sock", "/run/docker.sock", "/run/dbus/system_bus_socket", "/run/systemd/notify",
+                          ["/run/podman/podman.sock", "/var/run/docker.sock", "/run/docker.sock", "/run/dbus/system_bus_socket",
+                          "/run/systemd/notify",
                            "/run/systemd/private", "/run/systemd/journal/socket", "/dev/log", "/run/containerd/containerd.sock", *ENGINE_SOCKETS]}
 found["control"] = {path: timed(path, connect, path, socket.AF_UNIX) for path in glob.glob("/run/mayfly/*")}
 found["notify"] = {key: os.environ[key] for key in os.environ if key in ("NOTIFY_SOCKET", "DBUS_SESSION_BUS_ADDRESS", "DBUS_SYSTEM_BUS_ADDRESS",

@@ -1,0 +1,87 @@
+/* Records again: one, or a key's list of them. */
+#include "api/runs.h"
+
+#include "api/runs_parts.h"
+#include "base/num.h"
+#include "http/uri.h"
+#include "limits.h"
+
+#include <stdio.h>
+
+#define ROUTE "/v1/runs/"
+
+void api_runs_read(struct call *call)
+{
+	_cleanup_buf_ struct buf text = buf_new(RUN_RECORD_MAX_BYTES + KIB);
+	struct slice id = call->connection->request.path;
+	struct record record = {0};
+	struct error err;
+	int found;
+
+	id.data += strlen(ROUTE);
+	id.len -= strlen(ROUTE);
+	found = record_read(call->config, call->caller.id, id, &record, &err);
+	if (found == 0)
+		found = run_show(call, &record, &text, &err);
+	if (found < 0)
+		call_refuse_data(call, &err);
+	else
+		call_reply(call, 200, RUN_JSON_TYPE, buf_slice(&text));
+	free(record.data);
+}
+
+struct list {
+	json_t *runs;
+	char last[RUN_ID_BYTES];
+};
+
+static int add_row(void *context, const char *id, struct slice summary)
+{
+	struct list *list = context;
+	struct error ignored;
+	json_t *row;
+
+	(void)snprintf(list->last, sizeof(list->last), "%s", id);
+	if (json_parse(summary, &row, &ignored) < 0)
+		return 0; /* one that is damaged takes out only itself */
+	return json_array_append_new(list->runs, row);
+}
+
+/* The page asked for. 0, or -1 with *err. */
+static int take_page(const struct call *call, unsigned *limit, struct slice *before,
+		     struct error *err)
+{
+	const struct slice query = call->connection->request.query;
+	struct slice value;
+	uint64_t number = RUN_LIST_DEFAULT;
+
+	*before = SLICE_LITERAL("");
+	if (uri_query(query, "limit", &value) &&
+	    (num_parse(value, 10, RUN_LIST_MAX, &number) < 0 || number == 0))
+		return error_set(err, 400, "bad_limit", "limit takes a whole number from 1 to %d",
+				 RUN_LIST_MAX);
+	if (uri_query(query, "before", before) && !record_is_id(*before))
+		return error_set(err, 400, "bad_before", "before takes the id of a run");
+	*limit = (unsigned)number;
+	return 0;
+}
+
+void api_runs_list(struct call *call)
+{
+	struct list list = {.runs = json_array()};
+	struct slice before;
+	struct error err;
+	unsigned limit = 0;
+	bool more = false;
+
+	if (take_page(call, &limit, &before, &err) < 0 ||
+	    records_list(call->config, call->caller.id, before, limit, add_row, &list, &more,
+			 &err) < 0) {
+		call_refuse_data(call, &err);
+		json_decref(list.runs);
+		return;
+	}
+	call_reply_json(call, 200,
+			json_pack("{s:o, s:o}", "runs", list.runs, "next",
+				  more ? json_string(list.last) : json_null()));
+}

@@ -1,0 +1,32 @@
+/* The parts of a tool's run between request and reply, for tools*.c alone. */
+#ifndef MAYFLY_API_TOOLS_PARTS_H
+#define MAYFLY_API_TOOLS_PARTS_H
+
+#include "api/call.h"
+#include "api/stream.h"
+#include "job/run.h"
+#include "job/storage.h"
+#include "job/tool.h"
+#include "limits.h"
+
+/* One run of a tool, from request to answer. */
+struct execution {
+	struct call *call;
+	bool is_run;            /* POST /run: one output, no tool name */
+	json_t *input;          /* owned: the request */
+	json_t *agent, *values; /* owned: validated */
+	struct tool tool;       /* owned */
+	struct job job;
+	struct job_input inputs[JOB_INPUT_MAX_COUNT];
+	struct job_result result;
+	struct storage *storage; /* of the run */
+	bool is_stored;          /* the inputs are in it */
+	struct stream stream;    /* owned */
+	struct buf texts[2]; /* owned: what the reply shows of stdout (or of both) and of stderr */
+	bool trimmed[2];
+};
+
+/* Answers with the result of a run that is stored under id. */
+void tools_reply(struct execution *execution, const char *id, const struct storage *storage);
+
+#endif

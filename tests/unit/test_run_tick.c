@@ -1,0 +1,132 @@
+/*
+ * The listener of a job that wants to hear while nothing happens: at the start, again and again while the container is silent, and when a client takes
+ * what was kept for it; and then the job's deadline still holds.
+ */
+#include "fake_init.h"
+#include "tap.h"
+
+#include <poll.h>
+
+struct ticks {
+	int count, wanted; /* ticks so far; how many until the container speaks */
+	int wake[2];       /* a pipe that says so */
+	struct http_watch *watch;
+	size_t left; /* what the client has to take still */
+};
+
+static void tick(void *context)
+{
+	struct ticks *ticks = context;
+
+	ticks->count++;
+	while (ticks->left && ticks->watch) {
+		static const char bytes[65536];
+		ssize_t sent = send(ticks->watch->fd, bytes,
+				    ticks->left < sizeof(bytes) ? ticks->left : sizeof(bytes),
+				    MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (sent < 0)
+			break;
+		ticks->left -= (size_t)sent;
+	}
+	if (ticks->watch)
+		ticks->watch->has_more = ticks->left > 0;
+	if (ticks->watch ? ticks->left == 0 : ticks->count == ticks->wanted)
+		must(write(ticks->wake[1], "x", 1) == 1);
+}
+
+static void hear(void *context, bool is_stderr, struct slice data)
+{
+	(void)context, (void)is_stderr, (void)data;
+}
+
+/* The container: takes the job, is silent until it is woken, then ends. */
+static int container(void *context)
+{
+	int *fds = context;
+	char byte;
+
+	await_go(fds[0]);
+	must(read(fds[1], &byte, 1) == 1);
+	up(fds[0], FRAME_EXIT, SLICE_LITERAL("reason=exited\0code=0\0"));
+	UP(fds[0], FRAME_END, "");
+	return 0;
+}
+
+static int run(struct ticks *ticks, uint64_t wall_ms, int64_t tick_ms, struct error *err)
+{
+	struct job job = small_job();
+	struct job_listener listener = {
+		.context = ticks, .stream = hear, .tick = tick, .tick_ms = tick_ms};
+	struct http_watch nobody = {.fd = -1};
+	struct storage storage;
+	struct job_result result;
+	int pair[2];
+
+	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0 &&
+	     pipe(ticks->wake) == 0);
+	must(storage_open(&scene_config, &storage, err) == 0);
+	job.wall_ms = wall_ms;
+
+	int fds[2] = {pair[1], ticks->wake[0]};
+	pid_t child = start_child(container, fds);
+	int ran = job_run(&job, pair[0], &storage, &listener, ticks->watch ? ticks->watch : &nobody,
+			  &result, err);
+
+	close(pair[0]);
+	close(pair[1]);
+	close(ticks->wake[0]);
+	close(ticks->wake[1]);
+	if (ran < 0)
+		(void)kill(child, SIGKILL);
+	(void)wait_child(child);
+	storage_close(&storage);
+	return ran;
+}
+
+/* A client that reads everything until the end. */
+static int read_all(void *context)
+{
+	int *fd = context;
+	char bytes[65536];
+	ssize_t got;
+
+	while ((got = read(*fd, bytes, sizeof(bytes))) > 0)
+		;
+	return got < 0;
+}
+
+int main(void)
+{
+	struct error err = {0};
+	struct ticks ticks = {.wanted = 1};
+	int client[2];
+
+	scene_config = test_config();
+	is_number(run(&ticks, 600000, 600000, &err), 0, "a job");
+	is_number(ticks.count, 1, "is told of when it has been sent");
+	ticks = (struct ticks){.wanted = 4};
+	is_number(run(&ticks, 600000, 10, &err), 0, "a job whose container is silent");
+	is_number(ticks.count, 4, "ticks");
+	ticks = (struct ticks){.wanted = -1};
+	is_number(run(&ticks, 1, 700, &err), -1, "one that never ends");
+	is_text(err.word, "job_overdue", "is overdue, however often it ticks");
+	ok(ticks.count > 3, "%d times", ticks.count);
+
+	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, client) == 0);
+
+	struct http_watch watch = {.fd = client[0], .is_stream = true};
+
+	ticks = (struct ticks){.watch = &watch, .left = 8 * MIB};
+
+	pid_t reader = start_child(read_all, &client[1]);
+
+	is_number(run(&ticks, 600000, 600000, &err), 0, "a client that is slow to take its bytes");
+	ok(ticks.count > 2 && ticks.left == 0,
+	   "gets them all, each time that it can take some: %d times", ticks.count);
+	close(client[0]);
+	close(client[1]);
+	(void)kill(reader, SIGKILL);
+	(void)wait_child(reader);
+	return done();
+}
