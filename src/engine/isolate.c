@@ -27,9 +27,8 @@ static const struct dialect {
 	const char *tmpfs; /* an option of every tmpfs */
 	const char *owner; /* the option which gives a tmpfs to the user, or NULL: uid= and gid= */
 	const char *small; /* ro where a tmpfs that is mounted upon can be */
-	const char *control,
-		*data;   /* options of the binds: of the socket's folder, of what is ours */
-	const char *own; /* a PID or UTS namespace of its own */
+	const char *control, *data; /* options of the binds: the socket's folder; what is ours */
+	const char *own;            /* a PID or UTS namespace of its own */
 	bool seccomp_is_path, mask_is_option;
 } dialects[] = {
 	[BACKEND_PODMAN] = {"nosuid,nodev,notmpcopyup", "U", "ro",

@@ -590,7 +590,9 @@ class Idempotency(RunsTest):
         incoming = os.path.join(self.server.storage, ".incoming")
         for name in os.listdir(incoming):
             os.utime(os.path.join(incoming, name), (1, 1))
-        harness.until(lambda: self.server.reap() and not self.server.podman.containers(self.server.instance), "the reaper has cleaned up")
+        jobs = os.path.join(self.server.run, "jobs")
+        harness.until(lambda: self.server.reap() and not self.server.podman.containers(self.server.instance) and not os.listdir(jobs),
+                      "the reaper has cleaned up", 2 * harness.DEADLINE_S)
         self.assertEqual(os.listdir(incoming), [])
 
     def test_a_stream_is_replayed_as_its_result(self):

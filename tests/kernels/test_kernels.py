@@ -11,14 +11,12 @@ import os
 import unittest
 
 import control
-import corpus_bash
 import corpus_node
 import corpus_python
 import corpus_ruby
 import harness
 
-LANGUAGES = {"python": (corpus_python.CASES, "script.py"), "node": (corpus_node.CASES, "./script.js"), "ruby": (corpus_ruby.CASES, "script.rb"),
-             "bash": (corpus_bash.CASES, "script.sh")}
+LANGUAGES = {"python": (corpus_python.CASES, "script.py"), "node": (corpus_node.CASES, "./script.js"), "ruby": (corpus_ruby.CASES, "script.rb")}
 # what cannot be held: the case runs anew, and is compared all the same
 WITHOUT_KERNEL = {("ruby", "run_text"), ("ruby", "nested")}
 AT_ONCE = 3
@@ -84,9 +82,6 @@ class KernelsTest(unittest.TestCase):
 
     def test_ruby(self):
         self.compare("ruby")
-
-    def test_bash(self):
-        self.compare("bash")
 
 
 if __name__ == "__main__":

@@ -206,7 +206,7 @@ static void test_removed_while_waiting(const struct config *config)
 	pid_t child = start_child(take_one, &taker);
 
 	wait_for_waiter(fd);
-	must(unlink(path) == 0);
+	must(unlink(path) == 0 && flock(fd, LOCK_UN) == 0); /* the child has the descriptor, too */
 	close(fd);
 	is_number(wait_child(child), 0, "who waited takes a token");
 	is_number(drain(config, &taker.key, &wait_s), 2, "of the bucket that is there now");

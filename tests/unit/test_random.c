@@ -41,7 +41,8 @@ int main(void)
 	unsigned same = 0;
 
 	test_alphabet(random_id, ALPHABET, "random_id");
-	test_alphabet(random_alnum, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
+	test_alphabet(random_alnum,
+		      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
 		      "random_alnum");
 	test_alphabet(random_hex, "0123456789abcdef", "random_hex");
 	for (size_t i = 0; i < NAMES; i++) {
