@@ -160,8 +160,8 @@ MUST_USE int init_spare_prepare(struct init_spare *spare, struct init_job *job, 
 bool init_spare_take(struct init_spare *spare, const struct init_job *job, deadline_ms lifetime,
 		     struct init_program *out);
 
-/* Lets the runtime go on to its script. */
-void init_spare_go(struct init_spare *spare);
+/* Lets program, the waiting one, go on to its script. False when it has ended at this moment: then there is none. */
+bool init_spare_go(struct init_spare *spare, struct init_program *program, deadline_ms lifetime);
 
 /* --- init_run.c --------------------------------------------------------------------------------*/
 

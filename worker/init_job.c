@@ -231,6 +231,8 @@ static int take_frame(struct init_job *job, const struct frame *frame, struct er
 	}
 	if (frame->type == FRAME_JOB || !job->received)
 		return error_set(err, 400, "frame_order", "frame '%c' out of place", frame->type);
+	if (frame->type == FRAME_PREPARE)
+		return take_prepare(job, frame->payload, err);
 	if (job->refused)
 		return 0;
 	switch (frame->type) {
@@ -244,8 +246,6 @@ static int take_frame(struct init_job *job, const struct frame *frame, struct er
 		return append_stdin(job, frame->payload, err);
 	case FRAME_GO:
 		return check_clock(job, err);
-	case FRAME_PREPARE:
-		return take_prepare(job, frame->payload, err);
 	default:
 		break;
 	}

@@ -235,9 +235,8 @@ static int start(struct run *run, struct error *err)
 	run->cpu_before_us = cpu_counted_us(run);
 	run->started_us = monotonic_us();
 	run->wall = deadline_in((int64_t)run->job->wall_ms);
-	if (waits)
-		init_spare_go(run->spare);
-	else if (init_start(run->job, run->job->env, -1, &run->program, err) < 0)
+	if (!(waits && init_spare_go(run->spare, &run->program, run->lifetime)) &&
+	    init_start(run->job, run->job->env, -1, &run->program, err) < 0)
 		return -1;
 	for (int i = 0; i < 2; i++)
 		run->pump.streams[i] = (struct stream){

@@ -45,11 +45,13 @@ struct request {
 	const char *unless;   /* a path beneath cwd, or NULL */
 };
 
+static const struct init_program no_program = {-1, {-1, -1}, -1};
+
 struct init_spare init_spare_new(void)
 {
 	return (struct init_spare){
 		.job = init_job_new(),
-		.program = {.pid = -1, .output = {-1, -1}, .failure_fd = -1},
+		.program = no_program,
 		.go_fd = -1,
 		.listener = -1,
 	};
@@ -61,8 +63,15 @@ static void forget_program(struct init_spare *spare)
 	cleanup_close(&spare->program.output[1]);
 	cleanup_close(&spare->program.failure_fd);
 	cleanup_close(&spare->go_fd);
-	spare->program = (struct init_program){-1, {-1, -1}, -1};
+	spare->program = no_program;
 	spare->go_fd = -1;
+}
+
+/* With everything it has started. */
+static void end_program(struct init_spare *spare, deadline_ms lifetime)
+{
+	init_end_everything(lifetime);
+	forget_program(spare);
 }
 
 void init_spare_free(struct init_spare *spare)
@@ -230,10 +239,8 @@ int init_spare_prepare(struct init_spare *spare, struct init_job *job, int conne
 	spare->job = *job;
 	spare->unless = request.unless;
 	*job = init_job_new();
-	if (request.has_kernel && !boot(spare, &request, lifetime)) {
-		init_end_everything(lifetime);
-		forget_program(spare);
-	}
+	if (request.has_kernel && !boot(spare, &request, lifetime))
+		end_program(spare, lifetime);
 	spare->is_prepared = true;
 	spare->idle = deadline_earlier(lifetime, deadline_in((int64_t)request.idle_s * 1000));
 	return send_ready(spare, connection, cgroup, lifetime, err);
@@ -270,19 +277,23 @@ bool init_spare_take(struct init_spare *spare, const struct init_job *job, deadl
 		return false;
 	if (is_for(spare, job) && is_usable(spare)) {
 		*out = spare->program;
-		spare->program = (struct init_program){-1, {-1, -1}, -1};
+		spare->program = no_program;
 		return true;
 	}
-	init_end_everything(lifetime);
-	forget_program(spare);
+	end_program(spare, lifetime);
 	return false;
 }
 
-void init_spare_go(struct init_spare *spare)
+bool init_spare_go(struct init_spare *spare, struct init_program *program, deadline_ms lifetime)
 {
 	static const char go = 'g';
 
-	/* one that ended this moment is seen as any program's end is */
-	(void)send(spare->go_fd, &go, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-	close(steal_fd(&spare->go_fd));
+	if (send(spare->go_fd, &go, 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1) {
+		close(steal_fd(&spare->go_fd));
+		return true;
+	}
+	spare->program = *program;
+	*program = no_program;
+	end_program(spare, lifetime);
+	return false;
 }

@@ -14,14 +14,13 @@
 #define DEBUG_PATH      "/debug"
 #define TOOL_NAME_BYTES (sizeof(TOOL_PREFIX) + REGISTRY_NAME_MAX_BYTES)
 
-/* openapi.json as bytes of the program. */
+/* openapi.json as a text of the program. */
 __asm__(".pushsection .rodata\n"
 	".hidden openapi_text\n.global openapi_text\nopenapi_text:\n"
 	".incbin \"src/api/openapi.json\"\n"
-	".hidden openapi_text_end\n.global openapi_text_end\nopenapi_text_end:\n"
 	".byte 0\n"
 	".popsection\n");
-extern const char openapi_text[], openapi_text_end[];
+extern const char openapi_text[];
 
 /* --- the limits of a run ------------------------------------------------------------------------ */
 
@@ -233,11 +232,10 @@ static int finish_paths(const struct config *config, json_t *document, struct er
 
 int openapi_document(const struct config *config, json_t **out, struct error *err)
 {
-	const struct slice text = {openapi_text, (size_t)(openapi_text_end - openapi_text)};
 	_cleanup_json_ json_t *document = NULL;
 	json_t *schemas, *info;
 
-	if (json_parse(text, &document, err) < 0)
+	if (json_parse(slice_of(openapi_text), &document, err) < 0)
 		return -1;
 	if (json_unpack(document, "{s:o, s:{s:o}}", "info", &info, "components", "schemas",
 			&schemas) < 0 ||

@@ -285,8 +285,6 @@ static int replay(struct run *run, struct error *err)
 {
 	struct call *call = run->call;
 	const struct slice *key = http_field(&call->connection->request, "X-Idempotency-Key");
-	_cleanup_buf_ struct buf text = buf_new(RUN_RECORD_MAX_BYTES + KIB);
-	struct record record;
 	char id[RUN_ID_BYTES];
 
 	if (!key)
@@ -303,17 +301,12 @@ static int replay(struct run *run, struct error *err)
 	}
 	if (!*id)
 		return 0;
-	if (record_read(call->config, call->caller.id, slice_of(id), &record, err) < 0)
-		return -1;
-
-	_cleanup_free_ char *data = record.data;
-
-	if (run_show(call, &record, &text, err) < 0)
-		return -1;
 	(void)snprintf(call->detail, sizeof(call->detail), "%s", id);
 	call->is_replayed = true;
-	call_reply(call, 200, RUN_JSON_TYPE, buf_slice(&text));
-	return data != NULL;
+	if (run_reply_record(call, slice_of(id), err) == 0)
+		return 1;
+	call->is_replayed = false;
+	return -1;
 }
 
 static int run_and_reply(struct run *run, struct error *err)

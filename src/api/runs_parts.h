@@ -65,4 +65,7 @@ MUST_USE int run_write(struct run *run, struct buf *record, struct buf *summary,
 MUST_USE int run_show(const struct call *call, const struct record *record, struct buf *out,
 		      struct error *err);
 
+/* Answers with the caller's record of that id. 0, or -1 with *err: 404 "run_not_found", what run_show says. */
+MUST_USE int run_reply_record(struct call *call, struct slice id, struct error *err);
+
 #endif

@@ -7,27 +7,34 @@
 #include "limits.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define ROUTE "/v1/runs/"
 
-void api_runs_read(struct call *call)
+int run_reply_record(struct call *call, struct slice id, struct error *err)
 {
 	_cleanup_buf_ struct buf text = buf_new(RUN_RECORD_MAX_BYTES + KIB);
+	struct record record;
+	int shown;
+
+	if (record_read(call->config, call->caller.id, id, &record, err) < 0)
+		return -1;
+	shown = run_show(call, &record, &text, err);
+	free(record.data);
+	if (shown == 0)
+		call_reply(call, 200, RUN_JSON_TYPE, buf_slice(&text));
+	return shown;
+}
+
+void api_runs_read(struct call *call)
+{
 	struct slice id = call->connection->request.path;
-	struct record record = {0};
 	struct error err;
-	int found;
 
 	id.data += strlen(ROUTE);
 	id.len -= strlen(ROUTE);
-	found = record_read(call->config, call->caller.id, id, &record, &err);
-	if (found == 0)
-		found = run_show(call, &record, &text, &err);
-	if (found < 0)
+	if (run_reply_record(call, id, &err) < 0)
 		call_refuse_data(call, &err);
-	else
-		call_reply(call, 200, RUN_JSON_TYPE, buf_slice(&text));
-	free(record.data);
 }
 
 struct list {

@@ -1,5 +1,6 @@
 /* What the tests of mayfly-init as a whole share: init serves as PID 1 of a pid namespace, outside a container, and the
-   test is its host. The cgroup is the files in root, which the programs write. */
+   test is its host. The cgroup is the files in root, which the programs write. A job has one connection; where that made a spare,
+   another. */
 #ifndef MAYFLY_TESTS_INIT_TALK_H
 #define MAYFLY_TESTS_INIT_TALK_H
 
@@ -30,6 +31,7 @@ static int root_fd;
 
 struct talk {
 	int fd;    /* the host's end of the connection */
+	int next;  /* and of the one after it */
 	pid_t pid; /* of the process that waits for init, and ends as it did */
 	struct frame_reader reader;
 	char out[4096], err[4096]; /* the first bytes of each */
@@ -40,12 +42,15 @@ struct talk {
 };
 
 /* Becomes PID 1 of a new pid namespace, a new user namespace with it where we are not root. */
-static _Noreturn void become_init(int connection, const char *membership, int64_t lifetime_ms)
+static _Noreturn void become_init(int connection, int next, const char *membership,
+				  int64_t lifetime_ms)
 {
+	struct init_spare spare = init_spare_new();
+	deadline_ms lifetime = deadline_in(lifetime_ms);
 	struct init_cgroup cgroup;
 	struct error err;
 	sigset_t children;
-	int status = 0;
+	int status = 0, result;
 
 	if (unshare(CLONE_NEWPID) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWPID) < 0)
 		_exit(99);
@@ -54,29 +59,38 @@ static _Noreturn void become_init(int connection, const char *membership, int64_
 
 	if (pid != 0) {
 		close(connection);
+		close(next);
 		_exit(waitpid(pid, &status, 0) == pid ? WEXITSTATUS(status) : 98);
 	}
 	sigemptyset(&children);
 	sigaddset(&children, SIGCHLD);
 	(void)sigprocmask(SIG_BLOCK, &children, NULL);
 	init_cgroup_open(root_fd, membership, &cgroup);
-	_exit(init_serve(connection, &cgroup, deadline_in(lifetime_ms), &err) < 0 ? 1 : 0);
+	result = init_serve(connection, &cgroup, &spare, lifetime, &err);
+	close(connection);
+	if (result == 0 && spare.is_prepared)
+		result = init_serve(next, &cgroup, &spare, lifetime, &err);
+	_exit(result < 0 ? 1 : 0);
 }
 
 static void start_init(struct talk *talk, const char *membership, int64_t lifetime_ms)
 {
-	int ends[2];
+	int ends[2], next[2];
 
 	*talk = (struct talk){0};
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0 ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, next) < 0)
 		abort();
 	talk->pid = fork();
 	if (talk->pid == 0) {
 		close(ends[0]);
-		become_init(ends[1], membership, lifetime_ms);
+		close(next[0]);
+		become_init(ends[1], next[1], membership, lifetime_ms);
 	}
 	close(ends[1]);
+	close(next[1]);
 	talk->fd = ends[0];
+	talk->next = next[0];
 	talk->reader = frame_reader_new(ends[0]);
 }
 
@@ -146,6 +160,8 @@ static int finish(struct talk *talk)
 	int status = -1;
 
 	close(talk->fd);
+	if (talk->next >= 0)
+		close(talk->next);
 	frame_reader_free(&talk->reader);
 	if (waitpid(talk->pid, &status, 0) != talk->pid || !WIFEXITED(status))
 		return -1;

@@ -37,43 +37,50 @@ static void put(const char *path, const char *text)
 
 static const struct {
 	const char *what, *membership;
-	const char *files[3][3];                 /* folder, name, contents */
-	long long cpu_us, oom_kills, peak_bytes; /* -1: not counted */
+	const char *files[4][3];                                /* folder, name, contents */
+	long long cpu_us, oom_kills, peak_bytes, current_bytes; /* -1: not counted */
 } cgroups[] = {
 	{"v1, bind mounts",
 	 "9:name=systemd:/lib/x\n4:memory:/lib/x\n2:cpuacct:/lib/x\n0::/\n",
 	 {{"cpuacct", "cpuacct.usage", "5000999\n"},
 	  {"memory", V1_MEMORY},
-	  {"memory", "memory.max_usage_in_bytes", "4096\n"}},
+	  {"memory", "memory.max_usage_in_bytes", "4096\n"},
+	  {"memory", "memory.usage_in_bytes", "2048\n"}},
 	 5000,
 	 3,
-	 4096},
+	 4096,
+	 2048},
 	{"v1, joined controllers, whole tree",
 	 "4:cpu,cpuacct:/lib/x\n5:memory:/lib/x\n",
 	 {{"cpu,cpuacct/lib/x", "cpuacct.usage", "7000\n"}, {"memory/lib/x", V1_MEMORY}},
 	 7,
 	 3,
+	 -1,
 	 -1},
 	{"v2, a namespace of its own",
 	 "0::/\n",
 	 {{".", "cpu.stat", "nr_periods 0\nusage_usec 12\nuser_usec 5\n"},
 	  {".", V2_EVENTS},
-	  {".", "memory.peak", "77\n"}},
+	  {".", "memory.peak", "77\n"},
+	  {".", "memory.current", "70\n"}},
 	 12,
 	 4,
-	 77},
+	 77,
+	 70},
 	{"v2, the host's namespace",
 	 "0::/user.slice/x.scope\n",
 	 {{"user.slice/x.scope", "cpu.stat", "usage_usec 13\n"},
 	  {".", "cpu.stat", "usage_usec 99\n"}},
 	 13,
 	 -1,
+	 -1,
 	 -1},
-	{"nothing", "0::/\n", {{0}}, -1, -1, -1},
-	{"rubbish", "x\n::\n", {{".", "cpu.stat", "usage_usec -1\n"}}, -1, -1, -1},
+	{"nothing", "0::/\n", {{0}}, -1, -1, -1, -1},
+	{"rubbish", "x\n::\n", {{".", "cpu.stat", "usage_usec -1\n"}}, -1, -1, -1, -1},
 	{"rubbish where a number should be",
 	 "0::/\n",
 	 {{".", "cpu.stat", "usage_usec\nusage_usec x\n"}, {".", "memory.peak", ""}},
+	 -1,
 	 -1,
 	 -1,
 	 -1},
@@ -93,7 +100,7 @@ static void test_cgroup(void)
 		char folder[32], path[256];
 
 		snprintf(folder, sizeof(folder), "cgroup%zu", i);
-		for (size_t file = 0; file < 3 && cgroups[i].files[file][0]; file++) {
+		for (size_t file = 0; file < 4 && cgroups[i].files[file][0]; file++) {
 			const char *const *row = cgroups[i].files[file];
 			const char *inner = strcmp(row[0], ".") == 0 ? "" : row[0];
 
@@ -110,6 +117,8 @@ static void test_cgroup(void)
 			  cgroups[i].what);
 		is_number(counted(&cgroup.peak_bytes), cgroups[i].peak_bytes, "%s: peak",
 			  cgroups[i].what);
+		is_number(counted(&cgroup.current_bytes), cgroups[i].current_bytes, "%s: current",
+			  cgroups[i].what);
 		init_cgroup_close(&cgroup);
 		is_number(cgroup.cpu_us.fd, -1, "%s: closed", cgroups[i].what);
 	}
@@ -117,15 +126,15 @@ static void test_cgroup(void)
 
 /* --- The control socket ------------------------------------------------------------------------*/
 
+/* -1 with errno when nobody listens. */
 static int connect_to(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-		perror(path);
-	return fd;
+	return connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ? -1
+										   : steal_fd(&fd);
 }
 
 static void test_control(void)
@@ -169,6 +178,7 @@ static void test_control(void)
 	ok(init_control_accept(listener, 0, deadline_in(10), &err) == -1 &&
 		   strcmp(err.word, "no_job") == 0,
 	   "nobody comes: no_job at the deadline");
+	ok(connect_to(name) == -1 && errno == ECONNREFUSED, "then nobody can come any more");
 	ok(init_control_listen("/nonexistent", &err) == -1 &&
 		   strcmp(err.word, "control_listen") == 0,
 	   "no folder: control_listen");
@@ -179,9 +189,10 @@ static void test_control(void)
 
 /* --- Before GO ---------------------------------------------------------------------------------*/
 
-#define GO     "G\0\0\0\0"
-#define CANCEL "C\0\0\0\0"
-#define TRUE   "argv=true\0wall_ms=1000\0"
+#define GO      "G\0\0\0\0"
+#define CANCEL  "C\0\0\0\0"
+#define PREPARE "B\0\0\0\x09idle_s=1\0"
+#define TRUE    "argv=true\0wall_ms=1000\0"
 
 static const struct {
 	const char *what;
@@ -202,6 +213,12 @@ static const struct {
 		what, NULL, NULL, 0, frames, sizeof(frames) - 1, __VA_ARGS__                       \
 	}
 	TALK("a job", TRUE, NULL, GO, NULL, false, false),
+	TALK("a spare", "argv=true\0", NULL, PREPARE, NULL, false, false),
+	TALK("a spare with a time", TRUE, NULL, PREPARE, NULL, false, false),
+	TALK("a spare of nothing", "wall_ms=1\0", NULL, PREPARE, "job_bad", false, false),
+	WITHOUT_JOB("PREPARE before JOB", PREPARE, "frame_order", true, false),
+	TALK("PREPARE after FILE", TRUE, NULL, "F\0\0\0\2t2" PREPARE, "frame_order", true, false),
+	TALK("PREPARE after STDIN", TRUE, NULL, "I\0\0\0\1x" PREPARE, "frame_order", true, false),
 	WITHOUT_JOB("cancelled before JOB", CANCEL, NULL, false, true),
 	TALK("cancelled after JOB", TRUE, NULL, CANCEL, NULL, false, true),
 	WITHOUT_JOB("GO before JOB", GO, "frame_order", true, false),

@@ -286,6 +286,25 @@ static void test_bad_storage(void)
 	is_number(count_entries(in_scratch("elsewhere")), 0, "is not followed");
 }
 
+/* A place for artifacts alone. */
+static void test_files_only(void)
+{
+	struct storage storage;
+
+	is_number(storage_open_files(&config, &storage, &err), 0, "a place for artifacts");
+	is_number(storage_append_stream(&storage, false, SLICE_LITERAL("x"), &err), 0,
+		  "takes output");
+	put(&storage, "stdout", "an artifact");
+	put(&storage, "stderr/x", "another");
+	is_number(storage_end_file(&storage, &err), 0, "the last one is ended");
+	is_text(listed(&storage.names), "stdout stderr/x", "every name is free");
+	ok(file_is(in_scratch("storage/.incoming/%s/stdout", storage.incoming_name),
+		   SLICE_LITERAL("an artifact")),
+	   "and output is not kept");
+	storage_close(&storage);
+	is_number(count_entries(in_scratch("storage/.incoming")), 0, "closing removes it all");
+}
+
 int main(void)
 {
 	config = test_config();
@@ -296,5 +315,6 @@ int main(void)
 	test_caps();
 	test_session_folder();
 	test_bad_storage();
+	test_files_only();
 	return done();
 }

@@ -195,6 +195,57 @@ static void test_variables(void)
 	unsetenv("MAYFLY_MEMORY_MB");
 }
 
+static int load(const char *text, struct template *out, struct error *err)
+{
+	put("good", text);
+	return template_load(&config, SLICE_LITERAL("good"), out, err);
+}
+
+/* Where the working directory is, and whose image it is. */
+static void test_workdir_and_image_env(void)
+{
+	struct template template;
+	struct error err;
+
+	is_number(load("{\"image\": \"i\"}", &template, &err), 0, "a template without workdir");
+	is_text(template.workdir, "/workspace", "has the usual one");
+	is_number(load("{\"image\": \"i\", \"workdir\": \"/work\"}", &template, &err), 0,
+		  "one with");
+	is_text(template.workdir, "/work", "has its own");
+	is_number(load("{\"image\": \"i\", \"workdir\": \"/etc\"}", &template, &err), -1,
+		  "but not any");
+	ok(strstr(err.message, "\"workdir\" takes /workspace or /work") != NULL, "%s", err.message);
+
+	static const char both[] = "{\"image\": \"i\", \"image_env\": \"RUNNER_IMAGE_TEST\"}",
+			  only[] = "{\"image_env\": \"RUNNER_IMAGE_TEST\"}";
+
+	unsetenv("RUNNER_IMAGE_TEST");
+	is_number(load(both, &template, &err), 0, "a variable that is not set");
+	is_text(template.image, "i", "changes nothing");
+	is_number(load(only, &template, &err), -1, "without an image beside it");
+	ok(err.status == 404 && strcmp(err.word, "no_image") == 0, "there is no template");
+	setenv("RUNNER_IMAGE_TEST", "", 1);
+	is_number(load(only, &template, &err), -1, "an empty one is none");
+	setenv("RUNNER_IMAGE_TEST", "mine:1", 1);
+	is_number(load(both, &template, &err), 0, "one that is set");
+	is_text(template.image, "mine:1", "is the image");
+	is_number(load(only, &template, &err), 0, "and the only one");
+	setenv("RUNNER_IMAGE_TEST", "two words", 1);
+	is_number(load(only, &template, &err), -1, "blanks are refused as in a file");
+
+	char much[2 * TEMPLATE_TEXT_BYTES];
+
+	memset(much, 'x', sizeof(much) - 1);
+	much[sizeof(much) - 1] = '\0';
+	setenv("RUNNER_IMAGE_TEST", much, 1);
+	is_number(load(only, &template, &err), -1, "so is too much");
+	is_text(err.word, "bad_configuration", "as the operator's mistake");
+	unsetenv("RUNNER_IMAGE_TEST");
+	setenv("HOME_IMAGE", "x", 1);
+	is_number(load("{\"image_env\": \"HOME_IMAGE\"}", &template, &err), -1,
+		  "a file names no other variable");
+}
+
 int main(void)
 {
 	char folder[] = "/tmp/mayfly-test-XXXXXX";
@@ -205,6 +256,7 @@ int main(void)
 	test_mistakes();
 	test_names();
 	test_variables();
+	test_workdir_and_image_env();
 	tear_down(folder);
 	return done();
 }

@@ -170,6 +170,29 @@ static void test_nobody(void)
 	is_number(next_event(&watch, LONG_MS), 1, "a descriptor that is closed counts as gone");
 }
 
+/* Within a stream of events the probe is a comment; where an event is on its way, that is the probe. */
+static void test_stream(void)
+{
+	char text[64] = "";
+	int pair[2];
+
+	make_tcp(pair);
+
+	struct http_watch watch = {.fd = pair[0], .may_probe = true, .is_stream = true};
+
+	must(shutdown(pair[1], SHUT_WR) == 0);
+	is_number(next_event(&watch, LONG_MS), 0, "a client of a stream that half-closes");
+	must(recv(pair[1], text, sizeof(text) - 1, 0) > 0);
+	is_text(text, ":\n\n", "gets a comment");
+	watch = (struct http_watch){
+		.fd = pair[0], .may_probe = true, .is_stream = true, .has_more = true};
+	ok(http_watch_pollfd(&watch).events & POLLOUT, "what is kept for it is waited for");
+	is_number(next_event(&watch, LONG_MS), 0, "and one that half-closes then");
+	is_number(recv(pair[1], text, sizeof(text), MSG_DONTWAIT), -1, "gets nothing in between");
+	close(pair[0]);
+	close(pair[1]);
+}
+
 int main(void)
 {
 	for (size_t kind = 0; kind < sizeof(kinds) / sizeof(kinds[0]); kind++) {
@@ -180,5 +203,6 @@ int main(void)
 	test_reset();
 	test_no_probe();
 	test_nobody();
+	test_stream();
 	return done();
 }
