@@ -8,6 +8,8 @@ Rules:
 import concurrent.futures
 import json
 import os
+import select
+import signal
 import unittest
 
 import control
@@ -58,7 +60,7 @@ class Case:
                 "stdout": result.out, "stderr": result.err, "files": result.files, "skipped": result.skipped}
 
 
-class KernelsTest(unittest.TestCase):
+class PlaceTest(unittest.TestCase):
     maxDiff = None
 
     @classmethod
@@ -66,6 +68,8 @@ class KernelsTest(unittest.TestCase):
         cls.place = control.Place()
         cls.addClassCleanup(cls.place.close)
 
+
+class KernelsTest(PlaceTest):
     def compare(self, language):
         cases = [Case(language, name) for name in LANGUAGES[language][0]]
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
@@ -82,6 +86,127 @@ class KernelsTest(unittest.TestCase):
 
     def test_ruby(self):
         self.compare("ruby")
+
+
+SAY = "import os, sys\nprint(b'MAYFLY_GO' in open('/proc/self/environ', 'rb').read(), os.getpid(), len(os.listdir('/proc/self/fd')))\n"
+PYTHON = ["python3", "script.py"]
+
+
+class SparesTest(PlaceTest):
+    """Spares with a kernel, as init keeps them. The environment that a process was started with tells which one ran: scripts do not look there."""
+
+    def setUp(self):
+        self.kernel = runtime("python")["kernel"]
+
+    def spare(self, kernel=None, **more):
+        container = self.place.make()
+        self.addCleanup(container.remove)
+        ready = container.prepare(PYTHON, self.kernel if kernel is None else kernel, **more)
+        return container, ready
+
+    def run_script(self, container, source=SAY, argv=None, **more):
+        return container.run(PYTHON if argv is None else argv, {"script.py": source.encode()}, **more)
+
+    def test_each_runtime_waits(self):
+        scripts = {"python": SAY, "node": "console.log(require('fs').readFileSync('/proc/self/environ', 'latin1').includes('MAYFLY_GO'))",
+                   "ruby": "p File.binread('/proc/self/environ').include?('MAYFLY_GO')"}
+        for language, (_, script) in LANGUAGES.items():
+            argv = [*runtime(language)["argv"], script]
+            container = self.place.make()
+            self.addCleanup(container.remove)
+            ready = container.prepare(argv, runtime(language)["kernel"])
+            self.assertEqual(ready["kernel"], "1", language)
+            self.assertGreater(int(ready["memory_bytes"]), 1 << 20, language)
+            result = container.run(argv, {os.path.normpath(script): scripts[language].encode()})
+            self.assertEqual(result.out.split()[0].lower(), b"true", (language, result.out, result.err))
+
+    def test_runs_the_job_it_was_made_for(self):
+        container, ready = self.spare()
+        self.assertEqual(ready["kernel"], "1")
+        self.assertEqual(self.run_script(container).out, b"True 2 4\n")
+        with self.assertRaises(OSError):
+            container.connect()
+
+    def test_runs_any_other_anew(self):
+        for more in ({"argv": [*PYTHON, "x"]}, {"env": control.ENVIRONMENT + ["A=1"]}, {"env": control.ENVIRONMENT[1:]}, {"stdin": b""}, {"stdin": b"x"}):
+            container, ready = self.spare()
+            self.assertEqual(ready["kernel"], "1")
+            found = self.run_script(container, **more).out.split()
+            self.assertEqual((found[0], found[2]), (b"False", b"4"), more)
+
+    def test_a_package_of_node_runs_anew(self):
+        argv, files = ["node", "./script.js"], {"package.json": b"{}", "script.js": b"console.log(require('fs').readFileSync('/proc/self/environ', 'latin1').includes('MAYFLY_GO'))"}
+        container = self.place.make()
+        self.addCleanup(container.remove)
+        self.assertEqual(container.prepare(argv, runtime("node")["kernel"])["kernel"], "1")
+        self.assertEqual(container.run(argv, files).out, b"false\n")
+
+    def test_without_kernel(self):
+        container, ready = self.spare(kernel=[])
+        self.assertEqual(ready["kernel"], "0")
+        self.assertEqual(self.run_script(container).out, b"False 2 4\n")
+
+    def test_what_is_not_there_does_not_wait(self):
+        container = self.place.make()
+        self.addCleanup(container.remove)
+        self.assertEqual(container.prepare(["nosuchprogram"], self.kernel)["kernel"], "0")
+        self.assertEqual(self.run_script(container).out.split()[0], b"False")
+
+    def test_preload(self):
+        container, ready = self.spare(kernel=[*self.kernel, "MAYFLY_PRELOAD=json,no_such_module,xml.dom"])
+        self.assertEqual(ready["kernel"], "1")
+        result = self.run_script(container, "import os, sys\nprint('json' in sys.modules, 'xml.dom' in sys.modules, 'MAYFLY_PRELOAD' in os.environ)\n")
+        self.assertEqual((result.out, result.err), (b"True True False\n", b""))
+
+    def test_killed_while_it_waits(self):
+        container, ready = self.spare()
+        self.assertEqual(ready["kernel"], "1")
+        pid = self.waiting_pid(container)
+        with open(f"/proc/{pid}/stat") as stat:
+            self.assertIn("python3", stat.read())
+            descriptor = os.pidfd_open(pid)
+        os.kill(pid, signal.SIGKILL)
+        select.select([descriptor], [], [], harness.DEADLINE_S)
+        os.close(descriptor)
+        self.assertEqual(self.run_script(container).out.split()[0], b"False")
+
+    def test_ends_when_no_job_comes(self):
+        container, _ = self.spare(idle_s=1)
+        identity = next(found["Id"] for found in self.place.podman.containers(self.place.instance)
+                        if any(container.folder.partition("-")[2] in name for name in found["Names"]))
+        status, ended = self.place.podman.call("POST", f"/v1.41/containers/{identity}/wait")
+        self.assertEqual((status, ended["StatusCode"]), (200, 0))
+        with self.assertRaises(OSError):
+            container.connect()
+
+    def test_second_preparation_is_an_error(self):
+        container, _ = self.spare()
+        self.assertEqual(container.prepare(PYTHON, self.kernel), {})
+        with self.assertRaises(OSError):
+            container.connect()
+
+    def test_clocks_count_from_go(self):
+        container, _ = self.spare()
+        usage = self.run_script(container, "print(1)\n").exit
+        fresh = self.run_script(self.spare(kernel=[])[0], "print(1)\n").exit
+        self.assertLess(int(usage["cpu_us"]), int(fresh["cpu_us"]))
+        container, _ = self.spare()
+        result = self.run_script(container, "while True: pass\n", limits=[("cpu_ms", 30)])
+        self.assertEqual(result.exit["reason"], "cpu")
+        self.assertGreaterEqual(int(result.exit["cpu_us"]), 30000)
+        container, _ = self.spare()
+        self.assertEqual(self.run_script(container, "import time\ntime.sleep(1000)\n", limits=[("wall_ms", 200)]).exit["reason"], "timeout")
+
+    def waiting_pid(self, container):
+        """The runtime as the host sees it: it has the container's folder mounted."""
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/environ", "rb") as environment, open(f"/proc/{pid}/mountinfo") as mounts:
+                    if b"MAYFLY_GO=" in environment.read() and container.folder in mounts.read():
+                        return int(pid)
+            except OSError:
+                continue
+        raise AssertionError("no process waits")
 
 
 if __name__ == "__main__":
