@@ -58,6 +58,8 @@ function showRefusal(error, request, wasCancelled) {
 			announce(error.message);
 			return;
 		}
+	} else if (error.title) {
+		show(refusalView(error.title, [error.message], request));
 	} else {
 		show(refusalView("The server cannot be reached", [`No answer came: ${error.message}. Is it still running?`], request));
 	}
@@ -85,10 +87,11 @@ async function run() {
 	markRun(null);
 	try {
 		const record = await runProgram(request.body, signal, live.hear);
-		await refreshHistory();
 		showRecord(record, request);
 		announce(`The run ${record.status}, exit code ${record.exit_code}.`);
 		reveal();
+		await refreshHistory();
+		markRun(record.id);
 	} catch (error) {
 		showRefusal(error, request, signal.aborted);
 	} finally {

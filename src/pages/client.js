@@ -84,7 +84,8 @@ async function* readEvents(body) {
 	}
 }
 
-/** Runs a program; hear(name, value) gets what happens meanwhile, where the service streams. Returns the record; throws as ask does. */
+/** Runs a program; hear(name, value) gets what happens meanwhile, where the service streams. Returns the record; throws as ask does, and an Error with .title for
+    what goes wrong once events have come. */
 export async function runProgram(body, signal, hear) {
 	const reply = await send("POST", "/v1/runs", {body, type: "application/json", accept: "text/event-stream, application/json", signal});
 	if (!reply.ok || !reply.headers.get("Content-Type")?.startsWith("text/event-stream")) {
@@ -97,8 +98,8 @@ export async function runProgram(body, signal, hear) {
 		if (name === "result")
 			return value;
 		if (name === "error")
-			throw Object.assign(new Error(value.error ?? "The run failed"), {status: reply.status});
+			throw Object.assign(new Error(value.error ?? "no reason was given"), {title: "The run could not be finished"});
 		hear(name, value);
 	}
-	throw new Error("the connection ended before the result");
+	throw Object.assign(new Error("The connection ended before the result."), {title: "The run was lost"});
 }

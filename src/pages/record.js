@@ -58,8 +58,24 @@ export function liveView() {
 	const streams = {};
 	for (const name of ["stdout", "stderr"]) {
 		const text = make("pre", {class: "output", tabindex: "0", role: "region", "aria-label": name});
-		streams[name] = {text, section: make("section", {class: "stream", "data-stream": name, hidden: true}, make("div", {class: "stream-head"}, make("h3", {text: name})), text)};
+		streams[name] = {text, waiting: "", section: make("section", {class: "stream", "data-stream": name, hidden: true}, make("div", {class: "stream-head"}, make("h3", {text: name})), text)};
 	}
+	// Events may come faster than a page can be drawn: text waits for the next picture.
+	let isDue = false;
+	const draw = () => {
+		isDue = false;
+		for (const stream of Object.values(streams)) {
+			const {text, section, waiting} = stream;
+			if (waiting === "")
+				continue;
+			section.hidden = false;
+			const atEnd = text.scrollTop + text.clientHeight >= text.scrollHeight - 4;
+			text.append(visible(waiting));
+			stream.waiting = "";
+			if (atEnd)
+				text.scrollTop = text.scrollHeight;
+		}
+	};
 	return {
 		elements: [make("div", {class: "summary"}, badge, id), streams.stdout.section, streams.stderr.section],
 		hear(name, value) {
@@ -67,12 +83,10 @@ export function liveView() {
 				badge.textContent = statusTexts[value.status] ?? value.status;
 				id.textContent = value.id ?? "";
 			} else if (streams[name]) {
-				const {text, section} = streams[name];
-				section.hidden = false;
-				const atEnd = text.scrollTop + text.clientHeight >= text.scrollHeight - 4;
-				text.append(visible(value.text ?? ""));
-				if (atEnd)
-					text.scrollTop = text.scrollHeight;
+				streams[name].waiting += value.text ?? "";
+				if (!isDue)
+					requestAnimationFrame(draw);
+				isDue = true;
 			}
 		},
 	};
@@ -87,7 +101,7 @@ function curlCommand(body, hasKey) {
 
 /** Request and record as they went over the wire, folded away; the key is not in them. */
 export function exchange(request, record) {
-	return make("details", {class: "exchange"}, make("summary", {text: request ? "Request and record" : "Record"}),
+	return make("details", {class: "exchange"}, make("summary", {text: [request && "Request", record && "Record"].filter(Boolean).join(" and ").replace("and R", "and r")}),
 		request ? rawBlock("As a curl command", curlCommand(request.body, request.hasKey), "curl") : null,
 		request ? rawBlock("Request", JSON.stringify(JSON.parse(request.body), null, 2), "request") : null,
 		record ? rawBlock("Record", JSON.stringify(record, null, 2), "record") : null);

@@ -8,7 +8,7 @@ const UPLOAD_MAX_BYTES = 10 * 1024 * 1024;
 
 const limitTitles = {
 	timeout_ms: "Wall clock, ms", memory_mb: "Memory, MiB", cpu_ms: "CPU time, ms",
-	max_output_bytes: "Output, bytes each", max_artifact_bytes: "Artifacts, bytes", max_artifact_files: "Artifacts, files",
+	max_output_bytes: "Output, bytes", max_artifact_bytes: "Artifacts, bytes", max_artifact_files: "Artifacts, files",
 };
 
 /** Which field a refusal is about, by its first words. */

@@ -44,7 +44,7 @@ def install():
     os.makedirs(NPM)
     try:
         run(["npm", "install", "--prefix", NPM, "--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund",
-             "--no-update-notifier", "--loglevel=error", "--fetch-retries=1", "--fetch-timeout=30000", *PACKAGES], cwd=NPM)
+             "--no-update-notifier", "--loglevel=error", "--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=30000", *PACKAGES], cwd=NPM)
     except (AssertionError, subprocess.TimeoutExpired) as error:
         raise AssertionError(f"npm cannot fetch {wanted}: this test needs the npm registry, once; then they are kept in build/npm\n{error}") from None
     with open(stamp, "w", encoding="ascii") as file:

@@ -10,7 +10,7 @@ CASES = {
               "console.log(arguments.length, typeof arguments[4], this === module.exports);\n",
     "module_class": "const M = require('module');\nconsole.log(Object.keys(M), Object.keys(M._cache), M._pathCache, M.globalPaths, Object.keys(M._extensions), M._preloadModules.length, M.builtinModules.length);\n"
                     "console.log(module.constructor === M, M.prototype, M._debug);\n",
-    "loaded": "process.on('exit', () => process._rawDebug(process.moduleLoadList.length, process.moduleLoadList.sort().join('\\n')));\n",
+    "loaded": "process.on('exit', () => { console.log('x'); console.log(process.moduleLoadList.length, process.moduleLoadList.sort().join('\\n')); });\n",
     "globals": "console.log(Object.getOwnPropertyNames(globalThis).sort(), Object.keys(globalThis), Reflect.ownKeys(process).sort());\n",
     "handles": "process._rawDebug(process._getActiveHandles().length, process._getActiveRequests().length, process.getActiveResourcesInfo());\nconsole.log(process.eventNames(), process.listenerCount('exit'), process._events);\n",
     "async_ids": "const a = require('async_hooks');\nprocess._rawDebug(a.executionAsyncId(), a.triggerAsyncId(), new a.AsyncResource('x').asyncId());\nPromise.resolve().then(() => process._rawDebug(a.executionAsyncId()));\nsetImmediate(() => process._rawDebug(a.executionAsyncId()));\n",
@@ -78,8 +78,8 @@ CASES = {
     "worker": "const { Worker, isMainThread, threadId, parentPort } = require('worker_threads');\nconst w = new Worker(`const t = require('worker_threads');\n"
               "t.parentPort.postMessage([t.threadId, process.argv, process.execArgv, process.env, Object.keys(require.cache), module.paths, require('module')._pathCache, Buffer.from('a').byteOffset]);`, { eval: true });\n"
               "w.on('message', (m) => console.log(m));\nw.on('exit', (c) => console.log('exit', c));\n",
-    "worker_file": {"source": "const { Worker, SHARE_ENV } = require('worker_threads');\nnew Worker('./w.js', { env: SHARE_ENV, workerData: 1 }).on('message', (m) => console.log(m)).on('error', (e) => console.log(e));\n",
-                    "files": {"w.js": b"const t = require('worker_threads');\nt.parentPort.postMessage([module.children, module.parent, require.main === module, Object.keys(require.cache), process.env]);\nthrow new Error('in a worker');\n"}},
+    "worker_file": {"source": "const { Worker, SHARE_ENV } = require('worker_threads');\nconst w = new Worker('./w.js', { env: SHARE_ENV, workerData: 1 });\nw.on('message', (m) => { console.log(m); w.postMessage(0); }).on('error', (e) => console.log(e));\n",
+                    "files": {"w.js": b"const t = require('worker_threads');\nt.parentPort.postMessage([module.children, module.parent, require.main === module, Object.keys(require.cache), process.env]);\nt.parentPort.once('message', () => { throw new Error('in a worker'); });\n"}},
     "child": "const c = require('child_process');\nconst code = 'console.log(process.execArgv, process.env, Object.keys(require.cache), require(\"fs\").readdirSync(\"/proc/self/fd\"))';\n"
              "const r = c.spawnSync(process.execPath, ['-e', code]);\nconsole.log(r.status, r.signal, r.stdout.toString(), r.stderr.toString());\nconsole.log(c.execSync('env; ls /proc/self/fd').toString());\nc.exec('exit 3', (e) => console.log(e));\n",
     "fork": {"source": "const c = require('child_process').fork('./c.js', ['x']);\nc.on('message', (m) => { console.log(m); c.disconnect(); });\nc.on('exit', (...a) => console.log(a));\n",

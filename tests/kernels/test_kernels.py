@@ -9,7 +9,9 @@ import concurrent.futures
 import json
 import os
 import select
+import shutil
 import signal
+import tempfile
 import unittest
 
 import control
@@ -106,6 +108,22 @@ class SparesTest(PlaceTest):
 
     def run_script(self, container, source=SAY, argv=None, **more):
         return container.run(PYTHON if argv is None else argv, {"script.py": source.encode()}, **more)
+
+    def test_folder_is_read_only_and_may_be_absent(self):
+        look = "import os\nprint(os.listdir('/usr/lib/mayfly'))\nprint([l.split()[5] for l in open('/proc/self/mountinfo') if ' /usr/lib/mayfly ' in l])\nopen('/usr/lib/mayfly/x', 'w')\n"
+        result = self.run_script(self.spare()[0], look)
+        self.assertIn(b"'node.js'", result.out)
+        options = result.out.split(b"['")[-1].split(b"'")[0].split(b",")
+        self.assertTrue({b"ro", b"nosuid", b"nodev"} <= set(options), options)
+        self.assertIn(b"Read-only file system", result.err)
+        data = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, data)
+        shutil.copytree(os.path.join(harness.ROOT, "worker"), data, ignore=shutil.ignore_patterns("kernels"), dirs_exist_ok=True)
+        with control.Place(data) as place:
+            container = place.make()
+            self.assertEqual(container.prepare(PYTHON, self.kernel)["kernel"], "0")
+            self.assertTrue(self.run_script(container, look).out.startswith(b"[]\n[]\n"))
+            container.remove()
 
     def test_each_runtime_waits(self):
         scripts = {"python": SAY, "node": "console.log(require('fs').readFileSync('/proc/self/environ', 'latin1').includes('MAYFLY_GO'))",

@@ -204,6 +204,62 @@ class Run(PageTest):
         self.assertEqual({}, self.server.leaks(), "closing the connection ended the run")
         self.assertEqual("succeeded", self.run_code(page, "print(1)"))
 
+    def test_a_flood_of_events(self):
+        page = self.open()
+        code = "import os\nfor n in range(20000):\n\tos.write(1 + n % 2, b'line %d\\n' % n)"
+        self.assertEqual("succeeded", self.run_code(page, code), page.text("#outcome"))
+        for name, last in (("stdout", "line 19998\n"), ("stderr", "line 19999\n")):
+            text = page.run(f"document.querySelector('[data-stream={name}] pre').textContent")
+            self.assertEqual((10000, last), (text.count("\n"), text[-len(last):]))
+
+    def stream(self, page, pieces):
+        """Makes the page's next run one whose events are these pieces of bytes."""
+        page.run(f"""(() => {{
+            const real = window.fetch;
+            window.fetch = (path, options) => {{
+                if (options.method !== "POST")
+                    return real(path, options);
+                window.fetch = real;
+                const body = new ReadableStream({{start(sink) {{
+                    for (const piece of {json.dumps(pieces)})
+                        sink.enqueue(Uint8Array.from(piece));
+                    sink.close();
+                }}}});
+                return Promise.resolve(new Response(body, {{headers: {{"Content-Type": "text/event-stream"}}}}));
+            }};
+        }})()""")
+
+    def test_events_in_any_pieces(self):
+        page = self.open()
+        self.run_code(page, "print('\u00e4')")
+        record = json.dumps({**json.loads(self.raw(page, "record")), "stdout": "of the \u00e4 stream"}, ensure_ascii=False)
+        text = (": heartbeat\n\nevent: status\ndata: {}\n\nevent: unknown\ndata: 1\n\nevent: stdout\ndata: {\"text\":\"\u00e4\"}\n\n"
+                f"event: result\r\ndata: {record}\r\n\r\n").encode()
+        for pieces in ([list(text)], [[byte] for byte in text]):
+            self.stream(page, pieces)
+            page.key("Enter", "Control")
+            page.wait(f"{IDLE} && document.querySelector('[data-stream=stdout] pre')?.textContent === 'of the \u00e4 stream'")
+            self.run_code(page, "print('real')")
+            page.wait(f"{IDLE} && document.querySelector('[data-stream=stdout] pre')?.textContent === 'real\\n'")
+
+    def test_streams_that_end_badly(self):
+        page = self.open()
+        begun = b'event: status\ndata: {"id":"x","status":"running"}\n\n'
+        for more, wanted in ((b"", "The run was lost"), (b"event: result\ndata: {", "The run was lost"),
+                             (b'event: error\ndata: {"error":"no space","data":null}\n\n', "The run could not be finished\nno space")):
+            self.stream(page, [list(begun + more)])
+            page.key("Enter", "Control")
+            self.assertIn(wanted, page.wait(f"{IDLE} && document.querySelector('#outcome .problem')?.innerText.includes({json.dumps(wanted)}) && "
+                                            "document.querySelector('#outcome .problem').innerText"))
+        self.assertEqual("succeeded", self.run_code(page, "print(1)"))
+
+    def test_a_service_that_does_not_stream(self):
+        page = self.open()
+        page.run("(() => { const real = window.fetch; window.fetch = (path, options) => real(path, {...options, headers: {...options.headers, "
+                 "Accept: 'application/json'}}); })()")
+        self.assertEqual("succeeded", self.run_code(page, "print('plain')"))
+        self.assertEqual("plain", page.text("[data-stream=stdout] pre").strip())
+
     def test_statuses(self):
         page = self.open()
         self.open_part(page, "limits")

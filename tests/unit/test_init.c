@@ -127,7 +127,8 @@ int main(void)
 	struct error err;
 
 	set_up();
-	ok(init_serve(-1, NULL, &spare, deadline_in(0), &err) == -1 && strcmp(err.word, "not_pid_1") == 0,
+	ok(init_serve(-1, NULL, &spare, deadline_in(0), &err) == -1 &&
+		   strcmp(err.word, "not_pid_1") == 0,
 	   "outside a pid namespace nothing is served, for it would kill everything");
 	test_rows();
 	test_not_started();

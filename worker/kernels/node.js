@@ -4,9 +4,9 @@
  *
  * Rules
  *  1. What the script can see is what it would see without us: require.cache and its like, process.env, the pool of Buffer. The one
- *     exception is process.moduleLoadList: node loads its loader of ES modules behind the first file, and that is us.
- *  2. So nothing is loaded, not even fs by its public name: that loads streams, promises and more. The binding that fs itself uses is
- *     there already; its functions take what node 18 passes, so another node is not held.
+ *     exception is process.moduleLoadList, node's own modules in the order of loading: some come earlier.
+ *  2. So fs is not loaded by its public name. The binding that it uses is there already; its functions take what node 18 passes, and
+ *     another node is not held.
  *  3. Without MAYFLY_GO nothing waits, and nothing is different.
  *
  * Node looks for a package.json in the working directory before it loads this file, and remembers that there was none: a job that
@@ -21,11 +21,12 @@ function take(name) {
 	return value;
 }
 
-/* Node does this behind every file that it loads, so behind this one: better while nobody waits. */
-function loadModuleLoader(Module) {
+/* What node loads behind the first file, and what it takes to print to a pipe: half of what is left to do, and nobody waits yet. */
+function loadAhead(Module) {
 	Module._extensions['.mayfly'] = () => {};
 	new Module('').load('/none.mayfly');
 	delete Module._extensions['.mayfly'];
+	require('net');
 }
 
 /* Our source is in the pool: the script's shall be in another, where it would have been in this one, behind 8 bytes. */
@@ -63,7 +64,8 @@ const go = take('MAYFLY_GO');
 
 take('NODE_OPTIONS');
 leaveNoTrace(module.constructor);
-loadModuleLoader(module.constructor);
 usePool();
-if (go && process.version.startsWith('v18.'))
+if (go && process.version.startsWith('v18.')) {
+	loadAhead(module.constructor);
 	wait(Number(go));
+}
