@@ -112,7 +112,7 @@ lint:
 	@cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
 		--suppress=missingIncludeSystem -D_GNU_SOURCE '-Djson_object_foreach(o,k,v)=while (next(o, &k, &v))' \
 		'-Djson_array_foreach(a,i,v)=while (next(a, &i, &v))' -Isrc src worker
-	@printf '%s\n' $(wildcard src/*/*.c worker/*.c) | xargs -P "$$(nproc)" -n 1 clang-tidy --quiet \
+	@printf '%s\n' $(wildcard src/*/*.c worker/*.c) | xargs -P "$$(nproc)" -I{} clang-tidy --quiet {} \
 		-- -std=gnu17 -D_GNU_SOURCE -DMAYFLY_VERSION='"lint"' -iquote src 2>&1 | { grep -vE 'warnings? generated|^$$' || true; }
 
 # Each fuzz target for FUZZ_SECONDS, under libFuzzer and the sanitizers, growing its corpus in build-fuzz.

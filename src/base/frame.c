@@ -96,7 +96,7 @@ void frame_reader_free(struct frame_reader *reader)
 int frame_reader_next(struct frame_reader *reader, struct frame *out, struct error *err)
 {
 	struct slice rest = buf_slice(&reader->buf);
-	size_t used;
+	size_t used = 0;
 
 	rest.data += reader->used;
 	rest.len -= reader->used;

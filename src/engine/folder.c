@@ -44,9 +44,8 @@ bool folder_is_name(struct slice name)
 
 void folder_first_name(const char *name, char out[FOLDER_NAME_BYTES])
 {
-	memcpy(out, FOLDER_PREFIX, strlen(FOLDER_PREFIX));
-	memcpy(out + strlen(FOLDER_PREFIX), name + strlen(name) - FOLDER_HEX_DIGITS,
-	       FOLDER_HEX_DIGITS + 1);
+	(void)snprintf(out, FOLDER_NAME_BYTES, FOLDER_PREFIX "%s",
+		       name + strlen(name) - FOLDER_HEX_DIGITS);
 }
 
 static int open_one(const struct config *config, const char *name, struct error *err)

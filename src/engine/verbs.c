@@ -129,7 +129,7 @@ static int parse_make(struct slice fields, struct isolation_request *out, struct
 static int serve_make(struct connection *connection, struct slice fields, struct buf *answer,
 		      struct error *err)
 {
-	struct isolation_request request;
+	struct isolation_request request = {0};
 
 	if (connection->leased)
 		return bad_request(err, "this connection has made its container");

@@ -10,7 +10,7 @@ CASES = {
               "console.log(arguments.length, typeof arguments[4], this === module.exports);\n",
     "module_class": "const M = require('module');\nconsole.log(Object.keys(M), Object.keys(M._cache), M._pathCache, M.globalPaths, Object.keys(M._extensions), M._preloadModules.length, M.builtinModules.length);\n"
                     "console.log(module.constructor === M, M.prototype, M._debug);\n",
-    "loaded": "process.on('exit', () => { console.log('x'); console.log(process.moduleLoadList.length, process.moduleLoadList.sort().join('\\n')); });\n",
+    "loaded": "require('net');\nprocess.on('exit', () => { console.log('x'); console.log(process.moduleLoadList.length, process.moduleLoadList.sort().join('\\n')); });\n",
     "globals": "console.log(Object.getOwnPropertyNames(globalThis).sort(), Object.keys(globalThis), Reflect.ownKeys(process).sort());\n",
     "handles": "process._rawDebug(process._getActiveHandles().length, process._getActiveRequests().length, process.getActiveResourcesInfo());\nconsole.log(process.eventNames(), process.listenerCount('exit'), process._events);\n",
     "async_ids": "const a = require('async_hooks');\nprocess._rawDebug(a.executionAsyncId(), a.triggerAsyncId(), new a.AsyncResource('x').asyncId());\nPromise.resolve().then(() => process._rawDebug(a.executionAsyncId()));\nsetImmediate(() => process._rawDebug(a.executionAsyncId()));\n",
