@@ -9,7 +9,8 @@
  *
  * Rules:
  *  1. What waits is the program itself, with the argv, environment, folder, descriptors and limits of its job, held up by a hook of
- *     worker/kernels before it opens its script: whatever comes after GO is its own doing.
+ *     worker/kernels before it opens its script: whatever comes after GO is its own doing. What it can still be told by is
+ *     /proc/self/environ, and clocks that count from a process's start.
  *  2. It runs only a job that is the same byte for byte in argv, environment and folder, has no standard input, and does not bring the
  *     file named in UNLESS_VARIABLE: one that the runtime has looked for already.
  *  3. One that has died, or has said anything, is not used: its words would have been the job's.

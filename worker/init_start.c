@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
@@ -66,13 +67,17 @@ static int offer_to_oom_killer(void)
 	return fd < 0 ? -1 : io_write_all(fd, "1000", 4);
 }
 
+/* By the kernel's own call: the C library keeps two signals to itself, and its posix_spawn(3) leaves them ignored. */
 static void reset_signals(void)
 {
-	struct sigaction normal = {.sa_handler = SIG_DFL};
+	/* struct kernel_sigaction, all zero: SIG_DFL, no flags, no mask (rt_sigaction(2)) */
+	static const unsigned long normal[4];
+	const size_t mask_bytes = 8;
 	sigset_t none;
 
 	for (int number = 1; number <= SIGRTMAX; number++)
-		(void)sigaction(number, &normal, NULL); /* SIGKILL and its like say EINVAL */
+		(void)syscall(SYS_rt_sigaction, number, normal, NULL,
+			      mask_bytes); /* SIGKILL and its like say EINVAL */
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
