@@ -217,12 +217,23 @@ class Page:
                  "field.dispatchEvent(new Event('change', {bubbles: true})); })()")
 
     def click(self, selector):
-        """A real click at the middle of the element, scrolled into view."""
-        place = self.run(f"""(() => {{
+        """A real click at the middle of the element, scrolled into view, once it has stayed in one place for two frames."""
+        place = self.run(f"""(async () => {{
             const element = document.querySelector({json.dumps(selector)});
-            element.scrollIntoView({{block: "center", behavior: "instant"}});
-            const box = element.getBoundingClientRect();
-            return {{x: box.x + box.width / 2, y: box.y + box.height / 2}};
+            const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+            const middle = () => {{
+                element.scrollIntoView({{block: "center", behavior: "instant"}});
+                const box = element.getBoundingClientRect();
+                return {{x: box.x + box.width / 2, y: box.y + box.height / 2}};
+            }};
+            let place = middle();
+            for (let still = 0; still < 2;) {{
+                await frame();
+                const next = middle();
+                still = next.x === place.x && next.y === place.y ? still + 1 : 0;
+                place = next;
+            }}
+            return place;
         }})()""")
         for kind in ("mousePressed", "mouseReleased"):
             self.send("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **place)

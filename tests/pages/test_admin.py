@@ -109,6 +109,7 @@ class Run(PageTest):
         for language in page.run("Array.from(document.querySelector('#field-language').options, (option) => option.value)"):
             with self.subTest(language):
                 page.choose("#field-language", language)
+                page.wait("!document.querySelector('#run').hasAttribute('aria-disabled')")
                 page.click("#run")
                 self.assertEqual("succeeded", page.wait(DONE + f" && document.querySelector('.summary').innerText.includes('{language}')"
                                                         " && document.querySelector('.summary [data-status]').dataset.status"),
