@@ -27,4 +27,8 @@ struct pollfd http_watch_pollfd(const struct http_watch *watch);
 /* Takes what poll said of it. True when the client is gone. */
 bool http_watch_is_gone(struct http_watch *watch, short revents);
 
+/* Sleeps until an inotify(7) descriptor has something, which is read and dropped, the client goes, or ms are over. False when the client
+   has gone. */
+bool http_watch_sleep(struct http_watch *watch, int inotify, int ms);
+
 #endif

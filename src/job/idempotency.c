@@ -97,21 +97,6 @@ static int reused(struct error *err)
 			 "this X-Idempotency-Key was used for another request");
 }
 
-/* Sleeps until somebody closes the file, the client goes, or RETRY_MS are over. False when the client has gone. */
-static bool sleep_until_closed(int inotify, struct http_watch *watch, int64_t left_ms)
-{
-	char events[4096];
-	struct pollfd polls[2] = {{.fd = inotify, .events = POLLIN}, http_watch_pollfd(watch)};
-
-	if (poll(polls, 2, (int)(left_ms < RETRY_MS ? left_ms : RETRY_MS)) > 0) {
-		if (polls[1].revents && http_watch_is_gone(watch, polls[1].revents))
-			return false;
-		while (polls[0].revents && read(inotify, events, sizeof(events)) > 0)
-			continue;
-	}
-	return true;
-}
-
 static int lock(const struct idempotency *idempotency, struct http_watch *watch, int64_t wait_ms,
 		struct error *err)
 {
@@ -137,7 +122,7 @@ static int lock(const struct idempotency *idempotency, struct http_watch *watch,
 			return error_set(err, 409, "idempotency_key_busy",
 					 "the first request with this X-Idempotency-Key is still "
 					 "running; try again");
-		if (!sleep_until_closed(inotify, watch, left))
+		if (!http_watch_sleep(watch, inotify, left < RETRY_MS ? (int)left : RETRY_MS))
 			return error_set(err, 0, "client_gone",
 					 "the client hung up while waiting for the first run");
 	}

@@ -43,21 +43,6 @@ static int open_file(const struct config *config, char path[PATH_MAX + 16], stru
 	return fd;
 }
 
-/* Sleeps until somebody closes the file or the client goes. False when it has gone. */
-static bool sleep_until_closed(int inotify, struct http_watch *watch, int64_t left_ms)
-{
-	char events[4096];
-	struct pollfd polls[2] = {{.fd = inotify, .events = POLLIN}, http_watch_pollfd(watch)};
-
-	if (poll(polls, 2, (int)(left_ms < RETRY_MS ? left_ms : RETRY_MS)) > 0) {
-		if (polls[1].revents && http_watch_is_gone(watch, polls[1].revents))
-			return false;
-		while (polls[0].revents && read(inotify, events, sizeof(events)) > 0)
-			continue;
-	}
-	return true;
-}
-
 static int wait_for_any(const struct config *config, const char *path, int fd,
 			struct http_watch *watch, struct error *err)
 {
@@ -78,7 +63,7 @@ static int wait_for_any(const struct config *config, const char *path, int fd,
 				err, 503, "busy",
 				"All %llu slots are taken; try again, or raise MAX_CONCURRENT_RUNS",
 				(unsigned long long)config->slots);
-		if (!sleep_until_closed(inotify, watch, left))
+		if (!http_watch_sleep(watch, inotify, left < RETRY_MS ? (int)left : RETRY_MS))
 			return error_set(err, 0, "client_gone",
 					 "the client hung up while waiting for a slot");
 	}
