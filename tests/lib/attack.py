@@ -17,7 +17,7 @@ import time
 import harness
 
 GRACE_S = 5  # beyond a job's time-out, for collecting: the promise of the service
-START_S = 5  # for a slot and a container, on a machine that others use too
+START_S = 40  # for a slot (10) and a container (30 at most), on a machine that others use too
 PROGRAMS = os.path.join(harness.ROOT, "tests/attack/programs")
 
 NEIGHBOUR = """
