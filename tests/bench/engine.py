@@ -3,7 +3,8 @@
 Rules:
  1. The flags of `podman run` are made from a request that mayfly-engine sent, never kept as a second list: what has no flag here ends the
     bench.
- 2. The command line runs where the service runs: the same mount namespace, the same settings.
+ 2. The command line runs where the service runs: the same mount namespace, the same settings. But its containers are where a user's are, in
+    the host's own store: a store in memory is one of mayfly's levers.
 """
 import json
 import os
@@ -34,13 +35,11 @@ def enter_namespace(path):
 
 
 def environment(path):
-    """Our own, with the service's settings in it."""
+    """Our own, with the settings of the service in it that scripts/podman-service started there; another's are the host's."""
     found = {name: value for name, value in os.environ.items() if name not in ("CONTAINER_HOST", "DOCKER_HOST")}
-    with open(f"/proc/{service_pid(path)}/environ", "rb") as variables:
-        for variable in variables.read().split(b"\0"):
-            name, _, value = variable.decode(errors="surrogateescape").partition("=")
-            if name.startswith("CONTAINERS_"):
-                found[name] = value
+    settings = os.path.join(os.path.dirname(path), "podman-containers.conf")
+    if os.path.exists(settings):
+        found["CONTAINERS_CONF"] = settings
     return found
 
 

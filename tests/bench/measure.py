@@ -16,7 +16,7 @@ import time
 import harness
 
 SETTLE_S = 3  # for what the last measurement left to do; others' containers may come and go on, so it is no failure
-CODE = "print(1)"
+CODE = {"python": "print(1)", "node": "console.log(1)"}
 
 
 def now_ms():
@@ -62,9 +62,9 @@ class Command:
 class Job:
     """One request to a server: POST /run."""
 
-    def __init__(self, server):
+    def __init__(self, server, language="python"):
         self.server = server
-        body = b'{"sessionId":"bench","language":"python","code":"%s"}' % CODE.encode()
+        body = b'{"sessionId":"bench","language":"%s","code":"%s"}' % (language.encode(), CODE[language].encode())
         self.request = (f"POST /run HTTP/1.1\r\nHost: {server.host}\r\nContent-Type: application/json\r\n"
                         f"Content-Length: {len(body)}\r\n\r\n").encode() + body
         self.last = None  # (started, ended, id of the job)
