@@ -139,6 +139,7 @@ soak:
 	@$(MAKE) --no-print-directory all
 	@scripts/build-worker
 	@/usr/bin/python3 tests/bench/soak.py
+	@/usr/bin/python3 tests/bench/soak_keys.py
 
 image:
 	@scripts/setup run
