@@ -5,6 +5,7 @@
  *   init_control.c  the control socket: bind, listen, who may connect
  *   init_job.c      frames down: JOB, inputs, standard input, GO
  *   init_start.c    the program: a fresh process with three descriptors
+ *   init_readonly.c a folder that the program cannot change
  *   init_spare.c    a runtime started before its job comes
  *   init_run.c      while it runs: clocks, cancel, its end
  *   init_end.c      the end of every other process
@@ -56,8 +57,9 @@ struct init_job {
 	char *cwd;
 	char *folders[JOB_FOLDER_MAX_COUNT]; /* to be made beneath cwd */
 	unsigned folder_count;
-	char *collect; /* the folder beneath cwd that artifacts are in; NULL: cwd */
-	uint64_t flat; /* 1: see job/control.h */
+	char *readonly; /* the folder beneath cwd that the program cannot change; NULL: none */
+	char *collect;  /* the folder beneath cwd that artifacts are in; NULL: cwd */
+	uint64_t flat;  /* 1: see job/control.h */
 	uint64_t wall_ms, cpu_ms, stream_bytes;
 	uint64_t artifact_count, artifact_bytes, artifacts_bytes;
 	uint64_t stdin_bytes;
@@ -125,6 +127,14 @@ bool init_start_failed(const struct init_program *program, const struct init_job
 
 /* Marks descriptors from first on close-on-exec; walk: without close_range(2) (Linux 5.11). */
 void init_close_on_exec_from(unsigned first, bool walk);
+
+/* --- init_readonly.c ---------------------------------------------------------------------------*/
+
+/* In the process that becomes the program: goes to job->readonly and gives up changing modes for good. 0, or -1 with errno. */
+MUST_USE int init_readonly_enter(const struct init_job *job);
+
+/* Once the inputs are there: takes them, their folders and cwd the right to be written. 0, or -1 with *err. */
+MUST_USE int init_readonly_seal(struct init_job *job, struct error *err);
 
 /* --- init_end.c --------------------------------------------------------------------------------*/
 

@@ -109,6 +109,10 @@ static int take_field(struct init_job *job, struct slice key, struct slice value
 		job->collect = (char *)value.data;
 		return 0;
 	}
+	if (slice_eq(key, "readonly") && fs_is_component(value)) {
+		job->readonly = (char *)value.data;
+		return 0;
+	}
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		uint64_t *place = (uint64_t *)(void *)((char *)job + numbers[i].place);
 
@@ -124,6 +128,8 @@ static int take_field(struct init_job *job, struct slice key, struct slice value
 
 static int make_folders(const struct init_job *job, struct error *err)
 {
+	if (job->readonly && mkdirat(job->cwd_fd, job->readonly, 0755) < 0 && errno != EEXIST)
+		return error_set_errno(err, 500, "cwd", "folder %s", job->readonly);
 	for (unsigned i = 0; i < job->folder_count; i++) {
 		if (!fs_is_component(slice_of(job->folders[i])))
 			return error_set(err, 400, "job_bad", "folder is not a name");
@@ -203,11 +209,11 @@ static int append_stdin(struct init_job *job, struct slice data, struct error *e
 }
 
 /* How long it may run is for the job itself to say, not for what prepares it. */
-static int check_clock(const struct init_job *job, struct error *err)
+static int finish(struct init_job *job, struct error *err)
 {
 	if (job->wall_ms == 0)
 		return error_set(err, 400, "job_bad", "wall_ms is missing or 0");
-	return 0;
+	return job->readonly ? init_readonly_seal(job, err) : 0;
 }
 
 /* Inputs and standard input belong to the job. */
@@ -245,7 +251,7 @@ static int take_frame(struct init_job *job, const struct frame *frame, struct er
 	case FRAME_STDIN:
 		return append_stdin(job, frame->payload, err);
 	case FRAME_GO:
-		return check_clock(job, err);
+		return finish(job, err);
 	default:
 		break;
 	}

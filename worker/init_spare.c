@@ -11,7 +11,7 @@
  *  1. What waits is the program itself, with the argv, environment, folder, descriptors and limits of its job, held up by a hook of
  *     worker/kernels before it opens its script: whatever comes after GO is its own doing. What it can still be told by is
  *     /proc/self/environ, and clocks that count from a process's start.
- *  2. It runs only a job that is the same byte for byte in argv, environment and folder, has no standard input, and does not bring the
+ *  2. It runs only a job that is the same byte for byte in argv, environment and folders, has no standard input, and does not bring the
  *     file named in UNLESS_VARIABLE: one that the runtime has looked for already.
  *  3. One that has died, or has said anything, is not used: its words would have been the job's.
  *  4. A runtime that opens its script before it can be held finds a line feed in its place (STAND_IN_VARIABLE), which is gone before READY.
@@ -204,7 +204,9 @@ static bool boot(struct init_spare *spare, const struct request *request, deadli
 {
 	bool waits;
 
-	if (request->stand_in && !put_stand_in(&spare->job, request->stand_in))
+	/* with a folder to start in the script is there, and a stand-in would not be */
+	if (request->stand_in &&
+	    (spare->job.readonly || !put_stand_in(&spare->job, request->stand_in)))
 		return false;
 	waits = start(spare, request, lifetime);
 	if (request->stand_in && unlinkat(spare->job.cwd_fd, request->stand_in, 0) < 0)
@@ -249,6 +251,11 @@ int init_spare_prepare(struct init_spare *spare, struct init_job *job, int conne
 
 /* --- The job -----------------------------------------------------------------------------------*/
 
+static bool same_text(const char *left, const char *right)
+{
+	return left && right ? strcmp(left, right) == 0 : left == right;
+}
+
 static bool same_texts(char *const *left, unsigned left_count, char *const *right,
 		       unsigned right_count)
 {
@@ -267,8 +274,8 @@ static bool is_for(const struct init_spare *spare, const struct init_job *job)
 
 	return same_texts(waiting->argv, waiting->argc, job->argv, job->argc) &&
 	       same_texts(waiting->env, waiting->envc, job->env, job->envc) &&
-	       strcmp(waiting->cwd, job->cwd) == 0 && job->stdin_fd < 0 &&
-	       (!spare->unless || !init_job_is_input(job, spare->unless));
+	       strcmp(waiting->cwd, job->cwd) == 0 && same_text(waiting->readonly, job->readonly) &&
+	       job->stdin_fd < 0 && (!spare->unless || !init_job_is_input(job, spare->unless));
 }
 
 bool init_spare_take(struct init_spare *spare, const struct init_job *job, deadline_ms lifetime,

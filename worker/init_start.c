@@ -143,6 +143,8 @@ static _Noreturn void become_program(const struct init_job *job, char *const *en
 		fail(fds->failure, "descriptors");
 	if (fchdir(job->cwd_fd) < 0)
 		fail(fds->failure, "cwd");
+	if (job->readonly && init_readonly_enter(job) < 0)
+		fail(fds->failure, "readonly");
 	if (setrlimit(RLIMIT_CORE, &nothing) < 0)
 		fail(fds->failure, "rlimits");
 	reset_signals();

@@ -8,6 +8,8 @@
  *   cwd=/workspace       absolute; inputs are written and artifacts collected beneath it
  *   folder=…             made beneath cwd before the program starts; may repeat
  *   collect=…            a folder beneath cwd: artifacts are its files, by paths relative to it; without it cwd's
+ *   readonly=…           a folder beneath cwd, made before the program starts, which starts in it and can change nothing there, nor in cwd
+ *                        itself; what "folder" made stays writable (worker/init_readonly.c)
  *   flat=1               only files directly in that folder, and none after the first that would break a cap
  *   wall_ms=…            1…; from GO to the time-out
  *   cpu_ms=…             0: no budget

@@ -61,6 +61,8 @@ int job_command(const struct job *job, struct buf *fields)
 	for (unsigned i = 0; i < job->env_count; i++)
 		if (field_add(fields, "env", job->env[i]) < 0)
 			return -1;
+	if (job->readonly && field_add(fields, "readonly", slice_of(job->readonly)) < 0)
+		return -1;
 	return field_add(fields, "cwd", slice_of(job->cwd));
 }
 

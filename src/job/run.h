@@ -31,7 +31,9 @@ struct job {
 	unsigned env_count;
 	const char *cwd;
 	const char *const *folders; /* made beneath cwd, ended by NULL; or NULL */
-	const char *collect;        /* the folder beneath cwd that artifacts are in; NULL: cwd */
+	const char *
+		readonly; /* a folder beneath cwd in which the program starts and can change nothing; or NULL */
+	const char *collect; /* the folder beneath cwd that artifacts are in; NULL: cwd */
 	bool collect_flat; /* only what is directly in it, and no further than the first file that breaks a cap */
 	const char *template;        /* of its container */
 	struct engine_limits limits; /* below the template's */
@@ -76,7 +78,7 @@ struct job_listener {
 	int64_t tick_ms;
 };
 
-/* Appends what of a job decides how its runtime starts: the fields argv, env and cwd of its JOB frame. 0, or -1 as buf_append. */
+/* Appends what of a job decides how its runtime starts: the fields argv, env, cwd and readonly of its JOB frame. 0, or -1 as buf_append. */
 MUST_USE int job_command(const struct job *job, struct buf *fields);
 
 /* Connects to the container whose folder is beneath <run>/jobs (rule 2). *out is the caller's. 0, or -1 with *err: 502 "control_failed". */
