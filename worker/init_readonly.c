@@ -6,6 +6,7 @@
  * filter is inherited by whatever the program starts and cannot be taken off (seccomp(2)).
  *
  *   chmod and its like, utimes and its like, by a path     EPERM
+ *   second names (link)                                    EPERM
  *   the same by a descriptor (fchmod, futimens)            0, and nothing happens: who copies a file into the output folder asks for it
  *   extended attributes, with them access lists            EOPNOTSUPP
  *
@@ -63,11 +64,13 @@ static int set_filter(void)
 		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1),
 		RETURN(REFUSE(ENOSYS)),
 		CALL(SYS_chmod, REFUSE(EPERM)),
+		CALL(SYS_link, REFUSE(EPERM)),
 		CALL(SYS_utime, REFUSE(EPERM)),
 		CALL(SYS_utimes, REFUSE(EPERM)),
 		CALL(SYS_futimesat, REFUSE(EPERM)),
 #endif
 		CALL(SYS_fchmodat, REFUSE(EPERM)),
+		CALL(SYS_linkat, REFUSE(EPERM)),
 		CALL(FCHMODAT2, REFUSE(EPERM)),
 		CALL(SYS_fchmod, DO_NOTHING),
 		CALL(SYS_setxattr, REFUSE(EOPNOTSUPP)),

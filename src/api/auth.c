@@ -4,11 +4,13 @@
 #include "http/accept.h"
 #include "http/access.h"
 #include "job/bucket.h"
+#include "job/jwt.h"
 
 #include <stdio.h>
 #include <time.h>
 
-#define SCHEME "Bearer"
+#define SCHEME         "Bearer"
+#define SUBJECT_PREFIX "jwt"
 
 /* The token of "Bearer <token>" (RFC 6750 section 2.1; the scheme without case, RFC 9110 section 11.1). False when there is none. *doubled: two fields
    say who calls, which nobody means. */
@@ -121,6 +123,45 @@ int auth_check_run(const struct call *call, struct error *err)
 	if (ignored.status == 403)
 		return refuse_scope(KEY_RUN, err);
 	return error_set(err, 401, "unauthorized", "Unauthorized");
+}
+
+/* A caller named by a hash: a subject is any text. */
+static void set_subject(const char *subject, struct caller *out)
+{
+	unsigned char digest[SHA256_BYTES];
+	char hex[SHA256_HEX_BYTES];
+	struct sha256 hash = sha256_new();
+
+	sha256_add(&hash, slice_of(subject));
+	sha256_end(&hash, digest);
+	sha256_hex(digest, hex);
+	*out = (struct caller){0};
+	(void)snprintf(out->id, sizeof(out->id), SUBJECT_PREFIX "%.24s", hex);
+	(void)snprintf(out->label, sizeof(out->label), "%s",
+		       key_is_label(slice_of(subject)) ? subject : out->id);
+}
+
+int auth_check_agent(const struct call *call, struct caller *out, struct error *err)
+{
+	const char *secret = call->config->jwt_secret;
+	struct slice token;
+	struct jwt jwt;
+	bool doubled;
+
+	if (!*secret) {
+		if (auth_check_run(call, err) < 0)
+			return -1;
+		set_caller(NULL, out);
+		return 0;
+	}
+	if (!bearer_token(&call->connection->request, &token, &doubled))
+		return error_set(err, 401, "missing_token", "No token provided");
+	if (doubled)
+		return error_set(err, 401, "invalid_token", "Invalid or expired token");
+	if (jwt_verify(token, slice_of(secret), time(NULL), &jwt, err) < 0)
+		return -1;
+	set_subject(jwt.subject, out);
+	return 0;
 }
 
 int auth_take_token(struct call *call, struct error *err)

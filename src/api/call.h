@@ -36,7 +36,12 @@ struct call {
 	struct stream
 		*stream; /* of events, or NULL: the reply becomes its last one (api/stream.h) */
 	bool has_plan;   /* the job is of a kind that spares are made of: plan says which */
-	struct spare_plan plan;           /* owned, with has_plan */
+	struct spare_plan plan; /* owned, with has_plan */
+	struct spare_plan
+		earlier_plan; /* owned, with has_earlier_plan: of the request's job before this one */
+	bool has_earlier_plan;
+	char earlier_folder
+		[ENGINE_FOLDER_BYTES];    /* of that job's container, still to be removed; or "" */
 	char folder[ENGINE_FOLDER_BYTES]; /* of the job's container; "" when there is none */
 	bool is_claimed;                  /* that container was a spare */
 	int slot;          /* owned: admission, held until the container is gone; -1 otherwise */

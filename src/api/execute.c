@@ -61,40 +61,61 @@ int execute_job(struct call *call, const struct job *job, struct storage *storag
 	return ran;
 }
 
-/* Removes the container of the last job, and counts where it came from. */
-static void end_job(struct call *call)
+static void remove_container(struct call *call, const char *folder)
 {
 	struct error err;
 
-	if (*call->folder && engine_remove(&call->engine, call->folder,
-					   deadline_in(ENGINE_CALL_DEADLINE_MS), &err) < 0)
+	if (*folder &&
+	    engine_remove(&call->engine, folder, deadline_in(ENGINE_CALL_DEADLINE_MS), &err) < 0)
 		call->after = err.word;
+}
+
+/* Counts where the last job's container came from. */
+static void count_job(struct call *call)
+{
 	if (call->has_plan)
 		counter_add(call->config, call->is_claimed ? "spare_claims" : "spare_misses", 1);
 	if (call->is_claimed)
 		spare_forget(call->config, call->folder);
 }
 
-void execute_next(struct call *call)
+/* Nothing has to be removed before a spare's successor can be made or claimed: the engine has no container of this connection's. */
+void execute_next(struct call *call, bool again)
 {
-	end_job(call);
-	if (call->has_plan)
+	if (call->is_claimed && again && !*call->earlier_folder)
+		memcpy(call->earlier_folder, call->folder, sizeof(call->folder));
+	else
+		remove_container(call, call->folder);
+	count_job(call);
+	if (call->has_plan && again && !call->has_earlier_plan) {
+		call->earlier_plan = call->plan;
+		call->has_earlier_plan = true;
+	} else if (call->has_plan) {
 		spare_plan_free(&call->plan);
+	}
 	call->has_plan = call->is_claimed = false;
 	call->folder[0] = '\0';
 }
 
-void execute_clean_up(struct call *call)
+static void refill(struct call *call, struct spare_plan *plan)
 {
 	struct error err;
 
-	end_job(call);
+	if (spare_refill(call->config, &call->engine, plan, call->config->spares,
+			 call->config->spare_ttl_s, &err) < 0)
+		call->after = err.word;
+	spare_plan_free(plan);
+}
+
+void execute_clean_up(struct call *call)
+{
+	remove_container(call, call->folder);
+	remove_container(call, call->earlier_folder);
+	count_job(call);
 	slot_release(call->slot);
-	if (call->has_plan) {
-		if (spare_refill(call->config, &call->engine, &call->plan, call->config->spares,
-				 call->config->spare_ttl_s, &err) < 0)
-			call->after = err.word;
-		spare_plan_free(&call->plan);
-	}
+	if (call->has_plan)
+		refill(call, &call->plan);
+	if (call->has_earlier_plan)
+		refill(call, &call->earlier_plan);
 	engine_close(&call->engine);
 }

@@ -14,8 +14,9 @@ MUST_USE int execute_job(struct call *call, const struct job *job, struct storag
 			 const struct job_listener *listener, struct job_result *out,
 			 struct error *err);
 
-/* Removes the call's container, for a request with another job to run; its slot stays. */
-void execute_next(struct call *call);
+/* Ends the call's job, for a request with another one to run; the slot stays. The container is removed now, or with the last one where nobody has to wait
+   for that. again: the next container of its kind is made, too, in the end. */
+void execute_next(struct call *call, bool again);
 
 /* Removes the call's container, gives its slot back, makes the next container of the kind. For when nobody waits any more. */
 void execute_clean_up(struct call *call);

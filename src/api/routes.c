@@ -1,11 +1,13 @@
 #include "api/routes.h"
 
+#include "api/agents.h"
 #include "api/auth.h"
 #include "api/execute.h"
 #include "api/files.h"
 #include "api/health.h"
 #include "api/runs.h"
 #include "api/tools.h"
+#include "api/validate.h"
 #include "base/cleanup.h"
 #include "base/confine.h"
 #include "base/fs.h"
@@ -31,6 +33,7 @@ enum route_needs {
 	KEY_TO_RUN = 32,  /* it wants a bearer token of this scope */
 	KEY_TO_READ = 64,
 	COSTS_TOKEN = 128, /* of the caller's bucket */
+	AGENT_TOKEN = 256, /* it wants family D's token */
 };
 
 static const struct route {
@@ -57,6 +60,11 @@ static const struct route {
 	 HTTP_BODY_MAX_BYTES, api_runs_create},
 	{"GET, HEAD", "/v1/runs", KEY_TO_READ, 0, api_runs_list},
 	{"GET, HEAD", "/v1/runs/", BY_PREFIX | KEY_TO_READ, 0, api_runs_read},
+	{"POST", "/validate", NEEDS_BODY | NEEDS_ENGINE, AGENT_BODY_MAX_BYTES, api_validate},
+	{"GET, HEAD", "/api/v1/health", NEEDS_NOTHING, 0, api_agents_health},
+	{"POST", AGENTS_PATH, NEEDS_BODY | NEEDS_ENGINE | BY_PREFIX | AGENT_TOKEN,
+	 AGENT_BODY_MAX_BYTES, api_agents_post},
+	{"GET, HEAD", AGENTS_PATH, BY_PREFIX | AGENT_TOKEN, 0, api_agents_get},
 };
 
 bool api_route(size_t index, struct route_name *out)
@@ -131,8 +139,12 @@ static int find_route(struct call *call, const struct route **out, struct error 
 /* Each family has its own shape of errors. */
 static void refuse(struct call *call, const struct error *err)
 {
-	if (slice_starts(call->connection->request.path, "/v1/"))
+	const struct slice path = call->connection->request.path;
+
+	if (slice_starts(path, "/v1/"))
 		call_refuse_data(call, err);
+	else if (slice_starts(path, AGENTS_API))
+		agents_refuse(call, err);
 	else
 		call_refuse(call, err);
 }
@@ -140,6 +152,8 @@ static void refuse(struct call *call, const struct error *err)
 /* Who calls, and may he? */
 static int check_permission(struct call *call, const struct route *route, struct error *err)
 {
+	if (route->needs & AGENT_TOKEN)
+		return auth_check_agent(call, &call->caller, err);
 	if (!(route->needs & (KEY_TO_RUN | KEY_TO_READ)))
 		return (route->needs & NEEDS_ENGINE) ? auth_check_run(call, err) : 0;
 	if (auth_check(call, (route->needs & KEY_TO_RUN) ? KEY_RUN : KEY_READ, &call->caller, err) <

@@ -135,7 +135,7 @@ static int compile_in(struct run *run, const struct job *job, struct storage *st
 	if (execute_job(run->call, job, storage, &listener, &compiled, err) < 0)
 		return -1;
 	run->compile_us = compiled.wall_us;
-	execute_next(run->call);
+	execute_next(run->call, false);
 	if (compiled.reason == JOB_EXITED && compiled.code == 0)
 		taken = take_output(run, storage, output, err);
 	if (taken == 1)

@@ -118,8 +118,9 @@ void sse_event(struct sse *sse, const char *name, struct slice data)
 {
 	struct buf *outgoing = &sse->outgoing;
 	size_t before = outgoing->len;
-	int failed = buf_printf(outgoing, "event: %s\ndata: ", name);
+	int failed = name ? buf_printf(outgoing, "event: %s\n", name) : 0;
 
+	failed |= buf_append_text(outgoing, "data: ");
 	failed |= buf_append(outgoing, data.data, data.len);
 	failed |= buf_append_text(outgoing, "\n\n");
 	if (failed)

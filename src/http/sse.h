@@ -33,7 +33,7 @@ void sse_free(struct sse *sse);
 /* Sends the head of a 200. */
 void sse_begin(struct sse *sse);
 
-/* Sends one event. data must be one line: JSON without line breaks. */
+/* Sends one event; without a name (NULL) it is of the type "message". data must be one line: JSON without line breaks. */
 void sse_event(struct sse *sse, const char *name, struct slice data);
 
 /* Sends a comment when nothing was sent since SSE_HEARTBEAT_MS, so that proxies and clients see that we live. */

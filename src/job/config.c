@@ -225,6 +225,7 @@ int config_read(struct config *out, struct error *err)
 			sizeof(config.executor_api_key), err) < 0 ||
 	    read_secret("API_KEYS", config.api_keys, sizeof(config.api_keys), err) < 0 ||
 	    read_secret("SIGNING_KEY", config.signing_key, sizeof(config.signing_key), err) < 0 ||
+	    read_secret("JWT_SECRET", config.jwt_secret, sizeof(config.jwt_secret), err) < 0 ||
 	    read_instance(&config, err) < 0)
 		return -1;
 	if (config.slots == 0) {

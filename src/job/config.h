@@ -25,6 +25,7 @@ struct config {
 	char executor_api_key[CONFIG_SECRET_BYTES]; /* EXECUTOR_API_KEY; "" when there is none */
 	char api_keys[CONFIG_API_KEYS_BYTES];       /* API_KEYS; "" when there are none */
 	char signing_key[CONFIG_SECRET_BYTES];      /* SIGNING_KEY; "" when there is none */
+	char jwt_secret[CONFIG_SECRET_BYTES];       /* JWT_SECRET; "" when there is none */
 	/* MAYFLY_KEYS_FILE; <MAYFLY_CONFIG_DIR>/keys, /etc/mayfly/keys, ~/.config/mayfly/keys; "" when there is no place for one */
 	char keys_file[PATH_MAX];
 	char storage[PATH_MAX];     /* AA_STORAGE_PATH, ~/.aa-storage */

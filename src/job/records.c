@@ -35,6 +35,21 @@ void record_make_id(int64_t now_ms, char out[RUN_ID_BYTES])
 	random_alnum(id + TIME_DIGITS, RUN_ID_LENGTH - TIME_DIGITS);
 }
 
+void record_id_of_ms(int64_t ms, char out[RUN_ID_BYTES])
+{
+	record_make_id(ms, out);
+	memset(out + strlen(RUN_ID_PREFIX) + TIME_DIGITS, digits[0], RUN_ID_LENGTH - TIME_DIGITS);
+}
+
+int64_t record_ms_of(const char *id)
+{
+	int64_t ms = 0;
+
+	for (int i = 0; i < TIME_DIGITS; i++)
+		ms = ms * 62 + (strchr(digits, id[strlen(RUN_ID_PREFIX) + (size_t)i]) - digits);
+	return ms;
+}
+
 bool record_is_id(struct slice text)
 {
 	size_t prefix = strlen(RUN_ID_PREFIX);
@@ -66,6 +81,43 @@ int records_open_owner(const struct config *config, const char *owner)
 	return fs_open_or_make_dir(path, FOLDER_MODE);
 }
 
+/* --- claims ------------------------------------------------------------------------------------- */
+
+static void name_aside(const char *id, char out[sizeof(NEW_PREFIX) + RUN_ID_BYTES])
+{
+	(void)snprintf(out, sizeof(NEW_PREFIX) + RUN_ID_BYTES, NEW_PREFIX "%s", id);
+}
+
+int record_claim(const struct config *config, const char *owner, const char *id, struct error *err)
+{
+	char aside[sizeof(NEW_PREFIX) + RUN_ID_BYTES];
+
+	name_aside(id, aside);
+	for (int tries = 0; tries < WRITE_TRIES; tries++) {
+		_cleanup_close_ int folder = records_open_owner(config, owner);
+		_cleanup_close_ int fd =
+			folder < 0 ? -1
+				   : openat(folder, aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+					    FILE_MODE);
+
+		if (fd >= 0 || errno == EEXIST)
+			return fd < 0;
+		if (errno != ENOENT) /* the folder, empty until now, was swept away meanwhile */
+			break;
+	}
+	return failed(config, err, "taking a run's id");
+}
+
+void record_unclaim(const struct config *config, const char *owner, const char *id)
+{
+	_cleanup_close_ int folder = records_open_owner(config, owner);
+	char aside[sizeof(NEW_PREFIX) + RUN_ID_BYTES];
+
+	name_aside(id, aside);
+	if (folder >= 0)
+		(void)unlinkat(folder, aside, 0);
+}
+
 /* --- one record --------------------------------------------------------------------------------- */
 
 /* Writes, syncs and renames. 0, or -1 with errno: ENOENT when the folder, empty until now, was swept away meanwhile. */
@@ -73,7 +125,7 @@ static int write_in(int folder, const char *id, struct slice summary, struct sli
 {
 	char aside[sizeof(NEW_PREFIX) + RUN_ID_BYTES];
 
-	(void)snprintf(aside, sizeof(aside), NEW_PREFIX "%s", id);
+	name_aside(id, aside);
 
 	_cleanup_close_ int fd =
 		openat(folder, aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);

@@ -50,6 +50,16 @@ struct record {
 MUST_USE int record_read(const struct config *config, const char *owner, struct slice id,
 			 struct record *out, struct error *err);
 
+/* The id whose time is ms and whose random part is not: for runs that are named by their time. And the time of such an id. */
+void record_id_of_ms(int64_t ms, char out[RUN_ID_BYTES]);
+int64_t record_ms_of(const char *id);
+
+/* Takes an id, so that of two processes that want it only one gets it: a file as of a record that is being written. 1 when it is taken already, 0, or
+   -1 with *err as record_write. Who has it gives it back, or the reaper does. */
+MUST_USE int record_claim(const struct config *config, const char *owner, const char *id,
+			  struct error *err);
+void record_unclaim(const struct config *config, const char *owner, const char *id);
+
 /* True when the owner has a record of that id. */
 bool record_exists(const struct config *config, const char *owner, const char *id);
 

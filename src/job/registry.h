@@ -19,6 +19,7 @@
 #define REGISTRY_TOOLS     "tools.d"
 #define REGISTRY_TEMPLATES "templates.d"
 #define REGISTRY_RUNTIMES  "runtimes.d"
+#define REGISTRY_PATTERNS  "patterns.d" /* what is dangerous in a source text (job/patterns.h) */
 /* the languages of POST /v1/runs: files as those of tools (job/tool.h), with one parameter, code */
 #define REGISTRY_INTERPRETERS "interpreters.d"
 

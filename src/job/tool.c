@@ -8,7 +8,8 @@
 
 static const char *const tool_fields[] = {"description", "parameters", "template",    "runtime",
 					  "argv",        "files",      "timeoutText", "compile"};
-static const char *const runtime_fields[] = {"description", "argv", "kernel", "byPath"};
+static const char *const runtime_fields[] = {"description", "argv",  "kernel",
+					     "byPath",      "check", "checkWaits"};
 
 /* Parses an entry that must be an object of known fields. */
 static int load_entry(const struct config *config, const char *kind, struct slice name,
@@ -131,6 +132,12 @@ static int check_tool(const char *place, const json_t *definition, struct error 
 	return 0;
 }
 
+int tool_load_runtime(const struct config *config, struct slice name, json_t **out,
+		      struct error *err)
+{
+	return LOAD(config, REGISTRY_RUNTIMES, name, runtime_fields, out, err);
+}
+
 int tool_load_from(const struct config *config, const char *registry, const char *name,
 		   struct tool *out, struct error *err)
 {
@@ -247,31 +254,33 @@ static int add_arguments(struct tool *tool, struct job *job, const json_t *value
 	return 0;
 }
 
-/* The runtime's argv is literal, and only now known. */
-static int take_kernel(struct tool *tool, struct error *err)
+int tool_runtime_kernel(const json_t *runtime, const char *out[TOOL_KERNEL_MAX_COUNT + 1],
+			struct error *err)
 {
-	const json_t *kernel = json_object_get(tool->runtime, "kernel"), *text;
+	const json_t *kernel = json_object_get(runtime, "kernel"), *text;
 	size_t i;
 
-	json_array_foreach (kernel, i, text) {
+	memset(out, 0, (TOOL_KERNEL_MAX_COUNT + 1) * sizeof(out[0]));
+	json_array_foreach ((json_t *)kernel, i, text) {
 		if (i == TOOL_KERNEL_MAX_COUNT || !json_is_string(text) ||
 		    !strchr(json_string_value(text), '='))
 			return error_set(
 				err, 500, "bad_tool",
 				"runtimes.d: \"kernel\" must be at most %d texts NAME=value",
 				TOOL_KERNEL_MAX_COUNT);
-		tool->kernel[i] = json_string_value(text);
+		out[i] = json_string_value(text);
 	}
 	return 0;
 }
 
+/* The runtime's argv is literal, and only now known. */
 static int add_runtime(const struct config *config, struct tool *tool, struct job *job,
 		       struct slice name, struct error *err)
 {
 	const json_t *argv, *argument;
 	size_t i;
 
-	if (LOAD(config, REGISTRY_RUNTIMES, name, runtime_fields, &tool->runtime, err) < 0)
+	if (tool_load_runtime(config, name, &tool->runtime, err) < 0)
 		return -1;
 	argv = json_object_get(tool->runtime, "argv");
 	json_array_foreach ((json_t *)argv, i, argument) {
@@ -289,7 +298,7 @@ static int add_runtime(const struct config *config, struct tool *tool, struct jo
 		return error_set(err, 500, "bad_tool",
 				 "runtimes.d/%.*s.json: argv must be 1 to %d texts", (int)name.len,
 				 name.data, JOB_ARGV_MAX_COUNT);
-	return take_kernel(tool, err);
+	return tool_runtime_kernel(tool->runtime, tool->kernel, err);
 }
 
 int tool_job(const struct config *config, struct tool *tool, const json_t *values, struct job *job,

@@ -14,6 +14,8 @@
  *   byPath        true: a file is named to it as ./NAME, because it takes some bare names for commands of its own
  *   kernel        environment (texts NAME=value) that makes the runtime wait before its script, so that it can be booted
  *                 ahead; see worker/kernels
+ *   check         argv of the language's parser, which behind it takes a file and says by its exit code whether that is a program
+ *   checkWaits    true: the parser can be booted ahead as the runtime can
  */
 #ifndef MAYFLY_JOB_TOOL_H
 #define MAYFLY_JOB_TOOL_H
@@ -44,6 +46,14 @@ MUST_USE int tool_load(const struct config *config, const char *name, struct too
 /* The same from another registry: REGISTRY_INTERPRETERS. */
 MUST_USE int tool_load_from(const struct config *config, const char *registry, const char *name,
 			    struct tool *out, struct error *err);
+
+/* Reads a runtime's file; *out is the caller's. 0, or -1 with *err: 404 "registry_no_entry"; 500 "bad_tool". */
+MUST_USE int tool_load_runtime(const struct config *config, struct slice name, json_t **out,
+			       struct error *err);
+
+/* The runtime's "kernel", whose texts it owns, ended by NULL. 0, or -1 with *err: 500 "bad_tool". */
+MUST_USE int tool_runtime_kernel(const json_t *runtime, const char *out[TOOL_KERNEL_MAX_COUNT + 1],
+				 struct error *err);
 void tool_free(struct tool *tool);
 
 /* What GET /tools shows of it: {"description","parameters"}; the caller's. NULL when memory is out. */
