@@ -84,7 +84,7 @@ static int read_run(const struct call *call, const struct agent_path *path, stru
 	int64_t ms;
 
 	if (!agent_run_id_parse(path->run, &ms))
-		return error_set(err, 404, "run_not_found", "Run not found");
+		ms = 0; /* no run began then */
 	record_id_of_ms(ms, id);
 	agents_owner(call, path->id, owner);
 	if (record_read(call->config, owner, slice_of(id), out, err) < 0)

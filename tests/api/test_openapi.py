@@ -116,6 +116,14 @@ class OpenApi(harness.ServerTest):
         ask("post", "/v1/runs", {"language": "python", "code": "1", "files": [{"id": "file_0123456789ab", "path": "a"}]})
         for _ in range(2):
             ask("post", "/v1/runs", {"language": "python", "code": "1"}, {"Authorization": f"Bearer {SLOW_TOKEN}"})
+        run = ask("post", "/api/v1/ai/agents/a/auto-run", {"frontend": {"html": "<html>"}, "prompt": "p"}, template="/api/v1/ai/agents/{id}/auto-run")
+        ask("post", "/api/v1/ai/agents/a/auto-run", b"{", template="/api/v1/ai/agents/{id}/auto-run")
+        ask("get", "/api/v1/ai/agents/a/runs", template="/api/v1/ai/agents/{id}/runs")
+        for name in (run["data"]["id"], "1"):
+            ask("get", f"/api/v1/ai/agents/a/runs/{name}", template="/api/v1/ai/agents/{id}/runs/{runId}")
+        ask("get", "/api/v1/health")
+        ask("post", "/validate", {"language": "bash", "files": {"a": "if"}})
+        ask("post", "/validate", {"language": "x", "files": {"a": "if"}})
         ask("get", "/v1/runs/run_0123456789ab", template="/v1/runs/{id}")
         ask("get", "/v1/files/file_0123456789ab", template="/v1/files/{id}")
         form = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\ntext\r\n--b--\r\n'
