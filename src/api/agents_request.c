@@ -91,7 +91,7 @@ int agent_path_parse(struct slice rest, struct agent_path *out, struct error *er
 
 	while (rest.len && count < 4)
 		parts[count++] = next_component(&rest);
-	*out = (struct agent_path){0};
+	*out = (struct agent_path){.run = SLICE_LITERAL("")};
 	if (rest.len || ends_with_slash || count < 2)
 		return error_set(err, 404, "no_route", "Route not found");
 	if (count == 2 && slice_eq(parts[1], "auto-run"))
