@@ -100,7 +100,24 @@ int auth_check(const struct call *call, enum key_scope scope, struct caller *out
 	return 0;
 }
 
-int auth_check_run(const struct call *call, struct error *err)
+/* On loopback a token is not needed; one that is good says whose files and results are meant. */
+static int take_loopback_caller(struct call *call, struct error *err)
+{
+	_cleanup_keys_ struct keys keys = {0};
+	const struct key *key = NULL;
+	struct error ignored;
+
+	if (http_field(&call->connection->request, "Authorization")) {
+		if (keys_load(call->config, &keys, err) < 0)
+			return -1;
+		if (keys.is_configured && find_key(call, &keys, KEY_RUN, &key, &ignored) < 0)
+			key = NULL;
+	}
+	set_caller(key, &call->caller);
+	return 0;
+}
+
+int auth_check_run(struct call *call, struct error *err)
 {
 	const struct slice *given = http_field(&call->connection->request, "X-API-Key");
 	const char *secret = call->config->executor_api_key;
@@ -109,17 +126,23 @@ int auth_check_run(const struct call *call, struct error *err)
 	struct error ignored;
 
 	if (auth_is_loopback(call))
+		return take_loopback_caller(call, err);
+	if (*secret && given && secret_equal(*given, secret)) {
+		set_caller(NULL, &call->caller);
+		(void)snprintf(call->caller.id, sizeof(call->caller.id), CALLER_EXECUTOR);
+		(void)snprintf(call->caller.label, sizeof(call->caller.label), CALLER_EXECUTOR);
 		return 0;
-	if (*secret && given && secret_equal(*given, secret))
-		return 0;
+	}
 	if (keys_load(call->config, &keys, err) < 0)
 		return -1;
 	if (!*secret && !keys.is_configured)
 		return error_set(
 			err, 403, "no_key_configured",
 			"Reachable from other machines, this service runs nothing without a key: set EXECUTOR_API_KEY or API_KEYS");
-	if (find_key(call, &keys, KEY_RUN, &key, &ignored) == 0)
+	if (find_key(call, &keys, KEY_RUN, &key, &ignored) == 0) {
+		set_caller(key, &call->caller);
 		return 0;
+	}
 	if (ignored.status == 403)
 		return refuse_scope(KEY_RUN, err);
 	return error_set(err, 401, "unauthorized", "Unauthorized");

@@ -21,8 +21,8 @@ MUST_USE int auth_check(const struct call *call, enum key_scope scope, struct ca
 MUST_USE int auth_check_agent(const struct call *call, struct caller *out, struct error *err);
 
 /* May who calls run code, where the route asks for no key of its own? On loopback anybody; elsewhere who shows EXECUTOR_API_KEY (X-API-Key) or a key of
-   scope run (Bearer). 0, or -1 with *err: 401 "unauthorized", 403 "no_key_configured", "scope_missing". Before confinement. */
-MUST_USE int auth_check_run(const struct call *call, struct error *err);
+   scope run (Bearer). 0 and call->caller, for whose files and results are meant, or -1 with *err: 401 "unauthorized", 403 "no_key_configured", "scope_missing". Before confinement. */
+MUST_USE int auth_check_run(struct call *call, struct error *err);
 
 /* Did the request come in on a loopback address, and is that where we are bound? */
 bool auth_is_loopback(const struct call *call);

@@ -16,6 +16,7 @@
 
 /* Who calls, as keys tell callers apart. Without keys everybody on loopback is one caller. */
 #define CALLER_LOOPBACK "loopback"
+#define CALLER_EXECUTOR "executor" /* who shows EXECUTOR_API_KEY */
 
 struct caller {
 	bool has_key;
@@ -28,7 +29,7 @@ struct stream;
 
 struct call {
 	const struct config *config;
-	struct caller caller; /* of routes that need a scope */
+	struct caller caller; /* of routes that need a scope, or run a job */
 	struct http_connection *connection;
 	struct buf body;      /* owned: the request's body, once read */
 	struct engine engine; /* opened for routes that run jobs; fd -1 otherwise */

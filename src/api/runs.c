@@ -2,22 +2,16 @@
 
 #include "api/execute.h"
 #include "api/runs_parts.h"
-#include "base/cleanup.h"
 #include "base/date.h"
 #include "base/utf8.h"
-#include "job/files.h"
 #include "job/template.h"
 #include "limits.h"
 
 #include <signal.h>
 #include <stdio.h>
-#include <sys/mman.h>
 
 static void run_free(struct run *run)
 {
-	for (unsigned i = 0; i < run->mapping_count; i++)
-		if (run->mappings[i].data)
-			(void)munmap(run->mappings[i].data, run->mappings[i].len);
 	if (run->has_storage)
 		storage_close(&run->storage);
 	idempotency_close(&run->idempotency);
@@ -57,55 +51,6 @@ static int take_request(struct run *run, struct error *err)
 	    load_interpreter(run, err) < 0)
 		return -1;
 	return run_request_take(&run->request, err);
-}
-
-int run_map(struct run *run, int fd, uint64_t len, struct slice *out, struct error *err)
-{
-	struct run_mapping *mapping = &run->mappings[run->mapping_count];
-	void *data;
-
-	*out = SLICE_LITERAL("");
-	if (len == 0)
-		return 0;
-	data = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (data == MAP_FAILED)
-		return error_set_errno(err, 500, "storage_failed", "A stored file cannot be read");
-	*mapping = (struct run_mapping){data, len};
-	run->mapping_count++;
-	*out = (struct slice){data, len};
-	return 0;
-}
-
-/* Opens what is to be staged and adds it to the job's inputs. */
-static int stage_files(struct run *run, struct error *err)
-{
-	uint64_t total = 0;
-
-	for (unsigned i = 0; i < run->request.file_count; i++) {
-		const struct run_file *file = &run->request.files[i];
-		struct file_meta meta;
-		struct slice data;
-		int opened;
-
-		if (files_open(run->call->config, run->call->caller.id, file->id, &opened, &meta,
-			       err) < 0)
-			return -1;
-
-		_cleanup_close_ int fd = opened;
-
-		total += meta.size_bytes;
-		if (meta.size_bytes > RUN_FILE_MAX_BYTES)
-			return error_set(err, 400, "file_too_large", "file %s exceeds 10 MiB",
-					 meta.name);
-		if (total > RUN_FILES_MAX_BYTES)
-			return error_set(err, 400, "files_too_large",
-					 "total file size exceeds 25 MiB");
-		if (run_map(run, fd, meta.size_bytes, &data, err) < 0)
-			return -1;
-		run->inputs[run->job.input_count++] =
-			(struct job_input){slice_of(file->path), data};
-	}
-	return 0;
 }
 
 /* --- the job ------------------------------------------------------------------------------------ */
@@ -154,14 +99,15 @@ static int prepare_job(struct run *run, struct error *err)
 	if (tool_job(run->call->config, &run->interpreter, run->values, job, run->inputs, err) < 0)
 		return -1;
 	if (job->argc + json_array_size(run->request.args) > JOB_ARGV_MAX_COUNT ||
-	    job->input_count + run->request.file_count >= JOB_INPUT_MAX_COUNT)
+	    job->input_count + run->request.staging.file_count >= JOB_INPUT_MAX_COUNT)
 		return error_set(err, 500, "bad_tool",
 				 "interpreters.d/%s.json has too many arguments or files",
 				 run->interpreter.name);
 	fill_command(run);
 	for (unsigned i = 0; i < 2; i++)
 		run->texts[i] = buf_new(limits->max_output_bytes + RUN_ENDING_MAX_BYTES);
-	return stage_files(run, err);
+	return staging_inputs(&run->request.staging, run->call->config, run->call->caller.id,
+			      run->inputs, &job->input_count, err);
 }
 
 static int open_storage(struct run *run, struct error *err)

@@ -103,9 +103,9 @@ static int take_output(struct run *run, const struct storage *storage, const cha
 
 	if (fd < 0 || fstat(fd, &status) < 0)
 		return 1;
-	if (run_map(run, fd, (uint64_t)status.st_size, &data, err) < 0)
+	if (staging_map(&run->request.staging, fd, (uint64_t)status.st_size, &data, err) < 0)
 		return -1;
-	run->inputs[run->job.input_count++] = (struct job_input){slice_of(output), data};
+	run->inputs[run->job.input_count++] = (struct job_input){.path = slice_of(output), .data = data};
 	return 0;
 }
 

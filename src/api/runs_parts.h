@@ -14,12 +14,6 @@
 #define RUN_ENDING_MAX_BYTES KIB /* what we add to stderr */
 #define RUN_JSON_TYPE        "application/json; charset=utf-8"
 
-/* A file held in memory: what is staged into a container. */
-struct run_mapping {
-	void *data; /* NULL: empty */
-	size_t len;
-};
-
 struct run {
 	struct call *call;
 	struct run_request request;     /* owned */
@@ -33,8 +27,6 @@ struct run {
 	int64_t created_ms;    /* since 1970 */
 	struct job job;
 	struct job_input inputs[JOB_INPUT_MAX_COUNT];
-	struct run_mapping mappings[JOB_INPUT_MAX_COUNT]; /* owned */
-	unsigned mapping_count;
 	struct storage storage; /* owned, once has_storage */
 	bool has_storage;
 	struct job_result result;
@@ -46,9 +38,6 @@ struct run {
 
 /* Begins the stream, if one is wanted, tells a new status, sends what the client takes. */
 void run_tick(struct run *run, const char *status);
-
-/* Maps a whole regular file (fd, of len bytes) until the run's end. 0 and *out, or -1 with *err. */
-MUST_USE int run_map(struct run *run, int fd, uint64_t len, struct slice *out, struct error *err);
 
 /* Runs the interpreter's compile step, if it has one, in a container of its own, and stages what it made. 1 and the run's result when it failed, 0 when
    the program may run, or -1 with *err. */

@@ -2,6 +2,7 @@
 #include "api/runs_parts.h"
 
 #include "api/static_types.h"
+#include "api/usage.h"
 #include "base/date.h"
 #include "base/utf8.h"
 #include "job/files.h"
@@ -35,21 +36,16 @@ int run_exit_code(const struct job_result *result)
 	return result->reason == JOB_TIMEOUT ? EXIT_TIMEOUT : job_exit_code(result);
 }
 
-/* A new integer for what is counted in smaller units: never 0 for what is not. */
-static json_t *rounded_up(uint64_t value, uint64_t unit)
-{
-	return json_integer((json_int_t)((value + unit - 1) / unit));
-}
-
 static json_t *usage_of(const struct run *run)
 {
-	json_t *usage =
-		json_pack("{s:o, s:o, s:o}", "wall_ms", rounded_up(run->result.wall_us, US_PER_MS),
-			  "cpu_ms", rounded_up(run->result.cpu_us, US_PER_MS), "max_rss_mb",
-			  rounded_up(run->result.max_rss_bytes, MIB));
+	json_t *usage = json_pack("{s:o, s:o, s:o}", "wall_ms",
+				  usage_rounded_up(run->result.wall_us, US_PER_MS), "cpu_ms",
+				  usage_rounded_up(run->result.cpu_us, US_PER_MS), "max_rss_mb",
+				  usage_rounded_up(run->result.max_rss_bytes, MIB));
 
 	if (run->is_compiled && usage &&
-	    json_object_set_new(usage, "compile_ms", rounded_up(run->compile_us, US_PER_MS)) < 0) {
+	    json_object_set_new(usage, "compile_ms", usage_rounded_up(run->compile_us, US_PER_MS)) <
+		    0) {
 		json_decref(usage);
 		return NULL;
 	}

@@ -1,10 +1,7 @@
 #include "api/runs_request.h"
 
-#include "base/fs.h"
-
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #define ROW(name, fallback, most, least)                                                           \
 	{                                                                                          \
@@ -36,7 +33,7 @@ void run_request_free(struct run_request *request)
 {
 	json_decref(request->body);
 	json_decref(request->env);
-	free(request->files);
+	staging_free(&request->staging);
 }
 
 /* A field that may be left out; null is as good as left out. */
@@ -178,65 +175,11 @@ static int take_limits(struct run_request *request, struct error *err)
 	return 0;
 }
 
-/* The same path, or one beneath the other: they cannot both be files. */
-static bool collide(const char *left, const char *right)
-{
-	size_t left_len = strlen(left), right_len = strlen(right);
-	size_t shorter = left_len < right_len ? left_len : right_len;
-
-	return memcmp(left, right, shorter) == 0 &&
-	       (left_len == right_len || (left_len > right_len ? left : right)[shorter] == '/');
-}
-
-static int take_file(struct run_request *request, const json_t *item, struct error *err)
-{
-	struct run_file *file = &request->files[request->file_count];
-	const json_t *id = json_object_get(item, "id"), *path = json_object_get(item, "path");
-	struct slice text = text_of(path);
-
-	if (!json_is_string(id) || !json_is_string(path))
-		return wrong_type(err, "files", "an array of {\"id\",\"path\"}, both strings");
-	file->id = text_of(id);
-	if (!fs_is_relative_path(text, JOB_ARTIFACT_DEPTH_MAX - 1))
-		return error_set(err, 400, "bad_file_path", "invalid file path: %s", text.data);
-
-	int len = snprintf(file->path, sizeof(file->path), RUN_INPUTS "%s", text.data);
-
-	if (len > JOB_PATH_MAX_BYTES)
-		return error_set(err, 400, "bad_file_path", "invalid file path: %s", text.data);
-	for (unsigned i = 0; i < request->file_count; i++)
-		if (collide(request->files[i].path, file->path))
-			return error_set(err, 400, "bad_file_path", "invalid file path: %s",
-					 text.data);
-	request->file_count++;
-	return 0;
-}
-
-static int take_files(struct run_request *request, struct error *err)
-{
-	const json_t *files = optional(request->body, "files"), *item;
-	size_t i, count = json_array_size(files);
-
-	if (files && !json_is_array(files))
-		return wrong_type(err, "files", "an array of {\"id\",\"path\"}, both strings");
-	if (count == 0)
-		return 0;
-	if (count > RUN_FILES_MAX_COUNT)
-		return error_set(err, 400, "too_many_files", "files has more than %d entries",
-				 RUN_FILES_MAX_COUNT);
-	request->files = calloc(count, sizeof(*request->files));
-	if (!request->files)
-		return error_set(err, 500, "out_of_memory", "no memory for the files");
-	json_array_foreach ((json_t *)files, i, item)
-		if (take_file(request, item, err) < 0)
-			return -1;
-	return 0;
-}
-
 int run_request_take(struct run_request *request, struct error *err)
 {
 	if (take_code(request, err) < 0 || take_args(request, err) < 0 ||
 	    take_env(request, err) < 0 || take_limits(request, err) < 0)
 		return -1;
-	return take_files(request, err);
+	return staging_list(&request->staging, json_object_get(request->body, "files"), RUN_INPUTS,
+			    err);
 }

@@ -7,17 +7,17 @@
 
 #include "base/error.h"
 #include "base/slice.h"
+#include "job/staging.h"
 #include "limits.h"
 #include "json/json.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Arguments behind a program's own, variables before ours, files beside the program. */
-#define RUN_ARGS_MAX_COUNT  (JOB_ARGV_MAX_COUNT - 8)
-#define RUN_ENV_MAX_COUNT   (JOB_ENV_MAX_COUNT - 8)
-#define RUN_FILES_MAX_COUNT (JOB_INPUT_MAX_COUNT - 8)
-#define RUN_INPUTS          "inputs/" /* beneath the working directory */
+/* Arguments behind a program's own, variables before ours. */
+#define RUN_ARGS_MAX_COUNT (JOB_ARGV_MAX_COUNT - 8)
+#define RUN_ENV_MAX_COUNT  (JOB_ENV_MAX_COUNT - 8)
+#define RUN_INPUTS         "inputs/" /* beneath the working directory */
 
 struct run_limits {
 	uint64_t timeout_ms, memory_mb, cpu_ms, max_output_bytes, max_artifact_bytes,
@@ -37,19 +37,13 @@ extern const char *const run_environment[];
 #define RUN_LIMIT_COUNT 6
 extern const struct run_limit run_limit_table[RUN_LIMIT_COUNT];
 
-struct run_file {
-	struct slice id;
-	char path[sizeof(RUN_INPUTS) + JOB_PATH_MAX_BYTES]; /* RUN_INPUTS and the path asked for */
-};
-
 struct run_request {
 	json_t *body; /* owned */
 	json_t *env;  /* owned: an array of texts NAME=value */
 	struct slice language, code, standard_input;
 	const json_t *args; /* an array of texts, or NULL */
 	struct run_limits limits;
-	struct run_file *files; /* owned */
-	unsigned file_count;
+	struct staging staging; /* owned: the files listed, beneath RUN_INPUTS */
 };
 
 /* Parses the body and takes the language from it. 0, or -1 with *err, 400: "bad_json", "json_too_deep", "wrong_type", "language_required". The caller frees

@@ -33,15 +33,15 @@ static void check_environment(const json_t *env)
 
 static void check_files(const struct run_request *request)
 {
-	must(request->file_count <= RUN_FILES_MAX_COUNT);
-	for (unsigned i = 0; i < request->file_count; i++) {
-		const char *path = request->files[i].path;
+	must(request->staging.file_count <= STAGING_FILES_MAX);
+	for (unsigned i = 0; i < request->staging.file_count; i++) {
+		const char *path = request->staging.files[i].path;
 
 		must(strncmp(path, RUN_INPUTS, strlen(RUN_INPUTS)) == 0 &&
 		     strlen(path) <= JOB_PATH_MAX_BYTES);
 		must(fs_is_relative_path(slice_of(path), JOB_ARTIFACT_DEPTH_MAX));
 		for (unsigned j = 0; j < i; j++)
-			must(strcmp(path, request->files[j].path) != 0);
+			must(strcmp(path, request->staging.files[j].path) != 0);
 	}
 }
 

@@ -201,7 +201,7 @@ static void test_environment(void)
 			   "{" CODE
 			   ",\"args\":null,\"env\":null,\"stdin\":null,\"files\":null,\"limits\":null}"),
 		   &request) == 0);
-	ok(request.file_count == 0 && json_array_size(request.env) == 0 &&
+	ok(request.staging.file_count == 0 && json_array_size(request.env) == 0 &&
 		   request.standard_input.len == 0,
 	   "null is as good as nothing");
 	run_request_free(&request);
@@ -218,7 +218,7 @@ static void test_counts(void)
 		{"{" CODE ",\"args\":[", "\"a\"", "]}", RUN_ARGS_MAX_COUNT, "too_many_args"},
 		{"{" CODE ",\"env\":{", "\"V%d\":\"x\"", "}}", RUN_ENV_MAX_COUNT, "bad_env"},
 		{"{" CODE ",\"files\":[", "{\"id\":\"i\",\"path\":\"p%d\"}", "]}",
-		 RUN_FILES_MAX_COUNT, "too_many_files"},
+		 STAGING_FILES_MAX, "too_many_files"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -283,7 +283,7 @@ static void test_paths(void)
 		(void)snprintf(body, sizeof(body),
 			       "{" CODE ",\"files\":[{\"id\":\"i\",\"path\":\"%s\"}]}", good[i]);
 		ok(parse(slice_of(body), &request) == 0 &&
-			   strncmp(request.files[0].path, "inputs/", 7) == 0,
+			   strncmp(request.staging.files[0].path, "inputs/", 7) == 0,
 		   "a good path: %s", good[i]);
 		run_request_free(&request);
 	}
@@ -308,7 +308,8 @@ static void test_paths(void)
 			   "{" CODE
 			   ",\"files\":[{\"id\":\"i\",\"path\":\"ab\"},{\"id\":\"i\",\"path\":\"a\"},{\"id\":\"i\",\"path\":\"a.b\"}]}"),
 		   &request) == 0);
-	is_number(request.file_count, 3, "neighbours do not collide, and one file may come twice");
+	is_number(request.staging.file_count, 3,
+		  "neighbours do not collide, and one file may come twice");
 	run_request_free(&request);
 }
 

@@ -1,0 +1,15 @@
+/* What a job took, under one name in every family: "usage". */
+#ifndef MAYFLY_API_USAGE_H
+#define MAYFLY_API_USAGE_H
+
+#include "job/run.h"
+#include "json/json.h"
+
+/* {"wall_ms","cpu_ms","cpu_percent","max_rss_mb","bytes_in","bytes_out"}: milliseconds and MiB are rounded up, so that they are never 0 for what is not;
+   100 percent is one CPU for the whole of the time; bytes in are inputs and stdin, bytes out streams and artifacts. NULL when memory is out. */
+json_t *usage_json(const struct job_result *result);
+
+/* A new integer for what is counted in smaller units, rounded up. */
+json_t *usage_rounded_up(uint64_t value, uint64_t unit);
+
+#endif
