@@ -5,6 +5,7 @@
 #include "api/call.h"
 #include "api/stream.h"
 #include "job/run.h"
+#include "job/staging.h"
 #include "job/storage.h"
 #include "job/tool.h"
 #include "limits.h"
@@ -16,6 +17,8 @@ struct execution {
 	json_t *input;          /* owned: the request */
 	json_t *agent, *values; /* owned: validated */
 	struct tool tool;       /* owned */
+	struct staging staging; /* owned: uploads that the request names */
+	uint64_t timeout_s;
 	struct job job;
 	struct job_input inputs[JOB_INPUT_MAX_COUNT];
 	struct job_result result;
@@ -25,6 +28,12 @@ struct execution {
 	struct buf texts[2]; /* owned: what the reply shows of stdout (or of both) and of stderr */
 	bool trimmed[2];
 };
+
+/* Reads and validates the request, and makes its job. 0, or -1 when it was answered with a refusal. */
+MUST_USE int tools_take_request(struct execution *execution);
+
+/* Answers that the job could not be run: 500, and 503 when there is no room for it. */
+void tools_fail(struct execution *execution, const struct error *err);
 
 /* Answers with the result of a run that is stored under id. */
 void tools_reply(struct execution *execution, const char *id, const struct storage *storage);

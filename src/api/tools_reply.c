@@ -1,6 +1,7 @@
 /* From a tool's result to the reply. */
 #include "api/tools_parts.h"
 
+#include "api/usage.h"
 #include "base/utf8.h"
 #include "http/uri.h"
 
@@ -46,7 +47,8 @@ static json_t *list_artifacts(const struct execution *execution, const struct st
 	int failed = 0;
 
 	for (unsigned i = 0; i < execution->job.input_count; i++)
-		failed |= add_artifact(execution, inputs, id, execution->inputs[i].path);
+		if (!execution->inputs[i].is_hidden)
+			failed |= add_artifact(execution, inputs, id, execution->inputs[i].path);
 	failed |= add_artifact(execution, outputs, id, SLICE_LITERAL("stdout"));
 	failed |= add_artifact(execution, outputs, id, SLICE_LITERAL("stderr"));
 	for (size_t at = 0; at < storage->names.len; at += strlen(storage->names.data + at) + 1)
@@ -110,6 +112,7 @@ void tools_reply(struct execution *execution, const char *id, const struct stora
 	}
 	failed |= json_object_set_new(reply, "artifacts", list_artifacts(execution, storage, id));
 	failed |= add_skipped(reply, storage);
+	failed |= json_object_set_new(reply, "usage", usage_json(&execution->result));
 	if (failed) {
 		json_decref(reply);
 		reply = NULL;

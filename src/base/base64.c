@@ -1,6 +1,7 @@
 #include "base/base64.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define STANDARD "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -87,6 +88,30 @@ static int decode(struct buf *out, struct slice text, const char *alphabet)
 	return 0;
 }
 
+/* text without its padding, if it has the right length for any. */
+static bool strip(struct slice *text)
+{
+	if (text->len % 4)
+		return false;
+	for (int i = 0; i < 2 && text->len && text->data[text->len - 1] == '='; i++)
+		text->len--;
+	return true;
+}
+
+bool base64_is_good(struct slice text)
+{
+	if (!strip(&text) || text.len % 4 == 1)
+		return false;
+	for (size_t i = 0; i < text.len; i += 4) {
+		char bytes[3], *at = bytes;
+
+		if (decode_group(text.data + i, text.len - i < 4 ? text.len - i : 4, STANDARD,
+				 &at) < 0)
+			return false;
+	}
+	return true;
+}
+
 int base64_encode(struct buf *out, struct slice data)
 {
 	return encode(out, data, STANDARD, true);
@@ -94,12 +119,10 @@ int base64_encode(struct buf *out, struct slice data)
 
 int base64_decode(struct buf *out, struct slice text)
 {
-	if (text.len % 4) {
+	if (!strip(&text)) {
 		errno = EINVAL;
 		return -1;
 	}
-	for (int i = 0; i < 2 && text.len && text.data[text.len - 1] == '='; i++)
-		text.len--;
 	return decode(out, text, STANDARD);
 }
 

@@ -11,11 +11,16 @@
 
 #include "base/buf.h"
 
+#include <stdbool.h>
+
 /* Appends data in the standard alphabet, padded (section 4). 0, or -1 as buf_append. */
 MUST_USE int base64_encode(struct buf *out, struct slice data);
 
 /* Appends the bytes that text stands for. 0, or -1 with errno: EINVAL (rule 1), or as buf_append. */
 MUST_USE int base64_decode(struct buf *out, struct slice text);
+
+/* Would base64_decode take it? Needs no memory. */
+bool base64_is_good(struct slice text);
 
 /* The same in the alphabet of URLs and file names, without padding (section 5). */
 MUST_USE int base64url_encode(struct buf *out, struct slice data);

@@ -252,7 +252,7 @@ struct run {
 	struct storage *storage;
 	const struct job_listener *listener;
 	struct job_result result;
-	uint64_t stream_left[2];
+	uint64_t stream_left[2], bytes_out;
 	bool has_spoken, has_exited, is_done;
 };
 
@@ -263,6 +263,7 @@ static int take_stream(struct run *run, bool is_stderr, struct slice data, struc
 		return error_set(err, 502, "control_failed",
 				 "The container sends more output than it may");
 	run->stream_left[is_stderr] -= data.len;
+	run->bytes_out += data.len;
 	run->listener->stream(run->listener->context, is_stderr, data);
 	return storage_append_stream(run->storage, is_stderr, data, err);
 }
@@ -280,8 +281,10 @@ static int take_frame(struct run *run, const struct frame *frame, struct error *
 	} else {
 		if (frame->type == FRAME_FILE)
 			return storage_begin_file(run->storage, frame->payload, err);
-		if (frame->type == FRAME_DATA)
+		if (frame->type == FRAME_DATA) {
+			run->bytes_out += frame->payload.len;
 			return storage_append_file(run->storage, frame->payload, err);
+		}
 		if (frame->type == FRAME_SKIPPED)
 			return storage_note_skipped(run->storage, frame->payload, err);
 		if (frame->type == FRAME_END) {
@@ -369,6 +372,15 @@ static int receive(struct run *run, struct frame_reader *reader, struct http_wat
 	return 0;
 }
 
+static uint64_t bytes_in(const struct job *job)
+{
+	uint64_t total = job->standard_input.len;
+
+	for (unsigned i = 0; i < job->input_count; i++)
+		total += job->inputs[i].data.len;
+	return total;
+}
+
 int job_run(const struct job *job, int control, struct storage *storage,
 	    const struct job_listener *listener, struct http_watch *watch, struct job_result *out,
 	    struct error *err)
@@ -381,6 +393,10 @@ int job_run(const struct job *job, int control, struct storage *storage,
 
 	if (send_job(job, control, err) < 0)
 		return -1;
+	storage->patterns = job->artifacts;
+	for (unsigned i = 0; i < job->input_count; i++)
+		if (job->inputs[i].is_hidden && storage_hide(storage, job->inputs[i].path, err) < 0)
+			return -1;
 	if (listener->sent && listener->sent(listener->context, err) < 0)
 		return -1;
 	if (listener->tick)
@@ -394,6 +410,8 @@ int job_run(const struct job *job, int control, struct storage *storage,
 	if (received < 0)
 		return -1;
 	*out = run.result;
+	out->bytes_in = bytes_in(job);
+	out->bytes_out = run.bytes_out;
 	return 0;
 }
 

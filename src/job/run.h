@@ -22,6 +22,7 @@
 
 struct job_input {
 	struct slice path, data;
+	bool is_hidden; /* neither stored nor listed, nor is what the program makes of it */
 };
 
 struct job {
@@ -35,6 +36,8 @@ struct job {
 		readonly; /* a folder beneath cwd in which the program starts and can change nothing; or NULL */
 	const char *collect; /* the folder beneath cwd that artifacts are in; NULL: cwd */
 	bool collect_flat; /* only what is directly in it, and no further than the first file that breaks a cap */
+	const char *const *
+		artifacts; /* patterns (fnmatch(3)) of files that are kept, ended by NULL; NULL: all */
 	const char *template;        /* of its container */
 	struct engine_limits limits; /* below the template's */
 	const char *const *
@@ -61,6 +64,7 @@ struct job_result {
 	enum job_reason reason;
 	int code, signal; /* as wait(2) says */
 	uint64_t wall_us, cpu_us, max_rss_bytes;
+	uint64_t bytes_in, bytes_out; /* inputs and stdin; streams and artifacts, as they came */
 	bool stdout_truncated, stderr_truncated;
 	char message[256]; /* with JOB_NOT_STARTED */
 };

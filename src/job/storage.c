@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -65,6 +66,7 @@ static int open_storage(const struct config *config, bool keeps_streams, struct 
 		.artifact_bytes = config->artifact_bytes,
 		.names = buf_new(NAMES_MAX_BYTES),
 		.skipped = buf_new(NAMES_MAX_BYTES),
+		.hidden = buf_new(NAMES_MAX_BYTES),
 		.storage_path = config->storage,
 	};
 
@@ -129,8 +131,34 @@ static int add_name(struct storage *storage, struct buf *names, struct slice pat
 	return 0;
 }
 
+int storage_hide(struct storage *storage, struct slice path, struct error *err)
+{
+	return add_name(storage, &storage->hidden, path, err);
+}
+
+/* Is anybody to hear of an artifact of that path? */
+static bool is_wanted(const struct storage *storage, struct slice path)
+{
+	const struct buf *hidden = &storage->hidden;
+	char name[JOB_PATH_MAX_BYTES + 1];
+
+	for (size_t at = 0; at < hidden->len; at += strlen(hidden->data + at) + 1)
+		if (slice_eq(path, hidden->data + at))
+			return false;
+	if (!storage->patterns || path.len >= sizeof(name))
+		return true;
+	memcpy(name, path.data, path.len);
+	name[path.len] = '\0';
+	for (const char *const *pattern = storage->patterns; *pattern; pattern++)
+		if (fnmatch(*pattern, name, 0) == 0)
+			return true;
+	return false;
+}
+
 int storage_note_skipped(struct storage *storage, struct slice path, struct error *err)
 {
+	if (!is_wanted(storage, path))
+		return 0;
 	return add_name(storage, &storage->skipped, path, err);
 }
 
@@ -160,6 +188,8 @@ int storage_begin_file(struct storage *storage, struct slice path, struct error 
 
 	if (storage_end_file(storage, err) < 0)
 		return -1;
+	if (!is_wanted(storage, path))
+		return 0; /* and its bytes are dropped */
 	if (!may_be_stored(storage, path))
 		return storage_note_skipped(storage, path, err);
 	memcpy(name, path.data, path.len);
@@ -270,4 +300,5 @@ void storage_close(struct storage *storage)
 		close(steal_fd(&storage->root));
 	buf_free(&storage->names);
 	buf_free(&storage->skipped);
+	buf_free(&storage->hidden);
 }

@@ -26,10 +26,13 @@ struct storage {
 	int stdout_fd, stderr_fd,
 		file_fd; /* owned; file_fd: the artifact being written, or -1; the streams' -1: they are not kept */
 	uint64_t count_left, file_left,
-		total_left;       /* what collecting may still store: files, bytes */
-	uint64_t artifact_bytes;  /* of one file at most */
-	struct buf names;         /* relative paths of stored artifacts, each ended by NUL */
-	struct buf skipped;       /* the same, of those that were not stored */
+		total_left;      /* what collecting may still store: files, bytes */
+	uint64_t artifact_bytes; /* of one file at most */
+	struct buf names;        /* relative paths of stored artifacts, each ended by NUL */
+	struct buf skipped;      /* the same, of those that were not stored */
+	struct buf hidden;       /* the same, of those that nobody is to hear of */
+	const char *const *
+		patterns; /* not owned: of artifacts that are wanted, ended by NULL (fnmatch(3)); NULL: all */
 	const char *storage_path; /* for messages */
 };
 
@@ -43,6 +46,9 @@ MUST_USE int storage_open_files(const struct config *config, struct storage *out
 /* Stores an input. The path was checked by the caller. */
 MUST_USE int storage_put_input(struct storage *storage, const char *path, struct slice data,
 			       struct error *err);
+
+/* An artifact of that path will be neither stored nor noted. */
+MUST_USE int storage_hide(struct storage *storage, struct slice path, struct error *err);
 
 /* Appends to a captured stream. */
 MUST_USE int storage_append_stream(struct storage *storage, bool is_stderr, struct slice data,

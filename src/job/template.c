@@ -238,8 +238,8 @@ static int parse(const struct registry_file *file, struct template *template, st
 	return check_whole(template, name, file, err);
 }
 
-int template_load(const struct config *config, struct slice name, struct template *out,
-		  struct error *err)
+static int load_plain(const struct config *config, struct slice name, struct template *out,
+		      struct error *err)
 {
 	_cleanup_registry_file_ struct registry_file file = {0};
 	struct template template = {0};
@@ -254,6 +254,41 @@ int template_load(const struct config *config, struct slice name, struct templat
 		return -1;
 	*out = template;
 	return 0;
+}
+
+/* The template of a tool that brings its own image: which one is the operator's word, in the tool's file. */
+static int load_of_tool(const struct config *config, struct slice tool, struct template *out,
+			struct error *err)
+{
+	_cleanup_registry_file_ struct registry_file file = {0};
+	_cleanup_json_ json_t *root = NULL;
+	struct template template;
+
+	if (registry_open(config, REGISTRY_TOOLS, tool, &file, err) < 0 ||
+	    json_parse((struct slice){file.data, file.len}, &root, err) < 0)
+		return -1;
+
+	const char *image = json_string_value(json_object_get(root, "image"));
+	const char *base = json_string_value(json_object_get(root, "template"));
+
+	if (!image || strlen(image) >= sizeof(template.image) || !is_image_name(image))
+		return bad_field(err, &file, "image", "names no image");
+	if (load_plain(config, slice_of(base ? base : "default"), &template, err) < 0)
+		return -1;
+	memcpy(template.image, image, strlen(image) + 1);
+	*out = template;
+	return 0;
+}
+
+int template_load(const struct config *config, struct slice name, struct template *out,
+		  struct error *err)
+{
+	const size_t prefix = strlen(TEMPLATE_OF_TOOL);
+
+	if (!slice_starts(name, TEMPLATE_OF_TOOL))
+		return load_plain(config, name, out, err);
+	return load_of_tool(config, (struct slice){name.data + prefix, name.len - prefix}, out,
+			    err);
 }
 
 void template_hash(const struct template *template, struct sha256 *hash)

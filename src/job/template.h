@@ -27,6 +27,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define TEMPLATE_OF_TOOL                                                                           \
+	"tool:" /* before a tool's name: its template with the image that its file names */
+
 struct template
 {
 	char name[REGISTRY_NAME_MAX_BYTES + 1];

@@ -1,8 +1,10 @@
 #include "json/schema.h"
 
+#include "base/base64.h"
 #include "base/fs.h"
 #include "limits.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -36,8 +38,20 @@ static bool are_texts(const json_t *value)
 	return json_is_array(value);
 }
 
-static bool is_object(const json_t *value)
+static bool are_anything(const json_t *value)
 {
+	return json_is_array(value);
+}
+
+static bool are_fields_texts(const json_t *value)
+{
+	const char *field;
+	json_t *text;
+
+	json_object_foreach ((json_t *)value, field, text) {
+		if (!json_is_string(text))
+			return false;
+	}
 	return json_is_object(value);
 }
 
@@ -46,36 +60,61 @@ static bool is_anything(const json_t *value)
 	return value != NULL;
 }
 
+static bool is_base64(const json_t *value)
+{
+	const char *name = json_string_value(value);
+
+	return name && strcmp(name, "base64") == 0;
+}
+
+enum { TEXT = 1, NUMBER = 2, TRUTH = 4, ALL = 7 }; /* kinds of types */
+
 static const struct {
 	const char *name;
 	bool (*fits)(const json_t *value);
+	unsigned kinds; /* of the types that it says something about */
 } keywords[] = {
-	{"type", is_text},           {"title", is_text},        {"description", is_text},
-	{"default", is_anything},    {"examples", is_anything}, {"enum", are_texts},
-	{"minLength", is_length},    {"maxLength", is_length},  {"minimum", is_number},
-	{"maximum", is_number},      {"format", is_text},       {"contentEncoding", is_text},
-	{"errorMessage", is_object},
+	{"type", is_text, ALL},
+	{"title", is_text, ALL},
+	{"description", is_text, ALL},
+	{"default", is_anything, ALL},
+	{"examples", are_anything, ALL},
+	{"enum", are_texts, TEXT},
+	{"minLength", is_length, TEXT},
+	{"maxLength", is_length, TEXT},
+	{"minimum", is_number, NUMBER},
+	{"maximum", is_number, NUMBER},
+	{"format", is_text, TEXT},
+	{"contentEncoding", is_base64, TEXT},
+	{"errorMessage", are_fields_texts, ALL},
 };
 
-static const struct {
+static const struct type {
 	const char *name, *expected;
-} types[] = {
-	{"string", "string"}, {"integer", "int"}, {"number", "number"}, {"boolean", "boolean"}};
+	unsigned kind;
+} types[] = {{"string", "string", TEXT},
+	     {"integer", "int", NUMBER},
+	     {"number", "number", NUMBER},
+	     {"boolean", "boolean", TRUTH}};
 
-static const char *expected_name(const char *type)
+static const struct type *find_type(const json_t *name)
 {
-	for (size_t i = 0; type && i < sizeof(types) / sizeof(types[0]); i++)
-		if (strcmp(types[i].name, type) == 0)
-			return types[i].expected;
+	for (size_t i = 0; json_is_string(name) && i < sizeof(types) / sizeof(types[0]); i++)
+		if (strcmp(types[i].name, json_string_value(name)) == 0)
+			return &types[i];
 	return NULL;
 }
 
-static int check_keyword(const char *field, const char *keyword, const json_t *value,
-			 struct error *err)
+static int check_keyword(const char *field, const struct type *type, const char *keyword,
+			 const json_t *value, struct error *err)
 {
 	for (size_t i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++) {
 		if (strcmp(keywords[i].name, keyword) != 0)
 			continue;
+		if (!(keywords[i].kinds & type->kind))
+			return error_set(err, 500, "bad_schema",
+					 "parameters.%s.%s says nothing about type %s", field,
+					 keyword, type->name);
 		if (!keywords[i].fits(value))
 			return error_set(err, 500, "bad_schema",
 					 "parameters.%s.%s has the wrong type", field, keyword);
@@ -85,26 +124,68 @@ static int check_keyword(const char *field, const char *keyword, const json_t *v
 			 keyword);
 }
 
+/* A name goes into "{name}", forms and command lines. */
+static bool is_field_name(const char *name)
+{
+	size_t len =
+		strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-");
+
+	return len > 0 && name[len] == '\0';
+}
+
+static int check_schema(const char *field, const json_t *schema, struct error *err)
+{
+	const struct type *type = find_type(json_object_get(schema, "type"));
+	const char *keyword;
+	json_t *value;
+
+	if (!is_field_name(field))
+		return error_set(err, 500, "bad_schema",
+				 "parameters.%.64s must be named with letters, digits, _ and -",
+				 field);
+	if (!json_is_object(schema))
+		return error_set(err, 500, "bad_schema", "parameters.%s must be an object", field);
+	if (!type)
+		return error_set(err, 500, "bad_schema",
+				 "parameters.%s.type must be string, integer, number or boolean",
+				 field);
+	json_object_foreach ((json_t *)schema, keyword, value)
+		if (check_keyword(field, type, keyword, value, err) < 0)
+			return -1;
+	return 0;
+}
+
 int schema_check(const json_t *parameters, struct error *err)
 {
-	const char *field, *keyword;
-	json_t *schema, *value;
+	const char *field;
+	json_t *schema;
 
 	if (!json_is_object(parameters))
 		return error_set(err, 500, "bad_schema",
-				 "\"parameters\" must be an object of schemas by field");
+				 "parameters must be an object of schemas by field");
+	json_object_foreach ((json_t *)parameters, field, schema)
+		if (check_schema(field, schema, err) < 0)
+			return -1;
+	return 0;
+}
+
+int schema_check_defaults(const json_t *parameters, struct error *err)
+{
+	const char *field;
+	json_t *schema;
+
 	json_object_foreach ((json_t *)parameters, field, schema) {
-		if (!json_is_object(schema))
-			return error_set(err, 500, "bad_schema", "parameters.%s must be an object",
-					 field);
-		if (!expected_name(json_string_value(json_object_get(schema, "type"))))
-			return error_set(
-				err, 500, "bad_schema",
-				"parameters.%s.type must be string, integer, number or boolean",
-				field);
-		json_object_foreach (schema, keyword, value)
-			if (check_keyword(field, keyword, value, err) < 0)
-				return -1;
+		_cleanup_json_ json_t *one = json_pack("{s:O}", field, schema),
+				      *issues = json_array(), *values = json_object();
+
+		if (!json_object_get(schema, "default"))
+			continue;
+		if (schema_validate(one, NULL, issues, values, err) < 0)
+			return -1;
+		if (json_array_size(issues))
+			return error_set(err, 500, "bad_schema", "parameters.%s.default: %s", field,
+					 json_string_value(json_object_get(
+						 json_array_get(issues, 0), "message")));
 	}
 	return 0;
 }
@@ -203,6 +284,18 @@ static int check_enum(const struct check *check, const json_t *allowed)
 		      list.data ? list.data : "");
 }
 
+static bool is_upload(struct slice text)
+{
+	const char *prefix = "file_";
+
+	if (!slice_starts(text, prefix) || text.len != strlen(prefix) + FILE_ID_LENGTH)
+		return false;
+	for (size_t i = strlen(prefix); i < text.len; i++)
+		if (!isalnum((unsigned char)text.data[i]))
+			return false;
+	return true;
+}
+
 static int check_format(const struct check *check, const char *format)
 {
 	struct slice text = {json_string_value(check->value), json_string_length(check->value)};
@@ -211,6 +304,8 @@ static int check_format(const struct check *check, const char *format)
 		return refuse(
 			check, "invalid_value", "format",
 			"Session ID must have no slash and no control characters, and must not begin with a dot");
+	if (strcmp(format, "upload") == 0 && !is_upload(text))
+		return refuse(check, "invalid_value", "format", "Must be the id of an upload");
 	if (strcmp(format, "filename") == 0) {
 		if (!fs_is_component(text))
 			return refuse(check, "invalid_value", "format",
@@ -221,6 +316,14 @@ static int check_format(const struct check *check, const char *format)
 				"Filename must not be stdout or stderr: those hold the program's output");
 	}
 	return 0;
+}
+
+/* What stands for a file's bytes: base64, or an upload's id, which no base64 can be. */
+static bool is_file(const json_t *value)
+{
+	struct slice text = {json_string_value(value), json_string_length(value)};
+
+	return base64_is_good(text) || is_upload(text);
 }
 
 static int check_string(const struct check *check)
@@ -239,6 +342,9 @@ static int check_string(const struct check *check)
 			      (long long)json_integer_value(most));
 	if (allowed)
 		return check_enum(check, allowed);
+	if (json_object_get(check->schema, "contentEncoding") && !is_file(check->value))
+		return refuse(check, "invalid_value", "contentEncoding",
+			      "Must be base64, or the id of an upload");
 	return format ? check_format(check, format) : 0;
 }
 
@@ -260,11 +366,11 @@ static int check_number(const struct check *check)
 /* 0 when the value is good, 1 when an issue was noted, -1 when memory is out. */
 static int check_value(const struct check *check)
 {
-	const char *type = json_string_value(json_object_get(check->schema, "type"));
+	const json_t *type = json_object_get(check->schema, "type");
 
-	if (!check->value || !is_of_type(check->value, type))
+	if (!check->value || !is_of_type(check->value, json_string_value(type)))
 		return refuse(check, "invalid_type", "type",
-			      "Invalid input: expected %s, received %s", expected_name(type),
+			      "Invalid input: expected %s, received %s", find_type(type)->expected,
 			      schema_type_name(check->value));
 	if (json_is_string(check->value))
 		return check_string(check);

@@ -23,7 +23,8 @@ class Run(harness.ServerTest):
         self.assertRegex(result["id"], r"^[A-Za-z0-9_-]{6}$")
         self.assertEqual(result, {
             "sessionId": "s", "id": result["id"], "exitCode": 0, "output": "hi\n",
-            "artifacts": {"inputs": {"a.py": base + "/a.py"}, "outputs": {"stdout": base + "/stdout", "stderr": base + "/stderr"}}})
+            "artifacts": {"inputs": {"a.py": base + "/a.py"}, "outputs": {"stdout": base + "/stdout", "stderr": base + "/stderr"}},
+            "usage": result["usage"]})
         self.assertEqual(reply.body, json.dumps(result, separators=(",", ":")).encode(), "compact, in this order")
         self.assertEqual(reply.headers["content-type"], "application/json; charset=utf-8")
 
@@ -135,11 +136,11 @@ class Execute(harness.ServerTest):
         self.assertEqual(result, {
             "sessionId": "s", "tool": "code_execution", "id": result["id"], "exitCode": 0, "stdout": "o\n", "stderr": "e\n",
             "artifacts": {"inputs": {"script.js": base + "/script.js"},
-                          "outputs": {"stdout": base + "/stdout", "stderr": base + "/stderr"}}})
+                          "outputs": {"stdout": base + "/stdout", "stderr": base + "/stderr"}}, "usage": result["usage"]})
 
     def test_empty_streams_are_left_out_but_downloadable(self):
         result = self.server.execute("true")
-        self.assertEqual(set(result), {"sessionId", "tool", "id", "exitCode", "artifacts"})
+        self.assertEqual(set(result), {"sessionId", "tool", "id", "exitCode", "artifacts", "usage"})
         self.assertEqual((self.server.output(result), self.server.output(result, "stderr")), (b"", b""))
 
     def test_streams_are_trimmed_at_10_kib_at_a_character(self):

@@ -10,9 +10,11 @@
 static struct job big_job(void)
 {
 	static char big[BIG_BYTES];
-	static const struct job_input inputs[] = {{SLICE_LITERAL("a.sh"), SLICE_LITERAL("code")},
-						  {SLICE_LITERAL("empty"), SLICE_LITERAL("")},
-						  {SLICE_LITERAL("big"), {big, BIG_BYTES}}};
+	static const struct job_input inputs[] = {
+		{.path = SLICE_LITERAL("a.sh"), .data = SLICE_LITERAL("code")},
+		{.path = SLICE_LITERAL("empty"), .data = SLICE_LITERAL("")},
+		{.path = SLICE_LITERAL("big"), .data = {big, BIG_BYTES}},
+	};
 	struct job job = small_job();
 
 	for (size_t i = 0; i < BIG_BYTES; i++)

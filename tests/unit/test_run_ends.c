@@ -237,7 +237,8 @@ static void end_before_go(int fd, const void *context)
 static void test_not_taken(void)
 {
 	static char much[MIB];
-	const struct job_input input = {SLICE_LITERAL("much"), {much, sizeof(much)}};
+	const struct job_input input = {.path = SLICE_LITERAL("much"),
+					.data = {much, sizeof(much)}};
 	struct job job = small_job();
 
 	job.inputs = &input;

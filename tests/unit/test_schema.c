@@ -219,7 +219,7 @@ static void test_check(void)
 	static const struct {
 		const char *parameters, *message;
 	} rows[] = {
-		{"[]", "\"parameters\" must be an object of schemas by field"},
+		{"[]", "parameters must be an object of schemas by field"},
 		{"{\"f\":1}", "parameters.f must be an object"},
 		{"{\"f\":{}}", "parameters.f.type must be string, integer, number or boolean"},
 		{"{\"f\":{\"type\":\"object\"}}",

@@ -172,13 +172,13 @@ static void test_broken_tools(void)
 		 "argv[0]"},
 		{"{" GOOD "\"argv\":[],\"runtime\":\"{missing}\"}", "runtime"},
 		{"{" GOOD "\"argv\":[],\"runtime\":5}", "runtime"},
-		{"{" GOOD "\"argv\":[],\"files\":{}}", "files"},
-		{"{" GOOD "\"argv\":[],\"files\":[{\"path\":\"x\"}]}", "files[0]"},
-		{"{" GOOD "\"argv\":[],\"files\":[{\"path\":\"x\",\"content\":\"{n}\"}]}",
+		{"{" GOOD "\"argv\":[\"x\"],\"files\":{}}", "files"},
+		{"{" GOOD "\"argv\":[\"x\"],\"files\":[{\"path\":\"x\"}]}", "files[0]"},
+		{"{" GOOD "\"argv\":[\"x\"],\"files\":[{\"path\":\"x\",\"content\":\"{n}\"}]}",
 		 "files[0]"},
-		{"{" GOOD "\"argv\":[],\"files\":[\"x\"]}", "files[0]"},
-		{"{" GOOD "\"argv\":[],\"template\":5}", "template"},
-		{"{" GOOD "\"argv\":[],\"timeoutText\":[]}", "timeoutText"},
+		{"{" GOOD "\"argv\":[\"x\"],\"files\":[\"x\"]}", "files[0]"},
+		{"{" GOOD "\"argv\":[\"x\"],\"template\":5}", "template"},
+		{"{" GOOD "\"argv\":[\"x\"],\"timeoutText\":[]}", "timeoutText"},
 	};
 	struct tool tool;
 
