@@ -51,17 +51,11 @@ static void tick(void *context)
 static int add_ending(struct execution *execution, struct storage *storage, struct error *err)
 {
 	const struct job_result *result = &execution->result;
-	char text[sizeof(result->message) + 128] = "";
+	char text[TOOL_ENDING_BYTES];
 
 	stream_output_end(&execution->stream, false, result->stdout_truncated);
 	stream_output_end(&execution->stream, true, result->stderr_truncated);
-	if (result->reason == JOB_TIMEOUT)
-		(void)snprintf(text, sizeof(text),
-			       "\n%.100s %.2fs (timeout was set to %" PRIu64 "s)\n",
-			       execution->tool.timeout_text, (double)result->wall_us / 1e6,
-			       execution->job.wall_ms / 1000);
-	else if (result->reason == JOB_NOT_STARTED)
-		(void)snprintf(text, sizeof(text), "%s\n", result->message);
+	tool_ending(&execution->tool, &execution->job, result, text);
 	if (!*text)
 		return 0;
 	hear(execution, true, slice_of(text));

@@ -1,5 +1,6 @@
 #include "base/io.h"
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 
 #include <errno.h>
@@ -8,6 +9,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define READ_PIECE_BYTES (16 * 1024)
 
 int io_wait(int fd, short events, deadline_ms deadline)
 {
@@ -116,5 +119,28 @@ int io_read_file(int fd, size_t max, char **data, size_t *len)
 	text[used] = '\0';
 	*data = steal_ptr(&text);
 	*len = used;
+	return 0;
+}
+
+int io_read_to_end(int fd, size_t max, char **data, size_t *len)
+{
+	_cleanup_buf_ struct buf text = buf_new(max);
+	char piece[READ_PIECE_BYTES];
+	ssize_t got;
+
+	while ((got = read(fd, piece, sizeof(piece))) != 0) {
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (buf_append(&text, piece, (size_t)got) < 0) {
+			errno = errno == EMSGSIZE ? EFBIG : errno;
+			return -1;
+		}
+	}
+	if (!buf_reserve(&text, 0))
+		return -1;
+	*data = steal_ptr(&text.data);
+	*len = text.len;
 	return 0;
 }

@@ -28,4 +28,7 @@ MUST_USE int io_write_all(int fd, const void *data, size_t len);
    without the NUL. 0, or -1 with errno (EFBIG when it is larger). */
 MUST_USE int io_read_file(int fd, size_t max, char **data, size_t *len);
 
+/* The same of what has no length beforehand, such as a pipe. */
+MUST_USE int io_read_to_end(int fd, size_t max, char **data, size_t *len);
+
 #endif

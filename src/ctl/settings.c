@@ -121,17 +121,28 @@ int ctl_settings(struct error *err)
 	return 0;
 }
 
-int ctl_become_service(const struct config *config, struct error *err)
+bool ctl_service_user(const struct config *config, uid_t *uid, gid_t *gid)
 {
 	char path[PATH_MAX + 16];
 	struct stat status;
 
 	(void)snprintf(path, sizeof(path), "%s/spares", config->run);
 	if (geteuid() != 0 || stat(path, &status) < 0 || status.st_uid == 0)
+		return false;
+	*uid = status.st_uid;
+	*gid = status.st_gid;
+	return true;
+}
+
+int ctl_become_service(const struct config *config, struct error *err)
+{
+	uid_t uid;
+	gid_t gid;
+
+	if (!ctl_service_user(config, &uid, &gid))
 		return 0;
-	if (setgroups(0, NULL) < 0 || setgid(status.st_gid) < 0 || setuid(status.st_uid) < 0)
+	if (setgroups(0, NULL) < 0 || setgid(gid) < 0 || setuid(uid) < 0)
 		return error_set_errno(err, 500, "bad_configuration",
-				       "The service's own user (uid %u) cannot be taken on",
-				       status.st_uid);
+				       "The service's own user (uid %u) cannot be taken on", uid);
 	return 0;
 }

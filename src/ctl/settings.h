@@ -12,8 +12,13 @@
 
 #include "job/config.h"
 
+#include <sys/types.h>
+
 /* Completes the environment. 0, or -1 with *err: 500 "bad_configuration" (a file that cannot be read; a missing one is none). */
 MUST_USE int ctl_settings(struct error *err);
+
+/* Whom the service's state in the run folder belongs to. False where that is root or nobody yet, or we are not root. */
+bool ctl_service_user(const struct config *config, uid_t *uid, gid_t *gid);
 
 /* Root becomes the user whom the service's state in the run folder belongs to, so that what is written there stays his. Nothing
    happens where that is root, or nobody yet. 0, or -1 with *err. */

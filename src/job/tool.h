@@ -41,6 +41,7 @@
 #include "json/json.h"
 
 #define TOOL_KERNEL_MAX_COUNT   8
+#define TOOL_ENDING_BYTES       512 /* with the NUL */
 #define TOOL_DECODED_MAX_COUNT  16
 #define TOOL_PATTERNS_MAX_COUNT 32
 
@@ -95,5 +96,9 @@ json_t *tool_describe(const struct tool *tool);
    has room for JOB_INPUT_MAX_COUNT. 0, or -1 with *err: as staging_upload; 400 "bad_file_path"; 500 "bad_tool", "out_of_memory". */
 MUST_USE int tool_job(const struct config *config, struct tool *tool, const json_t *values,
 		      struct job *job, struct job_input *inputs, struct error *err);
+
+/* What a result adds to stderr, because the program itself could not say it any more: a time-out, or why it was not started; "" for all others. */
+void tool_ending(const struct tool *tool, const struct job *job, const struct job_result *result,
+		 char text[TOOL_ENDING_BYTES]);
 
 #endif

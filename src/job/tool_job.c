@@ -4,6 +4,8 @@
 #include "base/base64.h"
 #include "base/fs.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* What a text of the tool's file stands for. */
@@ -214,4 +216,17 @@ int tool_job(const struct config *config, struct tool *tool, const json_t *value
 	job->template = *tool->place ? tool->place : tool->template;
 	job->kernel = tool->kernel[0] ? tool->kernel : NULL;
 	return 0;
+}
+
+void tool_ending(const struct tool *tool, const struct job *job, const struct job_result *result,
+		 char text[TOOL_ENDING_BYTES])
+{
+	text[0] = '\0';
+	if (result->reason == JOB_TIMEOUT)
+		(void)snprintf(text, TOOL_ENDING_BYTES,
+			       "\n%.100s %.2fs (timeout was set to %" PRIu64 "s)\n",
+			       tool->timeout_text, (double)result->wall_us / 1e6,
+			       job->wall_ms / 1000);
+	else if (result->reason == JOB_NOT_STARTED)
+		(void)snprintf(text, TOOL_ENDING_BYTES, "%s\n", result->message);
 }

@@ -8,11 +8,12 @@
  *  2. It works with the configuration that the service has: ctl/settings.h.
  *  3. Results go to standard output, everything else to standard error.
  *  4. Exit status, as in sysexits.h: 0 done; EX_USAGE (64); EX_DATAERR (65) an argument names nothing there is; EX_UNAVAILABLE (69)
- *     no container engine answers; EX_OSERR (71); EX_CONFIG (78).
+ *     no container engine answers; EX_OSERR (71); EX_CONFIG (78). run and tool pass on the exit status of the job.
  */
 #include "ctl/keys.h"
 #include "ctl/settings.h"
 #include "ctl/spares.h"
+#include "ctl/tool.h"
 #include "ctl/warm.h"
 #include "job/config.h"
 
@@ -29,6 +30,12 @@ static const struct command {
 	 "make a key for a caller; its token is shown once", false, ctl_keys},
 	{"keys", "list [--json]", "list the keys", false, ctl_keys},
 	{"keys", "revoke ID|LABEL", "take a key back", false, ctl_keys},
+	{"run", "[--language L] [-o DIR] [--timeout S] FILE [-- ARGUMENT...]",
+	 "run a program as POST /run would; its files go to DIR", false, ctl_run},
+	{"tool", "NAME [-o DIR] [--timeout S] [KEY=VALUE|KEY=@FILE]...", "run a tool", false,
+	 ctl_tool},
+	{"tool", "check FILE...", "say what is wrong with tool files", false, ctl_tool},
+	{"tool", "list [--json]", "list the tools", false, ctl_tool},
 	{"spares", "[--json]", "list the containers that wait for a job, and how often they helped",
 	 false, ctl_spares},
 	{"spares", "drop KIND...|all", "remove waiting containers", false, ctl_spares},

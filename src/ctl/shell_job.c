@@ -1,0 +1,371 @@
+#include "ctl/shell_job.h"
+
+#include "api/execute.h"
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/io.h"
+#include "ctl/settings.h"
+#include "job/standard.h"
+#include "job/tool.h"
+#include "json/schema.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+
+#define SESSION      "shell"
+#define EXIT_TIMEOUT 124 /* as timeout(1) */
+#define PROGRESS_MS  200
+#define NAMES_BYTES  (JOB_ARTIFACT_SCAN_MAX * 256ULL)
+#define ERASE_LINE   "\r\033[K"
+#define COPY_BYTES   (64 * KIB)
+
+/* The child's. */
+struct run {
+	const struct config *config;
+	const struct shell_job *asked;
+	struct call call;
+	struct tool tool;       /* owned */
+	json_t *values;         /* owned */
+	struct staging staging; /* owned */
+	struct job job;
+	struct job_input inputs[JOB_INPUT_MAX_COUNT];
+	struct storage storage; /* owned */
+	struct job_result result;
+	char *input; /* owned: standard input */
+	int64_t started_us;
+	bool shows_progress, has_line; /* there is a terminal to show it on; it is shown */
+};
+
+static int say(const struct run *run, const char *what, int status)
+{
+	(void)fprintf(stderr, "mayflyctl %s: %s\n", run->asked->command, what);
+	return status;
+}
+
+/* --- the job ------------------------------------------------------------------------------------ */
+
+/* Every wrong field on a line. */
+static int say_issues(const struct run *run, const json_t *issues)
+{
+	const json_t *issue;
+	size_t i;
+
+	json_array_foreach ((json_t *)issues, i, issue)
+		(void)fprintf(stderr, "mayflyctl %s: %s: %s\n", run->asked->command,
+			      json_string_value(json_array_get(json_object_get(issue, "path"), 0)),
+			      json_string_value(json_object_get(issue, "message")));
+	return EX_DATAERR;
+}
+
+static int take_values(struct run *run)
+{
+	_cleanup_json_ json_t *issues = json_array();
+	struct error err;
+
+	run->values = json_object();
+	if (tool_load(run->config, run->asked->tool, &run->tool, &err) < 0)
+		return say(run, err.message, err.status == 404 ? EX_DATAERR : EX_CONFIG);
+	if (schema_validate(run->tool.parameters, run->asked->request, issues, run->values, &err) <
+	    0)
+		return say(run, err.message, EX_OSERR);
+	return json_array_size(issues) ? say_issues(run, issues) : EX_OK;
+}
+
+static int take_input(struct run *run)
+{
+	size_t len;
+
+	if (!run->asked->has_input || run->job.standard_input.len)
+		return EX_OK;
+	if (io_read_to_end(STDIN_FILENO, JOB_STDIN_MAX_BYTES, &run->input, &len) < 0)
+		return say(run,
+			   errno == EFBIG ? "standard input is larger than 32 MiB"
+					  : "standard input cannot be read",
+			   EX_DATAERR);
+	run->job.standard_input = (struct slice){run->input, len};
+	return EX_OK;
+}
+
+static int make_job(struct run *run)
+{
+	const struct shell_job *asked = run->asked;
+	uint64_t usual = run->tool.timeout_s ? run->tool.timeout_s : TIMEOUT_DEFAULT_S;
+	uint64_t most = run->tool.timeout_max_s ? run->tool.timeout_max_s : TIMEOUT_MAX_S;
+	struct job *job = &run->job;
+	struct error err;
+
+	if (asked->timeout_s > most)
+		return say(run, "the tool's longest time-out is shorter", EX_DATAERR);
+	job_standard(run->config, job);
+	job->wall_ms = 1000 * (asked->timeout_s ? asked->timeout_s : usual < most ? usual : most);
+	run->tool.staging = &run->staging;
+	run->tool.owner = CALLER_LOOPBACK;
+	if (tool_job(run->config, &run->tool, run->values, job, run->inputs, &err) < 0)
+		return say(run, err.message, err.status == 500 ? EX_CONFIG : EX_DATAERR);
+	if (job->argc + asked->argument_count > JOB_ARGV_MAX_COUNT)
+		return say(run, "too many arguments", EX_DATAERR);
+	for (unsigned i = 0; i < asked->argument_count; i++)
+		job->argv[job->argc++] = slice_of(asked->arguments[i]);
+	return take_input(run);
+}
+
+/* --- while it runs ------------------------------------------------------------------------------ */
+
+static void erase_progress(struct run *run)
+{
+	if (run->has_line)
+		(void)!write(STDERR_FILENO, ERASE_LINE, strlen(ERASE_LINE));
+	run->has_line = false;
+}
+
+static void hear(void *context, bool is_stderr, struct slice data)
+{
+	struct run *run = context;
+
+	erase_progress(run);
+	/* a reader that has gone ends us by SIGPIPE, and the job with us */
+	(void)!io_write_all(is_stderr ? STDERR_FILENO : STDOUT_FILENO, data.data, data.len);
+}
+
+static void tick(void *context)
+{
+	struct run *run = context;
+
+	if (!run->shows_progress)
+		return;
+	run->has_line = true;
+	(void)dprintf(STDERR_FILENO, ERASE_LINE "%s: %.1f s", run->tool.name,
+		      (double)(monotonic_us() - run->started_us) / 1e6);
+}
+
+static int execute(struct run *run)
+{
+	const struct job_listener listener = {
+		.context = run, .stream = hear, .tick = tick, .tick_ms = PROGRESS_MS};
+	struct storage *storage = &run->storage;
+	struct error err;
+
+	storage->count_left = run->job.artifact_count;
+	storage->artifact_bytes = run->job.artifact_bytes;
+	storage->total_left = run->job.artifacts_bytes;
+	if (execute_job(&run->call, &run->job, storage, &listener, &run->result, &err) < 0) {
+		erase_progress(run);
+		return say(run, err.message, EX_UNAVAILABLE);
+	}
+
+	char ending[TOOL_ENDING_BYTES];
+
+	tool_ending(&run->tool, &run->job, &run->result, ending);
+	hear(run, true, slice_of(ending));
+	if (run->result.stdout_truncated || run->result.stderr_truncated)
+		(void)say(run, "the output was longer than is kept, and is cut", 0);
+	return run->result.reason == JOB_TIMEOUT ? EXIT_TIMEOUT : job_exit_code(&run->result);
+}
+
+/* Tells who called us where the artifacts are: the result's id, then their paths, each ended by NUL. */
+static void tell_artifacts(struct run *run, int to)
+{
+	char id[JOB_ID_LENGTH + 1];
+	const struct buf *names = &run->storage.names;
+	struct error err;
+
+	if (names->len == 0)
+		return;
+	if (storage_commit(&run->storage, SESSION, id, &err) < 0 ||
+	    io_write_all(to, id, sizeof(id)) < 0 || io_write_all(to, names->data, names->len) < 0)
+		(void)say(run, "the artifacts could not be kept", 0);
+}
+
+static int run_stored(struct run *run, int to)
+{
+	struct error err;
+	int status;
+
+	if (storage_open(run->config, &run->storage, &err) < 0)
+		return say(run, err.message, EX_OSERR);
+	status = execute(run);
+	if (run->asked->folder)
+		tell_artifacts(run, to);
+	storage_close(&run->storage);
+	return status;
+}
+
+static void say_usage(const struct run *run)
+{
+	const struct job_result *result = &run->result;
+
+	if (run->shows_progress)
+		(void)fprintf(stderr, "mayflyctl: %.2f s, CPU %.2f s, %" PRIu64 " MiB at most\n",
+			      (double)result->wall_us / 1e6, (double)result->cpu_us / 1e6,
+			      (uint64_t)((result->max_rss_bytes + MIB - 1) / MIB));
+}
+
+/* The child's life. */
+static int run_child(const struct config *config, const struct shell_job *asked, int to)
+{
+	struct run run = {
+		.config = config,
+		.asked = asked,
+		.call = {.config = config, .engine.fd = -1, .slot = -1, .watch.fd = -1},
+		.shows_progress = isatty(STDERR_FILENO),
+		.started_us = monotonic_us(),
+	};
+	struct error err;
+	int status = EX_OK;
+
+	if (ctl_become_service(config, &err) < 0)
+		return say(&run, err.message, EX_CONFIG);
+	status = take_values(&run);
+	if (status == EX_OK)
+		status = make_job(&run);
+	if (status == EX_OK && engine_open(config, &run.call.engine, &err) < 0)
+		status = say(&run, err.message, EX_OSERR);
+	else if (status == EX_OK) {
+		status = run_stored(&run, to);
+		say_usage(&run);
+		execute_next(&run.call); /* who waits for a prompt does not wait for a spare */
+		execute_clean_up(&run.call);
+	}
+	tool_free(&run.tool);
+	staging_free(&run.staging);
+	json_decref(run.values);
+	free(run.input);
+	return status;
+}
+
+/* --- who called --------------------------------------------------------------------------------- */
+
+static int copy_file(int from, int to)
+{
+	char data[COPY_BYTES];
+	ssize_t got;
+
+	while ((got = read(from, data, sizeof(data))) > 0)
+		if (io_write_all(to, data, (size_t)got) < 0)
+			return -1;
+	return (int)got;
+}
+
+/* Copies one artifact. Its name came from the job: it is opened beneath both folders. */
+static int save(int result, int folder, const char *name)
+{
+	_cleanup_close_ int from = fs_open_beneath(result, name, O_RDONLY | O_NOFOLLOW, 0);
+
+	if (from < 0 || fs_make_parents(folder, name, 0777) < 0)
+		return -1;
+
+	_cleanup_close_ int to =
+		fs_open_beneath(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0666);
+
+	return to < 0 ? -1 : copy_file(from, to);
+}
+
+/* names: the result's id, then its artifacts, each ended by NUL. How many could not be written. */
+static unsigned save_all(const struct shell_job *job, int storage, const struct buf *names)
+{
+	char path[sizeof(SESSION "/job-") + JOB_ID_LENGTH];
+	unsigned failed = 0;
+
+	if (names->len == 0)
+		return 0;
+	(void)snprintf(path, sizeof(path), SESSION "/job-%s", names->data);
+
+	_cleanup_close_ int result = fs_open_beneath(storage, path, O_RDONLY | O_DIRECTORY, 0);
+	_cleanup_close_ int folder = fs_open_or_make_dir(job->folder, 0777);
+
+	for (size_t at = strlen(names->data) + 1; at < names->len;
+	     at += strlen(names->data + at) + 1) {
+		if (folder >= 0 && save(result, folder, names->data + at) == 0)
+			continue;
+		(void)fprintf(stderr, "mayflyctl %s: an artifact cannot be written to %s: %s\n",
+			      job->command, job->folder, strerror(errno));
+		failed++;
+	}
+	return failed;
+}
+
+/* The exit status of a child that is waited for; a signal as a shell shows it. */
+static int wait_child(pid_t child)
+{
+	int status = 0;
+
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		continue;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void read_names(int from, struct buf *names)
+{
+	char data[COPY_BYTES];
+	ssize_t got;
+
+	while ((got = read(from, data, sizeof(data))) > 0 || (got < 0 && errno == EINTR))
+		if (got > 0 && buf_append(names, data, (size_t)got) < 0)
+			return;
+}
+
+/* A folder for the result, the service's own. -1 with errno. */
+static int make_storage(struct config *config, uid_t *uid, gid_t *gid)
+{
+	const char *parent = getenv("TMPDIR");
+	bool is_other = ctl_service_user(config, uid, gid);
+
+	if ((size_t)snprintf(config->storage, sizeof(config->storage), "%s/mayflyctl-XXXXXX",
+			     parent && *parent == '/' ? parent : "/tmp") >= sizeof(config->storage))
+		return -1;
+	if (!mkdtemp(config->storage) || (is_other && chown(config->storage, *uid, *gid) < 0))
+		return -1;
+	return open(config->storage, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int run_apart(const struct config *config, const struct shell_job *job, int storage)
+{
+	_cleanup_buf_ struct buf names = buf_new(NAMES_BYTES + KIB);
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return EX_OSERR;
+
+	pid_t child = fork();
+
+	if (child == 0) {
+		close(ends[0]);
+		_exit(run_child(config, job, ends[1]));
+	}
+	close(ends[1]);
+	/* the terminal's signals end the child, and we tidy up behind it */
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGQUIT, SIG_IGN);
+	read_names(ends[0], &names);
+	close(ends[0]);
+
+	int status = child < 0 ? EX_OSERR : wait_child(child);
+
+	return save_all(job, storage, &names) && status == EX_OK ? EX_CANTCREAT : status;
+}
+
+int shell_job_run(const struct config *config, const struct shell_job *job)
+{
+	struct config own = *config;
+	uid_t uid;
+	gid_t gid;
+	_cleanup_close_ int storage = make_storage(&own, &uid, &gid);
+
+	if (storage < 0) {
+		(void)fprintf(stderr, "mayflyctl %s: %s cannot be made: %s\n", job->command,
+			      own.storage, strerror(errno));
+		return EX_OSERR;
+	}
+
+	int status = run_apart(&own, job, storage);
+
+	(void)!fs_remove_tree(AT_FDCWD, own.storage);
+	return status;
+}
