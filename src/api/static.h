@@ -47,6 +47,9 @@ void static_send(struct static_call *call, const struct http_reply *reply, struc
 void static_send_file(struct static_call *call, int file, const struct stat *status,
 		      struct slice file_name);
 
+/* Sends a page, or what it loads (pages/pages.h), with the policy that all have. */
+void static_page(struct static_call *call, struct slice name);
+
 /* The ordinary 404 of a path that is no route. */
 void static_refuse_route(struct static_call *call);
 

@@ -4,6 +4,7 @@
  */
 #include "api/static.h"
 
+#include "api/static_preview.h"
 #include "api/static_range.h"
 #include "api/static_types.h"
 #include "base/cleanup.h"
@@ -61,23 +62,35 @@ static bool is_job_id(struct slice text)
 	return text.len == JOB_ID_LENGTH;
 }
 
-/* Turns the encoded rest of the request's path into one beneath the storage folder. False for what
- * cannot be an artifact. */
-static bool storage_path(struct slice rest, struct buf *out)
+/* Turns the encoded rest of the request's path, which decoded is to hold, into a place beneath the storage folder: an artifact's, or of a session or a
+ * job, where path is empty. False for what cannot be one. */
+static bool storage_place(struct slice rest, struct buf *decoded, struct buf *beneath,
+			  struct static_place *out)
 {
-	_cleanup_buf_ struct buf decoded = buf_new(URI_PATH_MAX_BYTES);
-	struct slice path, session, job;
+	struct slice path;
 	struct error ignored;
 
-	if (uri_decode(rest, &decoded, &ignored) < 0)
+	*out = (struct static_place){.path = SLICE_LITERAL("")};
+	if (uri_decode(rest, decoded, &ignored) < 0)
 		return false;
-	path = buf_slice(&decoded);
-	if (!next_component(&path, &session) || !next_component(&path, &job) ||
-	    !is_session_id(session) || !is_job_id(job) || path.len > JOB_PATH_MAX_BYTES ||
-	    !fs_is_relative_path(path, JOB_ARTIFACT_DEPTH_MAX + 1))
+	path = buf_slice(decoded);
+	if (!next_component(&path, &out->session))
+		out->session = path;
+	else if (!next_component(&path, &out->job))
+		out->job = path;
+	else
+		out->path = path;
+	if (!is_session_id(out->session) || (out->job.len && !is_job_id(out->job)) ||
+	    (out->path.len && (out->job.len == 0 || out->path.len > JOB_PATH_MAX_BYTES ||
+			       !fs_is_relative_path(out->path, JOB_ARTIFACT_DEPTH_MAX + 1))))
 		return false;
-	return buf_printf(out, "%.*s/" JOB_FOLDER_PREFIX "%.*s/%.*s", (int)session.len,
-			  session.data, (int)job.len, job.data, (int)path.len, path.data) == 0;
+	if (buf_append(beneath, out->session.data, out->session.len) < 0 ||
+	    (out->job.len && buf_printf(beneath, "/" JOB_FOLDER_PREFIX "%.*s", (int)out->job.len,
+					out->job.data) < 0) ||
+	    (out->path.len && buf_printf(beneath, "/%.*s", (int)out->path.len, out->path.data) < 0))
+		return false;
+	out->beneath = beneath->data;
+	return true;
 }
 
 static int add_fields(struct http_reply *reply, const struct static_validators *file,
@@ -189,10 +202,18 @@ void static_artifact(struct static_call *call, struct slice rest)
 {
 	_cleanup_buf_ struct buf path =
 		buf_new(SESSION_ID_MAX_BYTES + JOB_PATH_MAX_BYTES + JOB_NAME_MAX_BYTES);
+	_cleanup_buf_ struct buf decoded = buf_new(URI_PATH_MAX_BYTES);
 	_cleanup_close_ int file = -1;
+	struct static_place place;
 	struct stat status;
 
-	if (call->storage < 0 || !storage_path(rest, &path)) {
+	if (call->storage < 0 || !storage_place(rest, &decoded, &path, &place)) {
+		refuse(call);
+		return;
+	}
+	if (static_preview(call, &place))
+		return;
+	if (place.path.len == 0) {
 		refuse(call);
 		return;
 	}

@@ -41,7 +41,7 @@ static int add_page_fields(struct http_reply *reply, const char *type, const cha
 	return 0;
 }
 
-static void send_page(struct static_call *call, struct slice name)
+void static_page(struct static_call *call, struct slice name)
 {
 	const struct slice *known = http_field(static_request(call), "If-None-Match");
 	struct http_reply reply;
@@ -68,18 +68,18 @@ static void send_page(struct static_call *call, struct slice name)
 void static_admin(struct static_call *call, struct slice rest)
 {
 	(void)rest;
-	send_page(call, SLICE_LITERAL(PAGE_ADMIN));
+	static_page(call, SLICE_LITERAL(PAGE_ADMIN));
 }
 
 void static_landing(struct static_call *call, struct slice rest)
 {
 	(void)rest;
-	send_page(call, SLICE_LITERAL(PAGE_LANDING));
+	static_page(call, SLICE_LITERAL(PAGE_LANDING));
 }
 
 void static_asset(struct static_call *call, struct slice rest)
 {
-	send_page(call, rest);
+	static_page(call, rest);
 }
 
 /* True when text, which shows a tool's name with dashes, names one. */
@@ -119,7 +119,7 @@ void static_tool_page(struct static_call *call, struct slice rest)
 	if (registry_names(call->call->config, REGISTRY_TOOLS, &tools, &refusal) < 0)
 		call_refuse(call->call, &refusal);
 	else if (is_tool(rest, &tools))
-		send_page(call, SLICE_LITERAL(PAGE_TOOL));
+		static_page(call, SLICE_LITERAL(PAGE_TOOL));
 	else
 		refuse_tool(call, &tools);
 }

@@ -88,7 +88,8 @@ function fileRow(name, url) {
 	row.append(make("div", {class: "file-line"},
 		path ? make("a", {class: "file-name", href: path, download: name.split("/").pop(), text: name})
 			: make("span", {class: "file-name", text: name}),
-		size, path && TEXT.test(name) ? viewButton(name, path, row) : null));
+		size, path && TEXT.test(name) ? viewButton(name, path, row) : null,
+		path ? make("a", {class: "small", href: `${path}?view`, text: "Open", "aria-label": `Open ${name}`}) : null));
 	return {name, path, row, size};
 }
 

@@ -18,6 +18,9 @@
 EMBED(admin_html, "admin.html");
 EMBED(landing_html, "landing.html");
 EMBED(tool_html, "tool.html");
+EMBED(view_html, "view.html");
+EMBED(view_js, "view.js");
+EMBED(preview_css, "preview.css");
 EMBED(debug_css, "debug.css");
 EMBED(admin_css, "admin.css");
 EMBED(icon_svg, "icon.svg");
@@ -49,6 +52,9 @@ static const struct {
 	ROW(admin_html, PAGE_ADMIN, TYPE_HTML),
 	ROW(landing_html, PAGE_LANDING, TYPE_HTML),
 	ROW(tool_html, PAGE_TOOL, TYPE_HTML),
+	ROW(view_html, PAGE_VIEW, TYPE_HTML),
+	ROW(view_js, "view.js", TYPE_JAVASCRIPT),
+	ROW(preview_css, "preview.css", TYPE_CSS),
 	ROW(debug_css, "debug.css", TYPE_CSS),
 	ROW(admin_css, "admin.css", TYPE_CSS),
 	ROW(icon_svg, "icon.svg", "image/svg+xml"),

@@ -10,6 +10,7 @@
 #define PAGE_ADMIN   "admin.html"
 #define PAGE_LANDING "landing.html"
 #define PAGE_TOOL    "tool.html"
+#define PAGE_VIEW    "view.html"
 
 /* The bytes and the media type (static storage) of the file of that name in src/pages; false when
  * there is none. */

@@ -80,7 +80,7 @@ function treeNode(name, value, isOpen) {
 	return fold;
 }
 
-function textView(name, text) {
+export function textView(name, text) {
 	return [make("pre", {class: "output", tabindex: "0", role: "region", "aria-label": name, text: visible(text)})];
 }
 
