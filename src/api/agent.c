@@ -16,6 +16,8 @@ static const char schemas[] =
 	"\"timeout\":{\"type\":\"integer\",\"minimum\":" TIMEOUT_MIN ",\"maximum\":" TIMEOUT_MAX
 	",\"default\":" TIMEOUT_DEFAULT ",\"description\":\"Seconds.\","
 	"\"errorMessage\":{\"minimum\":\"Timeout must be at least 1 second\","
-	"\"maximum\":\"Timeout cannot exceed 900 seconds (15 minutes)\"}}}";
+	"\"maximum\":\"Timeout cannot exceed 900 seconds (15 minutes)\"}},"
+	"\"cache\":{\"type\":\"boolean\",\"default\":false,\"description\":"
+	"\"True: the stored result of the same job will do, if there is one.\"}}";
 
 const struct slice agent_parameters = {schemas, sizeof(schemas) - 1};

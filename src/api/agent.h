@@ -4,7 +4,7 @@
 
 #include "base/slice.h"
 
-/* The schemas of sessionId and timeout by field, as JSON, in the words of tools.d. */
+/* The schemas of sessionId, timeout and cache by field, as JSON, in the words of tools.d. */
 extern const struct slice agent_parameters;
 
 #endif

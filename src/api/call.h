@@ -50,6 +50,7 @@ struct call {
 	bool wants_bearer; /* with 401: a bearer token is what is missing (RFC 6750) */
 	int64_t retry_after_s; /* with 429 and 409: when to come again */
 	bool is_replayed;      /* the answer is an earlier one's: the same X-Idempotency-Key */
+	bool is_cached;        /* the answer is an earlier run's: cache:true */
 	bool body_is_unread;   /* a handler that reads the body itself stopped before its end */
 	int status;            /* answered; 0: nobody was there to answer */
 	int64_t asked_us;    /* on the monotonic clock: when the engine was asked; 0: it was not */

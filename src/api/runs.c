@@ -255,21 +255,56 @@ static int replay(struct run *run, struct error *err)
 	return -1;
 }
 
+/* With cache:true: 1 when the caller's own record of the same run was the answer. */
+static int reply_cached(struct run *run, struct error *err)
+{
+	const json_t *wanted = json_object_get(run->request.body, "cache");
+	struct call *call = run->call;
+	char id[CACHE_ENTRY_MAX_BYTES + 1];
+	struct error ignored;
+
+	if (wanted && !json_is_null(wanted) && !json_is_boolean(wanted))
+		return error_set(err, 400, "wrong_type", "cache must be true or false");
+	if (!json_is_true(wanted) || !call->config->cache_bytes)
+		return 0;
+	if (cache_key(call->config, call->caller.id, run->interpreter.name, &run->job,
+		      run->cache_key, err) < 0)
+		return -1;
+	if (!cache_get(call->config, run->cache_key, id))
+		return 0;
+	call->is_cached = true;
+	if (run_reply_record(call, slice_of(id), &ignored) == 0) {
+		(void)snprintf(call->detail, sizeof(call->detail), "%s", id);
+		if (run->idempotency.fd >= 0 &&
+		    idempotency_note(&run->idempotency, id, &ignored) < 0)
+			call->word = ignored.word;
+		return 1;
+	}
+	call->is_cached = false;
+	cache_drop(call->config, run->cache_key);
+	return 0;
+}
+
 static int run_and_reply(struct run *run, struct error *err)
 {
 	struct call *call = run->call;
+	int cached;
 	_cleanup_buf_ struct buf record = buf_new(RUN_RECORD_MAX_BYTES),
 				 summary = buf_new(RUN_SUMMARY_MAX_BYTES);
 
 	run->created_ms = date_now_ms();
 	record_make_id(run->created_ms, run->id);
 	(void)snprintf(call->detail, sizeof(call->detail), "%s", run->id);
-	if (prepare_job(run, err) < 0 ||
-	    (run->idempotency.fd >= 0 && idempotency_note(&run->idempotency, run->id, err) < 0) ||
+	cached = prepare_job(run, err) < 0 ? -1 : reply_cached(run, err);
+	if (cached != 0)
+		return cached < 0 ? -1 : 0;
+	if ((run->idempotency.fd >= 0 && idempotency_note(&run->idempotency, run->id, err) < 0) ||
 	    execute(run, err) < 0 || run_write(run, &record, &summary, err) < 0 ||
 	    record_write(call->config, call->caller.id, run->id, buf_slice(&summary),
 			 buf_slice(&record), err) < 0)
 		return -1;
+	if (*run->cache_key && cache_may_keep(&run->result))
+		cache_put(call->config, run->cache_key, run->id);
 	idempotency_close(&run->idempotency);
 	call_reply(call, 200, RUN_JSON_TYPE, buf_slice(&record));
 	return 0;

@@ -105,7 +105,8 @@ static int take_output(struct run *run, const struct storage *storage, const cha
 		return 1;
 	if (staging_map(&run->request.staging, fd, (uint64_t)status.st_size, &data, err) < 0)
 		return -1;
-	run->inputs[run->job.input_count++] = (struct job_input){.path = slice_of(output), .data = data};
+	run->inputs[run->job.input_count++] =
+		(struct job_input){.path = slice_of(output), .data = data};
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "api/runs_request.h"
 #include "api/stream.h"
 #include "base/sha256.h"
+#include "job/cache.h"
 #include "job/idempotency.h"
 #include "job/records.h"
 #include "job/run.h"
@@ -31,7 +32,9 @@ struct run {
 	bool has_storage;
 	struct job_result result;
 	struct buf texts[2]; /* owned: stdout, stderr */
-	bool is_compiled;    /* the language has a compile step */
+	char cache_key
+		[SHA256_HEX_BYTES]; /* where a record that will do would be; "": none is wanted */
+	bool is_compiled;           /* the language has a compile step */
 	uint64_t compile_us;
 	struct buf compiler; /* owned: what the compiler said */
 };

@@ -80,6 +80,13 @@ static int store_inputs(void *context, struct error *err)
 	return 0;
 }
 
+static void take_caps(const struct execution *execution, struct storage *storage)
+{
+	storage->count_left = execution->job.artifact_count;
+	storage->artifact_bytes = execution->job.artifact_bytes;
+	storage->total_left = execution->job.artifacts_bytes;
+}
+
 /* Runs the job. The container stays for api_serve to remove. */
 static int run_stored(struct execution *execution, struct storage *storage, struct error *err)
 {
@@ -92,34 +99,71 @@ static int run_stored(struct execution *execution, struct storage *storage, stru
 	};
 
 	execution->storage = storage;
-	storage->count_left = execution->job.artifact_count;
-	storage->artifact_bytes = execution->job.artifact_bytes;
-	storage->total_left = execution->job.artifacts_bytes;
+	take_caps(execution, storage);
 	if (execute_job(execution->call, &execution->job, storage, &listener, &execution->result,
 			err) < 0)
 		return -1;
 	return add_ending(execution, storage, err);
 }
 
+static int commit(struct execution *execution, struct storage *storage, char *id, struct error *err)
+{
+	struct call *call = execution->call;
+
+	if (storage_commit(storage,
+			   json_string_value(json_object_get(execution->agent, "sessionId")), id,
+			   err) < 0)
+		return -1;
+	(void)snprintf(call->detail, sizeof(call->detail), "%s", id);
+	return 0;
+}
+
+/* Answers with a stored result, if one is wanted and will do. 1 when it did, 0, or -1 with *err. */
+static int reply_cached(struct execution *execution, struct error *err)
+{
+	struct storage storage;
+	char id[JOB_ID_LENGTH + 1];
+	int done = 0;
+
+	if (!json_is_true(json_object_get(execution->agent, "cache")))
+		return 0;
+	if (storage_open(execution->call->config, &storage, err) < 0)
+		return -1;
+	take_caps(execution, &storage);
+
+	json_t *reply = tools_find_cached(execution, &storage);
+
+	if (reply)
+		done = commit(execution, &storage, id, err) < 0 ? -1 : 1;
+	if (done == 1 && tools_add_place(execution, reply, id, &storage)) {
+		json_decref(reply);
+		reply = NULL;
+	}
+	if (done == 1)
+		tools_answer(execution, id, &storage, reply);
+	else
+		json_decref(reply);
+	storage_close(&storage);
+	return done;
+}
+
 /* Runs a validated request and answers it. */
 static int run_and_reply(struct execution *execution, struct error *err)
 {
-	struct call *call = execution->call;
 	struct storage storage;
 	char id[JOB_ID_LENGTH + 1];
+	int stored = reply_cached(execution, err);
 
-	if (storage_open(call->config, &storage, err) < 0)
+	if (stored != 0)
+		return stored < 0 ? -1 : 0;
+	if (storage_open(execution->call->config, &storage, err) < 0)
 		return -1;
-
-	int stored = run_stored(execution, &storage, err);
-
+	stored = run_stored(execution, &storage, err);
 	if (stored == 0)
-		stored = storage_commit(
-			&storage, json_string_value(json_object_get(execution->agent, "sessionId")),
-			id, err);
+		stored = commit(execution, &storage, id, err);
 	if (stored == 0) {
-		(void)snprintf(call->detail, sizeof(call->detail), "%s", id);
 		tools_reply(execution, id, &storage);
+		tools_keep_cached(execution, id);
 	}
 	storage_close(&storage);
 	return stored;

@@ -84,20 +84,34 @@ static int add_skipped(json_t *reply, const struct storage *storage)
 	return names ? failed | json_object_set_new(reply, "skipped", names) : 0;
 }
 
-void tools_reply(struct execution *execution, const char *id, const struct storage *storage)
+int tools_add_place(const struct execution *execution, json_t *reply, const char *id,
+		    const struct storage *storage)
 {
-	json_t *reply = json_object();
-	int failed =
-		json_object_set(reply, "sessionId", json_object_get(execution->agent, "sessionId"));
+	return json_object_set(reply, "sessionId", json_object_get(execution->agent, "sessionId")) |
+	       json_object_set_new(reply, "id", json_string(id)) |
+	       json_object_set_new(reply, "artifacts", list_artifacts(execution, storage, id));
+}
+
+void tools_answer(struct execution *execution, const char *id, const struct storage *storage,
+		  json_t *reply)
+{
+	_cleanup_buf_ struct buf record = buf_new(STORAGE_RECORD_MAX_BYTES);
+
+	if (reply && json_write(reply, &record) == 0)
+		storage_write_record(storage,
+				     json_string_value(json_object_get(reply, "sessionId")), id,
+				     buf_slice(&record));
+	call_reply_json(execution->call, 200, reply);
+}
+
+/* What the streams held, as far as the reply shows it. */
+static int add_texts(struct execution *execution, json_t *reply)
+{
 	static const struct {
 		const char *text, *trimmed;
 	} streams[2] = {{"stdout", "stdoutTrimmed"}, {"stderr", "stderrTrimmed"}};
+	int failed = 0;
 
-	if (!execution->is_run)
-		failed |= json_object_set_new(reply, "tool", json_string(execution->tool.name));
-	failed |= json_object_set_new(reply, "id", json_string(id));
-	failed |= json_object_set_new(reply, "exitCode",
-				      json_integer(job_exit_code(&execution->result)));
 	if (execution->is_run) {
 		failed |= json_object_set_new(reply, "output", shown_text(execution, 0));
 		if (execution->trimmed[0])
@@ -110,12 +124,27 @@ void tools_reply(struct execution *execution, const char *id, const struct stora
 		if (execution->trimmed[i])
 			failed |= json_object_set_new(reply, streams[i].trimmed, json_true());
 	}
-	failed |= json_object_set_new(reply, "artifacts", list_artifacts(execution, storage, id));
+	return failed;
+}
+
+void tools_reply(struct execution *execution, const char *id, const struct storage *storage)
+{
+	json_t *reply = json_object();
+	int failed =
+		json_object_set(reply, "sessionId", json_object_get(execution->agent, "sessionId"));
+
+	if (!execution->is_run)
+		failed |= json_object_set_new(reply, "tool", json_string(execution->tool.name));
+	failed |= json_object_set_new(reply, "id", json_string(id));
+	failed |= json_object_set_new(reply, "exitCode",
+				      json_integer(job_exit_code(&execution->result)));
+	failed |= add_texts(execution, reply);
+	failed |= tools_add_place(execution, reply, id, storage);
 	failed |= add_skipped(reply, storage);
 	failed |= json_object_set_new(reply, "usage", usage_json(&execution->result));
 	if (failed) {
 		json_decref(reply);
 		reply = NULL;
 	}
-	call_reply_json(execution->call, 200, reply);
+	tools_answer(execution, id, storage, reply);
 }

@@ -52,6 +52,8 @@ static const struct {
 	 offsetof(struct config, spares_memory_bytes)},
 	{"MAYFLY_SPARE_TTL_S", 1, SPARE_TTL_MAX_S, SPARE_TTL_DEFAULT_S, 1,
 	 offsetof(struct config, spare_ttl_s)},
+	{"MAYFLY_CACHE_MB", 0, MEMORY_MAX_MB, CACHE_DEFAULT_MB, MIB,
+	 offsetof(struct config, cache_bytes)},
 	{"ARTIFACT_RETENTION_DAYS", 0, 36500, RETENTION_DEFAULT_DAYS, 1,
 	 offsetof(struct config, retention_days)},
 };

@@ -46,6 +46,7 @@ struct config {
 	const char *warm; /* MAYFLY_WARM: what mayflyctl warm makes, "python node:a.js"; or NULL */
 	char image_stamp
 		[PATH_MAX]; /* MAYFLY_IMAGE_STAMP: a file that changes whenever images do; by default Podman's own list of them */
+	uint64_t cache_bytes;    /* MAYFLY_CACHE_MB; 0: no cache */
 	uint64_t retention_days; /* ARTIFACT_RETENTION_DAYS; 0 keeps */
 };
 

@@ -19,6 +19,8 @@
 #include <time.h>
 
 #define STORAGE_INCOMING ".incoming"
+#define STORAGE_RECORDS                                                                            \
+	".records" /* <storage>/.records/<sessionId>/<id>: what a result was answered with, JSON */
 
 struct storage {
 	int root, folder;       /* owned; folder is the result's, under .incoming */
@@ -66,6 +68,14 @@ MUST_USE int storage_end_file(struct storage *storage, struct error *err);
 /* Makes the result visible. id receives JOB_ID_LENGTH characters and a NUL. */
 MUST_USE int storage_commit(struct storage *storage, const char *session_id,
 			    char id[JOB_ID_LENGTH + 1], struct error *err);
+
+/* Writes the record of a result that is committed. One that cannot be written is not worth failing a request for. */
+void storage_write_record(const struct storage *storage, const char *session_id, const char *id,
+			  struct slice record);
+
+/* Reads it; root is the storage folder, *data the caller's. 0, or -1. */
+MUST_USE int storage_read_record(int root, const char *session_id, const char *id, char **data,
+				 size_t *len);
 
 /* Closes everything; removes the result unless it was committed. */
 void storage_close(struct storage *storage);

@@ -34,10 +34,10 @@ uint64_t storage_sweep_folder(int folder, const char *prefix, time_t before)
 	return removed;
 }
 
-/* Results of every session; a session's folder goes with its last result. */
-static uint64_t sweep_sessions(int root, time_t before)
+/* Results of every session, or their records; a session's folder goes with its last. root is taken over. */
+static uint64_t sweep_sessions(int root, const char *prefix, time_t before)
 {
-	_cleanup_closedir_ DIR *listing = fdopendir(root);
+	_cleanup_closedir_ DIR *listing = root < 0 ? NULL : fdopendir(root);
 	uint64_t removed = 0;
 
 	if (!listing)
@@ -45,7 +45,7 @@ static uint64_t sweep_sessions(int root, time_t before)
 	for (struct dirent *entry; (entry = readdir(listing));) {
 		if (entry->d_name[0] == '.')
 			continue;
-		removed += storage_sweep_folder(open_folder(dirfd(listing), entry->d_name), "job-",
+		removed += storage_sweep_folder(open_folder(dirfd(listing), entry->d_name), prefix,
 						before);
 		(void)unlinkat(dirfd(listing), entry->d_name,
 			       AT_REMOVEDIR); /* fails while it holds anything, as it should */
@@ -64,8 +64,11 @@ uint64_t storage_sweep(const struct config *config)
 	uint64_t removed = storage_sweep_folder(open_folder(root, STORAGE_INCOMING), "",
 						now - INCOMING_MAX_AGE_S);
 
-	if (config->retention_days)
-		removed += sweep_sessions(steal_fd(&root),
-					  now - (time_t)config->retention_days * DAY_S);
+	if (config->retention_days) {
+		time_t before = now - (time_t)config->retention_days * DAY_S;
+
+		(void)sweep_sessions(open_folder(root, STORAGE_RECORDS), "", before);
+		removed += sweep_sessions(steal_fd(&root), "job-", before);
+	}
 	return removed;
 }

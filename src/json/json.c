@@ -92,7 +92,7 @@ static bool is_too_deep(struct slice text)
 	return false;
 }
 
-int json_parse(struct slice text, json_t **out, struct error *err)
+static int parse(struct slice text, size_t flags, json_t **out, struct error *err)
 {
 	json_error_t where;
 
@@ -111,8 +111,8 @@ int json_parse(struct slice text, json_t **out, struct error *err)
 	}
 	way_out = &here;
 
-	json_t *value =
-		json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
+	json_t *value = json_loadb(text.data, text.len,
+				   JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | flags, &where);
 
 	way_out = NULL;
 	if (!value)
@@ -120,6 +120,16 @@ int json_parse(struct slice text, json_t **out, struct error *err)
 				 where.line, where.column, where.text);
 	*out = value;
 	return 0;
+}
+
+int json_parse(struct slice text, json_t **out, struct error *err)
+{
+	return parse(text, 0, out, err);
+}
+
+int json_parse_own(struct slice text, json_t **out, struct error *err)
+{
+	return parse(text, JSON_ALLOW_NUL, out, err);
 }
 
 json_t *json_clean_string(struct slice text)

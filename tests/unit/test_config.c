@@ -61,6 +61,7 @@ static void test_defaults(void)
 	is_number(config.spares_memory_bytes, SPARES_MEMORY_DEFAULT_MB * MIB,
 		  "MAYFLY_SPARES_MEMORY_MB");
 	is_number(config.spare_ttl_s, SPARE_TTL_DEFAULT_S, "MAYFLY_SPARE_TTL_S");
+	is_number(config.cache_bytes, CACHE_DEFAULT_MB * MIB, "MAYFLY_CACHE_MB");
 	is_number(config.retention_days, RETENTION_DEFAULT_DAYS, "ARTIFACT_RETENTION_DAYS");
 
 	char self[PATH_MAX] = "";
@@ -158,6 +159,7 @@ static void test_numbers(void)
 	numbers("MAYFLY_SPARES", 0, SPARES_TOTAL_MAX, 1, &config.spares);
 	numbers("MAYFLY_SPARES_TOTAL", 0, SPARES_TOTAL_MAX, 1, &config.spares_total);
 	numbers("MAYFLY_SPARES_MEMORY_MB", 0, MEMORY_MAX_MB, MIB, &config.spares_memory_bytes);
+	numbers("MAYFLY_CACHE_MB", 0, MEMORY_MAX_MB, MIB, &config.cache_bytes);
 	numbers("MAYFLY_SPARE_TTL_S", 1, SPARE_TTL_MAX_S, 1, &config.spare_ttl_s);
 	numbers("ARTIFACT_RETENTION_DAYS", 0, 36500, 1, &config.retention_days);
 	must(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", "EXECUTOR_PORT=81", "PORT=82") == 0);
