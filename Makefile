@@ -93,6 +93,7 @@ check:
 	@$(MAKE) --no-print-directory tests-build lint
 	@$(MAKE) --no-print-directory SAN=1 tests-build
 	@scripts/build-worker
+	@scripts/build-image documents
 	@tests/run $(UNIT_TESTS) $(FUZZ_REPLAY) $(patsubst $(BUILD)/%,build-san/%,$(UNIT_TESTS) $(FUZZ_REPLAY)) \
 		$(sort $(wildcard tests/*/test_*.py))
 
@@ -102,6 +103,7 @@ check-san:
 	@scripts/setup build run check
 	@$(MAKE) --no-print-directory SAN=1 tests-build
 	@scripts/build-worker
+	@scripts/build-image documents
 	@MAYFLY_BUILD=build-san ASAN_OPTIONS=detect_leaks=0 tests/run $(sort $(wildcard tests/api/test_*.py tests/attack/test_*.py tests/pages/test_*.py))
 
 C_FILES := $(wildcard src/*.h src/*/*.[ch] worker/*.[ch] tests/unit/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch])

@@ -17,16 +17,28 @@ bool container_is_id(struct slice id)
 	return true;
 }
 
+/* Says how to make it: worker/images has the recipe of mayfly-NAME:latest, the others are the operator's own. */
+static int refuse_missing(const char *image, struct error *err)
+{
+	static const char documents[] = "mayfly-documents";
+
+	if (strncmp(image, documents, strlen(documents)) == 0)
+		return error_set(err, 500, "image_missing",
+				 "The image %s is missing; build it with: scripts/build-image %.*s",
+				 image, (int)strcspn(image + strlen("mayfly-"), ":"),
+				 image + strlen("mayfly-"));
+	return error_set(err, 500, "image_missing",
+			 "The worker image %s is missing; build it with: scripts/build-worker",
+			 image);
+}
+
 static int refuse_create(const struct backend *backend, const struct backend_reply *reply,
 			 const char *image, struct error *err)
 {
 	char message[ENGINE_MESSAGE_BYTES];
 
 	if (reply->status == 404)
-		return error_set(
-			err, 500, "image_missing",
-			"The worker image %s is missing; build it with: scripts/build-worker",
-			image);
+		return refuse_missing(image, err);
 	if (reply->status < 400 || reply->status >= 500)
 		return backend_unexpected(backend, reply, "asked for a container", err);
 	backend_message(reply, message);

@@ -19,6 +19,7 @@
 #define ENTRY_MODE   0640
 #define LISTED_MAX   (2 * CACHE_MAX_COUNT) /* entries looked at in one go */
 #define RANDOM_CHARS 16
+#define BLOCK_BYTES  4096
 
 /* --- keys --------------------------------------------------------------------------------------- */
 
@@ -142,7 +143,8 @@ static void list_one(int folder, const char *name, struct entry *entries, size_t
 	}
 	memcpy(entries[*count].name, name, SHA256_HEX_BYTES);
 	entries[*count].used = status.st_mtim;
-	entries[*count].bytes = (uint64_t)status.st_blocks * 512;
+	/* what a small file takes on the disk, once it is there */
+	entries[*count].bytes = ((uint64_t)status.st_size / BLOCK_BYTES + 1) * BLOCK_BYTES;
 	(*count)++;
 }
 
