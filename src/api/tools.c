@@ -161,10 +161,8 @@ static int run_and_reply(struct execution *execution, struct error *err)
 	stored = run_stored(execution, &storage, err);
 	if (stored == 0)
 		stored = commit(execution, &storage, id, err);
-	if (stored == 0) {
+	if (stored == 0)
 		tools_reply(execution, id, &storage);
-		tools_keep_cached(execution, id);
-	}
 	storage_close(&storage);
 	return stored;
 }

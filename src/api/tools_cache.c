@@ -125,7 +125,9 @@ json_t *tools_find_cached(struct execution *execution, struct storage *storage)
 	if (!cache_get(call->config, execution->cache_key, entry))
 		return NULL;
 	reply = take_result(execution, entry, storage);
-	if (!reply)
+	if (reply)
+		execution->cache_key[0] = '\0'; /* it is there already */
+	else
 		cache_drop(call->config, execution->cache_key);
 	return reply;
 }

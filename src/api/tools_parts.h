@@ -42,7 +42,7 @@ void tools_fail(struct execution *execution, const struct error *err);
    left. The reply, the caller's, still without id and artifacts; NULL when there is none, and storage holds nothing or rubbish. */
 json_t *tools_find_cached(struct execution *execution, struct storage *storage);
 
-/* Notes the result for the next who asks. */
+/* Notes the result, whose record is written, for the next who asks. */
 void tools_keep_cached(struct execution *execution, const char *id);
 
 /* Adds what depends on where the result is: sessionId, id, artifacts. 0, or not when memory is out. */

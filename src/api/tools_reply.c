@@ -101,6 +101,7 @@ void tools_answer(struct execution *execution, const char *id, const struct stor
 		storage_write_record(storage,
 				     json_string_value(json_object_get(reply, "sessionId")), id,
 				     buf_slice(&record));
+	tools_keep_cached(execution, id);
 	call_reply_json(execution->call, 200, reply);
 }
 

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -222,6 +223,8 @@ static int run_child(const struct config *config, const struct shell_job *asked,
 
 	if (ctl_become_service(config, &err) < 0)
 		return say(&run, err.message, EX_CONFIG);
+	/* not even SIGKILL leaves the job behind; a change of user would have undone this */
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 	status = take_values(&run);
 	if (status == EX_OK)
 		status = make_job(&run);
@@ -325,6 +328,29 @@ static int make_storage(struct config *config, uid_t *uid, gid_t *gid)
 	return open(config->storage, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+static volatile sig_atomic_t child_pid; /* 0: there is none yet */
+
+/* Who is to end ends the job first, and tidies up behind it. */
+static void pass_on(int number)
+{
+	if (child_pid)
+		(void)kill((pid_t)child_pid, number);
+}
+
+/* The terminal's own signals reach the child by themselves. */
+static void watch_signals(bool is_child)
+{
+	static const int numbers[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		struct sigaction action = {.sa_handler = is_child ? SIG_DFL
+							 : i < 2  ? SIG_IGN
+								  : pass_on};
+
+		(void)sigaction(numbers[i], &action, NULL);
+	}
+}
+
 static int run_apart(const struct config *config, const struct shell_job *job, int storage)
 {
 	_cleanup_buf_ struct buf names = buf_new(NAMES_BYTES + KIB);
@@ -333,16 +359,17 @@ static int run_apart(const struct config *config, const struct shell_job *job, i
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return EX_OSERR;
 
+	watch_signals(false);
+
 	pid_t child = fork();
 
 	if (child == 0) {
+		watch_signals(true);
 		close(ends[0]);
 		_exit(run_child(config, job, ends[1]));
 	}
+	child_pid = child > 0 ? child : 0;
 	close(ends[1]);
-	/* the terminal's signals end the child, and we tidy up behind it */
-	(void)signal(SIGINT, SIG_IGN);
-	(void)signal(SIGQUIT, SIG_IGN);
 	read_names(ends[0], &names);
 	close(ends[0]);
 
