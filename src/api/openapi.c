@@ -137,7 +137,7 @@ static int add_tool(json_t *schemas, json_t *choices, json_t *mapping, const str
 	return failed;
 }
 
-/* sessionId and timeout, without what only we understand. */
+/* What every tool takes, without what only we understand. */
 static int agent_schemas(json_t **out, struct error *err)
 {
 	const char *name;
@@ -147,6 +147,11 @@ static int agent_schemas(json_t **out, struct error *err)
 		return -1;
 	json_object_foreach (*out, name, schema)
 		(void)json_object_del(schema, "errorMessage");
+	if (json_object_set_new(*out, "files",
+				json_pack("{s:s, s:{s:s}, s:[], s:s}", "type", "array", "items",
+					  "$ref", REF_PREFIX "StagedFile", "default", "description",
+					  "Uploads, put into the working directory.")) < 0)
+		return error_set(err, 500, "out_of_memory", "no memory for the tools");
 	return 0;
 }
 

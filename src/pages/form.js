@@ -37,7 +37,8 @@ function makeControl(schema) {
 	}
 	if (schema.contentEncoding === "base64") {
 		const input = make("input", {type: "file"});
-		return {input, read: () => (input.files.length ? readFile(input.files[0]) : optional ? undefined : "")};
+		const upload = make("input", {type: "text", spellcheck: "false", autocapitalize: "off", autocorrect: "off", placeholder: "or the id of an upload: file_…"});
+		return {input, upload, read: () => (input.files.length ? readFile(input.files[0]) : upload.value || (optional ? undefined : ""))};
 	}
 	if (schema.type === "boolean") {
 		const input = make("input", {type: "checkbox", checked: schema.default === true});
@@ -58,7 +59,7 @@ function makeControl(schema) {
 }
 
 function makeField(name, schema) {
-	const {input, read} = makeControl(schema);
+	const {input, read, upload} = makeControl(schema);
 	const id = `field-${name}`;
 	const hint = schema.description ? make("p", {class: "help", id: `${id}-help`, text: schema.description}) : null;
 	const error = make("p", {class: "field-error", id: `${id}-error`, hidden: true});
@@ -66,7 +67,11 @@ function makeField(name, schema) {
 	input.name = name;
 	input.setAttribute("aria-describedby", `${hint ? `${hint.id} ` : ""}${error.id}`);
 	const element = make("div", {class: `field${isLong(schema) ? " wide" : ""}`},
-		make("label", {for: id, text: schema.title ?? name}), input, hint, error);
+		make("label", {for: id, text: schema.title ?? name}), input, upload, hint, error);
+	if (upload) {
+		upload.id = `${id}-upload`;
+		upload.setAttribute("aria-label", `${schema.title ?? name}: the id of an upload`);
+	}
 	return {
 		name, input, read, element,
 		setError(message) {

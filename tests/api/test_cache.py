@@ -2,15 +2,18 @@
 import concurrent.futures
 import json
 import os
+import tempfile
 import time
 
 import harness
 
+# Images change while others build some; here only when a test says so.
+STAMP = tempfile.NamedTemporaryFile(prefix="mayfly-stamp-")
 PRINT_TIME = "import time; print(time.time_ns()); open('made', 'w').write(str(time.time_ns()))"
 
 
 class Tools(harness.ServerTest):
-    environment = {"API_KEYS": "alice-token:alice:1000:1000,bob-token:bob:1000:1000"}
+    environment = {"MAYFLY_IMAGE_STAMP": STAMP.name, "API_KEYS": "alice-token:alice:1000:1000,bob-token:bob:1000:1000"}
 
     def ask(self, code=PRINT_TIME, key=None, path="/tools/execute", **more):
         headers = {"Authorization": f"Bearer {key}"} if key else {}
@@ -54,6 +57,12 @@ class Tools(harness.ServerTest):
         for change in ({"code": "print(4)"}, {"language": "bash"}, {"filename": "other.py"}, {"timeout": 29}):
             self.assertNotIn("cached", self.ask(**{"code": "print(3)", **change}), change)
         self.assertTrue(self.ask("print(3)")["cached"])
+
+    def test_another_image_makes_another_job(self):
+        self.ask("print(8)#image")
+        self.assertTrue(self.ask("print(8)#image")["cached"])
+        os.utime(STAMP.name)
+        self.assertNotIn("cached", self.ask("print(8)#image"))
 
     def test_a_run_and_a_tool_have_replies_of_their_own(self):
         self.assertNotIn("cached", self.ask("print(5)", path="/run"))
@@ -100,7 +109,7 @@ class Tools(harness.ServerTest):
 
 
 class Bounds(harness.ServerTest):
-    environment = {"MAYFLY_CACHE_MB": "1"}
+    environment = {"MAYFLY_IMAGE_STAMP": STAMP.name, "MAYFLY_CACHE_MB": "1"}
 
     def ask(self, code):
         reply = self.server.request("POST", "/run", {"sessionId": "s", "code": code, "cache": True})
@@ -138,7 +147,7 @@ class Off(harness.ServerTest):
 
 
 class Runs(harness.ServerTest):
-    environment = {"API_KEYS": "alice-token:alice:1000:1000,bob-token:bob:1000:1000"}
+    environment = {"MAYFLY_IMAGE_STAMP": STAMP.name, "API_KEYS": "alice-token:alice:1000:1000,bob-token:bob:1000:1000"}
 
     def ask(self, key="alice-token", **more):
         body = {"language": "python", "code": "import os, sys, time; print(sys.argv, os.environ.get('A'), time.time_ns())", "cache": True, **more}

@@ -134,6 +134,10 @@ class OpenApi(harness.ServerTest):
         job = {"sessionId": "s", "code": "echo out; echo err >&2; ln -s / link; seq 20000"}
         ask("post", "/run", job)
         ask("post", "/tools/execute", {**job, "tool": "code_execution"})
+        for _ in range(2):
+            ask("post", "/run", {**job, "cache": True})
+            ask("post", "/tools/execute", {**job, "tool": "code_execution", "cache": True})
+            ask("post", "/v1/runs", {"language": "python", "code": "2", "cache": True})
         ask("post", "/run", {"code": 1})
         ask("post", "/run", b"{")
         ask("post", "/tools/execute", {"tool": "nothing", "sessionId": "s"})

@@ -164,7 +164,7 @@ class Execute(harness.ServerTest):
                 self.assertEqual((reply.status, json.loads(reply.body)["error"]), (400, error))
         reply = self.server.request("POST", "/tools/execute", {"sessionId": "s", "tool": "nope"})
         self.assertEqual((reply.status, json.loads(reply.body)),
-                         (400, {"error": "Unknown tool type: nope", "availableTools": ["code_execution"]}))
+                         (400, {"error": "Unknown tool type: nope", "availableTools": ["code_execution", "document_converter"]}))
 
     def test_timeout(self):
         result = self.server.execute("echo before; echo err >&2; trap '' TERM; sleep 60", timeout=1)

@@ -7,6 +7,7 @@ import shlex
 import browser
 import harness
 from pagetools import CONTRAST, png
+from tooltest import upload
 
 IDLE = "!document.querySelector('#result[aria-busy]')"
 DONE = f"document.querySelector('#exit-code') && {IDLE} && document.querySelector('#exit-code').dataset.exitCode"
@@ -225,6 +226,50 @@ class Run(PageTest):
         page.wait("!document.querySelector('#workbench').hidden")
         self.assertEqual(0, self.run_code(page, "true"))
         self.assert_quiet(page)
+
+
+class Documents(PageTest):
+    def test_a_file_is_picked_and_converted(self):
+        page = self.open("/debug/document-converter")
+        page.wait("!document.querySelector('#workbench').hidden")
+        tool = json.loads(self.server.request("GET", "/tools").body)["document_converter"]
+        for name, schema in tool["parameters"].items():
+            self.assertEqual(schema["title"], page.text(f"label[for=field-{name}]"))
+        self.assertEqual("file", page.run("document.querySelector('#field-fileContent').type"))
+        path = os.path.join(self.server.folder, "paper.md")
+        data = "# Päper\n\ntext\n".encode()
+        with open(path, "wb") as file:
+            file.write(data)
+        page.choose_file("#field-fileContent", path)
+        page.wait("document.querySelector('#field-filename').value === 'paper.md'", "the file's name is filled in")
+        page.fill("#field-conversionScript", "pandoc paper.md -o paper.docx; pandoc -t plain paper.md")
+        page.key("Enter", "Control")
+        self.assertEqual("0", page.wait(DONE), page.text("#outcome"))
+        self.assertIn("Päper", page.text("[data-stream=stdout] pre"))
+        self.assertEqual(["paper.docx"], page.run("Array.from(document.querySelectorAll('[data-files=outputs] .file-name'), (link) => link.textContent)"))
+        address = page.run("document.querySelector('[data-files=inputs] .file-name').getAttribute('href')")
+        self.assertEqual(data, self.server.request("GET", address).body)
+        self.assert_quiet(page)
+
+    def test_an_upload_in_place_of_a_file(self):
+        file_id = upload(self.server, b"of the store", "a.txt")
+        page = self.open("/debug/document-converter")
+        page.wait("!document.querySelector('#workbench').hidden")
+        page.fill("#field-fileContent-upload", file_id)
+        page.fill("#field-filename", "a.txt")
+        page.fill("#field-conversionScript", "cat a.txt")
+        page.key("Enter", "Control")
+        self.assertEqual("0", page.wait(DONE), page.text("#outcome"))
+        self.assertEqual("of the store", page.text("[data-stream=stdout] pre"))
+        self.assert_quiet(page)
+
+    def test_refusals_stand_at_their_fields(self):
+        page = self.open("/debug/document-converter")
+        page.wait("!document.querySelector('#workbench').hidden")
+        page.click("#run")
+        self.assertEqual("HTTP 400", page.wait(REFUSED))
+        self.assertEqual("File content must not be empty", page.text("#field-fileContent-error"))
+        self.assertEqual("Filename must not be empty", page.text("#field-filename-error"))
 
 
 class Errors(PageTest):
