@@ -203,10 +203,10 @@
 #define REGISTRY_NAME_MAX_BYTES      64
 #define REGISTRY_MAX_COUNT           512 /* entries of one kind */
 #define LOG_LINE_MAX_BYTES           2048
-#define CACHE_DEFAULT_MB             16  /* MAYFLY_CACHE_MB, of where cached results are; 0: nothing is cached */
+#define CACHE_DEFAULT_MB             16 /* MAYFLY_CACHE_MB, of where cached results are; 0: nothing is cached */
 #define CACHE_MAX_COUNT              4096
 #define CACHE_ENTRY_MAX_BYTES        511
-#define STORAGE_RECORD_MAX_BYTES     (16 * MIB) /* a reply of family A */
+#define STORAGE_RECORD_MAX_BYTES     (16 * MIB)  /* a reply of family A */
 
 /* --- Keys, files and links of /v1 (contract, section C) -------------------------------------------
  */

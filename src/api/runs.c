@@ -258,14 +258,11 @@ static int replay(struct run *run, struct error *err)
 /* With cache:true: 1 when the caller's own record of the same run was the answer. */
 static int reply_cached(struct run *run, struct error *err)
 {
-	const json_t *wanted = json_object_get(run->request.body, "cache");
 	struct call *call = run->call;
 	char id[CACHE_ENTRY_MAX_BYTES + 1];
 	struct error ignored;
 
-	if (wanted && !json_is_null(wanted) && !json_is_boolean(wanted))
-		return error_set(err, 400, "wrong_type", "cache must be true or false");
-	if (!json_is_true(wanted) || !call->config->cache_bytes)
+	if (!run->request.wants_cached || !call->config->cache_bytes)
 		return 0;
 	if (cache_key(call->config, call->caller.id, run->interpreter.name, &run->job,
 		      run->cache_key, err) < 0)

@@ -175,10 +175,21 @@ static int take_limits(struct run_request *request, struct error *err)
 	return 0;
 }
 
+static int take_cache(struct run_request *request, struct error *err)
+{
+	const json_t *cache = optional(request->body, "cache");
+
+	if (cache && !json_is_boolean(cache))
+		return wrong_type(err, "cache", "true or false");
+	request->wants_cached = json_is_true(cache);
+	return 0;
+}
+
 int run_request_take(struct run_request *request, struct error *err)
 {
 	if (take_code(request, err) < 0 || take_args(request, err) < 0 ||
-	    take_env(request, err) < 0 || take_limits(request, err) < 0)
+	    take_env(request, err) < 0 || take_limits(request, err) < 0 ||
+	    take_cache(request, err) < 0)
 		return -1;
 	return staging_list(&request->staging, json_object_get(request->body, "files"), RUN_INPUTS,
 			    err);

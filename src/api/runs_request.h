@@ -41,6 +41,7 @@ struct run_request {
 	json_t *body; /* owned */
 	json_t *env;  /* owned: an array of texts NAME=value */
 	struct slice language, code, standard_input;
+	bool wants_cached;  /* a record that is there will do */
 	const json_t *args; /* an array of texts, or NULL */
 	struct run_limits limits;
 	struct staging staging; /* owned: the files listed, beneath RUN_INPUTS */

@@ -23,6 +23,8 @@ static void refuses(coder decode, struct slice text)
 	_cleanup_buf_ struct buf out = buf_new(1024);
 
 	is_number(buf_append_text(&out, "before"), 0, "something is there already");
+	if (decode == base64_decode)
+		ok(!base64_is_good(text), "\"%.*s\" is no base64", (int)text.len, text.data);
 	errno = 0;
 	is_number(decode(&out, text), -1, "\"%.*s\" is refused", (int)text.len, text.data);
 	is_number(errno, EINVAL, "with EINVAL");
@@ -45,6 +47,7 @@ static void test_vectors(void)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		converts(base64_encode, rows[i][0], rows[i][1]);
+		ok(base64_is_good(slice_of(rows[i][1])), "\"%s\" is base64", rows[i][1]);
 		converts(base64_decode, rows[i][1], rows[i][0]);
 		converts(base64url_encode, rows[i][0], rows[i][2]);
 		converts(base64url_decode, rows[i][2], rows[i][0]);

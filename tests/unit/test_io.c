@@ -215,6 +215,39 @@ static void test_read_file(void)
 	   "no descriptor, no file");
 }
 
+/* Through a pipe, which has no length beforehand. */
+static void test_read_to_end(void)
+{
+	char *data = NULL;
+	size_t len = 0;
+
+	for (size_t max = 6; max <= 8; max++) {
+		int ends[2];
+
+		must(pipe(ends) == 0 && write(ends[1], "123\00056", 6) == 6);
+		must(write(ends[1], "7", 1) == 1);
+		close(ends[1]);
+		if (max < 7) {
+			errno = 0;
+			ok(io_read_to_end(ends[0], max, &data, &len) < 0 && errno == EFBIG,
+			   "one byte too many is refused");
+		} else {
+			is_number(io_read_to_end(ends[0], max, &data, &len), 0, "read at most %zu",
+				  max);
+			ok(len == 7 && memcmp(data, "123\000567", 8) == 0, "whole, and a NUL");
+			free(data);
+		}
+		close(ends[0]);
+	}
+
+	_cleanup_close_ int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	is_number(io_read_to_end(null, 0, &data, &len), 0, "nothing is something to read");
+	ok(len == 0 && *data == '\0', "and is empty");
+	free(data);
+	ok(io_read_to_end(-1, 10, &data, &len) < 0 && errno == EBADF, "no descriptor, no text");
+}
+
 int main(void)
 {
 	test_wait();
@@ -223,5 +256,6 @@ int main(void)
 	test_send_refused();
 	test_write_all();
 	test_read_file();
+	test_read_to_end();
 	return done();
 }

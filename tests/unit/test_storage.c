@@ -305,6 +305,48 @@ static void test_files_only(void)
 	is_number(count_entries(in_scratch("storage/.incoming")), 0, "closing removes it all");
 }
 
+static void test_wanted(void)
+{
+	static const char *const patterns[] = {"*.pdf", "out/*", NULL};
+	struct storage storage = open_storage();
+
+	storage.patterns = patterns;
+	must(storage_hide(&storage, SLICE_LITERAL("hidden.pdf"), &err) == 0);
+	put(&storage, "a.pdf", "1");
+	put(&storage, "b.txt", "2");
+	put(&storage, "out/deep/c", "3");
+	put(&storage, "hidden.pdf", "4");
+	must(storage_note_skipped(&storage, SLICE_LITERAL("link"), &err) == 0);
+	must(storage_note_skipped(&storage, SLICE_LITERAL("link.pdf"), &err) == 0);
+	is_text(listed(&storage.names), "a.pdf out/deep/c", "what is wanted is stored");
+	is_text(listed(&storage.skipped), "link.pdf", "of the rest nobody hears");
+
+	const char *id = committed(&storage, "wanted");
+
+	is_number(count_entries(in_scratch("storage/wanted/job-%s", id)), 4, "and it is not there");
+	storage_close(&storage);
+}
+
+static void test_records(void)
+{
+	struct storage storage = open_storage();
+	const char *id = committed(&storage, "a b");
+	char *data = NULL;
+	size_t len;
+
+	is_number(storage_read_record(storage.root, "a b", id, &data, &len), -1, "no record yet");
+	storage_write_record(&storage, "a b", id, SLICE_LITERAL("{}"));
+	storage_write_record(&storage, "a b", id, SLICE_LITERAL("other"));
+	is_number(storage_read_record(storage.root, "a b", id, &data, &len), 0, "a record");
+	is_text(data, "{}", "is what was written first");
+	free(data);
+	is_number(count_entries(in_scratch("storage/a b")), 1, "and lies beside the session");
+	is_number(storage_read_record(storage.root, "..", id, &data, &len), -1, "never outside");
+	is_number(storage_read_record(storage.root, "a b", "../../x", &data, &len), -1,
+		  "by any id");
+	storage_close(&storage);
+}
+
 int main(void)
 {
 	config = test_config();
@@ -316,5 +358,7 @@ int main(void)
 	test_session_folder();
 	test_bad_storage();
 	test_files_only();
+	test_wanted();
+	test_records();
 	return done();
 }

@@ -72,6 +72,18 @@ static void test_incoming(void)
 	config.retention_days = 30;
 }
 
+static void test_records(void)
+{
+	make_aged(".records/old", 0);
+	age(in_scratch("storage/.records/old/file"), 31 * DAY_S);
+	make_aged(".records/mixed", 0);
+	write_file(in_scratch("storage/.records/mixed/aged"), SLICE_LITERAL("x"));
+	age(in_scratch("storage/.records/mixed/aged"), 31 * DAY_S);
+	is_number(storage_sweep(&config), 0, "records are no results");
+	ok(!in_storage(".records/old") && !in_storage(".records/mixed/aged"), "but go as they do");
+	ok(in_storage(".records/mixed/file"), "when they are old");
+}
+
 static void test_links(void)
 {
 	make_aged("../outside/job-aaaaaa", 300 * DAY_S);
@@ -149,6 +161,7 @@ int main(void)
 	make_folder(in_scratch("storage"));
 	test_age();
 	test_incoming();
+	test_records();
 	test_links();
 	test_hidden();
 	test_commit_meanwhile();
