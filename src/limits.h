@@ -118,13 +118,24 @@
 #define INIT_BOOT_DEADLINE_MS       15000           /* for a runtime to wait for its script */
 #define INIT_KERNEL_ENV_MAX_COUNT   16
 #define INIT_GO_FD                  63          /* the last one of a new process's first table */
+#define INIT_CODE_FD                62          /* a kernel reads code there */
 #define JOB_STDIN_MAX_BYTES         (32 * MIB)  /* spooled, charged to the job's memory */
 #define JOB_SKIPPED_MAX_COUNT       256         /* things named as not collected */
 #define COLLECT_NAMES_MAX_BYTES     (512 * KIB) /* names of all folders on one way down */
-#define CPU_CHECK_MIN_MS            10          /* between two looks at a CPU budget */
-#define PUMP_EAGER_FRAMES           1000        /* output frames before crumbs are gathered */
-#define PUMP_CRUMB_BYTES            (4 * KIB)   /* a read of less is a crumb */
-#define PUMP_REST_MS                5           /* then nothing is read for so long */
+#define CELL_KERNEL_MAX_COUNT       4           /* of one container, each of another name */
+#define CELL_NAME_MAX_BYTES         16          /* of a kernel */
+#define CELL_GRACE_MS               1500        /* from a cell's interrupt to SIGKILL */
+#define CELL_SEND_DEADLINE_MS       30000       /* for the host to take what is left */
+#define CELL_DISPLAY_MAX_COUNT      64          /* of one cell; more are thrown away */
+#define CELL_DISPLAYS_MAX_BYTES     (32 * MIB)  /* of one cell, together */
+#define CELL_IDLE_MAX_S             86400       /* idle_s */
+#define DISPLAY_TYPE_MAX_BYTES      100
+#define DISPLAY_WORD_MAX_BYTES      64 /* name, source */
+#define DISPLAY_MESSAGE_MAX_BYTES   1024
+#define CPU_CHECK_MIN_MS            10        /* between two looks at a CPU budget */
+#define PUMP_EAGER_FRAMES           1000      /* output frames before crumbs are gathered */
+#define PUMP_CRUMB_BYTES            (4 * KIB) /* a read of less is a crumb */
+#define PUMP_REST_MS                5         /* then nothing is read for so long */
 
 /* --- Control socket frames (base/frame.h) -------------------------------------------------------
  */
@@ -133,6 +144,7 @@
 #define FRAME_JOB_MAX_BYTES         (256 * KIB) /* argv, env, limits */
 #define FRAME_DISPLAY_MAX_BYTES     (4 * MIB)
 #define FRAME_EXIT_MAX_BYTES        KIB
+#define FRAME_LISTED_MAX_BYTES      (2 * KIB)
 #define FRAME_ENGINE_MAX_BYTES      (64 * KIB) /* engine verbs and their answers */
 #define FRAME_FIELD_MAX_COUNT       512
 

@@ -28,6 +28,7 @@ static const struct {
 	{FRAME_READY, FRAME_EXIT_MAX_BYTES},
 	{FRAME_EXIT, FRAME_EXIT_MAX_BYTES},
 	{FRAME_SKIPPED, JOB_PATH_MAX_BYTES},
+	{FRAME_LISTED, FRAME_LISTED_MAX_BYTES},
 	{FRAME_END, 0},
 	{FRAME_MAKE, FRAME_ENGINE_MAX_BYTES},
 	{FRAME_REMOVE, FRAME_ENGINE_MAX_BYTES},
@@ -51,6 +52,11 @@ static uint32_t header_length(const unsigned char *header)
 {
 	return (uint32_t)header[1] << 24 | (uint32_t)header[2] << 16 | (uint32_t)header[3] << 8 |
 	       header[4];
+}
+
+size_t frame_whole_bytes(const char *header)
+{
+	return FRAME_HEADER_BYTES + (size_t)header_length((const unsigned char *)header);
 }
 
 int frame_decode(struct slice data, struct frame *out, size_t *used, struct error *err)
@@ -123,8 +129,7 @@ ssize_t frame_reader_fill(struct frame_reader *reader)
 	size_t want = FRAME_DATA_MAX_BYTES / 4;
 
 	if (buf->len >= FRAME_HEADER_BYTES) {
-		size_t whole =
-			FRAME_HEADER_BYTES + (size_t)header_length((unsigned char *)buf->data);
+		size_t whole = frame_whole_bytes(buf->data);
 
 		if (whole > buf->len && whole - buf->len > want)
 			want = whole - buf->len;

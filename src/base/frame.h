@@ -12,7 +12,8 @@
  * Control socket, down (host to init), in this order: JOB, then any of FILE (followed by its DATA)
  * and STDIN, then GO; CANCEL at any time. Up: STDOUT, STDERR, DISPLAY any times, EXIT once, then
  * FILE (followed by its DATA) and SKIPPED any times, END once. A connection may instead make a spare of the container: JOB and
- * PREPARE down, READY up; the job itself comes over the next connection.
+ * PREPARE down, READY up; the job itself comes over the next connection. In a session (job/control.h) every connection is a job of its own, and
+ * LISTED comes as FILE does.
  */
 #ifndef MAYFLY_BASE_FRAME_H
 #define MAYFLY_BASE_FRAME_H
@@ -39,13 +40,13 @@ enum frame_type {
 	/* up */
 	FRAME_STDOUT = 'O',
 	FRAME_STDERR = 'E',
-	FRAME_DISPLAY = 'P', /* fields "type=…", "name=…", then content after the first empty field;
-				a rich output */
-	FRAME_READY = 'Y', /* fields, see job/control.h: the spare is prepared */
-	FRAME_EXIT = 'X',  /* fields, see job/control.h */
+	FRAME_DISPLAY = 'P', /* a rich output: base/display.h */
+	FRAME_READY = 'Y',   /* fields, see job/control.h: the spare is prepared */
+	FRAME_EXIT = 'X',    /* fields, see job/control.h */
 	FRAME_SKIPPED =
 		'S', /* relative path of something not collected: a link, a device, past a cap */
-	FRAME_END = 'Z', /* empty: nothing follows */
+	FRAME_LISTED = 'N', /* fields, see job/control.h: a file that is there */
+	FRAME_END = 'Z',    /* empty: nothing follows */
 	/* engine verbs and answers (job/engine_protocol.h) */
 	FRAME_MAKE = 'm',
 	FRAME_REMOVE = 'r',
@@ -68,6 +69,9 @@ struct frame {
    whole frame is there, 0 when more bytes are needed, -1 with *err for a frame that must not be
    (rules 1 and 2). */
 MUST_USE int frame_decode(struct slice data, struct frame *out, size_t *used, struct error *err);
+
+/* Bytes of a frame with its header, whose FRAME_HEADER_BYTES are at header; it was not checked. */
+size_t frame_whole_bytes(const char *header);
 
 /* Reads frames from a descriptor. Buffer grows to the largest frame seen. */
 struct frame_reader {
