@@ -1,9 +1,9 @@
 /*
  * mayfly-init LIFETIME_S: PID 1 of a container. Listens on the control socket, serves the one job
  * that comes, over the first connection or over the one after that which made a spare of it, and
- * ends. worker/init.h lists its parts and rules.
+ * ends; or serves the jobs of a session, until none has come for as long as the last one said. worker/init.h lists its parts and rules.
  *
- * Exit codes: 0 a job was served, or none came in time; 1 it could not be; 2 wrong usage.
+ * Exit codes: 0 all jobs were served, or none came in time; 1 one could not be; 2 wrong usage.
  */
 #include "init.h"
 #include "base/cleanup.h"
@@ -79,13 +79,16 @@ int main(int argc, char **argv)
 	init_cgroup_open_own(&cgroup);
 	spare.idle = lifetime;
 	do {
+		init_control_rest(&spare, spare.idle);
+
 		_cleanup_close_ int connection =
 			init_control_accept(spare.listener, 0, spare.idle, &err);
 
 		if (connection < 0)
 			return strcmp(err.word, "no_job") == 0 ? EXIT_DONE : complain(err.message);
-		if (init_serve(connection, &cgroup, &spare, lifetime, &err) < 0)
+		if (init_serve(connection, &cgroup, &spare, lifetime, &err) < 0 &&
+		    !spare.is_session)
 			return complain(err.message);
-	} while (spare.is_prepared);
+	} while (spare.is_prepared || spare.is_session);
 	return EXIT_DONE;
 }

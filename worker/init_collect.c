@@ -2,7 +2,7 @@
  * The files a program left.
  *
  * Rules:
- *  1. Every other process is dead, so nothing changes under us. Even so everything is opened
+ *  1. Every other process is dead, so nothing changes under us, but in a session, where kernels live. Even so everything is opened
  * beneath a folder held open, with O_NOFOLLOW and O_NONBLOCK, and believed only after fstat(2).
  *  2. Regular files on the working directory's own file system; anything else is named as skipped.
  *  3. Within a folder: its files by name, then its folders by name.
@@ -116,6 +116,33 @@ static int send_contents(const struct collection *all, int fd, uint64_t size)
 		size -= (uint64_t)got;
 	}
 	return 0;
+}
+
+/* ctime, which no program can set back. */
+static bool is_before(const struct timespec *time, const struct timespec *since)
+{
+	return time->tv_sec < since->tv_sec ||
+	       (time->tv_sec == since->tv_sec && time->tv_nsec < since->tv_nsec);
+}
+
+/* A file of which only its name is asked for. */
+static int name_file(struct collection *all, const struct stat *status)
+{
+	struct buf fields = {.data = all->data,
+			     .capacity = FRAME_DATA_MAX_BYTES - 1,
+			     .max = FRAME_LISTED_MAX_BYTES};
+	const int64_t mtime_ms = status->st_mtim.tv_sec * 1000 + status->st_mtim.tv_nsec / 1000000;
+
+	if (all->count_left == 0) {
+		all->more = all->enough = true;
+		return 0;
+	}
+	all->count_left--;
+	if (field_add(&fields, "path", slice_of(all->path)) < 0 ||
+	    field_add_number(&fields, "size", (uint64_t)status->st_size) < 0 ||
+	    field_add_number(&fields, "mtime_ms", mtime_ms < 0 ? 0 : (uint64_t)mtime_ms) < 0)
+		return skip(all);
+	return send_up(all, FRAME_LISTED, buf_slice(&fields));
 }
 
 static int collect_file(struct collection *all, int folder, const char *name)
@@ -237,14 +264,17 @@ static int look_at(struct collection *all, const struct level *level, const char
 	if (fstatat(level->fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
 		return level->folders ? 0 : skip(all);
 	is_folder = S_ISDIR(status.st_mode);
-	if (is_folder != level->folders)
+	if (is_folder != level->folders ||
+	    (!is_folder && is_before(&status.st_ctim, &all->job->since)))
 		return 0;
 	if (level->path_len + len > JOB_PATH_MAX_BYTES ||
 	    !fs_is_component((struct slice){name, len}))
 		return skip(all);
 	if (is_folder)
 		return enter_folder(all, level->fd, name);
-	return S_ISREG(status.st_mode) ? collect_file(all, level->fd, name) : skip(all);
+	if (!S_ISREG(status.st_mode))
+		return skip(all);
+	return all->job->list ? name_file(all, &status) : collect_file(all, level->fd, name);
 }
 
 static int walk(struct collection *all)
@@ -268,19 +298,18 @@ static int walk(struct collection *all)
 /* The folder that artifacts are in. The program may have put something else in its place: then there are none. */
 static int open_top(const struct init_job *job)
 {
+	if (job->collect && job->collect[0] == '/')
+		return open(job->collect, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (job->collect)
 		return open_entry(job->cwd_fd, job->collect, O_RDONLY | O_DIRECTORY, 0700);
 	return fcntl(job->cwd_fd, F_DUPFD_CLOEXEC, 0);
 }
 
-int init_collect(const struct init_job *job, int connection, struct init_space *space,
-		 deadline_ms deadline, struct error *err)
+static struct collection *begin(const struct init_job *job, int connection,
+				struct init_space *space, deadline_ms deadline, struct error *err)
 {
 	static struct collection all;
-	int top, result;
 
-	if (job->artifact_count == 0 || (top = open_top(job)) < 0)
-		return 0;
 	all.job = job;
 	all.connection = connection;
 	all.data = space->data;
@@ -291,12 +320,32 @@ int init_collect(const struct init_job *job, int connection, struct init_space *
 	all.scan_left = JOB_ARTIFACT_SCAN_MAX;
 	all.skipped_left = JOB_SKIPPED_MAX_COUNT;
 	all.more = all.enough = false;
+	return &all;
+}
+
+int init_collect(const struct init_job *job, int connection, struct init_space *space,
+		 deadline_ms deadline, struct error *err)
+{
+	struct collection *all = begin(job, connection, space, deadline, err);
+	int top, result;
+
+	if (job->artifact_count == 0 || (top = open_top(job)) < 0)
+		return 0;
 	(void)lseek(top, 0, SEEK_SET); /* whoever read this folder before */
-	enter(&all, top, 0);
-	result = walk(&all);
-	while (all.depth)
-		leave(&all);
-	if (result == 0 && all.more)
-		result = send_up(&all, FRAME_SKIPPED, SLICE_LITERAL(CONTROL_SKIPPED_MORE));
+	enter(all, top, 0);
+	result = walk(all);
+	while (all->depth)
+		leave(all);
+	if (result == 0 && all->more)
+		result = send_up(all, FRAME_SKIPPED, SLICE_LITERAL(CONTROL_SKIPPED_MORE));
 	return result;
+}
+
+int init_fetch(const struct init_job *job, int connection, struct init_space *space,
+	       deadline_ms deadline, struct error *err)
+{
+	struct collection *one = begin(job, connection, space, deadline, err);
+
+	memcpy(one->path, job->fetch, strlen(job->fetch) + 1); /* a path: checked by init_job.c */
+	return collect_file(one, job->cwd_fd, job->fetch);
 }

@@ -15,10 +15,13 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define LISTEN_BACKLOG 8
@@ -52,6 +55,31 @@ int init_control_listen(const char *folder, struct error *err)
 	if (rename(address.sun_path, name) < 0)
 		return error_set_errno(err, 500, "control_listen", "%s", name);
 	return steal_fd(&listener);
+}
+
+void init_control_rest(struct init_spare *spare, deadline_ms deadline)
+{
+	sigset_t children;
+
+	sigemptyset(&children);
+	sigaddset(&children, SIGCHLD);
+
+	_cleanup_close_ int signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
+	struct pollfd polls[2] = {{.fd = spare->listener, .events = POLLIN},
+				  {.fd = signals, .events = POLLIN}};
+	int left;
+
+	while (!polls[0].revents && (left = deadline_left_ms(deadline)) > 0) {
+		struct signalfd_siginfo info;
+		pid_t pid;
+
+		while (read(signals, &info, sizeof(info)) > 0)
+			;
+		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+			init_kernels_note_end(&spare->kernels, pid);
+		if (poll(polls, 2, left) < 0 && errno != EINTR)
+			return;
+	}
 }
 
 int init_control_accept(int listener, pid_t peer_pid, deadline_ms deadline, struct error *err)

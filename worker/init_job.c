@@ -10,7 +10,7 @@
  *  1. "error" ends the connection: both ends are built from one tree.
  *  2. A job that cannot be (a bad field, a path, a full tmpfs) is refused, and what still comes for
  * it is thrown away until GO, so that the host, which writes first, never gets stuck or reset.
- *  3. Inputs are made beneath cwd by safe paths only (base/fs.h), and never over anything.
+ *  3. Inputs are made beneath cwd by safe paths only (base/fs.h), and never over anything but, in a session, a file.
  */
 #include "base/cleanup.h"
 #include "base/fs.h"
@@ -35,9 +35,50 @@ static const struct {
 	{"cpu_ms", INIT_CLOCK_MAX_MS, offsetof(struct init_job, cpu_ms)},
 	{"stream_bytes", INT64_MAX, offsetof(struct init_job, stream_bytes)},
 	{"flat", 1, offsetof(struct init_job, flat)},
+	{"echo", 1, offsetof(struct init_job, echo)},
+	{"last", 1, offsetof(struct init_job, last)},
+	{"list", 1, offsetof(struct init_job, list)},
+	{"idle_s", CELL_IDLE_MAX_S, offsetof(struct init_job, idle_s)},
 	{"artifact_count", INT64_MAX, offsetof(struct init_job, artifact_count)},
 	{"artifact_bytes", INT64_MAX, offsetof(struct init_job, artifact_bytes)},
 	{"artifacts_bytes", INT64_MAX, offsetof(struct init_job, artifacts_bytes)},
+};
+
+static bool is_any(struct slice text)
+{
+	(void)text;
+	return true;
+}
+
+static bool is_cell_name(struct slice text)
+{
+	return fs_is_component(text) && text.len <= CELL_NAME_MAX_BYTES;
+}
+
+static bool is_folder_name(struct slice text)
+{
+	return fs_is_component(text) ||
+	       (text.len > 1 && text.data[0] == '/' &&
+		fs_is_relative_path((struct slice){text.data + 1, text.len - 1},
+				    JOB_ARTIFACT_DEPTH_MAX));
+}
+
+static bool is_path(struct slice text)
+{
+	return fs_is_relative_path(text, JOB_ARTIFACT_DEPTH_MAX);
+}
+
+static const struct {
+	const char *key;
+	bool (*is_good)(struct slice value);
+	size_t place; /* offset in struct init_job */
+} texts[] = {
+	{"cwd", is_any, offsetof(struct init_job, cwd)},
+	{"readonly", fs_is_component, offsetof(struct init_job, readonly)},
+	{"collect", is_folder_name, offsetof(struct init_job, collect)},
+	{"cell", is_cell_name, offsetof(struct init_job, cell)},
+	{"script", fs_is_component, offsetof(struct init_job, script)},
+	{"fetch", is_path, offsetof(struct init_job, fetch)},
 };
 
 struct init_job init_job_new(void)
@@ -66,6 +107,16 @@ void init_job_free(struct init_job *job)
 	close_and_forget(&job->cwd_fd);
 	close_and_forget(&job->file_fd);
 	close_and_forget(&job->stdin_fd);
+}
+
+bool init_job_is_session(const struct init_job *job)
+{
+	return job->idle_s && !job->last;
+}
+
+bool init_job_is_files(const struct init_job *job)
+{
+	return job->argc == 0 && !job->cell && init_job_is_session(job);
 }
 
 bool init_job_is_input(const struct init_job *job, const char *path)
@@ -101,18 +152,11 @@ static int take_field(struct init_job *job, struct slice key, struct slice value
 	if (slice_eq(key, "folder"))
 		return add_text(job->folders, &job->folder_count, JOB_FOLDER_MAX_COUNT, value,
 				"folder", err);
-	if (slice_eq(key, "cwd")) {
-		job->cwd = (char *)value.data;
-		return 0;
-	}
-	if (slice_eq(key, "collect") && fs_is_component(value)) {
-		job->collect = (char *)value.data;
-		return 0;
-	}
-	if (slice_eq(key, "readonly") && fs_is_component(value)) {
-		job->readonly = (char *)value.data;
-		return 0;
-	}
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (slice_eq(key, texts[i].key) && texts[i].is_good(value)) {
+			*(char **)(void *)((char *)job + texts[i].place) = (char *)value.data;
+			return 0;
+		}
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		uint64_t *place = (uint64_t *)(void *)((char *)job + numbers[i].place);
 
@@ -151,7 +195,7 @@ static int parse_job(struct init_job *job, struct slice payload, struct error *e
 			return -1;
 	if (fields.len)
 		return error_set(err, 400, "job_bad", "a field without a name or an end");
-	if (job->argc == 0 || job->argv[0][0] == '\0')
+	if (!init_job_is_files(job) && (job->argc == 0 || job->argv[0][0] == '\0'))
 		return error_set(err, 400, "job_bad", "argv is missing");
 	if (!job->cwd || job->cwd[0] != '/')
 		return error_set(err, 400, "job_bad", "cwd is missing or not absolute");
@@ -159,6 +203,25 @@ static int parse_job(struct init_job *job, struct slice payload, struct error *e
 	if (job->cwd_fd < 0)
 		return error_set_errno(err, 500, "cwd", "cwd %s", job->cwd);
 	return make_folders(job, err);
+}
+
+/* A folder stays, and what is not there is none: both show when the file is made. */
+static void remove_old(const struct init_job *job, const char *path)
+{
+	char parent[JOB_PATH_MAX_BYTES + 1];
+	const char *slash = strrchr(path, '/');
+
+	if (!slash) {
+		(void)unlinkat(job->cwd_fd, path, 0);
+		return;
+	}
+	memcpy(parent, path, (size_t)(slash - path)); /* a path: checked before */
+	parent[slash - path] = '\0';
+
+	_cleanup_close_ int folder = fs_open_beneath(job->cwd_fd, parent, O_PATH | O_DIRECTORY, 0);
+
+	if (folder >= 0)
+		(void)unlinkat(folder, slash + 1, 0);
 }
 
 static int begin_file(struct init_job *job, struct slice path, struct error *err)
@@ -179,6 +242,8 @@ static int begin_file(struct init_job *job, struct slice path, struct error *err
 	job->input_count++;
 	if (fs_make_parents(job->cwd_fd, name, 0755) < 0)
 		return error_set_errno(err, 500, "input_failed", "folders of input %s", name);
+	if (init_job_is_session(job))
+		remove_old(job, name);
 	job->file_fd =
 		fs_open_beneath(job->cwd_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
 	if (job->file_fd < 0)
@@ -211,7 +276,7 @@ static int append_stdin(struct init_job *job, struct slice data, struct error *e
 /* How long it may run is for the job itself to say, not for what prepares it. */
 static int finish(struct init_job *job, struct error *err)
 {
-	if (job->wall_ms == 0)
+	if (job->wall_ms == 0 && !init_job_is_files(job))
 		return error_set(err, 400, "job_bad", "wall_ms is missing or 0");
 	return job->readonly ? init_readonly_seal(job, err) : 0;
 }
@@ -284,4 +349,27 @@ int init_job_read(struct frame_reader *reader, struct init_job *job, deadline_ms
 	if (job->stdin_fd >= 0 && lseek(job->stdin_fd, 0, SEEK_SET) < 0)
 		return error_set_errno(err, 500, "input_failed", "rewinding standard input");
 	return 0;
+}
+
+static bool same_text(const char *left, const char *right)
+{
+	return left && right ? strcmp(left, right) == 0 : left == right;
+}
+
+static bool same_texts(char *const *left, unsigned left_count, char *const *right,
+		       unsigned right_count)
+{
+	if (left_count != right_count)
+		return false;
+	for (unsigned i = 0; i < left_count; i++)
+		if (strcmp(left[i], right[i]) != 0)
+			return false;
+	return true;
+}
+
+bool init_job_same_command(const struct init_job *left, const struct init_job *right)
+{
+	return same_texts(left->argv, left->argc, right->argv, right->argc) &&
+	       same_texts(left->env, left->envc, right->env, right->envc) &&
+	       strcmp(left->cwd, right->cwd) == 0 && same_text(left->readonly, right->readonly);
 }

@@ -21,6 +21,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define DRAIN_ROUNDS 64 /* reads of FRAME_DATA_MAX_BYTES: far more than a pipe holds */
+
 static void watch_connection(const struct pump *pump, bool for_writing)
 {
 	struct epoll_event event = {
@@ -34,11 +36,9 @@ static void watch_connection(const struct pump *pump, bool for_writing)
 /* Hands the host what it takes now. True when nothing is left. */
 static bool send_some(struct pump *pump)
 {
-	struct buf *out = &pump->space->outgoing;
-
-	while (pump->sent < out->len) {
-		ssize_t sent = send(pump->connection, out->data + pump->sent, out->len - pump->sent,
-				    MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (pump->sent < pump->out.len) {
+		ssize_t sent = send(pump->connection, pump->out.data + pump->sent,
+				    pump->out.len - pump->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (sent > 0)
 			pump->sent += (size_t)sent;
@@ -49,7 +49,7 @@ static bool send_some(struct pump *pump)
 		if (pump->host_gone)
 			return true;
 	}
-	out->len = 0;
+	pump->out.len = 0;
 	pump->sent = 0;
 	return true;
 }
@@ -58,6 +58,23 @@ void pump_flush(struct pump *pump)
 {
 	if (send_some(pump))
 		watch_connection(pump, false);
+}
+
+void pump_pass(struct pump *pump, struct slice frame)
+{
+	pump->out = frame;
+	if (!send_some(pump))
+		watch_connection(pump, true);
+}
+
+void pump_discard(struct pump *pump)
+{
+	pump->out.len = 0;
+	pump->sent = 0;
+	pump->host_gone = false;
+	for (int i = 0; i < 2; i++)
+		pump->streams[i].left = 0;
+	(void)epoll_ctl(pump->epoll, EPOLL_CTL_DEL, pump->connection, NULL);
 }
 
 /* Puts one frame of the bytes just read on its way. */
@@ -74,11 +91,12 @@ static void emit(struct pump *pump, struct stream *stream, size_t len)
 		pump->rest_until = deadline_in(PUMP_REST_MS);
 	if (!kept)
 		return;
+	pump->space->outgoing.len = 0;
 	if (frame_append(&pump->space->outgoing, stream->frame_type,
 			 (struct slice){pump->space->data, kept}) < 0)
 		pump->host_gone = true; /* the room was made before GO: never */
-	else if (!send_some(pump))
-		watch_connection(pump, true);
+	else
+		pump_pass(pump, buf_slice(&pump->space->outgoing));
 }
 
 /* Reads a stream once. True when there was something. */
@@ -106,19 +124,34 @@ static int watch_stream(const struct pump *pump, struct stream *stream, int oper
 int pump_watch(struct pump *pump)
 {
 	for (int i = 0; i < 2; i++)
-		if (watch_stream(pump, &pump->streams[i], EPOLL_CTL_ADD) < 0)
+		if (pump->streams[i].fd >= 0 &&
+		    watch_stream(pump, &pump->streams[i], EPOLL_CTL_ADD) < 0)
 			return -1;
 	return 0;
 }
 
 void pump_enqueue(struct pump *pump, struct stream *stream)
 {
-	pump->queue[pump->queued++] = stream; /* one-shot: it is not there yet */
+	if (pump->queued == 2 || (pump->queued && pump->queue[0] == stream))
+		return;
+	pump->queue[pump->queued++] = stream;
+}
+
+void pump_enqueue_all(struct pump *pump)
+{
+	for (int i = 0; i < 2; i++)
+		if (pump->streams[i].fd >= 0)
+			pump_enqueue(pump, &pump->streams[i]);
+}
+
+bool pump_is_idle(const struct pump *pump)
+{
+	return pump->queued == 0 && pump->out.len == 0;
 }
 
 void pump_turn(struct pump *pump)
 {
-	while (pump->queued && !pump->space->outgoing.len && !pump->host_gone &&
+	while (pump->queued && !pump->out.len && !pump->host_gone &&
 	       !deadline_left_ms(pump->rest_until)) {
 		struct stream *stream = pump->queue[0];
 
@@ -132,22 +165,23 @@ void pump_turn(struct pump *pump)
 
 deadline_ms pump_next(const struct pump *pump)
 {
-	return pump->queued && !pump->space->outgoing.len ? pump->rest_until : INT64_MAX;
+	return pump->queued && !pump->out.len ? pump->rest_until : INT64_MAX;
 }
 
-int pump_drain(struct pump *pump, deadline_ms deadline)
+int pump_drain(struct pump *pump, deadline_ms deadline, bool somebody_writes)
 {
-	struct buf *out = &pump->space->outgoing;
 	bool errors_first = pump->queued && pump->queue[0] == &pump->streams[1];
 	struct stream *first = &pump->streams[errors_first ? 1 : 0];
 	struct stream *second = &pump->streams[errors_first ? 0 : 1];
 
-	for (;;) {
-		if (out->len && io_send_all(pump->connection, out->data + pump->sent,
-					    out->len - pump->sent, deadline) < 0)
+	for (unsigned rounds = 0;; rounds++) {
+		if (pump->out.len && io_send_all(pump->connection, pump->out.data + pump->sent,
+						 pump->out.len - pump->sent, deadline) < 0)
 			return -1;
-		out->len = 0;
+		pump->out.len = 0;
 		pump->sent = 0;
+		if (somebody_writes && rounds == DRAIN_ROUNDS)
+			return 0;
 		if (!read_stream(pump, first) && !read_stream(pump, second))
 			return 0;
 	}

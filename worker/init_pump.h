@@ -15,7 +15,8 @@ struct pump {
 	int epoll, connection; /* not owned */
 	void *connection_id;   /* what epoll calls the connection */
 	struct init_space *space;
-	size_t sent; /* bytes of space->outgoing */
+	struct slice out; /* frames on their way: in space->outgoing, or a display */
+	size_t sent;      /* bytes of it */
 
 	struct stream streams[2]; /* stdout, stderr */
 	struct stream *queue[2];  /* ready to be read, first come first */
@@ -31,6 +32,18 @@ MUST_USE int pump_watch(struct pump *pump);
 /* A stream's event: it waits for its turn. */
 void pump_enqueue(struct pump *pump, struct stream *stream);
 
+/* Both wait for their turn: there may be something. */
+void pump_enqueue_all(struct pump *pump);
+
+/* True when nothing is on its way and no stream waits for its turn. */
+bool pump_is_idle(const struct pump *pump);
+
+/* Puts a whole frame on its way, which must stay there until pump_is_idle. Nothing else may be. */
+void pump_pass(struct pump *pump, struct slice frame);
+
+/* The host has gone: from now on everything is read and thrown away. */
+void pump_discard(struct pump *pump);
+
 /* Reads ready streams, in turn, while the host takes what they give. */
 void pump_turn(struct pump *pump);
 
@@ -40,7 +53,7 @@ void pump_flush(struct pump *pump);
 /* When pump_turn has something to do without an event; INT64_MAX: never. */
 deadline_ms pump_next(const struct pump *pump);
 
-/* Sends all that is left in the pipes; nobody writes there any more. 0, or -1 with errno. */
-MUST_USE int pump_drain(struct pump *pump, deadline_ms deadline);
+/* Sends all that is left in the pipes; somebody_writes: what is there now, roughly. 0, or -1 with errno. */
+MUST_USE int pump_drain(struct pump *pump, deadline_ms deadline, bool somebody_writes);
 
 #endif

@@ -4,122 +4,46 @@
  * Rules:
  *  1. The job ends when the main process ends. Then every other process is killed and reaped, and
  *     only then is the rest of the output read: what holds a pipe open holds up nobody.
- *  2. Nothing is polled: one epoll_wait, until the next clock. A CPU budget is looked at when it
- * can have been used up at the earliest.
+ *  2. Nothing is polled: one epoll_wait, until the next clock (init_clock.c).
  *  3. An OOM kill makes the job's end `oom` when the main process did not exit with 0: one that
  *     outlived the OOM of a child has dealt with it.
  */
+#include "init_run.h"
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "init.h"
-#include "init_pump.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-struct run {
-	const struct init_job *job;
-	struct init_spare *spare;
-	struct frame_reader *reader; /* its fd is the connection */
-	const struct init_cgroup *cgroup;
-	struct init_program program;
-	struct pump pump;
+#define EVENTS_AT_ONCE 5 /* signals, the connection, stdout, stderr, a channel */
 
-	int epoll, signals; /* owned */
-	deadline_ms lifetime, wall, cpu_check;
-	int64_t started_us;
-	uint64_t cpu_before_us, oom_before;
-	unsigned cpus;
+/* In a session kernels stay. */
+static void end_others(const struct run *run)
+{
+	if (init_job_is_session(run->job))
+		init_kernel_kill(&run->spare->kernels, NULL, run->lifetime);
+	else
+		init_end_everything(run->lifetime);
+}
 
-	const char *killed_for; /* why we ended it, or NULL */
-	bool host_gone, ended;
-	int status;
-};
-
-static void end_program(struct run *run, const char *reason)
+/* A program: everything is killed, with what it has started. */
+void run_stop(struct run *run, const char *reason)
 {
 	if (!run->killed_for)
 		run->killed_for = reason;
-	init_kill_everything();
-}
-
-/* --- Clocks ------------------------------------------------------------------------------------*/
-
-static uint64_t timeval_us(struct timeval time)
-{
-	return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_usec;
-}
-
-/* CPU time of the container so far. Without a cgroup: of what was reaped, and of the main process. */
-static uint64_t cpu_counted_us(const struct run *run)
-{
-	uint64_t counted;
-	struct rusage reaped;
-	struct timespec own = {0};
-	clockid_t clock;
-
-	if (init_counter_read(&run->cgroup->cpu_us, &counted))
-		return counted;
-	(void)getrusage(RUSAGE_CHILDREN, &reaped);
-	if (!run->ended && run->program.pid > 0 &&
-	    clock_getcpuclockid(run->program.pid, &clock) == 0)
-		(void)clock_gettime(clock, &own);
-	return timeval_us(reaped.ru_utime) + timeval_us(reaped.ru_stime) +
-	       (uint64_t)own.tv_sec * 1000000 + (uint64_t)own.tv_nsec / 1000;
-}
-
-/* CPU time of the job so far: since GO. */
-static uint64_t cpu_used_us(const struct run *run)
-{
-	uint64_t counted = cpu_counted_us(run);
-
-	return counted > run->cpu_before_us ? counted - run->cpu_before_us : 0;
-}
-
-/* Looks again when the budget can have been used up at the earliest: by every CPU at once. */
-static void check_cpu(struct run *run)
-{
-	uint64_t budget_us = run->job->cpu_ms * 1000, used_us;
-	int64_t earliest_ms;
-
-	if (!budget_us || run->killed_for || deadline_left_ms(run->cpu_check))
-		return;
-	used_us = cpu_used_us(run);
-	if (used_us >= budget_us) {
-		end_program(run, "cpu");
-		return;
-	}
-	earliest_ms = (int64_t)((budget_us - used_us) / run->cpus / 1000);
-	run->cpu_check =
-		deadline_in(earliest_ms > CPU_CHECK_MIN_MS ? earliest_ms : CPU_CHECK_MIN_MS);
-}
-
-static void check_clocks(struct run *run)
-{
-	check_cpu(run);
-	if (!run->killed_for && deadline_left_ms(run->wall) == 0)
-		end_program(run, "timeout");
-}
-
-static int until_next_clock_ms(const struct run *run)
-{
-	deadline_ms next = run->lifetime;
-
-	if (!run->killed_for) {
-		next = deadline_earlier(next, run->wall);
-		if (run->job->cpu_ms)
-			next = deadline_earlier(next, run->cpu_check);
-	}
-	return deadline_left_ms(deadline_earlier(next, pump_next(&run->pump)));
+	if (run->cell.kernel)
+		cell_interrupt(run);
+	else if (init_job_is_session(run->job))
+		end_others(run);
+	else
+		init_kill_everything();
 }
 
 /* --- Events ------------------------------------------------------------------------------------*/
@@ -149,6 +73,7 @@ static void reap(struct run *run)
 			run->ended = true;
 			return;
 		}
+		init_kernels_note_end(&run->spare->kernels, pid);
 	}
 }
 
@@ -161,7 +86,7 @@ static void take_frames(struct run *run)
 
 	while ((found = frame_reader_next(run->reader, &frame, &err)) == 1) {
 		if (frame.type == FRAME_CANCEL)
-			end_program(run, "cancelled");
+			run_stop(run, "cancelled");
 		else
 			run->host_gone = true;
 	}
@@ -187,6 +112,8 @@ static void dispatch(struct run *run, const struct epoll_event *event)
 			pump_flush(&run->pump);
 		if (event->events & (EPOLLIN | EPOLLERR | EPOLLHUP))
 			hear_host(run);
+	} else if (event->data.ptr == &run->cell) {
+		run->cell.is_readable = true;
 	} else {
 		pump_enqueue(&run->pump, event->data.ptr);
 	}
@@ -194,8 +121,8 @@ static void dispatch(struct run *run, const struct epoll_event *event)
 
 static void wait_for_events(struct run *run)
 {
-	struct epoll_event events[4];
-	int count = epoll_wait(run->epoll, events, 4, until_next_clock_ms(run));
+	struct epoll_event events[EVENTS_AT_ONCE];
+	int count = epoll_wait(run->epoll, events, EVENTS_AT_ONCE, clock_next_ms(run));
 
 	for (int i = 0; i < count; i++)
 		dispatch(run, &events[i]);
@@ -203,7 +130,7 @@ static void wait_for_events(struct run *run)
 
 /* --- Beginning and end -------------------------------------------------------------------------*/
 
-static int watch(const struct run *run, int fd, void *who)
+int run_watch(const struct run *run, int fd, void *who)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = who};
 
@@ -211,7 +138,7 @@ static int watch(const struct run *run, int fd, void *who)
 }
 
 /* SIGCHLD is blocked since before the first fork. */
-static int open_watches(struct run *run, struct error *err)
+int run_open(struct run *run, struct error *err)
 {
 	sigset_t children;
 
@@ -219,8 +146,22 @@ static int open_watches(struct run *run, struct error *err)
 	sigaddset(&children, SIGCHLD);
 	run->epoll = epoll_create1(EPOLL_CLOEXEC);
 	run->signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (run->epoll < 0 || run->signals < 0 || watch(run, run->signals, run) < 0 ||
-	    watch(run, run->reader->fd, run->reader) < 0)
+	run->pump.epoll = run->epoll;
+	if (run->epoll < 0 || run->signals < 0 || run_watch(run, run->signals, run) < 0 ||
+	    run_watch(run, run->reader->fd, run->reader) < 0)
+		return error_set_errno(err, 500, "not_started", "epoll");
+	return 0;
+}
+
+int run_watch_program(struct run *run, struct error *err)
+{
+	for (int i = 0; i < 2; i++)
+		run->pump.streams[i] = (struct stream){
+			.fd = run->program.output[i],
+			.frame_type = i ? FRAME_STDERR : FRAME_STDOUT,
+			.left = run->job->stream_bytes,
+		};
+	if (pump_watch(&run->pump) < 0)
 		return error_set_errno(err, 500, "not_started", "epoll");
 	return 0;
 }
@@ -228,28 +169,12 @@ static int open_watches(struct run *run, struct error *err)
 static int start(struct run *run, struct error *err)
 {
 	bool waits = init_spare_take(run->spare, run->job, run->lifetime, &run->program);
-	cpu_set_t set;
 
-	run->cpus = sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
-	(void)init_counter_read(&run->cgroup->oom_kills, &run->oom_before);
-	run->cpu_before_us = cpu_counted_us(run);
-	run->started_us = monotonic_us();
-	run->wall = deadline_in((int64_t)run->job->wall_ms);
+	clock_start(run);
 	if (!(waits && init_spare_go(run->spare, &run->program, run->lifetime)) &&
-	    init_start(run->job, run->job->env, -1, &run->program, err) < 0)
+	    init_start(run->job, run->job->env, -1, -1, &run->program, err) < 0)
 		return -1;
-	for (int i = 0; i < 2; i++)
-		run->pump.streams[i] = (struct stream){
-			.fd = run->program.output[i],
-			.frame_type = i ? FRAME_STDERR : FRAME_STDOUT,
-			.left = run->job->stream_bytes,
-		};
-	if (open_watches(run, err) < 0)
-		return -1;
-	run->pump.epoll = run->epoll;
-	if (pump_watch(&run->pump) < 0)
-		return error_set_errno(err, 500, "not_started", "epoll");
-	return 0;
+	return run_open(run, err) < 0 || run_watch_program(run, err) < 0 ? -1 : 0;
 }
 
 static const char *reason_of(struct run *run, struct init_outcome *out)
@@ -260,29 +185,29 @@ static const char *reason_of(struct run *run, struct init_outcome *out)
 		out->status = -1;
 		return "not_started";
 	}
-	if (run->killed_for &&
-	    (WIFSIGNALED(run->status) || strcmp(run->killed_for, "cancelled") == 0))
+	if (run->killed_for && (run->cell.kernel || WIFSIGNALED(run->status) ||
+				strcmp(run->killed_for, "cancelled") == 0))
 		return run->killed_for;
 	if (init_counter_read(&run->cgroup->oom_kills, &oom_kills) && oom_kills > run->oom_before &&
 	    run->status != 0)
-		return "oom"; /* rule 6 */
+		return "oom"; /* rule 3 */
 	return WIFSIGNALED(run->status) ? "signaled" : "exited";
 }
 
-static void report(struct run *run, struct init_outcome *out)
+void run_report(struct run *run, struct init_outcome *out)
 {
 	struct rusage reaped;
 
 	out->status = run->status;
 	out->reason = reason_of(run, out);
-	out->cpu_us = cpu_used_us(run);
+	out->cpu_us = clock_cpu_us(run);
 	if (!init_counter_read(&run->cgroup->peak_bytes, &out->max_rss_bytes)) {
 		(void)getrusage(RUSAGE_CHILDREN, &reaped);
 		out->max_rss_bytes = (uint64_t)reaped.ru_maxrss * KIB;
 	}
 }
 
-static void close_run(struct run *run)
+void run_close(struct run *run)
 {
 	int *descriptors[] = {&run->epoll, &run->signals, &run->pump.streams[0].fd,
 			      &run->pump.streams[1].fd, &run->program.failure_fd};
@@ -294,24 +219,24 @@ static void close_run(struct run *run)
 static int finish(struct run *run, struct init_outcome *out, struct error *err)
 {
 	out->wall_us = (uint64_t)(monotonic_us() - run->started_us);
-	init_end_everything(run->lifetime);
+	end_others(run);
 	if (run->host_gone)
 		return error_set(err, 502, "host_gone", "the host has gone");
 	if (!run->ended)
 		return error_set(err, 504, "lifetime", "the container's time is over");
-	report(run, out);
-	if (pump_drain(&run->pump, run->lifetime) < 0)
+	run_report(run, out);
+	if (pump_drain(&run->pump, run->lifetime, false) < 0)
 		return error_set_errno(err, 502, "host_gone", "sending output");
 	for (int i = 0; i < 2; i++)
 		out->truncated[i] = run->pump.streams[i].truncated;
 	return 0;
 }
 
-int init_run(const struct init_job *job, struct init_spare *spare, struct frame_reader *reader,
-	     const struct init_cgroup *cgroup, struct init_space *space, deadline_ms lifetime,
-	     struct init_outcome *out, struct error *err)
+struct run run_new(const struct init_job *job, struct init_spare *spare,
+		   struct frame_reader *reader, const struct init_cgroup *cgroup,
+		   struct init_space *space, deadline_ms lifetime)
 {
-	struct run run = {
+	return (struct run){
 		.job = job,
 		.spare = spare,
 		.reader = reader,
@@ -321,25 +246,41 @@ int init_run(const struct init_job *job, struct init_spare *spare, struct frame_
 			 .connection_id = reader,
 			 .space = space,
 			 .streams = {{.fd = -1}, {.fd = -1}}},
+		.cell = {.kill_at = INT64_MAX},
 		.epoll = -1,
 		.signals = -1,
 		.lifetime = lifetime,
 	};
+}
+
+void run_loop(struct run *run)
+{
+	take_frames(run);
+	while (!run->ended && !run->cell.has_ended && (!run->host_gone || run->cell.kernel) &&
+	       deadline_left_ms(run->lifetime)) {
+		wait_for_events(run);
+		pump_turn(&run->pump);
+		if (run->cell.kernel)
+			cell_turn(run);
+		clock_check(run);
+		run->host_gone |= run->pump.host_gone;
+	}
+}
+
+int init_run(const struct init_job *job, struct init_spare *spare, struct frame_reader *reader,
+	     const struct init_cgroup *cgroup, struct init_space *space, deadline_ms lifetime,
+	     struct init_outcome *out, struct error *err)
+{
+	struct run run = run_new(job, spare, reader, cgroup, space, lifetime);
 	int result = 0;
 
 	if (start(&run, &out->err) < 0) {
 		out->reason = "not_started";
-		init_end_everything(lifetime);
+		end_others(&run);
 	} else {
-		take_frames(&run);
-		while (!run.ended && !run.host_gone && deadline_left_ms(lifetime)) {
-			wait_for_events(&run);
-			pump_turn(&run.pump);
-			check_clocks(&run);
-			run.host_gone |= run.pump.host_gone;
-		}
+		run_loop(&run);
 		result = finish(&run, out, err);
 	}
-	close_run(&run);
+	run_close(&run);
 	return result;
 }

@@ -5,6 +5,7 @@
  *  1. EXIT is sent as soon as the program's output is out; collecting comes after and cannot change
  * it.
  *  2. Whatever was wrong with the job, the host gets EXIT and END, unless it has gone.
+ *  3. A session survives a host that breaks off anywhere. It becomes one by its first job, and then no spare any more.
  */
 #include "base/cleanup.h"
 #include "init.h"
@@ -26,8 +27,24 @@ static void touch_stack(void)
 		stack[i] = 1;
 }
 
-int init_space_prepare(struct init_space *space, struct error *err)
+static int prepare_channel(struct init_space *space, struct error *err)
 {
+	char *channel;
+
+	if (space->channel.data)
+		return 0;
+	space->channel = buf_new(FRAME_HEADER_BYTES + FRAME_DISPLAY_MAX_BYTES);
+	channel = buf_reserve(&space->channel, space->channel.max);
+	if (!channel)
+		return error_set_errno(err, 500, "not_started", "memory");
+	memset(channel, 1, space->channel.max);
+	return 0;
+}
+
+int init_space_prepare(struct init_space *space, bool with_channel, struct error *err)
+{
+	if (with_channel && prepare_channel(space, err) < 0)
+		return -1;
 	if (space->outgoing.data)
 		return 0;
 	space->outgoing = buf_new(FRAME_HEADER_BYTES + FRAME_DATA_MAX_BYTES);
@@ -61,6 +78,9 @@ static int send_exit(int connection, struct init_outcome *outcome, struct init_s
 		     deadline_ms deadline, struct error *err)
 {
 	struct buf *fields = &space->fields;
+
+	fields->len = 0;
+
 	int status = outcome->status;
 	int failed = field_add(fields, "reason", slice_of(outcome->reason));
 
@@ -73,6 +93,8 @@ static int send_exit(int connection, struct init_outcome *outcome, struct init_s
 	failed |= field_add_number(fields, "max_rss_bytes", outcome->max_rss_bytes);
 	failed |= field_add_number(fields, "stdout_truncated", outcome->truncated[0]);
 	failed |= field_add_number(fields, "stderr_truncated", outcome->truncated[1]);
+	if (outcome->kernel)
+		failed |= field_add(fields, "kernel", slice_of(outcome->kernel));
 	if (strcmp(outcome->reason, "not_started") == 0)
 		failed |= field_add(fields, "message",
 				    clean_line(outcome->err.message, FRAME_EXIT_MAX_BYTES / 2));
@@ -90,13 +112,33 @@ static int run_job(struct init_job *job, struct init_spare *spare, struct frame_
 		outcome->reason = "cancelled";
 		return 0;
 	}
-	if (!job->refused && init_space_prepare(space, &job->refusal) < 0)
+	if (!job->refused && init_space_prepare(space, job->cell, &job->refusal) < 0)
 		job->refused = true;
 	if (job->refused) {
 		outcome->err = job->refusal;
 		return 0;
 	}
+	if (init_job_is_files(job)) {
+		outcome->reason = "exited";
+		outcome->status = 0;
+		return 0;
+	}
+	if (init_job_is_session(job) && clock_gettime(CLOCK_REALTIME_COARSE, &job->since) < 0)
+		job->since = (struct timespec){0};
+	if (job->cell)
+		return init_cell_run(job, spare, reader, cgroup, space, lifetime, outcome, err);
 	return init_run(job, spare, reader, cgroup, space, lifetime, outcome, err);
+}
+
+/* What the job asks for beside its output. */
+static int send_files(const struct init_job *job, int connection, struct init_space *space,
+		      deadline_ms deadline, struct error *err)
+{
+	if (job->fetch)
+		return init_fetch(job, connection, space, deadline, err);
+	if (init_job_is_files(job) && !job->list)
+		return 0;
+	return init_collect(job, connection, space, deadline, err);
 }
 
 static int answer(const struct init_job *job, int connection, struct init_space *space,
@@ -104,11 +146,40 @@ static int answer(const struct init_job *job, int connection, struct init_space 
 {
 	if (send_exit(connection, outcome, space, lifetime, err) < 0)
 		return -1;
-	if (outcome->status != -1 && init_collect(job, connection, space, lifetime, err) < 0)
+	if (outcome->status != -1 && send_files(job, connection, space, lifetime, err) < 0)
 		return -1;
 	if (frame_send(connection, FRAME_END, SLICE_LITERAL(""), lifetime) < 0)
 		return error_set_errno(err, 502, "host_gone", "sending the end");
 	return 0;
+}
+
+/* The first job of a session: what waited for a job of its own does so no more. */
+static void become_session(struct init_spare *spare, deadline_ms lifetime)
+{
+	if (spare->is_session)
+		return;
+	if (spare->program.pid >= 0)
+		init_spare_drop(spare, lifetime);
+	spare->is_session = true;
+	spare->is_prepared = false;
+}
+
+static int serve_session(struct init_job *job, struct init_spare *spare,
+			 struct frame_reader *reader, const struct init_cgroup *cgroup,
+			 struct init_space *space, deadline_ms lifetime, struct error *err)
+{
+	struct init_outcome outcome = {.reason = "not_started", .status = -1};
+
+	become_session(spare, lifetime);
+
+	int result = run_job(job, spare, reader, cgroup, space, lifetime, &outcome, err);
+	deadline_ms deadline = deadline_earlier(lifetime, deadline_in(CELL_SEND_DEADLINE_MS));
+
+	if (result == 0)
+		result = answer(job, reader->fd, space, &outcome, deadline, err);
+	if (job->idle_s)
+		spare->idle = deadline_earlier(lifetime, deadline_in((int64_t)job->idle_s * 1000));
+	return result;
 }
 
 static int serve_job(struct init_job *job, struct init_spare *spare, struct frame_reader *reader,
@@ -124,9 +195,10 @@ static int serve_job(struct init_job *job, struct init_spare *spare, struct fram
 
 	if (result == 0)
 		result = answer(job, reader->fd, space, &outcome, lifetime, err);
-	spare->is_prepared = false;
+	spare->is_prepared = spare->is_session = false;
 	buf_free(&space->outgoing);
 	buf_free(&space->fields);
+	buf_free(&space->channel);
 	return result;
 }
 
@@ -135,13 +207,13 @@ static int serve_spare(struct init_job *job, struct init_spare *spare, int conne
 		       const struct init_cgroup *cgroup, struct init_space *space,
 		       deadline_ms lifetime, struct error *err)
 {
-	if (spare->is_prepared)
+	if (spare->is_prepared || spare->is_session)
 		return error_set(err, 400, "frame_order", "prepared already");
 	if (job->refused) {
 		*err = job->refusal;
 		return -1;
 	}
-	if (init_space_prepare(space, err) < 0)
+	if (init_space_prepare(space, init_spare_wants_kernel(job), err) < 0)
 		return -1;
 	return init_spare_prepare(spare, job, connection, cgroup, lifetime, err);
 }
@@ -152,17 +224,23 @@ int init_serve(int connection, const struct init_cgroup *cgroup, struct init_spa
 	static struct init_space space;
 	struct frame_reader reader = frame_reader_new(connection);
 	struct init_job job = init_job_new();
-	int result = -1;
+	deadline_ms request = lifetime;
+	int result;
 
 	if (getpid() != 1)
 		return error_set(err, 500, "not_pid_1", "a job is served by PID 1 only");
 	if (!space.fields.max)
 		space.fields = buf_new(FRAME_EXIT_MAX_BYTES);
-	if (init_job_read(&reader, &job, lifetime, err) == 0)
-		result = job.is_spare
-				 ? serve_spare(&job, spare, connection, cgroup, &space, lifetime,
-					       err)
-				 : serve_job(&job, spare, &reader, cgroup, &space, lifetime, err);
+	if (spare->is_session) /* rule 3 */
+		request = deadline_earlier(lifetime, deadline_in(CELL_SEND_DEADLINE_MS));
+	if (init_job_read(&reader, &job, request, err) < 0)
+		result = -1;
+	else if (job.is_spare)
+		result = serve_spare(&job, spare, connection, cgroup, &space, lifetime, err);
+	else if (init_job_is_session(&job) || (spare->is_session && job.cancelled))
+		result = serve_session(&job, spare, &reader, cgroup, &space, lifetime, err);
+	else
+		result = serve_job(&job, spare, &reader, cgroup, &space, lifetime, err);
 	init_job_free(&job);
 	frame_reader_free(&reader);
 	return result;

@@ -42,6 +42,7 @@ struct request {
 	unsigned envc;
 	char go[sizeof(GO_VARIABLE) + 16];
 	bool has_kernel;
+	const char *cell;     /* the kernel's name, or NULL */
 	const char *stand_in; /* a path beneath cwd, or NULL */
 	const char *unless;   /* a path beneath cwd, or NULL */
 };
@@ -50,12 +51,15 @@ static const struct init_program no_program = {-1, {-1, -1}, -1};
 
 struct init_spare init_spare_new(void)
 {
-	return (struct init_spare){
+	struct init_spare spare = {
 		.job = init_job_new(),
 		.program = no_program,
 		.go_fd = -1,
 		.listener = -1,
 	};
+
+	init_kernels_new(&spare.kernels);
+	return spare;
 }
 
 static void forget_program(struct init_spare *spare)
@@ -69,7 +73,7 @@ static void forget_program(struct init_spare *spare)
 }
 
 /* With everything it has started. */
-static void end_program(struct init_spare *spare, deadline_ms lifetime)
+void init_spare_drop(struct init_spare *spare, deadline_ms lifetime)
 {
 	init_end_everything(lifetime);
 	forget_program(spare);
@@ -79,6 +83,7 @@ void init_spare_free(struct init_spare *spare)
 {
 	forget_program(spare);
 	init_job_free(&spare->job);
+	init_kernels_free(&spare->kernels);
 }
 
 /* --- PREPARE -----------------------------------------------------------------------------------*/
@@ -127,6 +132,10 @@ static int take_field(struct request *request, const struct init_job *job, struc
 					 "idle_s is not a number from 0 to %d", SPARE_TTL_MAX_S);
 		return 0;
 	}
+	if (slice_eq(key, "cell") && value.len && value.len <= CELL_NAME_MAX_BYTES) {
+		request->cell = value.data; /* NUL follows it */
+		return 0;
+	}
 	if (!slice_eq(key, "env") || !memchr(value.data, '=', value.len))
 		return error_set(err, 400, "prepare_bad", "unknown field %.*s", (int)key.len,
 				 key.data);
@@ -152,10 +161,22 @@ static int parse(const struct init_job *job, struct request *out, struct error *
 		return error_set(err, 400, "prepare_bad", "a field without a name or an end");
 	(void)snprintf(out->go, sizeof(out->go), GO_VARIABLE "=%d", INIT_GO_FD);
 	out->has_kernel = out->envc > job->envc;
+	if (out->cell)
+		return 0;
 	out->env[out->envc++] = out->go;
 	for (unsigned i = job->envc; i < out->envc; i++)
 		out->has_kernel &= !job_has(job, out->env[i]);
 	return 0;
+}
+
+bool init_spare_wants_kernel(const struct init_job *job)
+{
+	struct slice fields = buf_slice(&job->prepare), key, value;
+
+	while (field_next(&fields, &key, &value))
+		if (slice_eq(key, "cell"))
+			return true;
+	return false;
 }
 
 /* Rule 3. What has ended is reaped here. */
@@ -194,7 +215,7 @@ static bool start(struct init_spare *spare, const struct request *request, deadl
 		return false;
 	spare->go_fd = ends[0];
 
-	int started = init_start(&spare->job, request->env, ends[1], &spare->program, &ignored);
+	int started = init_start(&spare->job, request->env, ends[1], -1, &spare->program, &ignored);
 
 	close(ends[1]);
 	return started == 0 && io_read_some(ends[0], &byte, 1, deadline) == 1 && is_usable(spare);
@@ -214,15 +235,36 @@ static bool boot(struct init_spare *spare, const struct request *request, deadli
 	return waits;
 }
 
-static int send_ready(const struct init_spare *spare, int connection,
-		      const struct init_cgroup *cgroup, deadline_ms deadline, struct error *err)
+/* The cells' kernel instead: for any cell of this command, or none. */
+static bool boot_kernel(struct init_spare *spare, const struct request *request,
+			deadline_ms lifetime)
+{
+	deadline_ms deadline = deadline_earlier(lifetime, deadline_in(INIT_BOOT_DEADLINE_MS));
+	struct init_kernel *kernel;
+	struct error ignored;
+
+	spare->job.cell = (char *)request->cell;
+	if (init_kernel_start(&spare->kernels, &spare->job, request->env + spare->job.envc, &kernel,
+			      &ignored) < 0)
+		return false;
+	if (!init_cell_await_ready(kernel, deadline)) {
+		init_kernel_end(&spare->kernels, kernel, lifetime);
+		return false;
+	}
+	kernel->job = spare->job;
+	spare->job = init_job_new();
+	return true;
+}
+
+static int send_ready(bool waits, int connection, const struct init_cgroup *cgroup,
+		      deadline_ms deadline, struct error *err)
 {
 	_cleanup_buf_ struct buf fields = buf_new(FRAME_EXIT_MAX_BYTES);
 	uint64_t memory_bytes = 0;
 
 	(void)init_counter_read(&cgroup->current_bytes, &memory_bytes);
 	if (field_add_number(&fields, "memory_bytes", memory_bytes) < 0 ||
-	    field_add_number(&fields, "kernel", spare->program.pid >= 0) < 0 ||
+	    field_add_number(&fields, "kernel", waits) < 0 ||
 	    frame_send(connection, FRAME_READY, buf_slice(&fields), deadline) < 0)
 		return error_set_errno(err, 502, "host_gone", "saying that the spare is ready");
 	return 0;
@@ -233,6 +275,7 @@ int init_spare_prepare(struct init_spare *spare, struct init_job *job, int conne
 {
 	struct request request = {0};
 	int listener = spare->listener;
+	bool waits = false;
 
 	if (parse(job, &request, err) < 0)
 		return -1;
@@ -242,40 +285,22 @@ int init_spare_prepare(struct init_spare *spare, struct init_job *job, int conne
 	spare->job = *job;
 	spare->unless = request.unless;
 	*job = init_job_new();
-	if (request.has_kernel && !boot(spare, &request, lifetime))
-		end_program(spare, lifetime);
+	if (request.cell)
+		waits = boot_kernel(spare, &request, lifetime);
+	else if (request.has_kernel && !(waits = boot(spare, &request, lifetime)))
+		init_spare_drop(spare, lifetime);
 	spare->is_prepared = true;
 	spare->idle = deadline_earlier(lifetime, deadline_in((int64_t)request.idle_s * 1000));
-	return send_ready(spare, connection, cgroup, lifetime, err);
+	return send_ready(waits, connection, cgroup, lifetime, err);
 }
 
 /* --- The job -----------------------------------------------------------------------------------*/
 
-static bool same_text(const char *left, const char *right)
-{
-	return left && right ? strcmp(left, right) == 0 : left == right;
-}
-
-static bool same_texts(char *const *left, unsigned left_count, char *const *right,
-		       unsigned right_count)
-{
-	if (left_count != right_count)
-		return false;
-	for (unsigned i = 0; i < left_count; i++)
-		if (strcmp(left[i], right[i]) != 0)
-			return false;
-	return true;
-}
-
 /* Rule 2. */
 static bool is_for(const struct init_spare *spare, const struct init_job *job)
 {
-	const struct init_job *waiting = &spare->job;
-
-	return same_texts(waiting->argv, waiting->argc, job->argv, job->argc) &&
-	       same_texts(waiting->env, waiting->envc, job->env, job->envc) &&
-	       strcmp(waiting->cwd, job->cwd) == 0 && same_text(waiting->readonly, job->readonly) &&
-	       job->stdin_fd < 0 && (!spare->unless || !init_job_is_input(job, spare->unless));
+	return init_job_same_command(&spare->job, job) && job->stdin_fd < 0 &&
+	       (!spare->unless || !init_job_is_input(job, spare->unless));
 }
 
 bool init_spare_take(struct init_spare *spare, const struct init_job *job, deadline_ms lifetime,
@@ -288,7 +313,7 @@ bool init_spare_take(struct init_spare *spare, const struct init_job *job, deadl
 		spare->program = no_program;
 		return true;
 	}
-	end_program(spare, lifetime);
+	init_spare_drop(spare, lifetime);
 	return false;
 }
 
@@ -302,6 +327,6 @@ bool init_spare_go(struct init_spare *spare, struct init_program *program, deadl
 	}
 	spare->program = *program;
 	*program = no_program;
-	end_program(spare, lifetime);
+	init_spare_drop(spare, lifetime);
 	return false;
 }

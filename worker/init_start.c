@@ -4,7 +4,7 @@
  * Rules:
  *  1. The program has descriptors 0, 1 and 2, the default signal dispositions, an empty signal
  * mask, a session of its own, no core dumps, and exactly the environment that JOB names. A runtime started ahead has, until GO, one
- * descriptor more and what PREPARE adds.
+ * descriptor more and what PREPARE adds; a kernel has two more.
  *  2. The OOM killer takes it before it takes init.
  *  3. A failure before exec comes back through a close-on-exec pipe: once the program runs, nobody
  * can write there. It is read when the process has ended, so starting waits for nothing.
@@ -123,7 +123,7 @@ static void execute(char *const *argv, char *const *env)
 /* Descriptors of ours that become the program's. */
 struct descriptors {
 	int standard[3];
-	int go; /* or -1 */
+	int go, code; /* or -1 */
 	int failure;
 };
 
@@ -139,7 +139,8 @@ static _Noreturn void become_program(const struct init_job *job, char *const *en
 		if (dup2(fds->standard[i], i) < 0)
 			fail(fds->failure, "descriptors");
 	init_close_on_exec_from(STDERR_FILENO + 1, false);
-	if (fds->go >= 0 && dup2(fds->go, INIT_GO_FD) < 0)
+	if ((fds->go >= 0 && dup2(fds->go, INIT_GO_FD) < 0) ||
+	    (fds->code >= 0 && dup2(fds->code, INIT_CODE_FD) < 0))
 		fail(fds->failure, "descriptors");
 	if (fchdir(job->cwd_fd) < 0)
 		fail(fds->failure, "cwd");
@@ -160,19 +161,20 @@ static int make_pipe(int ends[2])
 	return fcntl(ends[0], F_SETFL, O_NONBLOCK);
 }
 
-int init_start(const struct init_job *job, char *const *env, int go_fd, struct init_program *out,
-	       struct error *err)
+int init_start(const struct init_job *job, char *const *env, int go_fd, int code_fd,
+	       struct init_program *out, struct error *err)
 {
 	int ends[3][2] = {{-1, -1}, {-1, -1}, {-1, -1}}; /* stdout, stderr, failure */
 	_cleanup_close_ int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	int input = job->stdin_fd >= 0 ? job->stdin_fd : nothing;
+	int input = job->stdin_fd >= 0 && code_fd < 0 ? job->stdin_fd : nothing;
 	pid_t pid = -1;
 
 	if (input >= 0 && make_pipe(ends[0]) == 0 && make_pipe(ends[1]) == 0 &&
 	    make_pipe(ends[2]) == 0)
 		pid = fork();
 	if (pid == 0) {
-		const struct descriptors fds = {{input, ends[0][1], ends[1][1]}, go_fd, ends[2][1]};
+		const struct descriptors fds = {
+			{input, ends[0][1], ends[1][1]}, go_fd, code_fd, ends[2][1]};
 
 		become_program(job, env, &fds);
 	}

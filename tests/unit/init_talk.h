@@ -68,7 +68,7 @@ static _Noreturn void become_init(int connection, int next, const char *membersh
 	init_cgroup_open(root_fd, membership, &cgroup);
 	result = init_serve(connection, &cgroup, &spare, lifetime, &err);
 	close(connection);
-	if (result == 0 && spare.is_prepared)
+	if (result == 0 && (spare.is_prepared || spare.is_session))
 		result = init_serve(next, &cgroup, &spare, lifetime, &err);
 	_exit(result < 0 ? 1 : 0);
 }
@@ -101,7 +101,8 @@ static void send_frame(const struct talk *talk, uint8_t type, const char *payloa
 }
 
 /* A JOB for /bin/sh -c script; more: other fields, each ended by NUL, and an empty one. */
-static void send_job(const struct talk *talk, const char *script, const char *more)
+__attribute__((unused)) static void send_job(const struct talk *talk, const char *script,
+					     const char *more)
 {
 	_cleanup_buf_ struct buf fields = buf_new(FRAME_JOB_MAX_BYTES);
 	int failed = field_add(&fields, "argv", slice_of("sh"));
@@ -175,7 +176,7 @@ static bool says(const struct talk *talk, const char *field)
 	return found && (found == talk->exit || found[-1] == ' ') && found[strlen(field)] == ' ';
 }
 
-static void run(struct talk *talk, const char *script, const char *more)
+__attribute__((unused)) static void run(struct talk *talk, const char *script, const char *more)
 {
 	start_init(talk, "0::/\n", PATIENCE_MS);
 	send_job(talk, script, more);
