@@ -9,8 +9,8 @@
 static const char *const tool_fields[] = {"description", "parameters", "template",    "image",
 					  "runtime",     "argv",       "stdin",       "files",
 					  "artifacts",   "limits",     "timeoutText", "compile"};
-static const char *const runtime_fields[] = {"description", "argv",  "kernel",
-					     "byPath",      "check", "checkWaits"};
+static const char *const runtime_fields[] = {"description", "argv",       "kernel", "byPath",
+					     "check",       "checkWaits", "cell"};
 
 int tool_parse(const struct registry_file *file, const char *const *fields, size_t count,
 	       json_t **out, struct error *err)

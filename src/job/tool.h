@@ -23,6 +23,7 @@
  *                 ahead; see worker/kernels
  *   check         argv of the language's parser, which behind it takes a file and says by its exit code whether that is a program
  *   checkWaits    true: the parser can be booted ahead as the runtime can
+ *   cell          argv of the runtime's kernel, which runs cells and keeps its state between them (job/control.h); none: it has no such kernel
  *
  * Rules:
  *  1. A file's and stdin's bytes are the parameter's text; where its schema says contentEncoding base64, what that stands for, or the upload that it

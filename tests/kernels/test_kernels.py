@@ -1,5 +1,6 @@
 """A runtime that was booted ahead behaves as one that was not: a corpus of scripts, run both ways in real containers, compared byte
-for byte: standard output and errors, exit code or signal, and the files left.
+for byte: standard output and errors, exit code or signal, and the files left. A kernel of cells that is given a script as its last cell
+behaves so, too.
 
 Rules:
  1. A kernel that does not wait is a failure: it would be compared with itself. Where it must not, the case says so.
@@ -23,6 +24,8 @@ import harness
 LANGUAGES = {"python": (corpus_python.CASES, "script.py"), "node": (corpus_node.CASES, "./script.js"), "ruby": (corpus_ruby.CASES, "script.rb")}
 # what cannot be held: the case runs anew, and is compared all the same
 WITHOUT_KERNEL = {("ruby", "run_text"), ("ruby", "nested")}
+# what a script that a kernel of cells became can see of it: the descriptor of displays, and what waits for figures
+CELL_DIFFERENCES = {"descriptors", "collector"}
 AT_ONCE = 3
 
 
@@ -47,6 +50,20 @@ class Case:
             source = case["source"] if isinstance(case["source"], bytes) else case["source"].encode()
             self.files[arguments[0] if arguments[0].endswith(".mjs") else os.path.normpath(script)] = source
 
+    def can_be_cell(self):
+        return self.language == "python" and self.argv == ["python3", "script.py"]
+
+    def run_cell(self, place):
+        container = place.make()
+        argv = [*control.cell_argv(self.language)[:-1], "script.py"]
+        try:
+            ready = container.prepare_cell(self.language, self.env, argv)
+            assert ready["kernel"] == "1", f"READY says {ready}"
+            result = container.cell(self.language, files=self.files, env=self.env, argv=argv, script="script.py", last=1)
+        finally:
+            container.remove()
+        return self.outcome(result)
+
     def run(self, place, is_kernel):
         container = place.make()
         try:
@@ -57,6 +74,10 @@ class Case:
             result = container.run(self.argv, self.files, self.env)
         finally:
             container.remove()
+        return self.outcome(result)
+
+    @staticmethod
+    def outcome(result):
         assert result.has_ended and result.exit["reason"] != "not_started", result.exit
         return {"reason": result.exit["reason"], "code": result.exit.get("code"), "signal": result.exit.get("signal"),
                 "stdout": result.out, "stderr": result.err, "files": result.files, "skipped": result.skipped}
@@ -75,10 +96,15 @@ class KernelsTest(PlaceTest):
     def compare(self, language):
         cases = [Case(language, name) for name in LANGUAGES[language][0]]
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-            runs = [(case, pool.submit(case.run, self.place, False), pool.submit(case.run, self.place, True)) for case in cases]
-            for case, fresh, kernel in runs:
+            runs = [(case, pool.submit(case.run, self.place, False), pool.submit(case.run, self.place, True),
+                     pool.submit(case.run_cell, self.place) if case.can_be_cell() else None) for case in cases]
+            for case, fresh, kernel, cell in runs:
                 with self.subTest(case=case.name):
                     self.assertEqual(kernel.result(), fresh.result())
+                    if cell and case.name in CELL_DIFFERENCES:
+                        self.assertNotEqual(cell.result(), fresh.result())
+                    elif cell:
+                        self.assertEqual(cell.result(), fresh.result())
 
     def test_python(self):
         self.compare("python")

@@ -4,6 +4,7 @@ Rules:
  1. Everything is real: mayfly-engine, Podman, mayfly-init.
  2. Place.close() removes every container and folder that is left, however the test ended.
 """
+import json
 import os
 import shutil
 import socket
@@ -63,19 +64,33 @@ class Channel:
         self.connection.close()
 
 
+class Display:
+    def __init__(self, payload):
+        fields, _, self.content = payload.partition(b"\0\0")
+        fields = decode(fields)
+        self.type, self.name, self.source, self.index, self.message = (fields.get(key) for key in ("type", "name", "source", "index", "message"))
+
+
 class Result:
     """What came up for one job."""
 
     def __init__(self, channel):
         self.out = self.err = b""
         self.exit, self.files, self.skipped, self.has_ended = {}, {}, [], False
+        self.displays, self.listed, self.order = [], {}, ""
         name = None
         while not self.has_ended:
             kind, payload = channel.receive()
             if kind is None:
                 return
+            self.order += kind.decode()
             if kind == b"O":
                 self.out += payload
+            elif kind == b"P":
+                self.displays.append(Display(payload))
+            elif kind == b"N":
+                entry = decode(payload)
+                self.listed[entry["path"]] = entry
             elif kind == b"E":
                 self.err += payload
             elif kind == b"X":
@@ -123,12 +138,57 @@ class Container:
         if stdin is not None:
             text += frame(b"I", stdin)
         channel.send(text + frame(b"G"))
-        result = Result(channel)
+        return finish(channel)
+
+    def send_job(self, fields, files=None, stdin=None):
+        """A job of a session on its way; the channel it goes over."""
+        channel = self.connect()
+        text = frame(b"J", encode(fields))
+        for name, data in (files or {}).items():
+            text += frame(b"F", name.encode()) + b"".join(frame(b"D", data[i:i + 65536]) for i in range(0, len(data), 65536))
+        for start in range(0, len(stdin or b""), 65536):
+            text += frame(b"I", stdin[start:start + 65536])
+        channel.send(text + frame(b"G"))
+        return channel
+
+    def start_cell(self, language, code=None, files=None, env=None, cwd="/workspace", argv=None, **more):
+        """A cell on its way. more: fields of JOB; idle_s is 60 without last."""
+        limits = {**dict(LIMITS), **({} if more.get("last") else {"idle_s": 60}), **more}
+        fields = command(argv or cell_argv(language), env, cwd) + [("cell", language), *limits.items()]
+        return self.send_job(fields, files, None if code is None else code.encode() if isinstance(code, str) else code)
+
+    def cell(self, language, code=None, **more):
+        return finish(self.start_cell(language, code, **more))
+
+    def operate(self, files=None, **more):
+        """A file operation."""
+        return finish(self.send_job([("cwd", "/workspace"), ("idle_s", 60), *{**dict(LIMITS), **more}.items()], files))
+
+    def prepare_cell(self, language, env=None, argv=None, preload="", idle_s=60):
+        """Boots a kernel in it; READY's fields."""
+        channel = self.connect()
+        more = [("env", "MAYFLY_PRELOAD=" + preload)] if preload else []
+        channel.send(frame(b"J", encode(command(argv or cell_argv(language), env, "/workspace"))) +
+                     frame(b"B", encode([("idle_s", idle_s), ("cell", language), *more])))
+        kind, payload = channel.receive()
+        assert kind == b"Y", (kind, payload)
         channel.close()
-        return result
+        return decode(payload)
 
     def remove(self):
         self.place.call(b"r", [("folder", self.folder)])
+
+
+def cell_argv(language):
+    with open(os.path.join(harness.ROOT, f"worker/runtimes.d/{language}.json")) as file:
+        return json.load(file)["cell"]
+
+
+def finish(channel):
+    """The result of a job on its way."""
+    result = Result(channel)
+    channel.close()
+    return result
 
 
 def command(argv, env, cwd):

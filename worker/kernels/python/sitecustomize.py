@@ -7,7 +7,8 @@ Rules
 1. What the script can see is what it would see without us: sys.modules, sys.path, the caches of imports, the environment, what
    the garbage collector finds. So nothing of this module may outlive it.
 2. Only modules that every python3 has loaded by now are used: os, posix, site, sys.
-3. Without MAYFLY_GO nothing waits, and nothing is different.
+3. Without MAYFLY_GO and MAYFLY_CELL nothing waits, and nothing is different.
+4. MAYFLY_CELL makes a kernel of it (worker/kernels/cell/python.py), which may still become a script: then this file ends as ever.
 """
 import os
 import posix
@@ -44,6 +45,14 @@ def wait(descriptor):
     return True
 
 
+def load_kernel():
+    path = __spec__.origin.rpartition("/python/")[0] + "/cell/python.py"
+    with open(path, "rb") as file:
+        kernel = {"__name__": "mayfly_kernel", "__file__": path, "__builtins__": __builtins__}
+        exec(compile(file.read(), path, "exec"), kernel)
+    return kernel["serve"]
+
+
 def is_outdated():
     """The job's files have come meanwhile, and the user's site-packages with them: too late for the site module."""
     if not site.ENABLE_USER_SITE or site.USER_SITE in sys.path:
@@ -55,13 +64,19 @@ def is_outdated():
     return True
 
 
-go, modules = os.environ.pop("MAYFLY_GO", None), os.environ.pop("MAYFLY_PRELOAD", None)
+go, cell, modules = (os.environ.pop("MAYFLY_" + name, None) for name in ("GO", "CELL", "PRELOAD"))
+serve = load_kernel() if cell else None
 leave_no_trace()
 try:
     import sitecustomize  # the distribution's own, if any: importlib goes by what is in sys.modules when we have ended
 finally:
-    if modules:
-        preload(modules)
-    if go and wait(int(go)) and is_outdated():
+    held = None
+    if serve:
+        held = serve(*map(int, cell.split(",")), preload if modules else None, modules)
+    else:
+        if modules:
+            preload(modules)
+        held = go and wait(int(go))
+    if held and is_outdated():
         posix.execve(sys.executable, sys.orig_argv, posix.environ)
-    del leave_no_trace, preload, wait, is_outdated  # they and their globals hold each other
+    del leave_no_trace, preload, load_kernel, serve, wait, is_outdated  # they and their globals hold each other

@@ -1,0 +1,348 @@
+"""Sessions in real containers, over the control socket: cells of each language, what stays between them and what does not, and how they end.
+
+Rules:
+ 1. A container serves several tests where they cannot meet; one that is broken on purpose is the test's own.
+ 2. Nothing waits for a time to pass: a cell says when it has begun.
+"""
+import re
+import time
+import unittest
+
+import control
+import harness
+
+ERROR = "application/vnd.mayfly.error"
+
+
+class CellsTest(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.place = control.Place()
+        cls.addClassCleanup(cls.place.close)
+
+    def make(self):
+        container = self.place.make()
+        self.addCleanup(container.remove)
+        return container
+
+    def check(self, result, out="", err="", code="0", reason="exited", kernel="kept"):
+        self.assertEqual((result.out.decode(), result.err.decode()), (out, err))
+        self.assertEqual((result.exit.get("reason"), result.exit.get("code"), result.exit.get("kernel")), (reason, code, kernel), result.exit)
+        self.assertTrue(result.has_ended)
+
+
+class PythonTest(CellsTest):
+    def setUp(self):
+        self.container = self.make()
+
+    def run_cell(self, code, echo=1, **more):
+        return self.container.cell("python", code, echo=echo, **more)
+
+    def test_state_and_values(self):
+        self.check(self.run_cell("x = 1\nimport json\ndef f():\n    return x + 1\nprint(x)"), "1\n")
+        self.check(self.run_cell("x += 1; f()"), "3\n")
+        self.check(self.run_cell("json.dumps([_, __name__])"), "'[3, \"__main__\"]'\n")
+        self.check(self.run_cell("x;"))
+        self.check(self.run_cell("x # it; was"), "2\n")
+        self.check(self.run_cell("None"))
+        self.check(self.run_cell("x", echo=0))
+        self.check(self.run_cell("import asyncio\nasync def g():\n    await asyncio.sleep(0)\n    return 'é'\nawait g()"), "'é'\n")
+        self.check(self.run_cell("import pickle\nclass A:\n    pass\ntype(pickle.loads(pickle.dumps(A()))) is A"), "True\n")
+        self.check(self.run_cell(""))
+        self.check(self.run_cell("import sys\n[sys.argv, '__file__' in globals(), sys.path[0]]"), "[[''], False, '']\n")
+
+    def test_errors_look_as_ever(self):
+        result = self.run_cell("def f():\n    1/0\ntry:\n    f()\nexcept Exception as e:\n    raise ValueError('x') from e")
+        text = ('Traceback (most recent call last):\n  File "<cell 0>", line 4, in <module>\n    f()\n  File "<cell 0>", line 2, in f\n    1/0\n    ~^~\n'
+                'ZeroDivisionError: division by zero\n\nThe above exception was the direct cause of the following exception:\n\n'
+                'Traceback (most recent call last):\n  File "<cell 0>", line 6, in <module>\n    raise ValueError(\'x\') from e\nValueError: x\n')
+        self.check(result, "", text, "1")
+        self.assertEqual([(d.type, d.name, d.message, d.content.decode()) for d in result.displays], [(ERROR, "error", "ValueError: x", text)])
+        self.check(self.run_cell("f()"), "", 'Traceback (most recent call last):\n  File "<cell 1>", line 1, in <module>\n    f()\n'
+                   '  File "<cell 0>", line 2, in f\n    1/0\n    ~^~\nZeroDivisionError: division by zero\n', "1")
+        self.check(self.run_cell("x = = 1"), "", '  File "<cell 2>", line 1\n    x = = 1\n        ^\nSyntaxError: invalid syntax\n', "1")
+        self.assertIn(b"'utf-8' codec can't decode", self.run_cell(b"'\xff'").err)
+        self.assertIn(b"EOFError", self.run_cell("input()").err)
+        self.check(self.run_cell("await nothing", echo=0), "", 'Traceback (most recent call last):\n  File "<cell 5>", line 1, in <module>\n'
+                   "    await nothing\n          ^^^^^^^\nNameError: name 'nothing' is not defined\n", "1")
+
+    def test_exits(self):
+        for code, status, err in (("3", "3", ""), ("", "0", ""), ("None", "0", ""), ("'text'", "1", "text\n"), ("-1", "255", ""), ("True", "1", ""),
+                                  ("256", "0", ""), ("1 << 70", "255", ""), ("(1, 2)", "1", "(1, 2)\n")):
+            with self.subTest(code=code):
+                self.check(self.run_cell(f"import sys\nkept = 1\nsys.exit({code})"), "", err, status)
+        self.check(self.run_cell("kept"), "1\n")
+        self.check(self.run_cell("import os\nos._exit(7)"), code="7", kernel="lost")
+        self.check(self.run_cell("'kept' in globals()"), "False\n")
+
+    def test_a_child_that_goes_on_is_no_kernel(self):
+        self.check(self.run_cell("import os\npid = os.fork()\nif pid:\n    os.waitpid(pid, 0)\nprint('p' if pid else 'c')"), "c\np\n")
+        self.check(self.run_cell("1"), "1\n")
+
+    def test_timeout_interrupts_and_keeps(self):
+        result = self.run_cell("kept = 5\nimport time\nprint('begun')\ntime.sleep(1000)", wall_ms=300)
+        self.check(result, "begun\n", 'Traceback (most recent call last):\n  File "<cell 0>", line 4, in <module>\n    time.sleep(1000)\nKeyboardInterrupt\n',
+                   "130", "timeout")
+        self.check(self.run_cell("kept"), "5\n")
+        result = self.run_cell("try:\n    while True:\n        pass\nexcept KeyboardInterrupt:\n    print('caught')", wall_ms=300)
+        self.check(result, "caught\n", reason="timeout")
+        result = self.run_cell("import subprocess\nsubprocess.run(['sleep', '1000'])", wall_ms=500)
+        self.assertEqual((result.exit["reason"], result.exit["kernel"]), ("timeout", "kept"))
+        result = self.run_cell("while True:\n    pass", cpu_ms=30)
+        self.assertEqual((result.exit["reason"], result.exit["kernel"]), ("cpu", "kept"))
+        self.check(self.run_cell("kept"), "5\n")
+
+    def test_timeout_kills_what_will_not_stop(self):
+        self.container.cell("bash", "stays=1")
+        self.run_cell("import subprocess\np = subprocess.Popen(['setsid', 'sleep', '1000'])")
+        result = self.run_cell("import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nprint('begun')\nwhile True:\n    time.sleep(1)", wall_ms=300)
+        self.assertEqual((result.out, result.exit["reason"], result.exit["kernel"], result.exit["signal"]), (b"begun\n", "timeout", "lost", "9"))
+        self.check(self.container.cell("bash", "echo $stays; pgrep -c sleep"), "1\n0\n", code="1")
+        self.check(self.run_cell("'p' in globals()"), "False\n")
+
+    def test_memory(self):
+        result = self.run_cell("kept = 1\nx = bytearray(2 << 30)\nfor i in range(0, len(x), 4096):\n    x[i] = 1")
+        self.assertEqual((result.exit["reason"], result.exit["kernel"]), ("oom", "lost"))
+        self.check(self.run_cell("'kept' in globals()"), "False\n")
+
+    def test_output_caps_are_each_cells(self):
+        result = self.run_cell("import sys\nprint('x' * 1000)\nprint('e' * 5, file=sys.stderr)", stream_bytes=10)
+        self.assertEqual((result.out, result.err, result.exit["stdout_truncated"], result.exit["stderr_truncated"]), (b"x" * 10, b"eeeee\n", "1", "0"))
+        self.check(self.run_cell("print('abc')", stream_bytes=10), "abc\n")
+
+    def test_what_comes_between_cells_comes_with_the_next(self):
+        self.check(self.run_cell("import threading\ngo = threading.Event()\ndef late():\n    go.wait()\n    print('late')\n    done.set()\n"
+                                 "done = threading.Event()\nt = threading.Thread(target=late)\nt.start()"))
+        self.check(self.run_cell("threading.Timer(0.05, go.set).start()"))
+        self.check(self.run_cell("t.join()"), "late\n")
+
+    def test_displays(self):
+        code = ("class H:\n    def _repr_html_(self):\n        return '<b>é</b>'\n    def _repr_json_(self):\n        return {'a': 1}\n    def __repr__(self):\n        return 'H'\n"
+                "class P:\n    def _repr_mimebundle_(self, include=None, exclude=None):\n        return {'text/plain': 'P', 'image/png': 'AAEC'}\n    def __repr__(self):\n        return 'P'\n"
+                "print('first')\ndisplay(P(), 'text')\nH()")
+        result = self.run_cell(code)
+        self.check(result, "first\ntext\nH\n")
+        self.assertEqual([(d.type, d.name, d.source, d.index, d.content) for d in result.displays],
+                         [("image/png", "display_0", "repr", "0", b"\0\1\2"), ("text/html", "display_1", "repr", "0", "<b>é</b>".encode()),
+                          ("application/json", "display_2", "repr", "0", b'{"a": 1}')])
+        self.assertEqual(re.sub("O+", "O", result.order), "OPOPPXZ")
+        result = self.run_cell("for _ in range(100): display(H())")
+        self.assertEqual(len(result.displays), 64)
+        result = self.run_cell("class B:\n    def _repr_png_(self):\n        return bytes(5 << 20)\ndisplay(B())\nclass B:\n    def _repr_png_(self):\n        return bytes(4000000)\ndisplay(B())")
+        self.assertIn(b"more than 4 MiB", result.err)
+        self.assertEqual([len(d.content) for d in result.displays], [4000000])
+
+    def test_a_hostile_kernel(self):
+        for name, bytes_ in (("no frame", b"hello"), ("too long", b"P\xff\xff\xff\xff"), ("no fields", b"P\0\0\0\5hello"), ("a bad type", b"P\0\0\0\x1dtype=TEXT\0name=a\0source=b\0\0abc"),
+                             ("of the host", b"G\0\0\0\0"), ("a bad code", b"X\0\0\0\x09code=300\0"), ("no code", b"X\0\0\0\0")):
+            with self.subTest(name=name):
+                result = self.run_cell(f"import os, time\nos.write(63, {bytes_!r})\ntime.sleep(1000)", wall_ms=20000)
+                self.assertEqual((result.exit["reason"], result.exit["kernel"], result.displays), ("signaled", "lost", []))
+        result = self.run_cell("import os\nos.write(63, b'P\\0\\0\\0\\xff')\nos._exit(0)")
+        self.assertEqual((result.exit["kernel"], result.displays), ("lost", []))
+        result = self.run_cell("import os\nos.closerange(3, 100)\nprint('deaf')", wall_ms=20000)
+        self.assertEqual((result.out, result.exit["kernel"]), (b"deaf\n", "lost"))
+        self.check(self.run_cell("1"), "1\n")
+
+    def test_a_host_that_hangs_up_stops_the_cell(self):
+        self.check(self.run_cell("import threading, time\nkept = 1\nstopped = False"))
+        channel = self.container.start_cell("python", "try:\n    print('begun')\n    time.sleep(1000)\nexcept KeyboardInterrupt:\n    stopped = True\n    print('y' * 1000000)")
+        self.assertEqual(channel.receive(), (b"O", b"begun\n"))
+        channel.close()
+        self.check(self.run_cell("kept, stopped"), "(1, True)\n")
+        channel = self.container.connect()
+        channel.send(b"J\0\0")  # not even a request
+        channel.close()
+        self.check(self.run_cell("kept"), "1\n")
+
+    def test_cancel(self):
+        channel = self.container.start_cell("python", "print('begun')\nimport time\ntime.sleep(1000)")
+        self.assertEqual(channel.receive(), (b"O", b"begun\n"))
+        channel.send(control.frame(b"C"))
+        result = control.finish(channel)
+        self.assertEqual((result.exit["reason"], result.exit["kernel"]), ("cancelled", "kept"))
+
+    def test_a_program_can_be_run_in_a_session(self):
+        self.check(self.run_cell("kept = 1"))
+        fields = control.command(["bash", "-c", "echo $$; sleep 1000 & echo done > file"], None, "/workspace") + [("idle_s", 60), *control.LIMITS]
+        result = control.finish(self.container.send_job(fields))
+        self.assertEqual((result.exit["code"], result.exit.get("kernel"), result.files), ("0", None, {b"file": b"done\n"}))
+        self.check(self.run_cell("import subprocess\nkept, subprocess.run(['pgrep', 'sleep']).returncode"), "(1, 1)\n")
+
+
+class OneShotTest(CellsTest):
+    def last(self, language, code, **more):
+        return self.make().cell(language, code, last=1, **more)
+
+    def test_python_ends_as_ever(self):
+        code = ("import atexit, threading, time\natexit.register(print, 'bye')\nthreading.Timer(0.05, print, ['thread']).start()\nprint('main')\n")
+        self.check(self.last("python", code), "main\nthread\nbye\n", kernel="ended")
+        self.check(self.last("python", None, files={"main.py": code.encode()}, script="main.py"), "main\nthread\nbye\n", kernel="ended")
+        self.check(self.last("python", "raise SystemExit(4)"), code="4", kernel="ended")
+
+    def test_python_script(self):
+        look = b"import sys, os\nprint(__name__, __file__, sys.argv, sys.path[0], sorted(os.listdir()), 'display' in dir(__builtins__))\ndef f():\n    1/0\nf()\n"
+        result = self.last("python", None, files={"main.py": look}, script="main.py")
+        self.assertEqual(result.out.decode(), "__main__ /workspace/main.py ['main.py'] /workspace ['main.py'] False\n")
+        self.assertEqual(result.err.decode(), 'Traceback (most recent call last):\n  File "/workspace/main.py", line 5, in <module>\n    f()\n'
+                         '  File "/workspace/main.py", line 4, in f\n    1/0\n    ~^~\nZeroDivisionError: division by zero\n')
+        self.assertEqual((result.exit["code"], result.exit["kernel"], result.files), ("1", "ended", {}))
+
+    def test_node(self):
+        self.check(self.last("node", "setTimeout(() => console.log('late'), 20); console.log('now')"), "now\nlate\n", kernel="ended")
+        self.check(self.last("node", "process.exit(4)"), code="4", kernel="ended")
+        result = self.last("node", None, files={"main.js": b"console.log(process.argv.slice(1), require.main === module, __filename); process.exitCode = 5"}, script="main.js")
+        self.check(result, "[ '/workspace/main.js' ] true /workspace/main.js\n", code="5", kernel="ended")
+
+    def test_bash(self):
+        self.check(self.last("bash", "trap 'echo bye' EXIT; echo a; exit 3"), "a\nbye\n", code="3", kernel="ended")
+        self.check(self.last("bash", None, files={"main.sh": b"echo $0; nosuch"}, script="main.sh"), "main.sh\n", "main.sh: line 1: nosuch: command not found\n",
+                   "127", kernel="ended")
+
+    def test_several_cells_and_then_the_end(self):
+        container = self.make()
+        self.check(container.cell("python", "x = 1"))
+        self.check(container.cell("python", "x", echo=1, last=1), "1\n", kernel="ended")
+        with self.assertRaises(OSError):
+            container.connect()
+
+    def test_everything_is_collected_and_killed(self):
+        result = self.last("python", "import os\nos.makedirs('/tmp/output')\nopen('/tmp/output/a', 'w').write('1')\nopen('b', 'w')", collect="/tmp/output")
+        self.assertEqual(result.files, {b"a": b"1"})
+
+
+class SpareTest(CellsTest):
+    def test_each_kernel_waits_and_takes_what_comes(self):
+        for language, code, wanted in (("python", "import sys\nprint('json' in sys.modules)", "True\n"), ("node", "console.log(1)", "1\n"), ("bash", "echo 1", "1\n")):
+            with self.subTest(language=language):
+                container = self.make()
+                ready = container.prepare_cell(language, preload="json,no_such_module")
+                self.assertEqual(ready["kernel"], "1")
+                self.check(container.cell(language, code), wanted)
+                self.check(container.cell(language, code, last=1), wanted, kernel="ended")
+
+    def test_another_command_starts_another_kernel(self):
+        container = self.make()
+        container.prepare_cell("python")
+        self.check(container.cell("python", "import os\nprint(os.environ.get('A'))", env=control.ENVIRONMENT + ["A=1"]), "1\n")
+        self.check(container.cell("python", "print(os.environ.get('A'))"), "1\n")  # it has a state now
+
+    def test_a_script(self):
+        container = self.make()
+        self.assertEqual(container.prepare_cell("python", preload="json")["kernel"], "1")
+        self.check(container.cell("python", files={"main.py": b"import sys\nprint(__name__, 'json' in sys.modules)"}, script="main.py", last=1), "__main__ True\n", kernel="ended")
+
+    def test_what_is_no_kernel_does_not_wait(self):
+        self.assertEqual(self.make().prepare_cell("python", argv=["true"])["kernel"], "0")
+        result = self.make().cell("python", "1", argv=["nosuchprogram"])
+        self.assertEqual((result.exit["reason"], result.exit["message"]), ("not_started", "nosuchprogram: not found in the image"))
+
+    def test_a_session_of_a_spare(self):
+        container = self.make()
+        container.prepare_cell("python")
+        self.assertEqual(container.operate().exit["reason"], "exited")
+        self.check(container.cell("python", "print(1)"), "1\n")
+
+
+class FilesTest(CellsTest):
+    def test_files(self):
+        container = self.make()
+        self.assertEqual(container.operate({"a.txt": b"1", "d/e/b.bin": bytes(range(256)) * 1000}).exit["code"], "0")
+        listed = container.operate(list=1).listed
+        self.assertEqual({path: entry["size"] for path, entry in listed.items()}, {"a.txt": "1", "d/e/b.bin": "256000"})
+        self.assertLess(abs(int(listed["a.txt"]["mtime_ms"]) / 1000 - time.time()), 600)
+        self.assertEqual(container.operate(fetch="d/e/b.bin").files, {b"d/e/b.bin": bytes(range(256)) * 1000})
+        self.assertEqual(container.operate({"a.txt": b"2"}, fetch="d/none").skipped, [b"d/none"])
+        result = container.cell("bash", "cat a.txt; echo new > c.txt; ln -s /etc/passwd link; mkfifo fifo")
+        self.check(result, "2")
+        result.files.pop(b"a.txt", None)  # perhaps of the same tick of the kernel's clock
+        self.assertEqual((result.files, sorted(result.skipped)), ({b"c.txt": b"new\n"}, [b"fifo", b"link"]))
+        self.assertEqual(container.operate(fetch="link").skipped, [b"link"])
+        result = container.cell("bash", "true", files={"given": b"x", "link": b"mine"})
+        self.assertFalse({b"given", b"link"} & set(result.files), result.files)
+        self.assertEqual(container.operate(fetch="link").files, {b"link": b"mine"})
+
+    def test_refusals(self):
+        container = self.make()
+        self.assertEqual(container.operate({"../x": b""}).exit["reason"], "not_started")
+        self.assertEqual(container.operate(fetch="/etc/passwd").exit["reason"], "not_started")
+        container.operate({"d/x": b""})
+        self.assertEqual(container.operate({"d": b""}).exit["reason"], "not_started")
+        self.assertEqual(container.operate({"d/x/y": b""}).exit["reason"], "not_started")
+        self.assertEqual(set(container.operate(list=1).listed), {"d/x"})
+
+    def test_idle(self):
+        container = self.make()
+        container.operate(idle_s=1)
+        identity = next(found["Id"] for found in self.place.podman.containers(self.place.instance)
+                        if any(container.folder.partition("-")[2] in name for name in found["Names"]))
+        status, ended = self.place.podman.call("POST", f"/v1.41/containers/{identity}/wait")
+        self.assertEqual((status, ended["StatusCode"]), (200, 0))
+
+
+class OtherLanguagesTest(CellsTest):
+    def test_node(self):
+        container = self.make()
+
+        def run(code, **more):
+            return container.cell("node", code, echo=1, **more)
+        self.check(run("let x = 1; const f = () => x + 1; class A {}"))
+        self.check(run("x += 1; f()"), "3\n")
+        self.check(run("new A()"), "A {}\n")
+        self.check(run("const y = await Promise.resolve({ a: 1 }); y"), "{ a: 1 }\n")
+        self.check(run("(await import('os')).EOL"), "'\\n'\n")
+        self.check(run("require('path').basename('/a/b')"), "'b'\n")
+        result = run("throw new TypeError('no')")
+        self.assertEqual((result.err.decode().split("\n\nNode")[0], result.exit["code"]),
+                         ("<cell 6>:1\nthrow new TypeError('no')\n      ^\n\nTypeError: no\n    at <cell 6>:1:7", "1"))
+        self.assertEqual([(d.type, d.message) for d in result.displays], [(ERROR, "TypeError: no")])
+        self.check(run("process.exit(4)"), code="4")
+        result = run("Promise.reject(new Error('x')); 1")
+        self.assertEqual((result.out, result.exit["code"], result.displays[0].message), (b"1\n", "1", "Error: x"))
+        result = run("console.log('begun'); while (true) {}", wall_ms=3000)
+        self.assertEqual((result.out, result.exit["reason"], result.exit["kernel"]), (b"begun\n", "timeout", "kept"))
+        result = run("await new Promise(() => {})", wall_ms=500)
+        self.assertEqual((result.exit["reason"], result.exit["kernel"]), ("timeout", "kept"))
+        result = run("display('<svg/>', 'image/svg+xml'); x")
+        self.check(result, "2\n")
+        self.assertEqual([(d.type, d.name, d.source, d.content) for d in result.displays], [("image/svg+xml", "display_0", "node", b"<svg/>")])
+        self.check(run("process.reallyExit(3)"), code="3", kernel="lost")
+
+    def test_bash(self):
+        container = self.make()
+
+        def run(code, **more):
+            return container.cell("bash", code, **more)
+        self.check(run("x='a b'; f() { echo \"f$x\"; }; declare -a list=(1 '2 3'); cd /tmp; nosuch"), "", "bash: line 1: nosuch: command not found\n", "127")
+        self.check(run("f; pwd; echo \"${list[1]}\"\n(exit 9)"), "fa b\n/tmp\n2 3\n", code="9")
+        for end in ("exit 3", "set -e; (exit 3); echo no", "g() { exit 3; }; g"):
+            self.check(run(end), code="3")
+            self.check(run("set +e; f; pwd; echo \"${list[1]}\""), "fa b\n/tmp\n2 3\n")
+        self.check(run("set -e"))
+        self.check(run("false\necho no"), code="1")
+        self.check(run("set +e -u; exit"))
+        self.check(run("echo ${none-no} $-; $none"), "no huBc\n", "bash: line 1: none: unbound variable\n", "127")
+        self.check(run("set +u; read line; echo $?"), "1\n")
+        self.assertEqual(run("while").exit["code"], "2")
+        result = run("echo begun; sleep 1000; echo no", wall_ms=500)
+        self.check(result, "begun\n", code="130", reason="timeout")
+        result = run("while :; do :; done", wall_ms=500)
+        self.check(result, code="130", reason="timeout")
+        self.check(run("echo \"$x\""), "a b\n")
+        self.check(run("kill -9 $$"), code=None, reason="signaled", kernel="lost")
+        self.check(run("echo \"[$x]\""), "[]\n")
+
+    def test_kernels_of_several_languages(self):
+        container = self.make()
+        for language, code in (("python", "x = 1"), ("node", "var x = 2"), ("bash", "x=3")):
+            self.check(container.cell(language, code))
+        for language, code, wanted in (("python", "print(x)", "1\n"), ("node", "console.log(x)", "2\n"), ("bash", "echo $x", "3\n")):
+            self.check(container.cell(language, code), wanted)
+        self.check(container.cell("node", "process.kill(process.pid, 'SIGKILL')"), code=None, reason="signaled", kernel="lost")
+        self.check(container.cell("python", "print(x)"), "1\n")
+
+
+if __name__ == "__main__":
+    harness.main()
