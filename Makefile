@@ -106,11 +106,19 @@ check-san:
 	@scripts/build-image documents
 	@MAYFLY_BUILD=build-san ASAN_OPTIONS=detect_leaks=0 tests/run $(sort $(wildcard tests/api/test_*.py tests/attack/test_*.py tests/pages/test_*.py))
 
+# Installed under systemd on a Debian host of its own, in a virtual machine: tests/host/vm.py says what is cached where. Not part of
+# check: minutes, and a first run that fetches packages.
+check-host:
+	@scripts/setup build run host
+	@$(MAKE) --no-print-directory all
+	@scripts/build-worker
+	@tests/run $(sort $(wildcard tests/host/host_*.py))
+
 C_FILES := $(wildcard src/*.h src/*/*.[ch] worker/*.[ch] tests/unit/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch])
 lint:
 	@scripts/check-layers
 	@clang-format --dry-run -Werror $(C_FILES)
-	@shellcheck scripts/[a-z]* .ci/run
+	@shellcheck scripts/[a-z]* tests/host/image tests/host/customize .ci/run
 	@cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
 		--suppress=missingIncludeSystem -D_GNU_SOURCE '-Djson_object_foreach(o,k,v)=while (next(o, &k, &v))' \
 		'-Djson_array_foreach(a,i,v)=while (next(a, &i, &v))' -Isrc src worker
@@ -153,5 +161,5 @@ install uninstall: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all run check check-san lint fuzz bench soak image install uninstall clean tests-build
+.PHONY: all run check check-san check-host lint fuzz bench soak image install uninstall clean tests-build
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,99 @@
+"""mayfly as system units with users of their own, on a real host."""
+import harness
+import installed
+
+KEY = "host-test-key"
+DROP_IN = "/etc/systemd/system/mayfly@.service.d"
+# what Podman, systemd and the tests themselves leave
+NOT_OURS = ("/root", "/tmp", "/var/tmp", "/var/log", "/var/cache", "/var/lib/containers", "/home/alice/.local/share/containers")
+
+
+class SystemTest(installed.Installed):
+    storage = "/var/lib/mayfly/artifacts"
+    run_folder = "/run/mayfly"
+
+    def systemctl(self, *arguments, **more):
+        return self.machine.run("systemctl", *arguments, **more)
+
+    def containers(self):
+        return self.machine.run("podman", "--url", "unix:///run/mayfly/podman.sock", "ps", "--all", "--quiet").split()
+
+    def configure(self, **variables):
+        text = "".join(f"{name}={value}\n" for name, value in variables.items())
+        self.machine.run("cp /usr/share/mayfly/mayfly.conf.example /etc/mayfly/mayfly.conf; cat >>/etc/mayfly/mayfly.conf", stdin=text.encode())
+
+    def files(self):
+        """Every file, folder and user of the host, less those of others."""
+        pruned = " -o ".join(f"-path {path}" for path in NOT_OURS)
+        return set(self.machine.run(f"find / -xdev \\( {pruned} \\) -prune -o -print; ls -d /run/mayfly* 2>/dev/null || true; cut -d: -f1 /etc/passwd;"
+                                    " cut -d: -f1,4 /etc/group; findmnt --raw --noheadings --output TARGET").splitlines())
+
+    def before_install(self):
+        type(self).before = self.files()
+
+    def enable(self):
+        self.systemctl("enable", "--now", "mayfly.socket")
+
+    def as_user(self, user, *argv):
+        return self.machine.try_run("setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "--", *argv)
+
+    def test_14_containers_are_kept_in_memory(self):
+        self.assertEqual(self.machine.run("stat", "--file-system", "--format=%T", "/run/mayfly-podman/graph").strip(), "tmpfs")
+        self.assertEqual(self.machine.run("podman", "ps", "--all", "--quiet"), "")
+        found = self.machine.run("podman", "--url", "unix:///run/mayfly/podman.sock", "images", "--format", "{{.Repository}} {{.ReadOnly}}")
+        self.assertIn("localhost/aa-worker true", found)
+
+    def test_15_who_reads_the_network_cannot_reach_podman(self):
+        ping = ("curl", "--silent", "--show-error", "--unix-socket", "/run/mayfly/podman.sock", "http://podman/_ping")
+        self.assertEqual(self.as_user("mayfly-engine", *ping).stdout, "OK")
+        for user in ("mayfly", "mayfly-static", "mayfly-runner", "alice"):
+            self.assertNotEqual(self.as_user(user, *ping).status, 0, user)
+        for user in ("mayfly-static", "mayfly-runner", "alice"):
+            for path in ("/run/mayfly/", "/run/mayfly/jobs/", "/etc/mayfly/mayfly.conf"):
+                self.assertNotEqual(self.as_user(user, "cat" if path.endswith("conf") else "ls", path).status, 0, (user, path))
+        self.assertNotEqual(self.as_user("mayfly", "ls", "/run/mayfly/making").status, 0)
+        self.assertNotEqual(self.as_user("mayfly", "touch", "/run/mayfly/x").status, 0)
+        self.assertEqual(self.as_user("mayfly-static", "cat", self.kept.replace("http://127.0.0.1:8080/artifacts", self.storage)
+                                      .replace("/host/", "/host/job-")).status, 0)
+
+    def test_16_folders_have_their_modes(self):
+        shown = self.machine.run("cd /run/mayfly && stat --format '%n %a %U %G' . making jobs spares counters buckets slots images")
+        self.assertEqual(shown.splitlines(), [
+            ". 750 mayfly-engine mayfly", "making 700 mayfly-engine mayfly-engine", "jobs 770 mayfly-engine mayfly",
+            "spares 750 mayfly mayfly", "counters 750 mayfly mayfly", "buckets 700 mayfly mayfly", "slots 600 mayfly mayfly",
+            "images 644 mayfly-engine mayfly"])
+        self.hello()
+        self.until(lambda: self.folders("bash script.js"), "a spare")
+        folder = self.folders("bash script.js").pop()
+        self.assertEqual(self.machine.run("stat", "--format", "%a %U", f"/run/mayfly/jobs/{folder}").strip(), "555 mayfly-engine")
+
+    def test_17_credentials(self):
+        self.machine.run("install -d -m 0700 /etc/mayfly/credentials; cat >/etc/mayfly/credentials/API_KEYS",
+                         stdin=f"{KEY}:host:10:10\n".encode())
+        self.machine.run(f"install -D -m 0644 /usr/share/mayfly/credentials.conf.example {DROP_IN}/credentials.conf;"
+                         f"sed -i '/^#LoadCredential=API_KEYS/s/^#//' {DROP_IN}/credentials.conf; systemctl daemon-reload")
+        run = {"language": "python", "code": "print(6*7)"}
+        self.assertEqual(self.request("/v1/runs", run)[0], 401)
+        status, _, body = self.request("/v1/runs", run, {"Authorization": "Bearer " + KEY})
+        self.assertEqual(status, 200, body + self.journal())
+        self.assertIn('"stdout":"42\\n"', body)
+        self.assertNotIn(KEY, self.journal())
+        self.machine.run(f"rm -r {DROP_IN} /etc/mayfly/credentials; systemctl daemon-reload")
+
+    def test_40_uninstall_keeps_what_is_the_operators(self):
+        self.machine.run(f"make -C {installed.TREE} uninstall")
+        left = {line for line in self.files() - self.before if line.startswith("/") and not line.startswith(("/etc/mayfly", "/var/lib/mayfly"))}
+        self.assertEqual(left, set())
+        self.machine.run("test", "-f", "/etc/mayfly/mayfly.conf")
+        self.machine.run("test", "-d", "/var/lib/mayfly/artifacts/host")
+        self.assertEqual(self.machine.run("pgrep --full 'mayfly|conmon' || true"), "")
+
+    def test_41_purge_leaves_nothing(self):
+        self.machine.run(f"{installed.TREE}/scripts/install uninstall --purge")
+        self.assertEqual(self.files() ^ self.before, set())
+        self.assertEqual(self.machine.run("systemctl list-units --all --no-legend 'mayfly*'"), "")
+
+
+del installed.Installed  # unittest would run it by itself
+if __name__ == "__main__":
+    harness.main()
