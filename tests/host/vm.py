@@ -324,6 +324,7 @@ class Machine(Agent):
     """A test host of its own, as it is after its boot."""
 
     def __init__(self):
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what is registered to be tidied is, too
         self.boot_files, snapshot = prepared()
         self.folder = tempfile.mkdtemp(prefix="mayfly-host-disk-")
         atexit.register(shutil.rmtree, self.folder, True)
@@ -348,11 +349,11 @@ class Machine(Agent):
     def put_tree(self, target):
         """Copies the source tree with what is built in it, times included, as `make install` needs it."""
         names = ["Makefile", "src", "worker", "systemd", "scripts", os.path.basename(os.environ.get("MAYFLY_BUILD", "build"))]
-        tar = subprocess.Popen(["tar", "--create", "--format=posix", "--exclude=*/tests", "--exclude=*/fuzz", "--owner=0", "--group=0",
-                                "-C", ROOT, *names], stdout=subprocess.PIPE)
+        command = ["tar", "--create", "--format=posix", "--exclude=*/tests", "--exclude=*/fuzz", "--owner=0", "--group=0", "-C", ROOT]
         self.run("mkdir", "-p", target)
-        self.run("tar", "--extract", "--directory", target, stdin=tar.stdout)
-        if tar.wait() != 0:
+        with subprocess.Popen(command + names, stdout=subprocess.PIPE) as tar:
+            self.run("tar", "--extract", "--directory", target, stdin=tar.stdout)
+        if tar.returncode != 0:
             raise RuntimeError("tar failed")
 
     def close(self):
