@@ -1,9 +1,24 @@
 """mayfly as system units with users of their own, on a real host."""
+import json
+import os
+
 import harness
 import installed
+import vm
 
 KEY = "host-test-key"
 DROP_IN = "/etc/systemd/system/mayfly@.service.d"
+PROBE = "/usr/local/lib/test-host/probe.py"
+# what may be done from inside each unit, of all that probe.py tries
+MAY = {"mayfly@": ["engine", "jobs", "read", "write"], "mayfly-static@": ["read"], "mayfly-engine@": ["podman", "engine", "making", "jobs"],
+       "mayfly-reap": ["engine", "jobs", "read", "write"]}
+ASK = """
+import socket, sys
+with socket.socket(*eval(sys.argv[1])) as connection:
+    connection.connect(eval(sys.argv[2]))
+    connection.sendall(b" ")
+    print(connection.recv(4096).decode())
+"""
 # what Podman, systemd and the tests themselves leave
 NOT_OURS = ("/root", "/tmp", "/var/tmp", "/var/log", "/var/cache", "/var/lib/containers", "/home/alice/.local/share/containers")
 
@@ -79,6 +94,33 @@ class SystemTest(installed.Installed):
         self.assertIn('"stdout":"42\\n"', body)
         self.assertNotIn(KEY, self.journal())
         self.machine.run(f"rm -r {DROP_IN} /etc/mayfly/credentials; systemctl daemon-reload")
+
+    def probe(self, unit):
+        """What probe.py can do in place of a unit's program."""
+        ask = {"mayfly@": ("[socket.AF_INET]", '("127.0.0.1", 8080)'), "mayfly-static@": ("[socket.AF_INET]", '("127.0.0.1", 8081)'),
+               "mayfly-engine@": ("[socket.AF_UNIX]", '"/run/mayfly/engine.sock"')}
+        if unit in ask:
+            return json.loads(self.machine.run("python3", "-c", ASK, *ask[unit]))
+        self.systemctl("start", unit)
+        said = self.journal(os.path.basename(unit)).splitlines()
+        return json.loads([line for line in said if line.startswith("[")][-1])
+
+    def test_18_what_can_be_done_from_inside_each_unit(self):
+        self.systemctl("start", "mayfly-static.socket")
+        self.systemctl("stop", "mayfly-reap.timer", "mayfly-warm.timer")
+        artifact = self.kept.replace("http://127.0.0.1:8080/artifacts", self.storage).replace("/host/", "/host/job-")
+        with open(os.path.join(vm.HERE, "probe.py"), "rb") as file:
+            self.machine.run(f"cat >{PROBE}; chmod 755 {PROBE}", stdin=file.read())
+        for unit, may in MAY.items():
+            folder = f"/run/systemd/system/{unit}.service.d"
+            self.machine.run(f"mkdir -p {folder}; printf '[Service]\\nExecStart=\\nExecStart={PROBE} {artifact} {self.storage}\\n' >{folder}/probe.conf;"
+                             "systemctl daemon-reload")
+            with self.subTest(unit=unit):
+                self.assertEqual(self.probe(unit), may)
+            self.machine.run(f"rm -r {folder}; systemctl daemon-reload")
+        self.systemctl("stop", "mayfly-static.socket")
+        self.systemctl("start", "mayfly-reap.timer", "mayfly-warm.timer")
+        self.hello()
 
     def test_40_uninstall_keeps_what_is_the_operators(self):
         self.machine.run(f"make -C {installed.TREE} uninstall")

@@ -114,6 +114,10 @@ class Installed(unittest.TestCase):
         """The ids of the containers there are."""
         raise NotImplementedError
 
+    def job_folders(self):
+        """The folders of jobs that run, or of what is left of them."""
+        return self.machine.run(f"cd {self.run_folder} && find jobs making -name 'c-*'").split()
+
     def configure(self, **variables):
         raise NotImplementedError
 
@@ -205,14 +209,15 @@ class Installed(unittest.TestCase):
 
     def test_12_what_a_killed_engine_leaves_is_removed(self):
         self.configure(MAYFLY_SPARES="0")
-        self.machine.run("mayflyctl", "spares", "drop", "all", user=self.user)
         request = json.dumps({"sessionId": "left", "language": "bash", "code": "trap '' TERM; while :; do sleep 600; done", "timeout": 900})
         self.machine.run(f"curl --silent --max-time 900 http://127.0.0.1:8080/run --output /dev/null --data {shlex.quote(request)} "
                          "</dev/null >/dev/null 2>&1 &")
         self.until(lambda: self.machine.try_run("pgrep", "--full", "^sleep 600$").status == 0, "the job's start")
         self.systemctl("kill", "--signal=KILL", "mayfly@*.service", "mayfly-engine@*.service")
-        self.until(lambda: not self.containers(), "the container's removal")
-        self.until(lambda: not self.machine.run(f"ls {self.run_folder}/jobs {self.run_folder}/making | grep -- - || true"), "its folder's removal")
+        self.until(lambda: not self.job_folders(), "the folder's removal, which follows the container's")
+        self.assertEqual(self.machine.try_run("pgrep", "--full", "^sleep 600$").status, 1)
+        self.assertLessEqual(len(self.containers()), len(self.spares()["spares"]))
+        self.assertRegex(self.journal("mayfly-reap"), "containers=[1-9]")
 
     def test_13_a_new_image_is_used_at_once(self):
         """One that is made in the host's own store, the usual way, while spares of the old one wait."""
