@@ -74,7 +74,7 @@ class Installed(unittest.TestCase):
 
     def journal(self, identifier=None):
         """The last lines of mayfly's log, or of one program's."""
-        chosen = [f"--identifier={identifier}"] if identifier else [f"--{'user-' if self.user != 'root' else ''}unit=mayfly*"]
+        chosen = [f"--identifier={identifier}"] if identifier else ["--unit=mayfly*" if self.user == "root" else "_UID=1000"]
         return self.machine.run("journalctl", "--no-pager", "--output=cat", "--lines=60", *chosen)
 
     def property(self, unit, name):

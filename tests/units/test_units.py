@@ -103,7 +103,7 @@ class Tree:
         with open(os.path.join(target, "podman.service"), "w", encoding="utf-8") as file:
             file.write("[Service]\nExecStart=/usr/bin/podman\n")
         os.makedirs(self.path("usr/bin"), exist_ok=True)
-        for name in ("podman", "test", "touch", "sleep"):  # what our units start that is not ours
+        for name in ("podman", "sh", "test", "touch", "sleep"):  # what our units start that is not ours
             shutil.copy("/bin/true", self.path("usr/bin", name))
 
     def verify(self, kind, names):
@@ -277,10 +277,19 @@ class InstalledTest(unittest.TestCase):
             self.assertLess(minutes * 60, ttl_s / 2)
 
     def test_nothing_is_warmed_that_nobody_asked_for(self):
+        found = {kind: settings(os.path.join(self.tree.unit_folder(kind), "mayfly-warm.service")) for kind in UNITS}
+        self.assertEqual(found["system"]["ExecCondition"], ["/usr/bin/test -n ${MAYFLY_WARM}"])
+        self.assertIn('test -z "$MAYFLY_WARM" || exec ', found["user"]["ExecStart"][0])
         for kind in UNITS:
-            found = settings(os.path.join(self.tree.unit_folder(kind), "mayfly-warm.service"))
-            self.assertEqual(found["ExecCondition"], ["/usr/bin/test -n ${MAYFLY_WARM}"])
-            self.assertIn("MAYFLY_WARM=", found["Environment"][-1].split())
+            self.assertIn("MAYFLY_WARM=", found[kind]["Environment"][-1].split())
+
+    def test_sandboxed_user_unit_starts_one_process(self):
+        """A second one cannot enter the namespaces of the first, which belong to a user namespace of its own."""
+        for name in UNITS["user"]:
+            found = settings(os.path.join(self.tree.unit_folder("user"), name))
+            if "PrivateUsers" in found:
+                self.assertEqual([setting for setting in found if setting.startswith("Exec")], ["ExecStart"], name)
+                self.assertEqual(len(found["ExecStart"]), 1, name)
 
     def test_a_change_of_images_is_never_the_last(self):
         """Neither a burst of changes nor one while the last is being noted goes unseen."""
