@@ -10,7 +10,7 @@ KEY = "host-test-key"
 DROP_IN = "/etc/systemd/system/mayfly@.service.d"
 PROBE = "/usr/local/lib/test-host/probe.py"
 # what may be done from inside each unit, of all that probe.py tries
-MAY = {"mayfly@": ["engine", "jobs", "read", "write"], "mayfly-static@": ["read"], "mayfly-engine@": ["podman", "engine", "making", "jobs"],
+MAY = {"mayfly@": ["engine", "jobs", "read", "write"], "mayfly-static@": ["read"], "mayfly-engine@": ["podman", "making", "jobs"],
        "mayfly-reap": ["engine", "jobs", "read", "write"]}
 ASK = """
 import socket, sys

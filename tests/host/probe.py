@@ -12,6 +12,7 @@ import sys
 
 def connect(family, address):
     with socket.socket(family) as connection:
+        connection.settimeout(5)  # what is filtered is not refused but dropped
         connection.connect(address)
 
 

@@ -324,7 +324,7 @@ class Machine(Agent):
     """A test host of its own, as it is after its boot."""
 
     def __init__(self):
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what is registered to be tidied is, too
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is registered to be tidied is, then too
         self.boot_files, snapshot = prepared()
         self.folder = tempfile.mkdtemp(prefix="mayfly-host-disk-")
         atexit.register(shutil.rmtree, self.folder, True)
