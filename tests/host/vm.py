@@ -68,6 +68,7 @@ class Monitor:
     """qemu's monitor."""
 
     def __init__(self, connection):
+        self.connection = connection
         self.stream = connection.makefile("rw", encoding="utf-8")
         self.stream.readline()
         self.events = []
@@ -84,6 +85,10 @@ class Monitor:
                 raise RuntimeError(f"{name}: {answer['error']['desc']}")
             else:
                 return answer["return"]
+
+    def close(self):
+        self.stream.close()
+        self.connection.close()
 
     def wait_migration(self):
         """Waits for the event that a migration has come to its end; MIGRATION events are on."""
@@ -104,6 +109,7 @@ class Qemu:
     def __init__(self, disk, boot_files, extra=(), ram=None, share=True):
         self.folder = tempfile.mkdtemp(prefix="mayfly-host-")
         self.port = free_port()
+        self.ready = self.monitor = None
         listeners = {name: self._listen(name) for name in ("monitor", "ready")}
         memory = MEMORY + (f",mem-path={ram},share={'on' if share else 'off'}" if ram else f",mem-path={self.folder}/ram,share=off")
         self.process = subprocess.Popen([
@@ -158,6 +164,8 @@ class Qemu:
 
     def kill(self):
         atexit.unregister(self.kill)
+        for connection in filter(None, (self.ready, self.monitor)):
+            connection.close()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
