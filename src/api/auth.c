@@ -122,7 +122,7 @@ int auth_check_run(struct call *call, struct error *err)
 	const struct slice *given = http_field(&call->connection->request, "X-API-Key");
 	const char *secret = call->config->executor_api_key;
 	_cleanup_keys_ struct keys keys = {0};
-	const struct key *key;
+	const struct key *key = NULL;
 	struct error ignored;
 
 	if (auth_is_loopback(call))
@@ -164,7 +164,7 @@ static void set_subject(const char *subject, struct caller *out)
 		       key_is_label(slice_of(subject)) ? subject : out->id);
 }
 
-int auth_check_agent(const struct call *call, struct caller *out, struct error *err)
+int auth_check_agent(struct call *call, struct caller *out, struct error *err)
 {
 	const char *secret = call->config->jwt_secret;
 	struct slice token;

@@ -18,7 +18,7 @@ MUST_USE int auth_check(const struct call *call, enum key_scope scope, struct ca
 
 /* Family D: with JWT_SECRET a token of it is needed (job/jwt.h), and its subject is the caller; without it, as auth_check_run, and all are one caller.
    0 and *out, or -1 with *err: 401 "missing_token" ("No token provided"), "invalid_token" ("Invalid or expired token"). Before confinement. */
-MUST_USE int auth_check_agent(const struct call *call, struct caller *out, struct error *err);
+MUST_USE int auth_check_agent(struct call *call, struct caller *out, struct error *err);
 
 /* May who calls run code, where the route asks for no key of its own? On loopback anybody; elsewhere who shows EXECUTOR_API_KEY (X-API-Key) or a key of
    scope run (Bearer). 0 and call->caller, for whose files and results are meant, or -1 with *err: 401 "unauthorized", 403 "no_key_configured", "scope_missing". Before confinement. */

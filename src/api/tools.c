@@ -73,7 +73,7 @@ static int store_inputs(void *context, struct error *err)
 	for (unsigned i = 0; i < execution->job.input_count; i++) {
 		const struct job_input *input = &execution->inputs[i];
 
-		if (!input->is_hidden &&
+		if (!job_is_hidden(&execution->job, i) &&
 		    storage_put_input(execution->storage, input->path.data, input->data, err) < 0)
 			return -1;
 	}

@@ -74,7 +74,7 @@ static int store_inputs(const struct execution *execution, struct storage *stora
 	for (unsigned i = 0; i < execution->job.input_count; i++) {
 		const struct job_input *input = &execution->inputs[i];
 
-		if (!input->is_hidden &&
+		if (!job_is_hidden(&execution->job, i) &&
 		    storage_put_input(storage, input->path.data, input->data, &ignored) < 0)
 			return -1;
 	}

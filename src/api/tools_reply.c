@@ -47,7 +47,7 @@ static json_t *list_artifacts(const struct execution *execution, const struct st
 	int failed = 0;
 
 	for (unsigned i = 0; i < execution->job.input_count; i++)
-		if (!execution->inputs[i].is_hidden)
+		if (!job_is_hidden(&execution->job, i))
 			failed |= add_artifact(execution, inputs, id, execution->inputs[i].path);
 	failed |= add_artifact(execution, outputs, id, SLICE_LITERAL("stdout"));
 	failed |= add_artifact(execution, outputs, id, SLICE_LITERAL("stderr"));

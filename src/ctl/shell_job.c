@@ -233,7 +233,8 @@ static int run_child(const struct config *config, const struct shell_job *asked,
 	else if (status == EX_OK) {
 		status = run_stored(&run, to);
 		say_usage(&run);
-		execute_next(&run.call); /* who waits for a prompt does not wait for a spare */
+		execute_next(&run.call,
+			     false); /* who waits for a prompt does not wait for a spare */
 		execute_clean_up(&run.call);
 	}
 	tool_free(&run.tool);

@@ -395,7 +395,7 @@ int job_run(const struct job *job, int control, struct storage *storage,
 		return -1;
 	storage->patterns = job->artifacts;
 	for (unsigned i = 0; i < job->input_count; i++)
-		if (job->inputs[i].is_hidden && storage_hide(storage, job->inputs[i].path, err) < 0)
+		if (job_is_hidden(job, i) && storage_hide(storage, job->inputs[i].path, err) < 0)
 			return -1;
 	if (listener->sent && listener->sent(listener->context, err) < 0)
 		return -1;

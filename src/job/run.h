@@ -22,7 +22,6 @@
 
 struct job_input {
 	struct slice path, data;
-	bool is_hidden; /* neither stored nor listed, nor is what the program makes of it */
 };
 
 struct job {
@@ -46,6 +45,8 @@ struct job {
 	uint64_t stream_bytes, artifact_count, artifact_bytes, artifacts_bytes;
 	const struct job_input *inputs;
 	unsigned input_count;
+	const bool *
+		hidden; /* by input: neither stored nor listed, nor is what the program makes of it; NULL: none is */
 	struct slice standard_input;
 };
 
@@ -68,6 +69,11 @@ struct job_result {
 	bool stdout_truncated, stderr_truncated;
 	char message[256]; /* with JOB_NOT_STARTED */
 };
+
+static inline bool job_is_hidden(const struct job *job, unsigned input)
+{
+	return job->hidden && job->hidden[input];
+}
 
 /* Hears of output as it arrives. */
 struct job_listener {

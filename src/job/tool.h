@@ -54,6 +54,7 @@ struct tool {
 	json_t *dashed; /* owned: "./-name" for each name of a file that would read as an option */
 	struct buf decoded[TOOL_DECODED_MAX_COUNT]; /* owned: what was base64 */
 	unsigned decoded_count;
+	bool hidden[JOB_INPUT_MAX_COUNT]; /* by input of the job: with "artifact": false */
 	const char
 		*patterns[TOOL_PATTERNS_MAX_COUNT + 1]; /* of artifacts, ended by NULL; none: all */
 	char place[sizeof(TEMPLATE_OF_TOOL) + REGISTRY_NAME_MAX_BYTES]; /* with an image */

@@ -154,8 +154,8 @@ static int add_file(const struct config *config, struct tool *tool, const json_t
 				 tool->name, JOB_INPUT_MAX_COUNT);
 	*input = (struct job_input){
 		.path = resolve(json_object_get(file, "path"), values),
-		.is_hidden = json_is_false(json_object_get(file, "artifact")),
 	};
+	tool->hidden[job->input_count] = json_is_false(json_object_get(file, "artifact"));
 	for (unsigned i = 0; i < job->input_count; i++)
 		if (inputs[i].path.len == input->path.len &&
 		    memcmp(inputs[i].path.data, input->path.data, input->path.len) == 0)
@@ -176,6 +176,7 @@ static int add_files(const struct config *config, struct tool *tool, const json_
 	size_t i;
 
 	job->inputs = inputs;
+	job->hidden = tool->hidden;
 	json_array_foreach (json_object_get(tool->definition, "files"), i, file) {
 		if (add_file(config, tool, file, values, job, inputs, err) < 0)
 			return -1;

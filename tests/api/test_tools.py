@@ -216,7 +216,7 @@ class Others(harness.ServerTest):
     def test_tools(self):
         reply = self.server.request("GET", "/tools")
         tools = json.loads(reply.body)
-        self.assertEqual((reply.status, list(tools), list(tools["code_execution"])), (200, ["code_execution"], ["description", "parameters"]))
+        self.assertEqual((reply.status, list(tools), list(tools["code_execution"])), (200, ["code_execution", "document_converter"], ["description", "parameters"]))
         parameters = tools["code_execution"]["parameters"]
         self.assertEqual(set(parameters), {"language", "code", "filename"})
         self.assertEqual(set(parameters["language"]["enum"]), {"python", "node", "bun", "bash", "ruby", "php"})
