@@ -91,7 +91,13 @@ class Installed(unittest.TestCase):
 
     def job(self, language, code, **more):
         """Runs a job over HTTP: its reply."""
-        status, _, body = self.request("/run", {"sessionId": "host", "language": language, "code": code, "timeout": 240, **more})
+        request = {"sessionId": "host", "language": language, "code": code, "timeout": 240, **more}
+        status, _, body = self.request("/run", request)
+        for _ in range(5):
+            # mayfly's patience with its engine is made for real machines; this one may be slower
+            if status == 200 or "within" not in body and "in time" not in body:
+                break
+            status, _, body = self.request("/run", request)
         self.assertEqual(status, 200, body + "\n" + self.journal())
         return json.loads(body)
 
