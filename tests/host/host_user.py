@@ -29,8 +29,9 @@ class UserTest(installed.Installed):
                                           user="alice").strip(), "overlay true v2")
 
     def test_40_uninstall(self):
-        self.machine.run("mayflyctl", "spares", "drop", "all", user="alice")
         self.systemctl("disable", "--now", "mayfly.socket", "mayfly-reap.timer", "mayfly-warm.timer")
+        self.until(lambda: not self.systemctl("list-units", "--no-legend", "mayfly*.service"), "the end of what still runs")
+        self.machine.run("mayflyctl", "spares", "drop", "all", user="alice")
         self.machine.run(f"{installed.TREE}/scripts/install uninstall --purge")
         self.systemctl("daemon-reload")
         self.assertEqual(self.systemctl("list-units", "--all", "--no-legend", "mayfly*"), "")

@@ -243,6 +243,8 @@ class Installed(unittest.TestCase):
         self.hello()
 
     def test_30_a_reboot_brings_everything_back(self):
+        former = set(self.containers())
+        self.assertTrue(former)
         self.machine.reboot()
         for unit in ("mayfly.socket", "mayfly-engine.socket"):
             self.assertEqual(self.property(unit, "SubState"), "listening")
@@ -252,3 +254,4 @@ class Installed(unittest.TestCase):
         for language in ("bash", "python"):
             self.hello(language)
         self.until(lambda: self.folders("node ./script.js"), "a spare made by the timer")
+        self.until(lambda: not former & set(self.containers()), "the removal of what is left of the former boot")
