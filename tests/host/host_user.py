@@ -25,8 +25,8 @@ class UserTest(installed.Installed):
         self.systemctl("enable", "--now", "podman.socket", "mayfly.socket")
 
     def test_14_podman_is_the_users_own(self):
-        self.assertEqual(self.machine.run("podman", "info", "--format", "{{.Store.GraphDriverName}} {{.Host.Security.Rootless}} {{.Host.CgroupsVersion}}",
-                                          user="alice").strip(), "overlay true v2")
+        wanted = "{{.Store.GraphDriverName}} {{.Host.Security.Rootless}} {{.Host.CgroupsVersion}}"
+        self.assertEqual(self.machine.run("podman", "info", "--format", wanted, user="alice").strip(), "overlay true v2")
 
     def test_40_uninstall(self):
         self.systemctl("disable", "--now", "mayfly.socket", "mayfly-reap.timer", "mayfly-warm.timer")

@@ -5,6 +5,7 @@ What is made is kept in ${XDG_CACHE_HOME:-~/.cache}/mayfly-host, a folder for ea
     <hash>/root.raw vmlinux mini.img       Debian, by tests/host/image
     <hash>/<hash>/images.qcow2             with the worker image loaded, for root and for the user, by `podman load`
     <hash>/<hash>/base.qcow2 ram state     after its boot: what every Machine() starts from, in seconds
+    running/                               the disks of the machines that run
 
 Rules:
  1. A machine works on a layer of its own over those files: what is cached never changes.
@@ -111,10 +112,10 @@ class Qemu:
         self.port = free_port()
         self.ready = self.monitor = None
         listeners = {name: self._listen(name) for name in ("monitor", "ready")}
-        memory = MEMORY + (f",mem-path={ram},share={'on' if share else 'off'}" if ram else f",mem-path={self.folder}/ram,share=off")
+        memory = f"{MEMORY},mem-path={ram},share={'on' if share else 'off'}" if ram else MEMORY.replace("-file", "-ram")
         self.process = subprocess.Popen([
-            "setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", *HARDWARE, "-object", memory, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-            "-serial", f"file:{self.folder}/console",
+            "setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", *HARDWARE, "-object", memory,
+            "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", f"file:{self.folder}/console",
             "-chardev", f"socket,id=ready,path={self.folder}/ready", "-serial", "chardev:ready",
             "-chardev", f"socket,id=monitor,path={self.folder}/monitor", "-mon", "chardev=monitor,mode=control",
             "-kernel", f"{boot_files}/vmlinux", "-initrd", f"{boot_files}/mini.img", "-append", KERNEL,
@@ -235,7 +236,7 @@ def making(folder):
 def drop_others(parent, keep):
     """Takes away what was made from inputs that are no more."""
     for name in os.listdir(parent):
-        if os.path.isdir(os.path.join(parent, name)) and name != os.path.basename(keep):
+        if os.path.isdir(os.path.join(parent, name)) and name not in (os.path.basename(keep), "running"):
             shutil.rmtree(os.path.join(parent, name))
 
 
@@ -329,13 +330,30 @@ def prepared():
 # --- a machine -----------------------------------------------------------------------------------
 
 
+def own_folder():
+    """A folder for a machine's disk, (path, descriptor): locked as long as this process lives, and swept by the next when it was killed."""
+    running = os.path.join(CACHE, "running")
+    os.makedirs(running, exist_ok=True)
+    for name in os.listdir(running):
+        folder = os.open(os.path.join(running, name), os.O_RDONLY)
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(os.path.join(running, name), ignore_errors=True)
+        os.close(folder)
+    path = tempfile.mkdtemp(dir=running)
+    lock = os.open(path, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return path, lock
+
+
 class Machine(Agent):
     """A test host of its own, as it is after its boot."""
 
     def __init__(self):
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is registered to be tidied is, then too
         self.boot_files, snapshot = prepared()
-        self.folder = tempfile.mkdtemp(prefix="mayfly-host-disk-")
+        with making(snapshot):
+            self.folder, self.lock = own_folder()
         atexit.register(shutil.rmtree, self.folder, True)
         self.disk = f"{self.folder}/disk.qcow2"
         layer(f"{snapshot}/base.qcow2", self.disk)
@@ -369,6 +387,7 @@ class Machine(Agent):
     def close(self):
         self.qemu.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+        os.close(self.lock)
 
 
 def main():
