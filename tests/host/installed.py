@@ -231,7 +231,8 @@ class Installed(unittest.TestCase):
         self.hello()
         self.until(lambda: self.folders("bash script.js"), "a spare of the old image")
         self.machine.run("cd $(mktemp -d) && echo new >version &&"
-                         " printf 'FROM localhost/aa-worker\\nCOPY version /etc/version\\n' >Containerfile && podman build --quiet --isolation=chroot --tag aa-worker:latest .", user=self.user)
+                         " printf 'FROM localhost/aa-worker\\nCOPY version /etc/version\\n' >Containerfile &&"
+                         " podman build --quiet --isolation=chroot --tag aa-worker:latest .", user=self.user)
         self.until(lambda: self.job("bash", "cat /etc/version")["output"] == "new\n", "the new image")
 
     def test_20_an_upgrade_keeps_configuration_and_results(self):
