@@ -80,128 +80,150 @@
 #define AGENT_STRUCTURE_SCRIPT_LEAST    10 /* a script has more bytes than this */
 #define AGENT_PERFORMANCE_MAX_CHARS                                                                \
 	100000 /* html, css and javascript together have fewer, as JavaScript counts them */
-#define JWT_MAX_BYTES               (8 * KIB)
-#define JWT_SUBJECT_MAX_BYTES       256
-#define VALIDATE_FILES_MAX_COUNT    64
-#define CHECK_OUTPUT_MAX_BYTES      (512 * KIB) /* of all parsers of one request together */
-#define CHECK_FILE_OUTPUT_BYTES     (4 * KIB)   /* what is kept of one parser's words */
-#define CHECK_MESSAGE_BYTES         512
-#define PATTERNS_MAX_COUNT          256 /* in one file of patterns.d */
-#define PATTERN_MAX_BYTES           128
-#define PATTERN_HITS_MAX_COUNT      1000 /* named in one reply; there may be more */
+#define JWT_MAX_BYTES                (8 * KIB)
+#define JWT_SUBJECT_MAX_BYTES        256
+#define VALIDATE_FILES_MAX_COUNT     64
+#define CHECK_OUTPUT_MAX_BYTES       (512 * KIB) /* of all parsers of one request together */
+#define CHECK_FILE_OUTPUT_BYTES      (4 * KIB)   /* what is kept of one parser's words */
+#define CHECK_MESSAGE_BYTES          512
+#define PATTERNS_MAX_COUNT           256 /* in one file of patterns.d */
+#define PATTERN_MAX_BYTES            128
+#define PATTERN_HITS_MAX_COUNT       1000 /* named in one reply; there may be more */
+
+/* --- Family B requests: sandboxes and sessions (contract, section B) -----------------------------
+ */
+#define HTTP_BODY_SANDBOX_MAX_BYTES  (16 * MIB)
+#define SANDBOX_TIMEOUT_MAX_S        3600 /* what a request or a template may ask for */
+#define SANDBOX_FILE_MAX_BYTES       (10 * MIB)
+#define SANDBOX_FILES_MAX_BYTES      (100 * MIB) /* all of a request's */
+#define SANDBOX_STREAM_MAX_BYTES     MIB         /* each stream of a reply */
+#define SANDBOX_DISPLAY_MAX_COUNT    64          /* rich results of a request */
+#define SANDBOX_DISPLAYS_MAX_BYTES   (8 * MIB)   /* all of them, as they are shown */
+#define SANDBOX_REPLY_MAX_BYTES      (96 * MIB) /* both copies of it all, each byte written as \u0000 */
+#define SANDBOX_CELL_MAX_COUNT       128        /* of one request */
+#define SANDBOX_NAME_MAX_BYTES       255        /* tenant_id, scope */
+#define SANDBOX_REQUEST_ID_MAX_BYTES 128        /* of an X-Request-ID that is echoed */
+#define SESSION_ID_DIGITS            12
+#define SESSIONS_DEFAULT             10 /* MAYFLY_SESSIONS, of all tenants */
+#define SESSIONS_MAX                 256
+#define SESSION_TTL_DEFAULT_S        300
+#define SESSION_TTL_MAX_S            86400
+#define SESSION_LIFETIME_S           86400 /* of its container, however much it is used */
+#define SESSION_WAIT_MS              30000 /* for another cell of the session to end; then 409 */
+#define SESSION_RECORD_MAX_BYTES     (8 * KIB)
 
 /* --- Server-sent events -------------------------------------------------------------------------- */
-#define SSE_HEARTBEAT_MS            15000
-#define SSE_END_DEADLINE_MS         30000 /* for a client to take what is left */
-#define SSE_BACKLOG_MAX_BYTES       (64 * MIB) /* kept for one that reads slowly; then it is hung up on */
+#define SSE_HEARTBEAT_MS             15000
+#define SSE_END_DEADLINE_MS          30000 /* for a client to take what is left */
+#define SSE_BACKLOG_MAX_BYTES        (64 * MIB) /* kept for one that reads slowly; then it is hung up on */
 
 /* --- A job --------------------------------------------------------------------------------------
  */
-#define JOB_STREAM_MAX_BYTES        (10 * MIB)  /* each of stdout and stderr; MAYFLY_STREAM_MB */
-#define JOB_GRACE_MS                5000        /* beyond a job's own deadline, for collecting */
-#define JOB_ARTIFACT_MAX_COUNT      256         /* MAYFLY_ARTIFACT_FILES */
-#define JOB_ARTIFACT_MAX_BYTES      (32 * MIB)  /* one file; MAYFLY_ARTIFACT_FILE_MB */
-#define JOB_ARTIFACTS_MAX_BYTES     (100 * MIB) /* all files together; MAYFLY_ARTIFACT_TOTAL_MB */
-#define JOB_ARTIFACT_DEPTH_MAX      16          /* folders below the working directory */
-#define JOB_ARTIFACT_SCAN_MAX       10000       /* directory entries looked at */
-#define JOB_PATH_MAX_BYTES          1024        /* relative path of an input or artifact */
-#define JOB_NAME_MAX_BYTES          255         /* one component */
-#define JOB_INPUT_MAX_COUNT         256
-#define JOB_ARGV_MAX_COUNT          128
-#define JOB_ENV_MAX_COUNT           128
-#define JOB_FOLDER_MAX_COUNT        8               /* made for a job before it starts */
+#define JOB_STREAM_MAX_BYTES         (10 * MIB)  /* each of stdout and stderr; MAYFLY_STREAM_MB */
+#define JOB_GRACE_MS                 5000        /* beyond a job's own deadline, for collecting */
+#define JOB_ARTIFACT_MAX_COUNT       256         /* MAYFLY_ARTIFACT_FILES */
+#define JOB_ARTIFACT_MAX_BYTES       (32 * MIB)  /* one file; MAYFLY_ARTIFACT_FILE_MB */
+#define JOB_ARTIFACTS_MAX_BYTES      (100 * MIB) /* all files together; MAYFLY_ARTIFACT_TOTAL_MB */
+#define JOB_ARTIFACT_DEPTH_MAX       16          /* folders below the working directory */
+#define JOB_ARTIFACT_SCAN_MAX        10000       /* directory entries looked at */
+#define JOB_PATH_MAX_BYTES           1024        /* relative path of an input or artifact */
+#define JOB_NAME_MAX_BYTES           255         /* one component */
+#define JOB_INPUT_MAX_COUNT          256
+#define JOB_ARGV_MAX_COUNT           128
+#define JOB_ENV_MAX_COUNT            128
+#define JOB_FOLDER_MAX_COUNT         8               /* made for a job before it starts */
 
 /* --- mayfly-init ---------------------------------------------------------------------------------- */
-#define INIT_LIFETIME_MAX_S         (7 * 24 * 3600) /* its own deadline, its only argument */
-#define INIT_CLOCK_MAX_MS           INT32_MAX       /* wall_ms, cpu_ms of a job */
-#define INIT_REAP_DEADLINE_MS       2000            /* for killed processes to be gone */
-#define INIT_BOOT_DEADLINE_MS       15000           /* for a runtime to wait for its script */
-#define INIT_KERNEL_ENV_MAX_COUNT   16
-#define INIT_GO_FD                  63          /* the last one of a new process's first table */
-#define INIT_CODE_FD                62          /* a kernel reads code there */
-#define JOB_STDIN_MAX_BYTES         (32 * MIB)  /* spooled, charged to the job's memory */
-#define JOB_SKIPPED_MAX_COUNT       256         /* things named as not collected */
-#define COLLECT_NAMES_MAX_BYTES     (512 * KIB) /* names of all folders on one way down */
-#define CELL_KERNEL_MAX_COUNT       4           /* of one container, each of another name */
-#define CELL_NAME_MAX_BYTES         16          /* of a kernel */
-#define CELL_GRACE_MS               1500        /* from a cell's interrupt to SIGKILL */
-#define CELL_SEND_DEADLINE_MS       30000       /* for the host to take what is left */
-#define CELL_DISPLAY_MAX_COUNT      64          /* of one cell; more are thrown away */
-#define CELL_DISPLAYS_MAX_BYTES     (32 * MIB)  /* of one cell, together */
-#define CELL_IDLE_MAX_S             86400       /* idle_s */
-#define DISPLAY_TYPE_MAX_BYTES      100
-#define DISPLAY_WORD_MAX_BYTES      64 /* name, source */
-#define DISPLAY_MESSAGE_MAX_BYTES   1024
-#define CPU_CHECK_MIN_MS            10        /* between two looks at a CPU budget */
-#define PUMP_EAGER_FRAMES           1000      /* output frames before crumbs are gathered */
-#define PUMP_CRUMB_BYTES            (4 * KIB) /* a read of less is a crumb */
-#define PUMP_REST_MS                5         /* then nothing is read for so long */
+#define INIT_LIFETIME_MAX_S          (7 * 24 * 3600) /* its own deadline, its only argument */
+#define INIT_CLOCK_MAX_MS            INT32_MAX       /* wall_ms, cpu_ms of a job */
+#define INIT_REAP_DEADLINE_MS        2000            /* for killed processes to be gone */
+#define INIT_BOOT_DEADLINE_MS        15000           /* for a runtime to wait for its script */
+#define INIT_KERNEL_ENV_MAX_COUNT    16
+#define INIT_GO_FD                   63          /* the last one of a new process's first table */
+#define INIT_CODE_FD                 62          /* a kernel reads code there */
+#define JOB_STDIN_MAX_BYTES          (32 * MIB)  /* spooled, charged to the job's memory */
+#define JOB_SKIPPED_MAX_COUNT        256         /* things named as not collected */
+#define COLLECT_NAMES_MAX_BYTES      (512 * KIB) /* names of all folders on one way down */
+#define CELL_KERNEL_MAX_COUNT        4           /* of one container, each of another name */
+#define CELL_NAME_MAX_BYTES          16          /* of a kernel */
+#define CELL_GRACE_MS                1500        /* from a cell's interrupt to SIGKILL */
+#define CELL_SEND_DEADLINE_MS        30000       /* for the host to take what is left */
+#define CELL_DISPLAY_MAX_COUNT       64          /* of one cell; more are thrown away */
+#define CELL_DISPLAYS_MAX_BYTES      (32 * MIB)  /* of one cell, together */
+#define CELL_IDLE_MAX_S              86400       /* idle_s */
+#define DISPLAY_TYPE_MAX_BYTES       100
+#define DISPLAY_WORD_MAX_BYTES       64 /* name, source */
+#define DISPLAY_MESSAGE_MAX_BYTES    1024
+#define CPU_CHECK_MIN_MS             10        /* between two looks at a CPU budget */
+#define PUMP_EAGER_FRAMES            1000      /* output frames before crumbs are gathered */
+#define PUMP_CRUMB_BYTES             (4 * KIB) /* a read of less is a crumb */
+#define PUMP_REST_MS                 5         /* then nothing is read for so long */
 
 /* --- Control socket frames (base/frame.h) -------------------------------------------------------
  */
-#define FRAME_HEADER_BYTES          5
-#define FRAME_DATA_MAX_BYTES        (64 * KIB)  /* streams and file contents go in pieces */
-#define FRAME_JOB_MAX_BYTES         (256 * KIB) /* argv, env, limits */
-#define FRAME_DISPLAY_MAX_BYTES     (4 * MIB)
-#define FRAME_EXIT_MAX_BYTES        KIB
-#define FRAME_LISTED_MAX_BYTES      (2 * KIB)
-#define FRAME_ENGINE_MAX_BYTES      (64 * KIB) /* engine verbs and their answers */
-#define FRAME_FIELD_MAX_COUNT       512
+#define FRAME_HEADER_BYTES           5
+#define FRAME_DATA_MAX_BYTES         (64 * KIB)  /* streams and file contents go in pieces */
+#define FRAME_JOB_MAX_BYTES          (256 * KIB) /* argv, env, limits */
+#define FRAME_DISPLAY_MAX_BYTES      (4 * MIB)
+#define FRAME_EXIT_MAX_BYTES         KIB
+#define FRAME_LISTED_MAX_BYTES       (2 * KIB)
+#define FRAME_ENGINE_MAX_BYTES       (64 * KIB) /* engine verbs and their answers */
+#define FRAME_FIELD_MAX_COUNT        512
 
 /* --- Containers: the defaults an operator may change, per template -------------------------------
  */
-#define DEFAULT_MEMORY_MB           512  /* MAYFLY_MEMORY_MB; swap is set equal to it */
-#define DEFAULT_PIDS                128  /* MAYFLY_PIDS */
-#define DEFAULT_CPU_PERCENT         50   /* MAYFLY_CPU_PERCENT; 100 is one CPU */
-#define DEFAULT_WORKSPACE_MB        128  /* MAYFLY_WORKSPACE_MB, charged to memory */
-#define DEFAULT_TMP_MB              100  /* MAYFLY_TMP_MB, charged to memory */
-#define DEFAULT_SHM_MB              64   /* MAYFLY_SHM_MB, charged to memory */
-#define DEFAULT_NOFILE              1024 /* MAYFLY_NOFILE */
-#define DEFAULT_NPROC               4096 /* MAYFLY_NPROC; per uid across all containers, so well above pids */
-#define DEFAULT_FSIZE_MB            128 /* MAYFLY_FSIZE_MB, the largest file a program may write */
-#define SMALL_TMPFS_BYTES           MIB /* /run and /var/tmp: present, useless for storing */
-#define MEMORY_MIN_MB               16
-#define MEMORY_MAX_MB               (1024 * 1024)
-#define PIDS_MIN                    4
-#define PIDS_MAX                    32768
-#define CPU_PERCENT_MAX             102400
-#define TMPFS_MAX_MB                (1024 * 1024)
-#define RUNNER_ID                   10001 /* uid and gid of a job, where a template names none */
-#define RUNNER_ID_MAX               65533 /* what fits a user namespace of the usual size */
-#define NOFILE_MIN                  16
-#define NOFILE_MAX                  1048576
-#define NPROC_MIN                   4
-#define NPROC_MAX                   1048576
-#define TEMPLATE_TEXT_BYTES         256       /* an image's name, a description; with its NUL */
+#define DEFAULT_MEMORY_MB            512  /* MAYFLY_MEMORY_MB; swap is set equal to it */
+#define DEFAULT_PIDS                 128  /* MAYFLY_PIDS */
+#define DEFAULT_CPU_PERCENT          50   /* MAYFLY_CPU_PERCENT; 100 is one CPU */
+#define DEFAULT_WORKSPACE_MB         128  /* MAYFLY_WORKSPACE_MB, charged to memory */
+#define DEFAULT_TMP_MB               100  /* MAYFLY_TMP_MB, charged to memory */
+#define DEFAULT_SHM_MB               64   /* MAYFLY_SHM_MB, charged to memory */
+#define DEFAULT_NOFILE               1024 /* MAYFLY_NOFILE */
+#define DEFAULT_NPROC                4096 /* MAYFLY_NPROC; per uid across all containers, so well above pids */
+#define DEFAULT_FSIZE_MB             128 /* MAYFLY_FSIZE_MB, the largest file a program may write */
+#define SMALL_TMPFS_BYTES            MIB /* /run and /var/tmp: present, useless for storing */
+#define MEMORY_MIN_MB                16
+#define MEMORY_MAX_MB                (1024 * 1024)
+#define PIDS_MIN                     4
+#define PIDS_MAX                     32768
+#define CPU_PERCENT_MAX              102400
+#define TMPFS_MAX_MB                 (1024 * 1024)
+#define RUNNER_ID                    10001 /* uid and gid of a job, where a template names none */
+#define RUNNER_ID_MAX                65533 /* what fits a user namespace of the usual size */
+#define NOFILE_MIN                   16
+#define NOFILE_MAX                   1048576
+#define NPROC_MIN                    4
+#define NPROC_MAX                    1048576
+#define TEMPLATE_TEXT_BYTES          256       /* an image's name, a description; with its NUL */
 
 /* --- Engine -------------------------------------------------------------------------------------
  */
-#define ENGINE_CONNECT_DEADLINE_MS  2000      /* to a Podman socket */
-#define ENGINE_CALL_DEADLINE_MS     20000     /* one API call */
-#define ENGINE_MAKE_DEADLINE_MS     30000     /* create, start and init listening, together */
-#define ENGINE_REPLY_MAX_BYTES      (4 * MIB) /* an API reply's body */
-#define ENGINE_REQUEST_MAX_BYTES    MIB   /* an API request's body; Docker takes the seccomp text */
-#define ENGINE_REMOVE_DEADLINE_MS   15000 /* a container's removal, with every retry */
-#define ENGINE_REMOVE_RETRY_MS      10    /* after the first failure; doubled each time */
-#define ENGINE_REMOVE_RETRY_MAX_MS  500
-#define ENGINE_INSPECT_RETRY_MS     10 /* after an answer of 500; doubled each time */
-#define ENGINE_INSPECT_RETRY_MAX_MS 80
-#define ENGINE_EXIT_GRACE_MS        200 /* for init to end by itself before it is killed */
-#define ENGINE_DEATH_CHECK_MS       250 /* between looks at a container that does not listen yet */
-#define ENGINE_IDLE_DEADLINE_MS     60000 /* a connection that owns no container and says nothing */
-#define ENGINE_MESSAGE_BYTES        256 /* of what an engine says that is passed on; with its NUL */
-#define CONTROL_CONNECT_DEADLINE_MS 2000
-#define CONTAINER_START_ALLOWANCE_S 30    /* added to a job's time-out for a container's deadline */
+#define ENGINE_CONNECT_DEADLINE_MS   2000      /* to a Podman socket */
+#define ENGINE_CALL_DEADLINE_MS      20000     /* one API call */
+#define ENGINE_MAKE_DEADLINE_MS      30000     /* create, start and init listening, together */
+#define ENGINE_REPLY_MAX_BYTES       (4 * MIB) /* an API reply's body */
+#define ENGINE_REQUEST_MAX_BYTES     MIB /* an API request's body; Docker takes the seccomp text */
+#define ENGINE_REMOVE_DEADLINE_MS    15000 /* a container's removal, with every retry */
+#define ENGINE_REMOVE_RETRY_MS       10    /* after the first failure; doubled each time */
+#define ENGINE_REMOVE_RETRY_MAX_MS   500
+#define ENGINE_INSPECT_RETRY_MS      10 /* after an answer of 500; doubled each time */
+#define ENGINE_INSPECT_RETRY_MAX_MS  80
+#define ENGINE_EXIT_GRACE_MS         200 /* for init to end by itself before it is killed */
+#define ENGINE_DEATH_CHECK_MS        250 /* between looks at a container that does not listen yet */
+#define ENGINE_IDLE_DEADLINE_MS      60000 /* a connection that owns no container and says nothing */
+#define ENGINE_MESSAGE_BYTES         256 /* of what an engine says that is passed on; with its NUL */
+#define CONTROL_CONNECT_DEADLINE_MS  2000
+#define CONTAINER_START_ALLOWANCE_S  30 /* added to a job's time-out for a container's deadline */
 
 /* --- Admission and housekeeping ------------------------------------------------------------------
  */
-#define SLOT_WAIT_MS                10000 /* MAYFLY_SLOT_WAIT_MS: bounded wait, then 503 */
-#define SPARES_DEFAULT              2     /* MAYFLY_SPARES, of each kind; 0: none */
-#define SPARES_TOTAL_DEFAULT        8     /* MAYFLY_SPARES_TOTAL, of all kinds */
-#define SPARES_TOTAL_MAX            256
-#define SPARES_MEMORY_DEFAULT_MB    1024 /* MAYFLY_SPARES_MEMORY_MB, what all spares may take */
-#define SPARE_TTL_DEFAULT_S         300  /* MAYFLY_SPARE_TTL_S */
-#define SPARE_TTL_MAX_S             86400
+#define SLOT_WAIT_MS                 10000 /* MAYFLY_SLOT_WAIT_MS: bounded wait, then 503 */
+#define SPARES_DEFAULT               2     /* MAYFLY_SPARES, of each kind; 0: none */
+#define SPARES_TOTAL_DEFAULT         8     /* MAYFLY_SPARES_TOTAL, of all kinds */
+#define SPARES_TOTAL_MAX             256
+#define SPARES_MEMORY_DEFAULT_MB     1024 /* MAYFLY_SPARES_MEMORY_MB, what all spares may take */
+#define SPARE_TTL_DEFAULT_S          300  /* MAYFLY_SPARE_TTL_S */
+#define SPARE_TTL_MAX_S              86400
 #define SPARE_PREPARE_DEADLINE_MS                                                                  \
 	20000 /* for a runtime to boot in a container that has half a CPU */
 #define SPARE_RECORD_MAX_BYTES       4096

@@ -99,7 +99,7 @@ static json_t *take_result(struct execution *execution, char *entry, struct stor
 		fs_open_beneath(storage->root, path, O_RDONLY | O_DIRECTORY, 0);
 
 	if (result < 0 || storage_read_record(storage->root, entry, id, &text, &len) < 0 ||
-	    json_parse_own((struct slice){text, len}, &reply, &ignored) < 0)
+	    json_parse_with_nul((struct slice){text, len}, &reply, &ignored) < 0)
 		return NULL;
 	if (store_inputs(execution, storage) == 0 && copy_all(result, reply, storage) == 0 &&
 	    json_object_set_new(reply, "cached", json_true()) == 0)

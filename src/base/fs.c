@@ -52,6 +52,15 @@ bool fs_is_relative_path(struct slice path, unsigned max_depth)
 	return false;
 }
 
+bool fs_paths_collide(const char *left, const char *right)
+{
+	size_t left_len = strlen(left), right_len = strlen(right);
+	size_t shorter = left_len < right_len ? left_len : right_len;
+
+	return memcmp(left, right, shorter) == 0 &&
+	       (left_len == right_len || (left_len > right_len ? left : right)[shorter] == '/');
+}
+
 /* Copies the component before the next slash into name and moves *path behind it. False at the last
  * component. */
 static bool take_component(const char **path, char name[JOB_NAME_MAX_BYTES + 1])

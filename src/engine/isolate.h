@@ -23,21 +23,22 @@
 struct isolation {
 	const struct config *config;
 	enum backend_kind kind;
-	struct template template; /* its limits already clamped */
-	uint64_t lifetime_s;      /* clamped */
-	const char *folder;       /* the container's own, beneath the jobs folder */
-	char init[PATH_MAX];      /* on the host */
-	char seccomp[PATH_MAX];   /* on the host */
-	char hosts[PATH_MAX];     /* on the host: what is /etc/hosts inside */
-	char kernels[PATH_MAX];   /* on the host; "": there are none */
-	const char *apparmor;     /* a profile's name, or NULL */
+	struct template template;   /* its limits already clamped */
+	uint64_t lifetime_s;        /* clamped */
+	const char *container_kind; /* for people: what it was made as */
+	const char *folder;         /* the container's own, beneath the jobs folder */
+	char init[PATH_MAX];        /* on the host */
+	char seccomp[PATH_MAX];     /* on the host */
+	char hosts[PATH_MAX];       /* on the host: what is /etc/hosts inside */
+	char kernels[PATH_MAX];     /* on the host; "": there are none */
+	const char *apparmor;       /* a profile's name, or NULL */
 };
 
 struct isolation_request {
 	struct slice template;
 	uint64_t lifetime_s;
 	uint64_t memory_mb, pids, cpu_percent; /* 0: the template's */
-	uint64_t spare;                        /* not 0: it belongs to nobody */
+	uint64_t spare, session;               /* not 0: it outlives who asks for it */
 };
 
 #define LABEL_INSTANCE "mayfly.instance"
@@ -45,6 +46,7 @@ struct isolation_request {
 	"mayfly.run" /* the run folder: two installations of one name do not touch each other's */
 #define LABEL_TEMPLATE "mayfly.template"
 #define LABEL_FOLDER   "mayfly.folder"
+#define LABEL_KIND     "mayfly.kind"     /* as it was made: job, spare, session */
 #define LABEL_BOOT     "mayfly.boot"     /* the kernel's boot_id */
 #define LABEL_DEADLINE "mayfly.deadline" /* seconds on CLOCK_BOOTTIME */
 

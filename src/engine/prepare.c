@@ -139,8 +139,9 @@ int isolation_prepare(const struct config *config, enum backend_kind kind,
 	clamp(request->cpu_percent, 1, &template->cpu_percent);
 	isolation.lifetime_s =
 		template->timeout_max_s + CONTAINER_START_ALLOWANCE_S + JOB_GRACE_MS / 1000;
-	if (request->spare)
-		isolation.lifetime_s += SPARE_TTL_MAX_S;
+	isolation.container_kind = request->spare ? "spare" : request->session ? "session" : "job";
+	if (request->spare || request->session)
+		isolation.lifetime_s += SPARE_TTL_MAX_S + SESSION_LIFETIME_S;
 	clamp(request->lifetime_s, 1, &isolation.lifetime_s);
 	*out = isolation;
 	return 0;

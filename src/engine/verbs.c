@@ -20,7 +20,7 @@ struct connection {
 	struct backend backend;
 	bool connected;             /* the backend is open */
 	struct job_folders folders; /* closed until needed */
-	bool leased, is_spare;      /* is_spare: of the container that the lease is about */
+	bool leased, is_kept;       /* is_kept: the container that the lease is about outlives it */
 	struct lease lease;
 };
 
@@ -101,6 +101,7 @@ static int parse_make(struct slice fields, struct isolation_request *out, struct
 		{"pids", &request.pids},
 		{"cpu_percent", &request.cpu_percent},
 		{"spare", &request.spare},
+		{"session", &request.session},
 	};
 	struct slice key, value;
 
@@ -139,7 +140,7 @@ static int serve_make(struct connection *connection, struct slice fields, struct
 	if (lease_make(&connection->lease, &connection->backend, connection->config,
 		       &connection->folders, &request, err) < 0)
 		return -1;
-	connection->is_spare = request.spare;
+	connection->is_kept = request.spare || request.session;
 	return field_add(answer, "folder", slice_of(connection->lease.folder.name)) < 0 ||
 			       field_add(answer, "id", slice_of(connection->lease.id)) < 0 ||
 			       field_add(answer, "image", slice_of(connection->lease.image)) < 0
@@ -267,7 +268,7 @@ static int serve(struct connection *connection, const struct frame *frame)
 		return -1;
 	if (verb->type == FRAME_MAKE && connection->lease.warning[0])
 		log_warning(verb->name, connection->lease.warning);
-	if (verb->type == FRAME_MAKE && connection->is_spare) {
+	if (verb->type == FRAME_MAKE && connection->is_kept) {
 		settle(connection);
 		lease_detach(&connection->lease);
 		connection->leased = false;

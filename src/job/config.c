@@ -54,6 +54,10 @@ static const struct {
 	 offsetof(struct config, spare_ttl_s)},
 	{"MAYFLY_CACHE_MB", 0, MEMORY_MAX_MB, CACHE_DEFAULT_MB, MIB,
 	 offsetof(struct config, cache_bytes)},
+	{"MAYFLY_SESSIONS", 0, SESSIONS_MAX, SESSIONS_DEFAULT, 1,
+	 offsetof(struct config, sessions)},
+	{"MAYFLY_TENANT_SESSIONS", 0, SESSIONS_MAX, SESSIONS_DEFAULT, 1,
+	 offsetof(struct config, sessions_of_tenant)},
 	{"ARTIFACT_RETENTION_DAYS", 0, 36500, RETENTION_DEFAULT_DAYS, 1,
 	 offsetof(struct config, retention_days)},
 };

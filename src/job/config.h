@@ -43,6 +43,7 @@ struct config {
 	uint64_t slots; /* MAX_CONCURRENT_RUNS; by default twice the number of CPUs, at least 4 */
 	uint64_t slot_wait_ms;                                           /* MAYFLY_SLOT_WAIT_MS */
 	uint64_t spares, spares_total, spares_memory_bytes, spare_ttl_s; /* MAYFLY_SPARES… */
+	uint64_t sessions, sessions_of_tenant; /* MAYFLY_SESSIONS, MAYFLY_TENANT_SESSIONS */
 	const char *warm; /* MAYFLY_WARM: what mayflyctl warm makes, "python node:a.js"; or NULL */
 	char image_stamp
 		[PATH_MAX]; /* MAYFLY_IMAGE_STAMP: a file that changes whenever images do; by default Podman's own list of them */

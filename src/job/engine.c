@@ -158,6 +158,7 @@ static int add_make(struct buf *fields, const struct engine_request *request)
 		uint64_t value;
 	} optional[] = {
 		{"spare", request->is_spare},
+		{"session", request->is_session},
 		{"memory_mb", request->limits.memory_mb},
 		{"pids", request->limits.pids},
 		{"cpu_percent", request->limits.cpu_percent},

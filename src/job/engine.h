@@ -34,7 +34,8 @@ struct engine_request {
 	const char *template;
 	uint64_t lifetime_s; /* of the container */
 	struct engine_limits limits;
-	bool is_spare; /* it belongs to nobody: it stays when the connection goes. Else engine_close gives it back */
+	/* it stays when the connection goes, because it belongs to nobody, or to a session. Else engine_close gives it back */
+	bool is_spare, is_session;
 };
 
 /* Has a container made; its folder is written to folder. 0, or -1 with *err as the engine says it. */

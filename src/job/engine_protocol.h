@@ -5,10 +5,11 @@
  * Rule: there are no words for anything but these. Isolation is decided inside the engine, from
  * files the operator owns; a limit asked for is clamped to the template's.
  *
- * MAKE    template=NAME lifetime_s=N [spare=1] [memory_mb=N] [pids=N] [cpu_percent=N]
+ * MAKE    template=NAME lifetime_s=N [spare=1|session=1] [memory_mb=N] [pids=N] [cpu_percent=N]
  *         A limit that is missing is the template's. The container belongs to the connection: when
  *         that ends, for whatever reason, the engine removes container and folder. A spare belongs
- *         to nobody: it stays until somebody has it removed, or its lifetime is over.
+ *         to nobody: it stays until somebody has it removed, or its lifetime is over. So does a
+ *         session's container, whether it was made for one or has been a spare before.
  *    OK   folder=NAME id=HEX image=HEX
  *         The folder lies beneath <run>/jobs and holds the control socket, already listening.
  * REMOVE  folder=NAME

@@ -18,6 +18,9 @@
 
 #define REGISTRY_TOOLS     "tools.d"
 #define REGISTRY_TEMPLATES "templates.d"
+#define REGISTRY_SANDBOXES "sandboxes.d" /* templates that clients of family B may name */
+/* the languages of family B: files as those of tools, with one parameter, code */
+#define REGISTRY_LANGUAGES "languages.d"
 #define REGISTRY_RUNTIMES  "runtimes.d"
 #define REGISTRY_PATTERNS  "patterns.d" /* what is dangerous in a source text (job/patterns.h) */
 /* the languages of POST /v1/runs: files as those of tools (job/tool.h), with one parameter, code */

@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/frame.h"
+#include "base/fs.h"
 #include "base/io.h"
 #include "base/num.h"
 #include "job/control.h"
@@ -17,6 +18,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#define REQUIRED_NUMBERS 6 /* of a job's */
 #define SEND_AT_BYTES                                                                              \
 	(64 * KIB) /* frames going down are gathered to about this much before a write */
 
@@ -78,6 +80,10 @@ static int add_request(const struct job *job, struct buf *fields)
 		{"artifact_count", job->artifact_count},
 		{"artifact_bytes", job->artifact_bytes},
 		{"artifacts_bytes", job->artifacts_bytes},
+		{"echo", job->is_echo}, /* from here on only where they say something */
+		{"last", job->is_last},
+		{"list", job->is_list},
+		{"idle_s", job->idle_s},
 	};
 
 	if (job_command(job, fields) < 0)
@@ -85,11 +91,16 @@ static int add_request(const struct job *job, struct buf *fields)
 	for (const char *const *folder = job->folders; folder && *folder; folder++)
 		if (field_add(fields, "folder", slice_of(*folder)) < 0)
 			return -1;
+	if ((job->cell && field_add(fields, "cell", slice_of(job->cell)) < 0) ||
+	    (job->script && field_add(fields, "script", slice_of(job->script)) < 0) ||
+	    (job->fetch && field_add(fields, "fetch", slice_of(job->fetch)) < 0))
+		return -1;
 	if ((job->collect && field_add(fields, "collect", slice_of(job->collect)) < 0) ||
 	    (job->collect_flat && field_add_number(fields, "flat", 1) < 0))
 		return -1;
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		if (field_add_number(fields, numbers[i].key, numbers[i].value) < 0)
+		if ((numbers[i].value || i < REQUIRED_NUMBERS) &&
+		    field_add_number(fields, numbers[i].key, numbers[i].value) < 0)
 			return -1;
 	return 0;
 }
@@ -196,6 +207,19 @@ static int take_reason(struct slice value, enum job_reason *out)
 	return -1;
 }
 
+static const struct {
+	const char *name;
+	enum job_kernel kernel;
+} kernels[] = {{"kept", JOB_KERNEL_KEPT}, {"lost", JOB_KERNEL_LOST}, {"ended", JOB_KERNEL_ENDED}};
+
+static enum job_kernel take_kernel(struct slice value)
+{
+	for (size_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++)
+		if (slice_eq(value, kernels[i].name))
+			return kernels[i].kernel;
+	return JOB_KERNEL_NONE;
+}
+
 static int take_exit(struct slice fields, struct job_result *result, struct error *err)
 {
 	uint64_t code = 0, signal = 0, out = 0, errors = 0;
@@ -222,6 +246,8 @@ static int take_exit(struct slice fields, struct job_result *result, struct erro
 		}
 		if (slice_eq(key, "message"))
 			message = value;
+		if (slice_eq(key, "kernel"))
+			result->kernel = take_kernel(value);
 		for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 			if (slice_eq(key, numbers[i].key) &&
 			    num_parse(value, 10, numbers[i].max, numbers[i].place) < 0)
@@ -243,9 +269,11 @@ static int take_exit(struct slice fields, struct job_result *result, struct erro
 /*
  *             | before EXIT        | after EXIT
  * STDOUT/ERR  | store, tell        | refuse
+ * DISPLAY     | tell               | refuse
  * EXIT        | note               | refuse
  * FILE, DATA, | refuse             | store
- * SKIPPED     |                    |
+ * SKIPPED,    |                    |
+ * LISTED      |                    |
  * END         | refuse             | done
  */
 struct run {
@@ -268,12 +296,44 @@ static int take_stream(struct run *run, bool is_stderr, struct slice data, struc
 	return storage_append_stream(run->storage, is_stderr, data, err);
 }
 
+/* What is malformed is dropped: it is the program's loss. */
+static void take_display(const struct run *run, struct slice payload)
+{
+	struct display display;
+	struct error ignored;
+
+	if (run->listener->display && display_parse(payload, &display, &ignored) == 0)
+		run->listener->display(run->listener->context, &display);
+}
+
+static int take_listed(const struct run *run, struct slice fields, struct error *err)
+{
+	struct slice key, value, path = SLICE_LITERAL("");
+	uint64_t size_bytes = 0, mtime_ms = 0;
+
+	while (field_next(&fields, &key, &value)) {
+		if (slice_eq(key, "path"))
+			path = value;
+		if ((slice_eq(key, "size") && num_parse(value, 10, INT64_MAX, &size_bytes) < 0) ||
+		    (slice_eq(key, "mtime_ms") && num_parse(value, 10, INT64_MAX, &mtime_ms) < 0))
+			return error_set(err, 502, "control_failed",
+					 "The container listed a file of an impossible size");
+	}
+	if (run->listener->listed && fs_is_relative_path(path, JOB_ARTIFACT_DEPTH_MAX + 1))
+		run->listener->listed(run->listener->context, path, size_bytes, (int64_t)mtime_ms);
+	return 0;
+}
+
 static int take_frame(struct run *run, const struct frame *frame, struct error *err)
 {
 	run->has_spoken = true;
 	if (!run->has_exited) {
 		if (frame->type == FRAME_STDOUT || frame->type == FRAME_STDERR)
 			return take_stream(run, frame->type == FRAME_STDERR, frame->payload, err);
+		if (frame->type == FRAME_DISPLAY) {
+			take_display(run, frame->payload);
+			return 0;
+		}
 		if (frame->type == FRAME_EXIT) {
 			run->has_exited = true;
 			return take_exit(frame->payload, &run->result, err);
@@ -285,6 +345,8 @@ static int take_frame(struct run *run, const struct frame *frame, struct error *
 			run->bytes_out += frame->payload.len;
 			return storage_append_file(run->storage, frame->payload, err);
 		}
+		if (frame->type == FRAME_LISTED)
+			return take_listed(run, frame->payload, err);
 		if (frame->type == FRAME_SKIPPED)
 			return storage_note_skipped(run->storage, frame->payload, err);
 		if (frame->type == FRAME_END) {

@@ -11,6 +11,7 @@
 #define MAYFLY_JOB_RUN_H
 
 #include "base/deadline.h"
+#include "base/display.h"
 #include "base/slice.h"
 #include "http/watch.h"
 #include "job/config.h"
@@ -48,6 +49,10 @@ struct job {
 	const bool *
 		hidden; /* by input: neither stored nor listed, nor is what the program makes of it; NULL: none is */
 	struct slice standard_input;
+	/* what the fields of these names say in job/control.h; without argv and cell it is about files alone */
+	const char *cell, *script, *fetch;
+	bool is_echo, is_last, is_list;
+	uint64_t idle_s;
 };
 
 enum job_reason {
@@ -61,9 +66,12 @@ enum job_reason {
 	JOB_LOST, /* the container ended without a word: its memory was used up, or it was removed */
 };
 
+enum job_kernel { JOB_KERNEL_NONE, JOB_KERNEL_KEPT, JOB_KERNEL_LOST, JOB_KERNEL_ENDED };
+
 struct job_result {
 	enum job_reason reason;
-	int code, signal; /* as wait(2) says */
+	enum job_kernel kernel; /* of a cell: what became of who ran it */
+	int code, signal;       /* as wait(2) says */
 	uint64_t wall_us, cpu_us, max_rss_bytes;
 	uint64_t bytes_in, bytes_out; /* inputs and stdin; streams and artifacts, as they came */
 	bool stdout_truncated, stderr_truncated;
@@ -86,6 +94,10 @@ struct job_listener {
 	   watch has more of */
 	void (*tick)(void *context);
 	int64_t tick_ms;
+	/* or NULL, and they are dropped: a rich result */
+	void (*display)(void *context, const struct display *display);
+	/* or NULL: a file that is there (job->is_list); path is a relative one, mtime_ms since 1970 */
+	void (*listed)(void *context, struct slice path, uint64_t size_bytes, int64_t mtime_ms);
 };
 
 /* Appends what of a job decides how its runtime starts: the fields argv, env, cwd and readonly of its JOB frame. 0, or -1 as buf_append. */

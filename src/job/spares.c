@@ -20,8 +20,10 @@
 
 /* --- kinds -------------------------------------------------------------------------------------- */
 
-static int add_kernel(struct spare_plan *plan, const char *const *kernel_env)
+static int add_kernel(struct spare_plan *plan, const char *cell, const char *const *kernel_env)
 {
+	if (cell && field_add(&plan->kernel, "cell", slice_of(cell)) < 0)
+		return -1;
 	for (; kernel_env && *kernel_env; kernel_env++)
 		if (field_add(&plan->kernel, "env", slice_of(*kernel_env)) < 0)
 			return -1;
@@ -108,7 +110,7 @@ int spare_plan(const struct config *config, const struct job *job, struct spare_
 
 	if (template_load(config, slice_of(job->template), &template, err) < 0)
 		return -1;
-	if (job_command(job, &plan.job) < 0 || add_kernel(&plan, job->kernel) < 0) {
+	if (job_command(job, &plan.job) < 0 || add_kernel(&plan, job->cell, job->kernel) < 0) {
 		spare_plan_free(&plan);
 		return error_set(err, 400, "job_too_large",
 				 "Arguments and environment pass %llu bytes",
@@ -116,7 +118,8 @@ int spare_plan(const struct config *config, const struct job *job, struct spare_
 	}
 	(void)snprintf(plan.template, sizeof(plan.template), "%s", job->template);
 	plan.limits = job->limits;
-	plan.job_max_s = template.timeout_max_s;
+	/* whoever runs cells may become a session */
+	plan.job_max_s = job->cell ? SESSION_LIFETIME_S : template.timeout_max_s;
 	write_label(job, &plan);
 	name_kind(config, &template, &plan);
 	*out = plan;

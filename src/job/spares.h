@@ -25,7 +25,7 @@
 
 struct spare_plan {
 	char kind[SPARE_KIND_DIGITS + 1];
-	char template[sizeof(TEMPLATE_OF_TOOL) + REGISTRY_NAME_MAX_BYTES];
+	char template[TEMPLATE_NAME_BYTES];
 	char label[128]; /* for people: the template and the command */
 	struct engine_limits limits;
 	uint64_t job_max_s; /* the longest job of the template */

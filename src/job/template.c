@@ -10,9 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define WORKDIR_DEFAULT  "/workspace"
-#define WORKDIR_OTHER    "/work"
-#define IMAGE_ENV_PREFIX "RUNNER_IMAGE_"
+#define WORKDIR_DEFAULT   "/workspace"
+#define LANGUAGES_DEFAULT "python node bash"
+#define WORKDIR_OTHER     "/work"
+#define IMAGE_ENV_PREFIX  "RUNNER_IMAGE_"
 
 /* One row per number. The variable, where there is one, gives the value of a file that leaves the
  * field out. */
@@ -36,8 +37,8 @@ static const struct {
 	NUMBER(nofile, "MAYFLY_NOFILE", NOFILE_MIN, NOFILE_MAX, DEFAULT_NOFILE),
 	NUMBER(nproc, "MAYFLY_NPROC", NPROC_MIN, NPROC_MAX, DEFAULT_NPROC),
 	NUMBER(fsize_mb, "MAYFLY_FSIZE_MB", 1, TMPFS_MAX_MB, DEFAULT_FSIZE_MB),
-	NUMBER(timeout_s, NULL, TIMEOUT_MIN_S, TIMEOUT_MAX_S, TIMEOUT_DEFAULT_S),
-	NUMBER(timeout_max_s, NULL, TIMEOUT_MIN_S, TIMEOUT_MAX_S, TIMEOUT_MAX_S),
+	NUMBER(timeout_s, NULL, TIMEOUT_MIN_S, SANDBOX_TIMEOUT_MAX_S, TIMEOUT_DEFAULT_S),
+	NUMBER(timeout_max_s, NULL, TIMEOUT_MIN_S, SANDBOX_TIMEOUT_MAX_S, TIMEOUT_MAX_S),
 #undef NUMBER
 };
 
@@ -53,6 +54,7 @@ static const struct {
 	{"image", offsetof(struct template, image), TEMPLATE_TEXT_BYTES},
 	{"image_env", offsetof(struct template, image_env), TEMPLATE_TEXT_BYTES},
 	{"workdir", offsetof(struct template, workdir), TEMPLATE_TEXT_BYTES},
+	{"languages", offsetof(struct template, languages), TEMPLATE_TEXT_BYTES},
 };
 
 #define TEXT_COUNT (sizeof(texts) / sizeof(texts[0]))
@@ -241,15 +243,28 @@ static int parse(const struct registry_file *file, struct template *template, st
 static int load_plain(const struct config *config, struct slice name, struct template *out,
 		      struct error *err)
 {
+	const size_t prefix_len = strlen(TEMPLATE_SANDBOX_PREFIX);
+
+	if (!slice_starts(name, TEMPLATE_SANDBOX_PREFIX))
+		return template_load_from(config, REGISTRY_TEMPLATES, name, out, err);
+	name.data += prefix_len;
+	name.len -= prefix_len;
+	return template_load_from(config, REGISTRY_SANDBOXES, name, out, err);
+}
+
+int template_load_from(const struct config *config, const char *registry, struct slice name,
+		       struct template *out, struct error *err)
+{
 	_cleanup_registry_file_ struct registry_file file = {0};
 	struct template template = {0};
 
-	if (registry_open(config, REGISTRY_TEMPLATES, name, &file, err) < 0)
+	if (registry_open(config, registry, name, &file, err) < 0)
 		return err->status == 404 ? error_set(err, 404, "not_found",
 						      "There is no template of that name")
 					  : -1;
 	memcpy(template.name, name.data, name.len);
 	memcpy(template.workdir, WORKDIR_DEFAULT, sizeof(WORKDIR_DEFAULT));
+	memcpy(template.languages, LANGUAGES_DEFAULT, sizeof(LANGUAGES_DEFAULT));
 	if (set_defaults(&template, err) < 0 || parse(&file, &template, name, err) < 0)
 		return -1;
 	*out = template;

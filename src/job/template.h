@@ -1,6 +1,7 @@
 /*
  * Templates: what a container is made of and what it may use at most. A template is a file
- * templates.d/NAME.json in a registry (job/registry.h).
+ * templates.d/NAME.json in a registry (job/registry.h); those that clients of family B choose among are
+ * sandboxes.d/NAME.json, and are called "sandbox:NAME" wherever a template is named.
  *
  * Rules:
  *  1. A template is plain data: whoever knows its numbers can reach no engine with them.
@@ -10,7 +11,7 @@
  * of limits.h.
  *  4. The user is never root.
  *
- * Fields: name (if there, the file's own), description, image (required, unless image_env), uid, gid,
+ * Fields: name (if there, the file's own), description, languages, image (required, unless image_env), uid, gid,
  * network (boolean), workdir, image_env, and those of struct template that are numbers, by the same
  * names. image_env names an environment variable of the operator's, RUNNER_IMAGE_…, which stands for
  * the image where it is set; a template that has neither is not there.
@@ -27,9 +28,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TEMPLATE_OF_TOOL                                                                           \
-	"tool:" /* before a tool's name: its template with the image that its file names */
-
 struct template
 {
 	char name[REGISTRY_NAME_MAX_BYTES + 1];
@@ -38,6 +36,8 @@ struct template
 	char image_env[TEMPLATE_TEXT_BYTES];
 	char workdir
 		[TEMPLATE_TEXT_BYTES]; /* where the tmpfs of workspace_mb is: /workspace or /work */
+	char languages
+		[TEMPLATE_TEXT_BYTES]; /* of family B that the image has, with blanks between: "python node bash" */
 	uint64_t uid, gid;
 	bool network;          /* false: nothing but a loopback of its own */
 	uint64_t memory_mb;    /* MAYFLY_MEMORY_MB; swap is never more */
@@ -53,10 +53,21 @@ struct template
 	uint64_t timeout_max_s;
 };
 
-/* Reads a template. 0, or -1 with *err: 404 "not_found", "no_image"; 500 "bad_template" (rule 2),
+/* No name of an entry has a colon. What follows one prefix is the name of a file in sandboxes.d; what follows the other is a tool's, and its template is
+   the one that the tool's file names, with the image that it names. */
+#define TEMPLATE_SANDBOX_PREFIX "sandbox:"
+#define TEMPLATE_OF_TOOL        "tool:"
+#define TEMPLATE_NAME_BYTES                                                                        \
+	(sizeof(TEMPLATE_SANDBOX_PREFIX) + REGISTRY_NAME_MAX_BYTES) /* with the NUL */
+
+/* Reads a template by its name, with the prefix or without. 0, or -1 with *err: 404 "not_found", "no_image"; 500 "bad_template" (rule 2),
    "bad_configuration" (a variable of rule 3), and what registry_open says. */
 MUST_USE int template_load(const struct config *config, struct slice name, struct template *out,
 			   struct error *err);
+
+/* The same from one registry: REGISTRY_TEMPLATES or REGISTRY_SANDBOXES; name is the file's own. */
+MUST_USE int template_load_from(const struct config *config, const char *registry,
+				struct slice name, struct template *out, struct error *err);
 
 /* Adds all that a template says to a hash. */
 void template_hash(const struct template *template, struct sha256 *hash);

@@ -57,7 +57,7 @@ struct tool {
 	bool hidden[JOB_INPUT_MAX_COUNT]; /* by input of the job: with "artifact": false */
 	const char
 		*patterns[TOOL_PATTERNS_MAX_COUNT + 1]; /* of artifacts, ended by NULL; none: all */
-	char place[sizeof(TEMPLATE_OF_TOOL) + REGISTRY_NAME_MAX_BYTES]; /* with an image */
+	char place[TEMPLATE_NAME_BYTES];                /* with an image */
 	const char *name, *description, *template,
 		*timeout_text;             /* name is the caller's, the others definition's */
 	uint64_t timeout_s, timeout_max_s; /* 0: not said */

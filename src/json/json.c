@@ -116,8 +116,12 @@ static int parse(struct slice text, size_t flags, json_t **out, struct error *er
 
 	way_out = NULL;
 	if (!value)
-		return error_set(err, 400, "bad_json", "Invalid JSON at line %d, column %d: %s",
-				 where.line, where.column, where.text);
+		return error_set(err, 400,
+				 flags && json_error_code(&where) == json_error_null_byte_in_key
+					 ? "json_nul_in_key"
+					 : "bad_json",
+				 "Invalid JSON at line %d, column %d: %s", where.line, where.column,
+				 where.text);
 	*out = value;
 	return 0;
 }
@@ -127,7 +131,7 @@ int json_parse(struct slice text, json_t **out, struct error *err)
 	return parse(text, 0, out, err);
 }
 
-int json_parse_own(struct slice text, json_t **out, struct error *err)
+int json_parse_with_nul(struct slice text, json_t **out, struct error *err)
 {
 	return parse(text, JSON_ALLOW_NUL, out, err);
 }

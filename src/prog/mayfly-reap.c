@@ -6,12 +6,14 @@
  *     half-written and old results in storage.
  *  2. Exit status: 0 done; 1 the engine could not be asked (the storage was swept all the same); EX_USAGE (64); EX_CONFIG (78).
  */
+#include "base/cleanup.h"
 #include "base/confine.h"
 #include "base/log.h"
 #include "job/bucket.h"
 #include "job/engine.h"
 #include "job/files.h"
 #include "job/records.h"
+#include "job/session.h"
 #include "job/storage.h"
 #include "limits.h"
 
@@ -47,8 +49,18 @@ static int reap_containers(struct engine *engine, struct error *err)
 	return listed < 0 ? -1 : removed;
 }
 
+/* Sessions are files of our own, locked and counted, which it could not do when it is confined. One whose container is removed only now is found by the
+   next run. */
+static uint64_t sweep_sessions(const struct config *config, struct engine *engine)
+{
+	_cleanup_close_ int locks = session_open_locks(config);
+
+	return session_sweep(config, locks, engine);
+}
+
 /* Opens the way to the engine, then confines itself: from there on it can remove results and talk to the engine, no more. */
-static int prepare(const struct config *config, struct engine *engine, struct error *err)
+static int prepare(const struct config *config, struct engine *engine, uint64_t *sessions,
+		   struct error *err)
 {
 	char buckets[PATH_MAX + 16];
 	const struct confine_path paths[] = {
@@ -62,6 +74,7 @@ static int prepare(const struct config *config, struct engine *engine, struct er
 
 	if (engine_open(config, engine, err) < 0)
 		return -1;
+	*sessions = sweep_sessions(config, engine);
 	return confine(paths, sizeof(paths) / sizeof(paths[0]), CONFINE_REAP, err);
 }
 
@@ -69,6 +82,7 @@ int main(int argc, char **argv)
 {
 	struct engine engine = {.fd = -1};
 	struct config config;
+	uint64_t sessions = 0;
 	struct error err;
 	struct log_line line;
 	int containers;
@@ -79,7 +93,7 @@ int main(int argc, char **argv)
 		return EX_USAGE;
 	}
 	log_begin(&line, LOG_LEVEL_INFO, PROGRAM);
-	if (config_read(&config, &err) < 0 || prepare(&config, &engine, &err) < 0) {
+	if (config_read(&config, &err) < 0 || prepare(&config, &engine, &sessions, &err) < 0) {
 		log_text(&line, "error", err.message);
 		log_end(&line);
 		return EX_CONFIG;
@@ -87,6 +101,7 @@ int main(int argc, char **argv)
 	log_number(&line, "results", (int64_t)storage_sweep(&config));
 	log_number(&line, "files", (int64_t)files_sweep(&config));
 	log_number(&line, "records", (int64_t)records_sweep(&config));
+	log_number(&line, "sessions", (int64_t)sessions);
 	log_number(&line, "buckets", (int64_t)bucket_sweep(&config));
 	containers = reap_containers(&engine, &err);
 	if (containers < 0)

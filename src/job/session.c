@@ -1,0 +1,310 @@
+/* Sessions: locks, one at a time; the rules are in the header. Records and the list are in session_record.c. */
+#include "job/session.h"
+
+#include "base/cleanup.h"
+#include "base/deadline.h"
+#include "base/fs.h"
+#include "base/num.h"
+#include "base/random.h"
+#include "job/counters.h"
+#include "job/engine_protocol.h"
+#include "job/session_parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAKING_OFFSET (1LL << 60) /* far behind every id */
+#define ID_TRIES      8
+#define RETRY_MS                                                                                   \
+	100 /* a killed holder's close is told before its lock is gone: look again after this */
+
+int64_t session_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int64_t offset_of(const char *id)
+{
+	uint64_t offset = 0;
+
+	/* an id is checked before it gets here */
+	return num_parse(slice_of(id), 16, INT64_MAX, &offset) == 0 ? (int64_t)offset : 0;
+}
+
+static int set_lock(int fd, int64_t offset, short type)
+{
+	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1};
+
+	return fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+static void lock_path(const struct config *config, char path[PATH_MAX + 32])
+{
+	(void)snprintf(path, PATH_MAX + 32, "%s/" SESSIONS_DIR "/" SESSION_LOCK_NAME, config->run);
+}
+
+int session_open_locks(const struct config *config)
+{
+	_cleanup_close_ int folder = session_open_folder(config);
+
+	return folder < 0 ? -1
+			  : openat(folder, SESSION_LOCK_NAME,
+				   O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+}
+
+static int failed(const struct config *config, struct error *err)
+{
+	return error_set_errno(err, 500, "run_folder", "%s/" SESSIONS_DIR " cannot be used",
+			       config->run);
+}
+
+/* Takes one lock, waiting for others to close the file. 0, or -1 with *err. */
+static int wait_lock(const struct config *config, int fd, int64_t offset, struct http_watch *watch,
+		     struct error *err)
+{
+	deadline_ms deadline = deadline_in(SESSION_WAIT_MS);
+	_cleanup_close_ int inotify = -1;
+	char path[PATH_MAX + 32];
+
+	while (set_lock(fd, offset, F_WRLCK) < 0) {
+		if (errno != EAGAIN && errno != EACCES)
+			return failed(config, err);
+		if (inotify < 0) {
+			lock_path(config, path);
+			inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+			if (inotify < 0 || inotify_add_watch(inotify, path, IN_CLOSE_WRITE) < 0)
+				return failed(config, err);
+			continue; /* it may have been closed before the watch stood */
+		}
+
+		int left = deadline_left_ms(deadline);
+
+		if (left == 0)
+			return error_set(err, 409, "session_busy",
+					 "The session is busy with another request; try again");
+		if (!http_watch_sleep(watch, inotify, left < RETRY_MS ? left : RETRY_MS))
+			return error_set(err, 0, "client_gone",
+					 "the client hung up while waiting for the session");
+	}
+	return 0;
+}
+
+void session_release(struct session *session)
+{
+	if (session->lock < 0)
+		return;
+	/* before the close that wakes who waits */
+	(void)set_lock(session->lock, offset_of(session->id), F_UNLCK);
+	close(steal_fd(&session->lock));
+}
+
+/* --- one that is there -------------------------------------------------------------------------- */
+
+static bool is_id(struct slice id)
+{
+	for (size_t i = 0; i < id.len; i++)
+		if (!((id.data[i] >= '0' && id.data[i] <= '9') ||
+		      (id.data[i] >= 'a' && id.data[i] <= 'f')))
+			return false;
+	return id.len == SESSION_ID_DIGITS;
+}
+
+static int not_found(struct slice id, struct error *err)
+{
+	size_t len = id.len < SANDBOX_NAME_MAX_BYTES ? id.len : SANDBOX_NAME_MAX_BYTES;
+
+	return error_set(err, 404, "session_not_found", "Session %.*s not found", (int)len,
+			 id.data);
+}
+
+bool session_is_expired(const struct session *session)
+{
+	/* a clock that has gone back is another boot's: its container is gone */
+	return !*session->folder || session->used_ms > session_now_ms() ||
+	       session_idle_s(session) > (double)session->ttl_s;
+}
+
+int session_find(const struct config *config, struct slice id, const struct session_asker *asker,
+		 struct session *out, struct error *err)
+{
+	struct session session = {.lock = -1};
+	char text[SESSION_ID_BYTES];
+
+	if (!is_id(id))
+		return not_found(id, err);
+	memcpy(text, id.data, id.len);
+	text[id.len] = '\0';
+	if (session_read(config, text, &session) < 0 || !session_is_of(&session, asker))
+		return not_found(id, err);
+	*out = session;
+	return 0;
+}
+
+int session_take(const struct config *config, struct slice id, const struct session_asker *asker,
+		 struct http_watch *watch, struct session *out, struct error *err)
+{
+	struct session session;
+
+	/* nobody waits for what is not there, or is not his */
+	if (session_find(config, id, asker, &session, err) < 0)
+		return -1;
+
+	_cleanup_close_ int lock = session_open_locks(config);
+
+	if (lock < 0)
+		return failed(config, err);
+	if (wait_lock(config, lock, offset_of(session.id), watch, err) < 0)
+		return -1;
+	if (session_find(config, id, asker, &session, err) < 0) /* rule 2 */
+		return -1;
+	if (session_is_expired(&session))
+		return not_found(id, err);
+	session.lock = steal_fd(&lock);
+	*out = session;
+	return 0;
+}
+
+int session_save(const struct config *config, struct session *session, struct error *err)
+{
+	session->used_ms = session_now_ms();
+	return session_write(config, session, false) < 0 && errno != ENOENT ? failed(config, err)
+									    : 0;
+}
+
+/* --- a new one ---------------------------------------------------------------------------------- */
+
+struct census {
+	struct slice tenant_id;
+	const char *owner;
+	uint64_t all, of_tenant;
+};
+
+static void count(void *context, const struct session *session)
+{
+	struct census *census = context;
+
+	census->all++;
+	census->of_tenant += slice_eq(census->tenant_id, session->tenant_id) &&
+			     strcmp(census->owner, session->owner) == 0;
+}
+
+/* Rule 4, under the lock of who makes one. */
+static int check_room(const struct config *config, const struct session *session, struct error *err)
+{
+	struct census census = {.tenant_id = slice_of(session->tenant_id), .owner = session->owner};
+	const struct session_asker all = {0};
+
+	if (session_list(config, &all, count, &census, err) < 0)
+		return -1;
+	if (census.all >= config->sessions)
+		return error_set(err, 400, "too_many_sessions",
+				 "Maximum session limit reached (%llu). Destroy existing sessions "
+				 "or increase limit.",
+				 (unsigned long long)config->sessions);
+	if (census.of_tenant >= config->sessions_of_tenant)
+		return error_set(
+			err, 400, "too_many_sessions",
+			"Maximum session limit of the tenant reached (%llu). Destroy existing "
+			"sessions or increase limit.",
+			(unsigned long long)config->sessions_of_tenant);
+	return 0;
+}
+
+/* A name that no session has. It is locked before its record is there, so that no sweep takes it for one that nobody makes any more. */
+static int take_name(const struct config *config, struct session *session)
+{
+	struct session other;
+
+	for (int tries = 0; tries < ID_TRIES; tries++) {
+		random_hex(session->id, SESSION_ID_DIGITS);
+		if (session_read(config, session->id, &other) < 0 &&
+		    set_lock(session->lock, offset_of(session->id), F_WRLCK) == 0)
+			return 0;
+	}
+	errno = EEXIST;
+	return -1;
+}
+
+int session_reserve(const struct config *config, struct session *session, struct error *err)
+{
+	struct http_watch nobody = {.fd = -1};
+	_cleanup_close_ int making = session_open_locks(config), own = session_open_locks(config);
+	int reserved = -1;
+
+	if (making < 0 || own < 0)
+		return failed(config, err);
+	if (wait_lock(config, making, MAKING_OFFSET, &nobody, err) < 0)
+		return -1;
+	session->lock = own;
+	session->created_ms = session->used_ms = session_now_ms();
+	if (check_room(config, session, err) == 0) {
+		reserved =
+			take_name(config, session) < 0 || session_write(config, session, true) < 0
+				? failed(config, err)
+				: 0;
+	}
+	(void)set_lock(making, MAKING_OFFSET, F_UNLCK);
+	session->lock = reserved == 0 ? steal_fd(&own) : -1;
+	return reserved;
+}
+
+/* --- the sweep ---------------------------------------------------------------------------------- */
+
+struct sweep {
+	const struct config *config;
+	struct engine *engine;
+	int locks;
+	uint64_t removed;
+};
+
+/* What the reaper has removed has no folder any more. */
+static bool has_container(const struct config *config, const struct session *session)
+{
+	char path[PATH_MAX + sizeof(JOBS_DIR_NAME) + ENGINE_FOLDER_BYTES + 2];
+	struct stat status;
+
+	(void)snprintf(path, sizeof(path), "%s/" JOBS_DIR_NAME "/%s", config->run, session->folder);
+	return fstatat(AT_FDCWD, path, &status, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
+static void sweep_one(void *context, const struct session *found)
+{
+	struct sweep *sweep = context;
+	struct session session;
+	struct error ignored;
+
+	/* one whose lock is held is in use, or being made */
+	if (set_lock(sweep->locks, offset_of(found->id), F_WRLCK) < 0)
+		return;
+	if (session_read(sweep->config, found->id, &session) == 0 &&
+	    (session_is_expired(&session) || !has_container(sweep->config, &session))) {
+		if (session_remove(sweep->config, &session))
+			counter_add(sweep->config, "sessions_expired", 1);
+		sweep->removed++;
+		/* should it fail: the container has a deadline of its own */
+		if (sweep->engine && *session.folder)
+			(void)!engine_remove(sweep->engine, session.folder,
+					     deadline_in(ENGINE_CALL_DEADLINE_MS), &ignored);
+	}
+	(void)set_lock(sweep->locks, offset_of(found->id), F_UNLCK);
+}
+
+uint64_t session_sweep(const struct config *config, int locks, struct engine *engine)
+{
+	struct sweep sweep = {.config = config, .engine = engine, .locks = locks};
+	const struct session_asker all = {0};
+	struct error ignored;
+
+	if (locks >= 0 && session_list(config, &all, sweep_one, &sweep, &ignored) < 0)
+		return sweep.removed;
+	return sweep.removed;
+}
