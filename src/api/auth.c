@@ -100,6 +100,14 @@ int auth_check(const struct call *call, enum key_scope scope, struct caller *out
 	return 0;
 }
 
+static bool has_executor_key(const struct call *call)
+{
+	const struct slice *given = http_field(&call->connection->request, "X-API-Key");
+	const char *secret = call->config->executor_api_key;
+
+	return *secret && given && secret_equal(*given, secret);
+}
+
 /* On loopback a token is not needed; one that is good says whose files and results are meant. */
 static int take_loopback_caller(struct call *call, struct error *err)
 {
@@ -119,7 +127,6 @@ static int take_loopback_caller(struct call *call, struct error *err)
 
 int auth_check_run(struct call *call, struct error *err)
 {
-	const struct slice *given = http_field(&call->connection->request, "X-API-Key");
 	const char *secret = call->config->executor_api_key;
 	_cleanup_keys_ struct keys keys = {0};
 	const struct key *key = NULL;
@@ -127,7 +134,7 @@ int auth_check_run(struct call *call, struct error *err)
 
 	if (auth_is_loopback(call))
 		return take_loopback_caller(call, err);
-	if (*secret && given && secret_equal(*given, secret)) {
+	if (has_executor_key(call)) {
 		set_caller(NULL, &call->caller);
 		(void)snprintf(call->caller.id, sizeof(call->caller.id), CALLER_EXECUTOR);
 		(void)snprintf(call->caller.label, sizeof(call->caller.label), CALLER_EXECUTOR);
@@ -192,4 +199,23 @@ int auth_take_token(struct call *call, struct error *err)
 	if (!call->caller.has_key)
 		return 0;
 	return bucket_take(call->config, &call->caller.key, &call->retry_after_s, err);
+}
+
+int auth_check_sandbox(struct call *call, bool needs_key, struct error *err)
+{
+	_cleanup_keys_ struct keys keys = {0};
+	const struct key *key = NULL;
+	struct error ignored;
+
+	if (*call->config->executor_api_key && !has_executor_key(call))
+		return error_set(err, 401, "unauthorized", "Unauthorized");
+	set_caller(NULL, &call->caller);
+	if (!needs_key)
+		return 0;
+	if (auth_check_run(call, err) < 0 || keys_load(call->config, &keys, err) < 0)
+		return -1;
+	/* who shows a key of his own beside the service's is that key's owner */
+	if (keys.is_configured && find_key(call, &keys, KEY_RUN, &key, &ignored) == 0)
+		set_caller(key, &call->caller);
+	return 0;
 }

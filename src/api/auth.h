@@ -24,6 +24,10 @@ MUST_USE int auth_check_agent(struct call *call, struct caller *out, struct erro
    scope run (Bearer). 0 and call->caller, for whose files and results are meant, or -1 with *err: 401 "unauthorized", 403 "no_key_configured", "scope_missing". Before confinement. */
 MUST_USE int auth_check_run(struct call *call, struct error *err);
 
+/* Family B: where EXECUTOR_API_KEY is set it is wanted in X-API-Key, on every route and from everybody; else, with needs_key, as auth_check_run.
+   call->caller says who it is: the owner of sessions and files. 0, or -1 with *err: 401 "unauthorized", 403. Before confinement. */
+MUST_USE int auth_check_sandbox(struct call *call, bool needs_key, struct error *err);
+
 /* Did the request come in on a loopback address, and is that where we are bound? */
 bool auth_is_loopback(const struct call *call);
 

@@ -7,8 +7,23 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define REPLY_MAX_BYTES (16 * MIB)
-#define RETRY_AFTER_S   1 /* a slot is usually free again by then */
+#define RETRY_AFTER_S 1 /* a slot is usually free again by then */
+
+/* What only family B's replies have: who asked, and which page may read the answer (Fetch standard, section 3.2). */
+static int add_sandbox_fields(const struct call *call, struct http_reply *reply)
+{
+	if (!*call->request_id)
+		return 0;
+	if (http_reply_field(reply, "X-Request-ID", "%s", call->request_id) < 0)
+		return -1;
+	if (!call->origin.len)
+		return 0;
+	return http_reply_field(reply, "Access-Control-Allow-Origin", "%.*s", (int)call->origin.len,
+				call->origin.data) < 0 ||
+			       http_reply_field(reply, "Vary", "Origin") < 0
+		       ? -1
+		       : 0;
+}
 
 void call_reply(struct call *call, int status, const char *type, struct slice body)
 {
@@ -22,6 +37,7 @@ void call_reply(struct call *call, int status, const char *type, struct slice bo
 	call->status = status;
 	if (http_reply_field(&reply, "Content-Type", "%s", type) < 0 ||
 	    http_reply_field(&reply, "Cache-Control", "no-store") < 0 ||
+	    add_sandbox_fields(call, &reply) < 0 ||
 	    (status == 503 && http_reply_field(&reply, "Retry-After", "%d", RETRY_AFTER_S) < 0) ||
 	    ((status == 429 || status == 409) && call->retry_after_s &&
 	     http_reply_field(&reply, "Retry-After", "%" PRId64, call->retry_after_s) < 0) ||
@@ -38,7 +54,7 @@ void call_reply(struct call *call, int status, const char *type, struct slice bo
 
 void call_reply_json(struct call *call, int status, json_t *value)
 {
-	_cleanup_buf_ struct buf text = buf_new(REPLY_MAX_BYTES);
+	_cleanup_buf_ struct buf text = buf_new(SANDBOX_REPLY_MAX_BYTES);
 
 	if (!value || json_write(value, &text) < 0) {
 		status = 500;
@@ -62,6 +78,16 @@ void call_refuse_data(struct call *call, const struct error *err)
 	call_reply_json(call, err->status,
 			json_pack("{s:o, s:n}", "error", json_clean_string(slice_of(err->message)),
 				  "data"));
+}
+
+void call_refuse_status(struct call *call, const struct error *err)
+{
+	call->word = err->word;
+	if (err->status == 0)
+		return;
+	call_reply_json(call, err->status,
+			json_pack("{s:s, s:o}", "status", "error", "error",
+				  json_clean_string(slice_of(err->message))));
 }
 
 void call_refuse(struct call *call, const struct error *err)

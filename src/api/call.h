@@ -45,6 +45,7 @@ struct call {
 		[ENGINE_FOLDER_BYTES];    /* of that job's container, still to be removed; or "" */
 	char folder[ENGINE_FOLDER_BYTES]; /* of the job's container; "" when there is none */
 	bool is_claimed;                  /* that container was a spare */
+	bool is_kept;                     /* it is a session's, and stays */
 	int slot;          /* owned: admission, held until the container is gone; -1 otherwise */
 	const char *allow; /* with 405: the methods that are allowed */
 	bool wants_bearer; /* with 401: a bearer token is what is missing (RFC 6750) */
@@ -59,7 +60,11 @@ struct call {
 	int64_t program_us;  /* that the program ran */
 	const char *word;    /* of a refusal, for the log */
 	const char *after;   /* of what went wrong once the client had its answer, for the log */
-	char detail[64];     /* what the request was about, for the log */
+	/* family B: X-Request-ID as it was sent, or one of ours; "" with any other */
+	char request_id[SANDBOX_REQUEST_ID_MAX_BYTES + 1];
+	struct slice
+		origin;  /* the request's Origin, once it was allowed; empty when there is none */
+	char detail[64]; /* what the request was about, for the log */
 };
 
 /* Answers with a body of one type. Failures to send are the client's business and only noted. */
@@ -73,5 +78,8 @@ void call_refuse(struct call *call, const struct error *err);
 
 /* Family C's: {"error":<message>,"data":null}, with Retry-After on 429 and 503, WWW-Authenticate on 401. */
 void call_refuse_data(struct call *call, const struct error *err);
+
+/* Family B's: {"status":"error","error":<message>}. */
+void call_refuse_status(struct call *call, const struct error *err);
 
 #endif

@@ -33,13 +33,43 @@ static int make(struct call *call, const struct job *job, int *control, struct e
 	return job_connect(call->config, call->folder, control, err);
 }
 
+int execute_admit(struct call *call, struct error *err)
+{
+	return call->slot < 0 ? slot_take(call->config, &call->watch, &call->slot, err) : 0;
+}
+
+int execute_keep(struct call *call, const struct job *job, bool may_claim, int *control,
+		 struct error *err)
+{
+	const struct engine_request request = {
+		.template = job->template,
+		.lifetime_s = SESSION_LIFETIME_S,
+		.limits = job->limits,
+		.is_session = true,
+	};
+
+	call->folder[0] = '\0';
+	call->is_claimed = false;
+	if (execute_admit(call, err) < 0)
+		return -1;
+	call->is_claimed = may_claim && claim(call, job, control);
+	if (call->is_claimed)
+		return 0;
+	call->asked_us = monotonic_us();
+	if (engine_make(&call->engine, &request, deadline_in(ENGINE_MAKE_DEADLINE_MS), call->folder,
+			err) < 0)
+		return -1;
+	call->engine_us = monotonic_us() - call->asked_us;
+	return job_connect(call->config, call->folder, control, err);
+}
+
 /* A spare may end between its claim and the job: then the job has not begun, and another container is made for it. */
 int execute_job(struct call *call, const struct job *job, struct storage *storage,
 		const struct job_listener *listener, struct job_result *out, struct error *err)
 {
 	int control, ran = -1;
 
-	if (call->slot < 0 && slot_take(call->config, &call->watch, &call->slot, err) < 0)
+	if (execute_admit(call, err) < 0)
 		return -1;
 	call->is_claimed = claim(call, job, &control);
 	if (call->is_claimed) {
@@ -58,6 +88,20 @@ int execute_job(struct call *call, const struct job *job, struct storage *storag
 	}
 	if (ran == 0)
 		call->program_us = (int64_t)out->wall_us;
+	return ran;
+}
+
+int execute_again(struct call *call, const struct job *job, struct storage *storage,
+		  const struct job_listener *listener, struct job_result *out, struct error *err)
+{
+	int control, ran;
+
+	if (job_connect(call->config, call->folder, &control, err) < 0)
+		return -1;
+	ran = job_run(job, control, storage, listener, &call->watch, out, err);
+	close(control);
+	if (ran == 0)
+		call->program_us += (int64_t)out->wall_us;
 	return ran;
 }
 
@@ -109,7 +153,8 @@ static void refill(struct call *call, struct spare_plan *plan)
 
 void execute_clean_up(struct call *call)
 {
-	remove_container(call, call->folder);
+	if (!call->is_kept)
+		remove_container(call, call->folder);
 	remove_container(call, call->earlier_folder);
 	count_job(call);
 	slot_release(call->slot);

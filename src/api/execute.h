@@ -17,6 +17,18 @@ MUST_USE int execute_job(struct call *call, const struct job *job, struct storag
 /* Ends the call's job, for a request with another one to run; the slot stays. The container is removed now, or with the last one where nobody has to wait
    for that. again: the next container of its kind is made, too, in the end. */
 void execute_next(struct call *call, bool again);
+/* Takes a slot, unless the call has one. 0, or -1 with *err: 503 "busy". */
+MUST_USE int execute_admit(struct call *call, struct error *err);
+
+/* Gets a container that outlives the connection, as the job would have it: a spare, if may_claim and there is one, else one made. Its folder is the call's; it is
+   removed with the call unless call->is_kept is set. 0 with the first connection to it, which is the caller's, or -1 with *err. */
+MUST_USE int execute_keep(struct call *call, const struct job *job, bool may_claim, int *control,
+			  struct error *err);
+
+/* Runs another job in the container of the last one, whose init waits for it. As execute_job. */
+MUST_USE int execute_again(struct call *call, const struct job *job, struct storage *storage,
+			   const struct job_listener *listener, struct job_result *out,
+			   struct error *err);
 
 /* Removes the call's container, gives its slot back, makes the next container of the kind. For when nobody waits any more. */
 void execute_clean_up(struct call *call);

@@ -6,11 +6,13 @@
 #include "api/files.h"
 #include "api/health.h"
 #include "api/runs.h"
+#include "api/sandbox.h"
 #include "api/tools.h"
 #include "api/validate.h"
 #include "base/cleanup.h"
 #include "base/confine.h"
 #include "base/fs.h"
+#include "base/random.h"
 #include "http/accept.h"
 #include "http/access.h"
 #include "limits.h"
@@ -32,8 +34,10 @@ enum route_needs {
 	TAKES_FORM = 16,  /* an upload: multipart/form-data; its handler reads the body itself */
 	KEY_TO_RUN = 32,  /* it wants a bearer token of this scope */
 	KEY_TO_READ = 64,
-	COSTS_TOKEN = 128, /* of the caller's bucket */
-	AGENT_TOKEN = 256, /* it wants family D's token */
+	COSTS_TOKEN = 128,   /* of the caller's bucket */
+	AGENT_TOKEN = 256,   /* it wants family D's token */
+	SANDBOX = 512,       /* family B: its rules of keys, its errors, X-Request-ID */
+	NEEDS_CALLER = 1024, /* family B: it reads what belongs to somebody */
 };
 
 static const struct route {
@@ -52,7 +56,21 @@ static const struct route {
 	{"GET, HEAD", "/assets/", BY_STATIC | BY_PREFIX, 0, NULL},
 	{"GET, HEAD", "/openapi.json", BY_STATIC, 0, NULL},
 	{"GET, HEAD", "/debug", BY_STATIC | BY_PREFIX, 0, NULL},
-	{"GET, HEAD", "/health", NEEDS_NOTHING, 0, api_health},
+	{"GET, HEAD", "/health", SANDBOX, 0, api_health},
+	{"GET, HEAD", "/capabilities", SANDBOX, 0, api_capabilities},
+	{"GET, HEAD", "/templates", SANDBOX, 0, api_templates},
+	{"GET, HEAD", "/sessions", SANDBOX | NEEDS_CALLER, 0, api_sessions},
+	{"GET, HEAD", "/sessions/", SANDBOX | BY_PREFIX | NEEDS_ENGINE, 0, api_session_files_read},
+	{"POST, PUT", "/sessions/", SANDBOX | BY_PREFIX | NEEDS_ENGINE | NEEDS_BODY,
+	 HTTP_BODY_SANDBOX_MAX_BYTES, api_session_files_write},
+	{"POST", "/session/create", SANDBOX | NEEDS_BODY | NEEDS_ENGINE,
+	 HTTP_BODY_SANDBOX_MAX_BYTES, api_session_create},
+	{"POST", "/session/execute", SANDBOX | NEEDS_BODY | NEEDS_ENGINE,
+	 HTTP_BODY_SANDBOX_MAX_BYTES, api_session_execute},
+	{"POST", "/session/destroy", SANDBOX | NEEDS_BODY | NEEDS_ENGINE,
+	 HTTP_BODY_SANDBOX_MAX_BYTES, api_session_destroy},
+	{"POST", "/execute", SANDBOX | NEEDS_BODY | NEEDS_ENGINE, HTTP_BODY_SANDBOX_MAX_BYTES,
+	 api_sandbox_execute},
 	{"GET, HEAD", "/v1/health", NEEDS_NOTHING, 0, api_v1_health},
 	{"POST", "/v1/files", TAKES_FORM | KEY_TO_RUN, 0, api_upload},
 	{"GET, HEAD", "/v1/files/", BY_STATIC | BY_PREFIX, 0, NULL},
@@ -136,12 +154,23 @@ static int find_route(struct call *call, const struct route **out, struct error 
 			 (int)request->path.len, request->path.data);
 }
 
+/* Is there a row of that path, with one of these needs? */
+static bool has_need(struct slice path, unsigned needs)
+{
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+		if ((routes[i].needs & needs) && has_path(&routes[i], path))
+			return true;
+	return false;
+}
+
 /* Each family has its own shape of errors. */
 static void refuse(struct call *call, const struct error *err)
 {
 	const struct slice path = call->connection->request.path;
 
-	if (slice_starts(path, "/v1/"))
+	if (*call->request_id)
+		call_refuse_status(call, err);
+	else if (slice_starts(path, "/v1/"))
 		call_refuse_data(call, err);
 	else if (slice_starts(path, AGENTS_API))
 		agents_refuse(call, err);
@@ -154,6 +183,8 @@ static int check_permission(struct call *call, const struct route *route, struct
 {
 	if (route->needs & AGENT_TOKEN)
 		return auth_check_agent(call, &call->caller, err);
+	if (route->needs & SANDBOX)
+		return auth_check_sandbox(call, route->needs & (NEEDS_ENGINE | NEEDS_CALLER), err);
 	if (!(route->needs & (KEY_TO_RUN | KEY_TO_READ)))
 		return (route->needs & NEEDS_ENGINE) ? auth_check_run(call, err) : 0;
 	if (auth_check(call, (route->needs & KEY_TO_RUN) ? KEY_RUN : KEY_READ, &call->caller, err) <
@@ -178,6 +209,11 @@ static int check_caller(struct call *call, const struct route *route, struct err
 	if (http_check_host(&access, &call->connection->request, err) < 0 ||
 	    http_check_origin(&access, &call->connection->request, err) < 0)
 		return -1;
+
+	const struct slice *origin = http_field(&call->connection->request, "Origin");
+
+	if (origin)
+		call->origin = *origin;
 	return route ? check_permission(call, route, err) : 0;
 }
 
@@ -248,6 +284,56 @@ static int serve_route(struct call *call, const struct route *route, struct erro
 	return 0;
 }
 
+/* X-Request-ID, where it is printable and not too long; else a random UUID (RFC 9562 section 5.4). */
+static void take_request_id(struct call *call)
+{
+	const struct slice *given = http_field(&call->connection->request, "X-Request-ID");
+	bool is_good = given && given->len > 0 && given->len <= SANDBOX_REQUEST_ID_MAX_BYTES;
+	char hex[33];
+
+	for (size_t i = 0; is_good && i < given->len; i++)
+		is_good = given->data[i] > ' ' && given->data[i] <= '~';
+	if (is_good) {
+		memcpy(call->request_id, given->data, given->len);
+		return;
+	}
+	random_hex(hex, sizeof(hex) - 1);
+	hex[12] = '4';
+	hex[16] = "89ab"[hex[16] & 3];
+	(void)snprintf(call->request_id, sizeof(call->request_id), "%.8s-%.4s-%.4s-%.4s-%.12s", hex,
+		       hex + 8, hex + 12, hex + 16, hex + 20);
+}
+
+/* A browser asks before it sends a page's request (Fetch standard, section 4.8). It gets an answer from everybody, which allows what would be allowed: a page of
+   our own. */
+static int answer_options(struct call *call, struct error *err)
+{
+	struct http_reply reply = http_reply_new(200);
+	struct slice host = call->connection->request.host;
+	int sent = -1;
+
+	if (check_caller(call, NULL, err) < 0 && err->status != 403)
+		return -1;
+	call->status = 200;
+	if (http_reply_field(&reply, "Access-Control-Allow-Origin", "%s%.*s",
+			     call->origin.len ? "" : "http://",
+			     (int)(call->origin.len ? call->origin.len : host.len),
+			     call->origin.len ? call->origin.data : host.data) == 0 &&
+	    http_reply_field(&reply, "Vary", "Origin") == 0 &&
+	    http_reply_field(&reply, "Access-Control-Allow-Methods", "%s",
+			     call->allow ? call->allow : "GET, POST, OPTIONS") == 0 &&
+	    http_reply_field(&reply, "Access-Control-Allow-Headers",
+			     "Content-Type, X-API-Key, X-Request-ID") == 0 &&
+	    (!*call->request_id ||
+	     http_reply_field(&reply, "X-Request-ID", "%s", call->request_id) == 0))
+		sent = http_reply_send(call->connection->fd, &reply, SLICE_LITERAL(""), false,
+				       deadline_in(HTTP_WRITE_DEADLINE_MS));
+	http_reply_free(&reply);
+	if (sent < 0)
+		call->word = "reply_not_sent";
+	return 0;
+}
+
 /* Closing while bytes of the client lie unread would reset the connection, and our answer with it. */
 static void end_connection(struct call *call, bool refused)
 {
@@ -265,6 +351,11 @@ static int serve(struct call *call, struct error *err)
 	struct error no_route;
 	int found = find_route(call, &route, &no_route);
 
+	if (has_need(call->connection->request.path, SANDBOX))
+		take_request_id(call);
+	if (found < 0 && call->connection->request.method == HTTP_OPTIONS &&
+	    !has_need(call->connection->request.path, BY_STATIC))
+		return answer_options(call, err);
 	if (check_caller(call, route, err) < 0)
 		return -1;
 	if (found == 0)

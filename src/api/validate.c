@@ -20,16 +20,6 @@ static void validation_free(struct validation *validation)
 	check_free(&validation->size);
 }
 
-/* The same path, or one beneath the other: they cannot both be files. */
-static bool collide(struct slice left, struct slice right)
-{
-	size_t shorter = left.len < right.len ? left.len : right.len;
-
-	return memcmp(left.data, right.data, shorter) == 0 &&
-	       (left.len == right.len ||
-		(left.len > right.len ? left : right).data[shorter] == '/');
-}
-
 static int take_file(struct validation *validation, const char *path, size_t path_len,
 		     const json_t *text, struct error *err)
 {
@@ -43,7 +33,7 @@ static int take_file(struct validation *validation, const char *path, size_t pat
 		return error_set(err, 400, "bad_file_path", "Invalid file path: %.*s",
 				 (int)path_len, path);
 	for (unsigned i = 0; i < validation->count; i++)
-		if (collide(validation->files[i].path, file.path))
+		if (fs_paths_collide(validation->files[i].path, file.path))
 			return error_set(err, 400, "bad_file_path", "Invalid file path: %.*s",
 					 (int)path_len, path);
 	validation->files[validation->count++] = file;

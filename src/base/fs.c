@@ -52,13 +52,13 @@ bool fs_is_relative_path(struct slice path, unsigned max_depth)
 	return false;
 }
 
-bool fs_paths_collide(const char *left, const char *right)
+bool fs_paths_collide(struct slice left, struct slice right)
 {
-	size_t left_len = strlen(left), right_len = strlen(right);
-	size_t shorter = left_len < right_len ? left_len : right_len;
+	size_t shorter = left.len < right.len ? left.len : right.len;
 
-	return memcmp(left, right, shorter) == 0 &&
-	       (left_len == right_len || (left_len > right_len ? left : right)[shorter] == '/');
+	return memcmp(left.data, right.data, shorter) == 0 &&
+	       (left.len == right.len ||
+		(left.len > right.len ? left : right).data[shorter] == '/');
 }
 
 /* Copies the component before the next slash into name and moves *path behind it. False at the last

@@ -26,7 +26,7 @@ bool fs_is_component(struct slice name);
 bool fs_is_relative_path(struct slice path, unsigned max_depth);
 
 /* The same path, or one beneath the other: they cannot both be files. */
-bool fs_paths_collide(const char *left, const char *right);
+bool fs_paths_collide(struct slice left, struct slice right);
 
 /* Opens path beneath dirfd (rule 1). Returns the descriptor (O_CLOEXEC), or -1 with errno; ELOOP or
    EXDEV for an attempt to leave. */

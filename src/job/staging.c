@@ -15,16 +15,6 @@ static struct slice text_of(const json_t *text)
 	return (struct slice){json_string_value(text), json_string_length(text)};
 }
 
-/* The same path, or one beneath the other: they cannot both be files. */
-static bool collide(struct slice left, struct slice right)
-{
-	size_t shorter = left.len < right.len ? left.len : right.len;
-
-	return memcmp(left.data, right.data, shorter) == 0 &&
-	       (left.len == right.len ||
-		(left.len > right.len ? left : right).data[shorter] == '/');
-}
-
 static int bad_path(struct error *err, const char *path)
 {
 	return error_set(err, 400, "bad_file_path", "invalid file path: %s", path);
@@ -45,7 +35,7 @@ static int take_file(struct staging *staging, const json_t *item, const char *pr
 		    JOB_PATH_MAX_BYTES)
 		return bad_path(err, text.data);
 	for (unsigned i = 0; i < staging->file_count; i++)
-		if (collide(slice_of(staging->files[i].path), slice_of(file->path)))
+		if (fs_paths_collide(slice_of(staging->files[i].path), slice_of(file->path)))
 			return bad_path(err, text.data);
 	staging->file_count++;
 	return 0;
@@ -120,7 +110,7 @@ int staging_inputs(struct staging *staging, const struct config *config, const c
 		struct slice data;
 
 		for (unsigned other = 0; other < before; other++)
-			if (collide(inputs[other].path, slice_of(file->path)))
+			if (fs_paths_collide(inputs[other].path, slice_of(file->path)))
 				return bad_path(err, file->path);
 		if (*count == JOB_INPUT_MAX_COUNT)
 			return error_set(err, 400, "too_many_files", "at most %d files",
