@@ -56,6 +56,8 @@ static void test_defaults(void)
 	is_number(config.artifacts_bytes, JOB_ARTIFACTS_MAX_BYTES, "MAYFLY_ARTIFACT_TOTAL_MB");
 	is_number(config.slots, cpus > 2 ? cpus * 2 : 4, "MAX_CONCURRENT_RUNS");
 	is_number(config.slot_wait_ms, SLOT_WAIT_MS, "MAYFLY_SLOT_WAIT_MS");
+	is_number(config.sessions, SESSIONS_DEFAULT, "MAYFLY_SESSIONS");
+	is_number(config.sessions_of_tenant, SESSIONS_DEFAULT, "MAYFLY_TENANT_SESSIONS");
 	is_number(config.spares, SPARES_DEFAULT, "MAYFLY_SPARES");
 	is_number(config.spares_total, SPARES_TOTAL_DEFAULT, "MAYFLY_SPARES_TOTAL");
 	is_number(config.spares_memory_bytes, SPARES_MEMORY_DEFAULT_MB * MIB,
@@ -156,6 +158,8 @@ static void test_numbers(void)
 	numbers("MAYFLY_ARTIFACT_TOTAL_MB", 1, 1024 * 1024, MIB, &config.artifacts_bytes);
 	numbers("MAX_CONCURRENT_RUNS", 1, SLOT_MAX_COUNT, 1, &config.slots);
 	numbers("MAYFLY_SLOT_WAIT_MS", 0, 600000, 1, &config.slot_wait_ms);
+	numbers("MAYFLY_SESSIONS", 0, SESSIONS_MAX, 1, &config.sessions);
+	numbers("MAYFLY_TENANT_SESSIONS", 0, SESSIONS_MAX, 1, &config.sessions_of_tenant);
 	numbers("MAYFLY_SPARES", 0, SPARES_TOTAL_MAX, 1, &config.spares);
 	numbers("MAYFLY_SPARES_TOTAL", 0, SPARES_TOTAL_MAX, 1, &config.spares_total);
 	numbers("MAYFLY_SPARES_MEMORY_MB", 0, MEMORY_MAX_MB, MIB, &config.spares_memory_bytes);
