@@ -12,6 +12,7 @@
 #define MAYFLY_API_SANDBOX_H
 
 #include "api/call.h"
+#include "job/template.h"
 
 void api_capabilities(struct call *call);
 void api_templates(struct call *call);
@@ -22,5 +23,8 @@ void api_session_destroy(struct call *call);
 void api_sessions(struct call *call);
 void api_session_files_read(struct call *call);
 void api_session_files_write(struct call *call);
+
+/* A template as GET /templates shows it; NULL when memory is out. */
+json_t *sandbox_describe_template(const struct template *template);
 
 #endif

@@ -4,6 +4,7 @@
 #include "api/sandbox_language.h"
 #include "job/registry.h"
 #include "job/template.h"
+#include "job/template_added.h"
 
 #include <inttypes.h>
 
@@ -39,14 +40,21 @@ void api_capabilities(struct call *call)
 				  list_languages(call->config)));
 }
 
-static json_t *describe(const struct template *template)
+/* As people write it: 512m, 2g. */
+static json_t *memory_text(uint64_t memory_mb)
 {
-	return json_pack("{s:s, s:s, s:s, s:o, s:f, s:I, s:b, s:i}", "name", template->name,
+	return memory_mb % KIB ? json_sprintf("%" PRIu64 "m", memory_mb)
+			       : json_sprintf("%" PRIu64 "g", memory_mb / (uint64_t)KIB);
+}
+
+json_t *sandbox_describe_template(const struct template *template)
+{
+	return json_pack("{s:s, s:s, s:s, s:o, s:f, s:I, s:b, s:I}", "name", template->name,
 			 "description", template->description, "base_image", template->image,
-			 "memory_limit", json_sprintf("%" PRIu64 "m", template->memory_mb),
-			 "cpu_quota", (double)template->cpu_percent / CPU_WHOLE, "timeout",
+			 "memory_limit", memory_text(template->memory_mb), "cpu_quota",
+			 (double)template->cpu_percent / CPU_WHOLE, "timeout",
 			 (json_int_t) template->timeout_s, "network_enabled", template->network,
-			 "package_count", 0);
+			 "package_count", (json_int_t) template->package_count);
 }
 
 void api_templates(struct call *call)
@@ -55,7 +63,7 @@ void api_templates(struct call *call)
 	json_t *list = json_array();
 	struct error err;
 
-	if (registry_names(call->config, REGISTRY_SANDBOXES, &names, &err) < 0) {
+	if (template_names(call->config, &names, &err) < 0) {
 		json_decref(list);
 		call_refuse_status(call, &err);
 		return;
@@ -67,7 +75,7 @@ void api_templates(struct call *call)
 		if (template_load_from(call->config, REGISTRY_SANDBOXES, slice_of(names.names[i]),
 				       &template, &err) < 0)
 			call->word = err.word;
-		else if (json_array_append_new(list, describe(&template)) < 0)
+		else if (json_array_append_new(list, sandbox_describe_template(&template)) < 0)
 			call->word = "out_of_memory";
 	}
 	call_reply_json(call, 200, json_pack("{s:s, s:o}", "status", "success", "templates", list));

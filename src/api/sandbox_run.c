@@ -108,6 +108,8 @@ static int fill_job(struct sandbox_run *run, struct error *err)
 	struct job *job = &run->job;
 
 	job_standard(run->call->config, job);
+	for (const char *at = run->template.environment; *at; at += strlen(at) + 1)
+		job_set_variable(job, at);
 	job->stream_bytes = SANDBOX_STREAM_MAX_BYTES;
 	job->collect = OUTPUT_FOLDER;
 	job->wall_ms = run->timeout_s * 1000;

@@ -29,13 +29,15 @@ static const struct dialect {
 	const char *small; /* ro where a tmpfs that is mounted upon can be */
 	const char *control, *data; /* options of the binds: the socket's folder; what is ours */
 	const char *own;            /* a PID or UTS namespace of its own */
+	const char *
+		network; /* for MAYFLY_NETWORK=allow: without a bridge where that can be, so that no container sees another */
 	bool seccomp_is_path, mask_is_option;
 } dialects[] = {
 	[BACKEND_PODMAN] = {"nosuid,nodev,notmpcopyup", "U", "ro",
 			    "rw,nosuid,nodev,noexec,rprivate", "ro,nosuid,nodev,rprivate",
-			    "private", true, true},
-	[BACKEND_DOCKER] = {"nosuid,nodev", NULL, "rw", "rw,rprivate", "ro,rprivate", "", false,
-			    false},
+			    "private", "slirp4netns", true, true},
+	[BACKEND_DOCKER] = {"nosuid,nodev", NULL, "rw", "rw,rprivate", "ro,rprivate", "", "bridge",
+			    false, false},
 };
 
 /* Masked on top of what the engine masks itself; Docker's list replaces its own, so it holds that,
@@ -190,12 +192,20 @@ static int set_security(const struct isolation *isolation, const struct dialect 
 	return 0;
 }
 
+static const char *network_of(const struct isolation *isolation, const struct dialect *dialect)
+{
+	if (!isolation->template.network)
+		return "none";
+	return strcmp(isolation->config->network, NETWORK_ALLOW) == 0 ? dialect->network
+								      : isolation->config->network;
+}
+
 static json_t *host_config(const struct isolation *isolation, const struct dialect *dialect)
 {
 	const struct template *template = &isolation->template;
 	json_t *host = json_pack(
 		"{s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:[s], s:s, s:s, s:s, s:s, s:{s:s}, s:{s:s}}",
-		"NetworkMode", template->network ? "default" : "none", "Memory",
+		"NetworkMode", network_of(isolation, dialect), "Memory",
 		(json_int_t)(template->memory_mb * MIB), "MemorySwap",
 		(json_int_t)(template->memory_mb * MIB), "NanoCpus",
 		(json_int_t)(template->cpu_percent * NANO_CPUS_PER_PERCENT), "PidsLimit",

@@ -6,7 +6,7 @@
  *  1. What a caller may ask for is a number, and it is clamped to the template's.
  *  2. No host folder is writable inside but the control folder, until it is sealed. Every tmpfs has
  * a size and is charged to the container's memory.
- *  3. No network (unless the template has one), no capability, no new privileges, a seccomp
+ *  3. No network (unless the template has one and the operator allows one, MAYFLY_NETWORK), no capability, no new privileges, a seccomp
  * profile, a user that is neither root nor ours, namespaces of its own.
  *  4. What the engine answers is checked before the container starts: a limit that it did not take
  * is an error, not a warning.

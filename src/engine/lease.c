@@ -52,6 +52,11 @@ static int create(struct lease *lease, struct backend *backend, const struct job
 		memcpy(lease->warning, made.warning, sizeof(lease->warning));
 	} else if (result == 1) {
 		lease->name[0] = '\0'; /* it is somebody else's */
+	} else if (strcmp(err->word, "image_missing") == 0 && isolation->template.is_built) {
+		return error_set(
+			err, 500, "image_missing",
+			"The image %s is missing; build it with: mayflyctl template build %s",
+			isolation->template.image, isolation->template.name);
 	}
 	return result;
 }

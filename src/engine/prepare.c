@@ -134,6 +134,8 @@ int isolation_prepare(const struct config *config, enum backend_kind kind,
 		return error_set(err, 500, "bad_template",
 				 "Template %s runs jobs as uid %u, which is the engine's own",
 				 template->name, geteuid());
+	/* both must say so: the template and the operator */
+	template->network = template->network && config->network;
 	clamp(request->memory_mb, MEMORY_MIN_MB, &template->memory_mb);
 	clamp(request->pids, PIDS_MIN, &template->pids);
 	clamp(request->cpu_percent, 1, &template->cpu_percent);

@@ -68,6 +68,20 @@ static int check_mounts(const json_t *created, struct error *err)
 	return 0;
 }
 
+/* Without network there is none; with one it is never the host's or another container's. */
+static int check_network(const struct isolation *isolation, const json_t *host, struct error *err)
+{
+	const char *got = json_string_value(json_object_get(host, "NetworkMode"));
+
+	if (!isolation->template.network)
+		return check_text(host, "NetworkMode", "none", err);
+	if (got && strcmp(got, "host") != 0 && !strchr(got, ':'))
+		return 0;
+	return error_set(err, 500, "limit_ignored",
+			 "The engine gives network %.64s for MAYFLY_NETWORK=%.64s",
+			 got ? got : "nothing", isolation->config->network);
+}
+
 int isolation_verify(const struct isolation *isolation, const json_t *created, struct error *err)
 {
 	const struct template *template = &isolation->template;
@@ -85,8 +99,7 @@ int isolation_verify(const struct isolation *isolation, const json_t *created, s
 				       0 ||
 			       check_number(host, "PidsLimit", template->pids, err) < 0 ||
 			       check_cpu(host, template->cpu_percent, err) < 0 ||
-			       (!template->network &&
-				check_text(host, "NetworkMode", "none", err) < 0) ||
+			       check_network(isolation, host, err) < 0 ||
 			       check_mounts(created, err) < 0
 		       ? -1
 		       : 0;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define ADDED_FOLDER  "/.templates"
 #define PODMAN_IMAGES "/containers/storage/overlay-images/images.json"
 
 /* The value of a variable; an empty one counts as unset. */
@@ -58,6 +59,12 @@ static const struct {
 	 offsetof(struct config, sessions)},
 	{"MAYFLY_TENANT_SESSIONS", 0, SESSIONS_MAX, SESSIONS_DEFAULT, 1,
 	 offsetof(struct config, sessions_of_tenant)},
+	{"MAYFLY_TEMPLATE_MEMORY_MB", MEMORY_MIN_MB, MEMORY_MAX_MB, ADDED_MEMORY_DEFAULT_MB, 1,
+	 offsetof(struct config, added_memory_mb)},
+	{"MAYFLY_TEMPLATE_CPU_PERCENT", 1, CPU_PERCENT_MAX, ADDED_CPU_DEFAULT_PERCENT, 1,
+	 offsetof(struct config, added_cpu_percent)},
+	{"MAYFLY_TEMPLATE_TIMEOUT_S", TIMEOUT_MIN_S, SANDBOX_TIMEOUT_MAX_S, SANDBOX_TIMEOUT_MAX_S,
+	 1, offsetof(struct config, added_timeout_s)},
 	{"ARTIFACT_RETENTION_DAYS", 0, 36500, RETENTION_DEFAULT_DAYS, 1,
 	 offsetof(struct config, retention_days)},
 };
@@ -115,6 +122,15 @@ static int read_flag(const char *name, bool *out, struct error *err)
 	return 0;
 }
 
+/* Where added templates lie: nowhere, beneath a folder whose path has no room for it. */
+static int read_added(struct config *config, struct error *err)
+{
+	bool has_room = strlen(config->storage_dir) + sizeof(ADDED_FOLDER) <= PATH_MAX;
+
+	return read_path("MAYFLY_TEMPLATES_DIR", has_room ? config->storage_dir : NULL,
+			 ADDED_FOLDER, config->added, err);
+}
+
 static int read_places(struct config *config, struct error *err)
 {
 	bool is_root = geteuid() == 0;
@@ -123,6 +139,7 @@ static int read_places(struct config *config, struct error *err)
 
 	if (read_path("AA_STORAGE_PATH", home, "/.aa-storage", config->storage, err) < 0 ||
 	    read_path("STORAGE_DIR", config->storage, "", config->storage_dir, err) < 0 ||
+	    read_added(config, err) < 0 ||
 	    read_path("MAYFLY_RUN_DIR", runtime, "/mayfly", config->run, err) < 0 ||
 	    read_path("MAYFLY_IMAGE_STAMP", is_root ? "/var/lib" : home,
 		      is_root ? PODMAN_IMAGES : "/.local/share" PODMAN_IMAGES, config->image_stamp,
@@ -215,6 +232,24 @@ static int read_instance(struct config *config, struct error *err)
 	return 0;
 }
 
+/* The name of a network, never a mode by which a container would share somebody's (host, container:ID, ns:PATH). */
+static int read_network(struct config *config, struct error *err)
+{
+	static const char characters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	const char *name = variable_or("MAYFLY_NETWORK", "none");
+	size_t len = strlen(name);
+
+	if (len > NETWORK_NAME_MAX_BYTES || strspn(name, characters) != len || *name == '-' ||
+	    *name == '.' || strcmp(name, "host") == 0)
+		return error_set(
+			err, 500, "bad_configuration",
+			"MAYFLY_NETWORK is \"%.64s\", but takes none, allow, or the name of a network other than host",
+			name);
+	config->network = strcmp(name, "none") == 0 ? NULL : name;
+	return 0;
+}
+
 int config_read(struct config *out, struct error *err)
 {
 	struct config config = {
@@ -222,11 +257,13 @@ int config_read(struct config *out, struct error *err)
 		.public_base_url = variable("PUBLIC_BASE_URL"),
 		.allowed_hosts = variable("ALLOWED_HOSTS"),
 		.warm = variable("MAYFLY_WARM"),
+		.added_images = variable("MAYFLY_TEMPLATE_IMAGES"),
 	};
 
 	if (read_numbers(&config, err) < 0 || read_flag("DEBUG_UI", &config.debug_ui, err) < 0 ||
-	    read_places(&config, err) < 0 || read_libexec(&config, err) < 0 ||
-	    read_keys_file(&config, err) < 0 ||
+	    read_flag("MAYFLY_TEMPLATE_NETWORK", &config.added_network, err) < 0 ||
+	    read_network(&config, err) < 0 || read_places(&config, err) < 0 ||
+	    read_libexec(&config, err) < 0 || read_keys_file(&config, err) < 0 ||
 	    read_secret("EXECUTOR_API_KEY", config.executor_api_key,
 			sizeof(config.executor_api_key), err) < 0 ||
 	    read_secret("API_KEYS", config.api_keys, sizeof(config.api_keys), err) < 0 ||

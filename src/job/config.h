@@ -16,6 +16,8 @@
 #define CONFIG_SECRET_BYTES   1024  /* of one secret, with its NUL */
 #define CONFIG_API_KEYS_BYTES 16384 /* of API_KEYS as a whole, with its NUL */
 
+#define NETWORK_ALLOW "allow" /* one that the engine has for itself */
+
 struct config {
 	const char *bind;                           /* BIND, 127.0.0.1 */
 	uint64_t port;                              /* PORT or EXECUTOR_PORT, 8080 */
@@ -47,7 +49,15 @@ struct config {
 	const char *warm; /* MAYFLY_WARM: what mayflyctl warm makes, "python node:a.js"; or NULL */
 	char image_stamp
 		[PATH_MAX]; /* MAYFLY_IMAGE_STAMP: a file that changes whenever images do; by default Podman's own list of them */
-	uint64_t cache_bytes;    /* MAYFLY_CACHE_MB; 0: no cache */
+	uint64_t cache_bytes; /* MAYFLY_CACHE_MB; 0: no cache */
+	/* MAYFLY_NETWORK: the network that a template with one gets, or NETWORK_ALLOW; NULL: none, whatever the template says */
+	const char *network;
+	/* templates that were added (job/template_added.h): MAYFLY_TEMPLATES_DIR, <STORAGE_DIR>/.templates; and what they may have: MAYFLY_TEMPLATE_… */
+	char added[PATH_MAX];
+	const char *
+		added_images; /* beside those of the operator's templates, with blanks between; or NULL */
+	uint64_t added_memory_mb, added_cpu_percent, added_timeout_s;
+	bool added_network;
 	uint64_t retention_days; /* ARTIFACT_RETENTION_DAYS; 0 keeps */
 };
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -69,17 +70,12 @@ static bool is_missing(int error_number)
 	return error_number == ENOENT || error_number == ENOTDIR;
 }
 
-static int add_folder(const char *folder, const char *kind, struct registry_names *names,
-		      struct error *err)
+int registry_add_names(const char *path, struct registry_names *names, struct error *err)
 {
-	char path[PATH_MAX];
-	_cleanup_closedir_ DIR *dir = NULL;
+	_cleanup_closedir_ DIR *dir = opendir(path);
 	const struct dirent *entry;
 	struct slice name;
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s", folder, kind) >= sizeof(path))
-		return error_set(err, 500, "registry_unreadable", "The folder's path is too long");
-	dir = opendir(path);
 	if (!dir)
 		return is_missing(errno) ? 0
 					 : error_set_errno(err, 500, "registry_unreadable",
@@ -88,6 +84,16 @@ static int add_folder(const char *folder, const char *kind, struct registry_name
 		if (entry_name(entry->d_name, &name) && add_name(names, name, err) < 0)
 			return -1;
 	return 0;
+}
+
+static int add_folder(const char *folder, const char *kind, struct registry_names *names,
+		      struct error *err)
+{
+	char path[PATH_MAX];
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", folder, kind) >= sizeof(path))
+		return error_set(err, 500, "registry_unreadable", "The folder's path is too long");
+	return registry_add_names(path, names, err);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -166,4 +172,69 @@ void registry_file_free(struct registry_file *file)
 {
 	free(file->data);
 	*file = (struct registry_file){0};
+}
+
+/* The line where a field stands, or 1: jansson keeps no positions, so its name is looked for. */
+static unsigned line_of(const struct registry_file *file, const char *field)
+{
+	size_t len = strlen(field);
+	const char *end = file->data + file->len;
+	unsigned line = 1;
+
+	for (const char *at = file->data; at < end; at++) {
+		if (*at == '\n')
+			line++;
+		if (*at != '"' || (size_t)(end - at) < len + 2 || memcmp(at + 1, field, len) != 0 ||
+		    at[len + 1] != '"')
+			continue;
+
+		const char *after = at + len + 2;
+
+		after += strspn(after, " \t\r\n");
+		if (*after == ':')
+			return line;
+	}
+	return 1;
+}
+
+int registry_bad_field(const struct registry_file *file, struct error *err, const char *word,
+		       const char *field, const char *format, ...)
+{
+	char what[256];
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(what, sizeof(what), format, arguments);
+	va_end(arguments);
+	return error_set(err, 500, word, "%.256s:%u: \"%.64s\" %s", file->path,
+			 line_of(file, field), field, what);
+}
+
+int registry_parse(const struct registry_file *file, const char *word, json_t **out,
+		   struct error *err)
+{
+	struct error why;
+
+	if (json_parse((struct slice){file->data, file->len}, out, &why) < 0)
+		return error_set(err, 500, word, "%.256s: %.200s", file->path, why.message);
+	if (json_is_object(*out))
+		return 0;
+	json_decref(*out);
+	*out = NULL;
+	return error_set(err, 500, word, "%.256s:1: must hold one object", file->path);
+}
+
+int registry_read_path(const char *path, struct registry_file *out, struct error *err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct registry_file file = {0};
+
+	(void)snprintf(file.path, sizeof(file.path), "%s", path);
+	if (fd < 0)
+		return error_set_errno(err, is_missing(errno) ? 404 : 500, "registry_unreadable",
+				       "Cannot open %.256s", path);
+	if (read_entry(fd, &file, err) < 0)
+		return -1;
+	*out = file;
+	return 0;
 }

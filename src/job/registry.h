@@ -15,6 +15,7 @@
 #include "base/slice.h"
 #include "job/config.h"
 #include "limits.h"
+#include "json/json.h"
 
 #define REGISTRY_TOOLS     "tools.d"
 #define REGISTRY_TEMPLATES "templates.d"
@@ -50,11 +51,27 @@ MUST_USE int registry_names(const struct config *config, const char *kind,
 			    struct registry_names *out, struct error *err);
 void registry_names_free(struct registry_names *names);
 
+/* Adds the names of the entries in one folder, unsorted. As registry_names. */
+MUST_USE int registry_add_names(const char *path, struct registry_names *names, struct error *err);
+
 /* Reads the entry of that name. The caller frees *out. 0, or -1 with *err: 404 "registry_no_entry";
    500 "registry_unreadable", also for what is not a regular file or larger than
    REGISTRY_FILE_MAX_BYTES. */
 MUST_USE int registry_open(const struct config *config, const char *kind, struct slice name,
 			   struct registry_file *out, struct error *err);
 void registry_file_free(struct registry_file *file);
+
+/* Reads a file that is in no registry, as registry_open does. 404 where it is not there. */
+MUST_USE int registry_read_path(const char *path, struct registry_file *out, struct error *err);
+
+/* Parses the one object that a file holds; the caller owns *out. 0, or -1 with *err: 500, the word, and a message that begins with the file. */
+MUST_USE int registry_parse(const struct registry_file *file, const char *word, json_t **out,
+			    struct error *err);
+
+/* An error about one field of a file: 500, the word, and a message that begins with file, line and field. Returns -1. */
+__attribute__((format(printf, 5, 6))) int registry_bad_field(const struct registry_file *file,
+							     struct error *err, const char *word,
+							     const char *field, const char *format,
+							     ...);
 
 #endif

@@ -18,11 +18,21 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#define PRELOAD_VARIABLE "MAYFLY_PRELOAD" /* worker/kernels */
+
 /* --- kinds -------------------------------------------------------------------------------------- */
 
-static int add_kernel(struct spare_plan *plan, const char *cell, const char *const *kernel_env)
+/* preload: the template's, which only python's cells know what to do with. */
+static int add_kernel(struct spare_plan *plan, const char *cell, const char *const *kernel_env,
+		      const char *preload)
 {
+	char modules[sizeof(PRELOAD_VARIABLE) + TEMPLATE_TEXT_BYTES];
+
 	if (cell && field_add(&plan->kernel, "cell", slice_of(cell)) < 0)
+		return -1;
+	(void)snprintf(modules, sizeof(modules), PRELOAD_VARIABLE "=%s", preload);
+	if (*preload && cell && strcmp(cell, "python") == 0 &&
+	    field_add(&plan->kernel, "env", slice_of(modules)) < 0)
 		return -1;
 	for (; kernel_env && *kernel_env; kernel_env++)
 		if (field_add(&plan->kernel, "env", slice_of(*kernel_env)) < 0)
@@ -62,6 +72,7 @@ static void add_isolation(const struct config *config, struct sha256 *hash)
 	const char *seccomp = getenv("SECCOMP_PROFILE");
 
 	add_text(hash, MAYFLY_VERSION);
+	add_text(hash, config->network);
 	add_text(hash, getenv("APPARMOR_PROFILE"));
 	add_text(hash, seccomp);
 	add_file(hash, seccomp ? seccomp : "", "");
@@ -110,7 +121,8 @@ int spare_plan(const struct config *config, const struct job *job, struct spare_
 
 	if (template_load(config, slice_of(job->template), &template, err) < 0)
 		return -1;
-	if (job_command(job, &plan.job) < 0 || add_kernel(&plan, job->cell, job->kernel) < 0) {
+	if (job_command(job, &plan.job) < 0 ||
+	    add_kernel(&plan, job->cell, job->kernel, template.preload) < 0) {
 		spare_plan_free(&plan);
 		return error_set(err, 400, "job_too_large",
 				 "Arguments and environment pass %llu bytes",

@@ -14,6 +14,8 @@
  *  5. There are never more than the maximum, those being made included. Who wants one more takes the oldest of another kind away, but none
  *     younger than its own asking: two that fill the last place by turns come to an end.
  *  6. Spares end by themselves after their TTL; the reaper removes what is left of them.
+ *  7. The first spare of a kind may take others away; the next ones only while the kind's take no more than half of the memory that all may take. So two
+ *     of a large template do not keep all others from having any.
  */
 #ifndef MAYFLY_JOB_SPARES_H
 #define MAYFLY_JOB_SPARES_H

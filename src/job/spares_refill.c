@@ -81,6 +81,7 @@ static bool lock_kind(int locks, const char *kind)
 struct stock {
 	const struct refill *refill;
 	uint64_t of_kind, all, memory_bytes; /* of_kind: those that are young enough */
+	uint64_t kind_bytes;                 /* memory of those */
 	uint64_t oldest_age_s;               /* of those that may give way */
 	char oldest[ENGINE_FOLDER_BYTES];
 };
@@ -94,6 +95,7 @@ static void take_stock(void *context, const struct spare_row *row)
 
 	stock->all++;
 	stock->of_kind += is_good;
+	stock->kind_bytes += is_good ? row->memory_bytes : 0;
 	stock->memory_bytes += row->memory_bytes;
 	/* rule 5: what was made since is not taken away again */
 	if (!is_good && spare_now_s() - row->age_s < refill->began_s &&
@@ -107,6 +109,13 @@ static bool is_full(const struct config *config, const struct stock *stock)
 {
 	return stock->all >= config->spares_total ||
 	       stock->memory_bytes >= config->spares_memory_bytes;
+}
+
+/* Rule 7. */
+static bool may_displace(const struct refill *refill, const struct stock *stock)
+{
+	return stock->of_kind == 0 || stock->kind_bytes / stock->of_kind * (stock->of_kind + 1) <=
+					      refill->config->spares_memory_bytes / 2;
 }
 
 /* Counts what is being made, and takes a place for one more. The place's offset, or -1 when there is none. */
@@ -303,7 +312,8 @@ static int refill_kind(const struct refill *refill, struct error *err)
 		if (place >= 0) {
 			done = make_one(refill, err);
 			unlock(refill->locks, place);
-		} else if (*stock.oldest && refill->config->spares_total) {
+		} else if (*stock.oldest && refill->config->spares_total &&
+			   may_displace(refill, &stock)) {
 			done = spare_drop(refill->config, refill->engine, stock.oldest, err);
 		} else {
 			return 0; /* no room, and nothing that would have to make some */

@@ -19,3 +19,18 @@ void job_standard(const struct config *config, struct job *job)
 	for (size_t i = 0; i < sizeof(environment) / sizeof(environment[0]); i++)
 		job->env[job->env_count++] = slice_of(environment[i]);
 }
+
+void job_set_variable(struct job *job, const char *text)
+{
+	const struct slice name = {text, strcspn(text, "=") + 1};
+	unsigned i = 0;
+
+	while (i < job->env_count &&
+	       (job->env[i].len < name.len || memcmp(job->env[i].data, text, name.len) != 0))
+		i++;
+	if (i == JOB_ENV_MAX_COUNT)
+		return;
+	job->env[i] = slice_of(text);
+	if (i == job->env_count)
+		job->env_count++;
+}

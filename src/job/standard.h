@@ -13,4 +13,8 @@
 /* Fills env, cwd and caps of a job; its time-out is the caller's to set. */
 void job_standard(const struct config *config, struct job *job);
 
+/* Sets a variable of a job's environment, NAME=value, in place of one of that name. The text must outlive the job; what passes JOB_ENV_MAX_COUNT
+   is left out. */
+void job_set_variable(struct job *job, const char *text);
+
 #endif

@@ -2,7 +2,9 @@
 #include "job/template.h"
 
 #include "base/num.h"
+#include "job/recipe.h"
 #include "job/registry.h"
+#include "job/template_added.h"
 #include "json/json.h"
 
 #include <inttypes.h>
@@ -84,43 +86,7 @@ static int set_defaults(struct template *template, struct error *err)
 	return 0;
 }
 
-/* The line where a field stands, or 1: jansson keeps no positions, so its name is looked for. */
-static unsigned line_of(const struct registry_file *file, const char *field)
-{
-	size_t len = strlen(field);
-	const char *end = file->data + file->len;
-	unsigned line = 1;
-
-	for (const char *at = file->data; at < end; at++) {
-		if (*at == '\n')
-			line++;
-		if (*at != '"' || (size_t)(end - at) < len + 2 || memcmp(at + 1, field, len) != 0 ||
-		    at[len + 1] != '"')
-			continue;
-
-		const char *after = at + len + 2;
-
-		after += strspn(after, " \t\r\n");
-		if (*after == ':')
-			return line;
-	}
-	return 1;
-}
-
-__attribute__((format(printf, 4, 5))) static int bad_field(struct error *err,
-							   const struct registry_file *file,
-							   const char *field, const char *format,
-							   ...)
-{
-	char what[128];
-	va_list arguments;
-
-	va_start(arguments, format);
-	(void)vsnprintf(what, sizeof(what), format, arguments);
-	va_end(arguments);
-	return error_set(err, 500, "bad_template", "%.256s:%u: \"%.64s\" %s", file->path,
-			 line_of(file, field), field, what);
-}
+#define bad_field(err, file, ...) registry_bad_field(file, err, "bad_template", __VA_ARGS__)
 
 static int take_number(struct template *template, size_t row, const json_t *value,
 		       const struct registry_file *file, struct error *err)
@@ -148,6 +114,56 @@ static int take_text(struct template *template, size_t row, const json_t *value,
 	return 0;
 }
 
+static int take_environment(struct template *template, const json_t *value,
+			    const struct registry_file *file, struct error *err)
+{
+	char *place = template->environment;
+	const json_t *text;
+	const char *name;
+
+	if (!json_is_object(value))
+		return bad_field(err, file, "environment", "takes {\"NAME\": \"value\"}");
+	json_object_foreach ((json_t *)value, name, text) {
+		size_t room =
+			sizeof(template->environment) - (size_t)(place - template->environment);
+		int len;
+
+		if (!recipe_is_variable(name) || !recipe_is_line(text))
+			return bad_field(
+				err, file, "environment",
+				"cannot hold \"%.64s\": names are of A-Z, a-z, 0-9 and _ but "
+				"neither LD_… nor MAYFLY_…, values one line of text",
+				name);
+		len = snprintf(place, room, "%s=%s", name, json_string_value(text));
+		if ((size_t)len + 2 > room) /* its own NUL, and the one that ends them all */
+			return bad_field(err, file, "environment", "takes %zu bytes in all",
+					 sizeof(template->environment) - 1);
+		place += len + 1;
+	}
+	*place = '\0';
+	return 0;
+}
+
+static int take_preload(struct template *template, const json_t *value,
+			const struct registry_file *file, struct error *err)
+{
+	const json_t *name;
+	size_t used = 0, i;
+
+	if (!json_is_array(value))
+		return bad_field(err, file, "preload", "takes a list of Python modules");
+	json_array_foreach ((json_t *)value, i, name) {
+		if (!recipe_is_module(name))
+			return bad_field(err, file, "preload", "takes a list of Python modules");
+		used += (size_t)snprintf(template->preload + used, sizeof(template->preload) - used,
+					 "%s%s", i ? "," : "", json_string_value(name));
+		if (used >= sizeof(template->preload))
+			return bad_field(err, file, "preload", "takes %zu bytes in all",
+					 sizeof(template->preload) - 1);
+	}
+	return 0;
+}
+
 static int take_field(struct template *template, const char *field, const json_t *value,
 		      const struct registry_file *file, struct error *err)
 {
@@ -157,22 +173,21 @@ static int take_field(struct template *template, const char *field, const json_t
 	for (size_t i = 0; i < TEXT_COUNT; i++)
 		if (strcmp(field, texts[i].field) == 0)
 			return take_text(template, i, value, file, err);
+	if (strcmp(field, "environment") == 0)
+		return take_environment(template, value, file, err);
+	if (strcmp(field, "preload") == 0)
+		return take_preload(template, value, file, err);
+	if (strcmp(field, "build") == 0) {
+		template->package_count = recipe_package_count(value);
+		template->is_built = true;
+		return recipe_check(value, file, err);
+	}
 	if (strcmp(field, "network") != 0)
 		return bad_field(err, file, field, "is not a field of a template");
 	if (!json_is_boolean(value))
 		return bad_field(err, file, field, "takes true or false");
 	template->network = json_is_true(value);
 	return 0;
-}
-
-/* Printable ASCII without blanks: what image names are made of (OCI distribution specification,
- * "Pulling manifests"). */
-static bool is_image_name(const char *image)
-{
-	for (; *image; image++)
-		if (*image <= ' ' || *image > '~')
-			return false;
-	return true;
 }
 
 /* The operator's image, if there is one. */
@@ -207,8 +222,8 @@ static int check_whole(const struct template *template, struct slice name,
 				 (int)name.len, name.data);
 	if (!*template->image)
 		return bad_field(err, file, "image", "is missing");
-	if (!is_image_name(template->image))
-		return bad_field(err, file, "image", "holds blanks or bytes that are not ASCII");
+	if (!recipe_is_image(template->image))
+		return bad_field(err, file, "image", "is not the name of an image");
 	if (strcmp(template->workdir, WORKDIR_DEFAULT) != 0 &&
 	    strcmp(template->workdir, WORKDIR_OTHER) != 0)
 		return bad_field(err, file, "workdir",
@@ -218,26 +233,36 @@ static int check_whole(const struct template *template, struct slice name,
 	return 0;
 }
 
+/* Reads the fields into *template, which holds the defaults. */
 static int parse(const struct registry_file *file, struct template *template, struct slice name,
 		 struct error *err)
 {
 	_cleanup_json_ json_t *root = NULL;
-	struct error why;
 	const char *field;
 	json_t *value;
 
-	if (json_parse((struct slice){file->data, file->len}, &root, &why) < 0)
-		return error_set(err, 500, "bad_template", "%.256s: %.200s", file->path,
-				 why.message);
-	if (!json_is_object(root))
-		return error_set(err, 500, "bad_template", "%.256s:1: must hold one object",
-				 file->path);
+	if (registry_parse(file, "bad_template", &root, err) < 0)
+		return -1;
 	json_object_foreach (root, field, value)
 		if (take_field(template, field, value, file, err) < 0)
 			return -1;
 	if (take_image_env(template, file, err) < 0)
 		return -1;
 	return check_whole(template, name, file, err);
+}
+
+int template_parse(const struct registry_file *file, struct slice name, struct template *out,
+		   struct error *err)
+{
+	struct template template = {0};
+
+	memcpy(template.name, name.data, name.len);
+	memcpy(template.workdir, WORKDIR_DEFAULT, sizeof(WORKDIR_DEFAULT));
+	memcpy(template.languages, LANGUAGES_DEFAULT, sizeof(LANGUAGES_DEFAULT));
+	if (set_defaults(&template, err) < 0 || parse(file, &template, name, err) < 0)
+		return -1;
+	*out = template;
+	return 0;
 }
 
 static int load_plain(const struct config *config, struct slice name, struct template *out,
@@ -256,19 +281,14 @@ int template_load_from(const struct config *config, const char *registry, struct
 		       struct template *out, struct error *err)
 {
 	_cleanup_registry_file_ struct registry_file file = {0};
-	struct template template = {0};
 
-	if (registry_open(config, registry, name, &file, err) < 0)
-		return err->status == 404 ? error_set(err, 404, "not_found",
-						      "There is no template of that name")
-					  : -1;
-	memcpy(template.name, name.data, name.len);
-	memcpy(template.workdir, WORKDIR_DEFAULT, sizeof(WORKDIR_DEFAULT));
-	memcpy(template.languages, LANGUAGES_DEFAULT, sizeof(LANGUAGES_DEFAULT));
-	if (set_defaults(&template, err) < 0 || parse(&file, &template, name, err) < 0)
-		return -1;
-	*out = template;
-	return 0;
+	if (registry_open(config, registry, name, &file, err) == 0)
+		return template_parse(&file, name, out, err);
+	if (err->status == 404 && strcmp(registry, REGISTRY_SANDBOXES) == 0)
+		return added_load(config, name, out, err);
+	return err->status == 404
+		       ? error_set(err, 404, "not_found", "There is no template of that name")
+		       : -1;
 }
 
 /* The template of a tool that brings its own image: which one is the operator's word, in the tool's file. */
@@ -287,7 +307,7 @@ static int load_of_tool(const struct config *config, struct slice tool, struct t
 	const char *base = json_string_value(json_object_get(root, "template"));
 
 	if (!image || strlen(image) >= sizeof(template.image) || !is_image_name(image))
-		return bad_field(err, &file, "image", "names no image");
+		return registry_bad_field(err, &file, "image", "names no image");
 	if (load_plain(config, slice_of(base ? base : "default"), &template, err) < 0)
 		return -1;
 	memcpy(template.image, image, strlen(image) + 1);
@@ -316,6 +336,8 @@ void template_hash(const struct template *template, struct sha256 *hash)
 	for (size_t i = 0; i < NUMBER_COUNT; i++)
 		sha256_add(hash, (struct slice){(const char *)template + numbers[i].offset,
 						sizeof(uint64_t)});
+	sha256_add(hash, (struct slice){template->environment, sizeof(template->environment)});
+	sha256_add(hash, (struct slice){template->preload, strlen(template->preload) + 1});
 	sha256_add(hash,
 		   (struct slice){(const char *)&template->network, sizeof(template->network)});
 }

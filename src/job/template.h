@@ -14,7 +14,8 @@
  * Fields: name (if there, the file's own), description, languages, image (required, unless image_env), uid, gid,
  * network (boolean), workdir, image_env, and those of struct template that are numbers, by the same
  * names. image_env names an environment variable of the operator's, RUNNER_IMAGE_…, which stands for
- * the image where it is set; a template that has neither is not there.
+ * the image where it is set; a template that has neither is not there. environment ({"NAME": "value"}), preload
+ * (a list of modules) and build, how its image is made (job/recipe.h).
  */
 #ifndef MAYFLY_JOB_TEMPLATE_H
 #define MAYFLY_JOB_TEMPLATE_H
@@ -51,6 +52,13 @@ struct template
 	uint64_t fsize_mb;     /* MAYFLY_FSIZE_MB */
 	uint64_t timeout_s;    /* of a job that names none */
 	uint64_t timeout_max_s;
+	/* of a job's program: texts NAME=value, each ended by a NUL, all by one more */
+	char environment[TEMPLATE_ENVIRONMENT_BYTES];
+	/* Python modules that a kernel imports while nobody waits, with commas between */
+	char preload[TEMPLATE_TEXT_BYTES];
+	uint64_t package_count; /* that its image is built with */
+	bool is_built;          /* its file says how its image is made */
+	bool is_added;          /* not the operator's: job/template_added.h */
 };
 
 /* No name of an entry has a colon. What follows one prefix is the name of a file in sandboxes.d; what follows the other is a tool's, and its template is
@@ -65,9 +73,15 @@ struct template
 MUST_USE int template_load(const struct config *config, struct slice name, struct template *out,
 			   struct error *err);
 
-/* The same from one registry: REGISTRY_TEMPLATES or REGISTRY_SANDBOXES; name is the file's own. */
+/* The same from one registry: REGISTRY_TEMPLATES or REGISTRY_SANDBOXES, where the operator's come before those that were added; name
+   is the file's own. */
 MUST_USE int template_load_from(const struct config *config, const char *registry,
 				struct slice name, struct template *out, struct error *err);
+
+/* Reads a template from a file that is open. name is the file's own. 0, or -1 with *err as template_load. */
+struct registry_file;
+MUST_USE int template_parse(const struct registry_file *file, struct slice name,
+			    struct template *out, struct error *err);
 
 /* Adds all that a template says to a hash. */
 void template_hash(const struct template *template, struct sha256 *hash);

@@ -132,7 +132,7 @@ static void test_mistakes(void)
 		{"{\"image\": 1}",
 		 "/templates.d/bad.json:1: \"image\" takes a text of 1 to 255 bytes"},
 		{"{\"image\": \"a b\"}",
-		 "/templates.d/bad.json:1: \"image\" holds blanks or bytes that are not ASCII"},
+		 "/templates.d/bad.json:1: \"image\" is not the name of an image"},
 		{"{\"image\": \"i\", \"network\": \"no\"}",
 		 "/templates.d/bad.json:1: \"network\" takes true or false"},
 		{"{\"image\": \"i\", \"name\": \"other\"}",
