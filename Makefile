@@ -87,6 +87,11 @@ run:
 	@scripts/build-worker
 	@scripts/run
 
+# Images of templates (worker/sandboxes.d). What the tests need is cheap; python-ml, 1.5 GB, is made on demand.
+TEMPLATES ?= node-basic python-data python-nlp python-web
+templates: $(BUILD)/mayflyctl
+	@MAYFLY_RUN_DIR=/run/mayfly-none MAYFLY_DATA_DIR=$(CURDIR)/worker $(BUILD)/mayflyctl template build $(TEMPLATES)
+
 # Every test there is. One list of programs goes to tests/run, whose last line counts them all.
 check:
 	@scripts/setup build run check
@@ -94,6 +99,7 @@ check:
 	@$(MAKE) --no-print-directory SAN=1 tests-build
 	@scripts/build-worker
 	@scripts/build-image documents
+	@$(MAKE) --no-print-directory templates
 	@tests/run $(UNIT_TESTS) $(FUZZ_REPLAY) $(patsubst $(BUILD)/%,build-san/%,$(UNIT_TESTS) $(FUZZ_REPLAY)) \
 		$(sort $(wildcard tests/*/test_*.py))
 
@@ -104,6 +110,7 @@ check-san:
 	@$(MAKE) --no-print-directory SAN=1 tests-build
 	@scripts/build-worker
 	@scripts/build-image documents
+	@$(MAKE) --no-print-directory templates
 	@MAYFLY_BUILD=build-san ASAN_OPTIONS=detect_leaks=0 tests/run $(sort $(wildcard tests/api/test_*.py tests/attack/test_*.py tests/pages/test_*.py))
 
 # Installed under systemd on a Debian host of its own, in a virtual machine: tests/host/vm.py says what is cached where. Not part of
@@ -118,7 +125,7 @@ C_FILES := $(wildcard src/*.h src/*/*.[ch] worker/*.[ch] tests/unit/*.[ch] tests
 lint:
 	@scripts/check-layers
 	@clang-format --dry-run -Werror $(C_FILES)
-	@shellcheck scripts/[a-z]* tests/host/image tests/host/customize .ci/run
+	@shellcheck scripts/[a-z]* tests/host/image tests/host/customize worker/template/install .ci/run
 	@cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
 		--suppress=missingIncludeSystem -D_GNU_SOURCE '-Djson_object_foreach(o,k,v)=while (next(o, &k, &v))' \
 		'-Djson_array_foreach(a,i,v)=while (next(a, &i, &v))' -Isrc src worker
@@ -161,5 +168,5 @@ install uninstall: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all run check check-san check-host lint fuzz bench soak image install uninstall clean tests-build
+.PHONY: all run templates check check-san check-host lint fuzz bench soak image install uninstall clean tests-build
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

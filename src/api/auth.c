@@ -125,6 +125,19 @@ static int take_loopback_caller(struct call *call, struct error *err)
 	return 0;
 }
 
+int auth_check_admin(const struct call *call, struct caller *out, struct error *err)
+{
+	if (*call->config->executor_api_key && !has_executor_key(call))
+		return error_set(err, 401, "unauthorized", "Unauthorized");
+	if (auth_check(call, KEY_ADMIN, out, err) < 0)
+		return -1;
+	if (out->has_key || !*call->config->executor_api_key)
+		return 0;
+	return error_set(
+		err, 403, "scope_missing",
+		"This wants a key with the scope admin: mayflyctl keys add LABEL --scopes admin");
+}
+
 int auth_check_run(struct call *call, struct error *err)
 {
 	const char *secret = call->config->executor_api_key;

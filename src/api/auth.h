@@ -20,6 +20,10 @@ MUST_USE int auth_check(const struct call *call, enum key_scope scope, struct ca
    0 and *out, or -1 with *err: 401 "missing_token" ("No token provided"), "invalid_token" ("Invalid or expired token"). Before confinement. */
 MUST_USE int auth_check_agent(struct call *call, struct caller *out, struct error *err);
 
+/* Family B's administration: a key of scope admin as auth_check wants it; the caller on loopback only where there is no key of either kind. 0, or -1 with *err:
+   401 "unauthorized", "missing_token", "invalid_token"; 403 "scope_missing", "no_key_configured". Before confinement. */
+MUST_USE int auth_check_admin(const struct call *call, struct caller *out, struct error *err);
+
 /* May who calls run code, where the route asks for no key of its own? On loopback anybody; elsewhere who shows EXECUTOR_API_KEY (X-API-Key) or a key of
    scope run (Bearer). 0 and call->caller, for whose files and results are meant, or -1 with *err: 401 "unauthorized", 403 "no_key_configured", "scope_missing". Before confinement. */
 MUST_USE int auth_check_run(struct call *call, struct error *err);

@@ -7,6 +7,7 @@
 #include "api/health.h"
 #include "api/runs.h"
 #include "api/sandbox.h"
+#include "api/templates.h"
 #include "api/tools.h"
 #include "api/validate.h"
 #include "base/cleanup.h"
@@ -38,6 +39,7 @@ enum route_needs {
 	AGENT_TOKEN = 256,   /* it wants family D's token */
 	SANDBOX = 512,       /* family B: its rules of keys, its errors, X-Request-ID */
 	NEEDS_CALLER = 1024, /* family B: it reads what belongs to somebody */
+	KEY_TO_ADMIN = 2048, /* a bearer token of scope admin, beside family B's own key */
 };
 
 static const struct route {
@@ -59,6 +61,9 @@ static const struct route {
 	{"GET, HEAD", "/health", SANDBOX, 0, api_health},
 	{"GET, HEAD", "/capabilities", SANDBOX, 0, api_capabilities},
 	{"GET, HEAD", "/templates", SANDBOX, 0, api_templates},
+	{"POST", "/templates", SANDBOX | NEEDS_BODY | KEY_TO_ADMIN, HTTP_BODY_MAX_BYTES,
+	 api_template_add},
+	{"DELETE", "/templates/", SANDBOX | BY_PREFIX | KEY_TO_ADMIN, 0, api_template_remove},
 	{"GET, HEAD", "/sessions", SANDBOX | NEEDS_CALLER, 0, api_sessions},
 	{"GET, HEAD", "/sessions/", SANDBOX | BY_PREFIX | NEEDS_ENGINE, 0, api_session_files_read},
 	{"POST, PUT", "/sessions/", SANDBOX | BY_PREFIX | NEEDS_ENGINE | NEEDS_BODY,
@@ -183,8 +188,12 @@ static int check_permission(struct call *call, const struct route *route, struct
 {
 	if (route->needs & AGENT_TOKEN)
 		return auth_check_agent(call, &call->caller, err);
+	if ((route->needs & SANDBOX) &&
+	    auth_check_sandbox(call, route->needs & (NEEDS_ENGINE | NEEDS_CALLER), err) < 0)
+		return -1;
 	if (route->needs & SANDBOX)
-		return auth_check_sandbox(call, route->needs & (NEEDS_ENGINE | NEEDS_CALLER), err);
+		return (route->needs & KEY_TO_ADMIN) ? auth_check_admin(call, &call->caller, err)
+						     : 0;
 	if (!(route->needs & (KEY_TO_RUN | KEY_TO_READ)))
 		return (route->needs & NEEDS_ENGINE) ? auth_check_run(call, err) : 0;
 	if (auth_check(call, (route->needs & KEY_TO_RUN) ? KEY_RUN : KEY_READ, &call->caller, err) <
@@ -240,6 +249,7 @@ static int confine_to_state(const struct config *config, struct error *err)
 		{config->storage, CONFINE_READ_WRITE},
 		{config->storage_dir, CONFINE_READ_WRITE},
 		{config->run, CONFINE_READ_WRITE},
+		{config->added, CONFINE_READ_WRITE},
 		{config->registry[0][0] ? config->registry[0] : config->registry[1], CONFINE_READ},
 		{config->registry[1], CONFINE_READ},
 		{config->registry[2], CONFINE_READ},

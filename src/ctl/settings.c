@@ -19,6 +19,7 @@ static const struct {
 	const char *name, *path;
 } system_places[] = {
 	{"AA_STORAGE_PATH", "/var/lib/mayfly/artifacts"},
+	{"MAYFLY_TEMPLATES_DIR", "/var/lib/mayfly/templates"},
 	{"MAYFLY_IMAGE_STAMP", "/run/mayfly/images"}, /* mayfly-images.path touches it */
 };
 

@@ -306,8 +306,8 @@ static int load_of_tool(const struct config *config, struct slice tool, struct t
 	const char *image = json_string_value(json_object_get(root, "image"));
 	const char *base = json_string_value(json_object_get(root, "template"));
 
-	if (!image || strlen(image) >= sizeof(template.image) || !is_image_name(image))
-		return registry_bad_field(err, &file, "image", "names no image");
+	if (!image || strlen(image) >= sizeof(template.image) || !recipe_is_image(image))
+		return bad_field(err, &file, "image", "names no image");
 	if (load_plain(config, slice_of(base ? base : "default"), &template, err) < 0)
 		return -1;
 	memcpy(template.image, image, strlen(image) + 1);

@@ -13,6 +13,7 @@
 #include "ctl/keys.h"
 #include "ctl/settings.h"
 #include "ctl/spares.h"
+#include "ctl/template.h"
 #include "ctl/tool.h"
 #include "ctl/warm.h"
 #include "job/config.h"
@@ -39,6 +40,16 @@ static const struct command {
 	{"spares", "[--json]", "list the containers that wait for a job, and how often they helped",
 	 false, ctl_spares},
 	{"spares", "drop KIND...|all", "remove waiting containers", false, ctl_spares},
+	{"template", "list [--json]", "list the templates of sandboxes", false, ctl_template},
+	{"template", "show NAME", "what a template comes to", false, ctl_template},
+	{"template", "check [NAME|FILE]...", "report mistakes with file, line and field", false,
+	 ctl_template},
+	{"template", "build [--force] [--trust] NAME...|--all",
+	 "make the images of templates; --trust: also one that a client has added", false,
+	 ctl_template},
+	{"template", "add FILE|-", "add a template within the limits for that", false,
+	 ctl_template},
+	{"template", "remove NAME", "remove a template that was added", false, ctl_template},
 	{"warm", "[--count N] [LANGUAGE[:FILENAME]]...",
 	 "make containers for jobs to come; without arguments those of MAYFLY_WARM", true,
 	 ctl_warm},
