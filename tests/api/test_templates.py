@@ -1,0 +1,427 @@
+"""Templates of family B: their images do what they promise, and what is added is held to what the operator has allowed.
+
+Images are built here when they are missing (mayflyctl template build does nothing when they are there), but for python-ml, which is large: without
+its image the test says how to build it.
+"""
+import json
+import os
+import subprocess
+import unittest
+
+import harness
+from spares import MAYFLYCTL, NO_ENGINE, Site
+
+BUILD_DEADLINE_S = 1200
+SLOW = ("python-ml",)
+
+# what each image is for, and what it prints
+PROGRAMS = {
+    "default": ("python", "import yaml, requests; print(6 * 7)", "42\n"),
+    "minimal": ("python", "print(6 * 7)", "42\n"),
+    "node-basic": ("node", "const _ = require('lodash'), { parse } = require('csv-parse/sync');"
+                   "console.log(_.sum(parse('1,2').flat().map(Number)), require('uuid').v4().length,"
+                   " require('dayjs')('2024-02-29').format('DD.MM.YYYY'), require('zod').z.number().parse(4))", "3 36 29.02.2024 4\n"),
+    "python-data": ("python", "import numpy, pandas, scipy.stats, seaborn, plotly, openpyxl, PIL\n"
+                    "import matplotlib; matplotlib.use('agg'); import matplotlib.pyplot as plt\n"
+                    "plt.plot([1, 2]); plt.savefig('p.png')\n"
+                    "print(pandas.DataFrame({'a': [1, 2, 3]}).describe().loc['mean', 'a'], numpy.eye(2).sum(),"
+                    " round(scipy.stats.norm.cdf(0), 2), open('p.png', 'rb').read(4)[1:])", "2.0 2.0 0.5 b'PNG'\n"),
+    "python-ml": ("python", "import torch, numpy, pandas\nfrom sklearn.linear_model import LinearRegression\n"
+                  "x = torch.ones(2, 3, requires_grad=True); (x * 2).sum().backward()\n"
+                  "print(x.grad.sum().item(), round(LinearRegression().fit([[0], [1]], [1, 3]).predict([[2]])[0], 3))", "12.0 5.0\n"),
+    "python-nlp": ("python", "import nltk, regex, langdetect, jieba, Levenshtein, unidecode\n"
+                   "print(nltk.stem.PorterStemmer().stem('running'), nltk.wordpunct_tokenize(\"it's\"), unidecode.unidecode('\\u00fc'),"
+                   " Levenshtein.distance('ab', 'ac'))", "run ['it', \"'\", 's'] u 1\n"),
+    "python-web": ("python", "import requests, httpx, bs4, lxml.html, scrapy, selenium, feedparser\n"
+                   "print(bs4.BeautifulSoup('<p>a<b>b</b>', 'lxml').p.text, lxml.html.fromstring('<i>x</i>').tag)", "ab i\n"),
+}
+# memory_limit, cpu_quota, timeout, network_enabled of the contract
+CONTRACT = {
+    "default": ("512m", 1, 30, False), "python-data": ("1g", 1, 60, False), "python-ml": ("2g", 2, 120, False),
+    "python-nlp": ("1g", 1, 60, False), "python-web": ("512m", 1, 60, True), "node-basic": ("512m", 1, 30, False),
+    "minimal": ("256m", 0.5, 30, False),
+}
+
+
+def has_image(name):
+    return subprocess.run(["podman", "image", "exists", "--", name], stdin=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def execute(server, code, template="default", language="python", **more):
+    reply = server.request("POST", "/execute", {"tenant_id": "t", "scope": "s", "code": code, "template": template, "language": language, **more},
+                           timeout=180)
+    return reply.status, json.loads(reply.body)
+
+
+class TemplatesTest(harness.ServerTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Site(**{"MAYFLY_SPARES": "0", **cls.environment})
+        cls.addClassCleanup(cls.server.close)
+
+    def template(self, *arguments, **more):
+        return self.server.ctl("template", *arguments, **more)
+
+    def good(self, *arguments, **more):
+        done = self.template(*arguments, **more)
+        self.assertEqual(done.returncode, 0, done)
+        return done.stdout
+
+    def add(self, definition, **environment):
+        path = os.path.join(self.server.folder, "new.json")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(definition, file)
+        return self.template("add", path, **environment)
+
+    def build(self, *arguments):
+        return subprocess.run([MAYFLYCTL, "template", "build", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=BUILD_DEADLINE_S, check=False,
+                              env={**self.server.environment, "HOME": os.environ["HOME"]})
+
+
+class Images(TemplatesTest):
+    """Each of the contract's seven, really built and really run."""
+
+    def image(self, name):
+        shown = json.loads(self.good("show", name))
+        if "build" in shown and (name not in SLOW or has_image(shown["image"])):
+            built = self.build(name)
+            self.assertEqual(built.returncode, 0, built.stdout)
+        if not has_image(shown["image"]):
+            self.skipTest(f"{shown['image']} is not built, for it is large; build it with: mayflyctl template build {name}")
+
+    def run_program(self, name):
+        self.image(name)
+        language, code, output = PROGRAMS[name]
+        status, reply = execute(self.server, code, name, language)
+        self.assertEqual((status, reply.get("stdout"), reply.get("exit_code")), (200, output, 0), reply)
+
+    def test_a_second_build_does_nothing(self):
+        self.image("python-web")
+        self.assertEqual(self.build("python-web").stdout, "build-template: localhost/mayfly-python-web:latest is up to date\n")
+        self.assertIn("there is nothing to build", self.build("minimal").stdout)
+
+    def test_limits_reach_the_container(self):
+        code = ("import os, resource\n"
+                "def first(*paths):\n"
+                "    for path in paths:\n"
+                "        if os.path.exists(path): return open(path).read().split()[0]\n"
+                "print(first('/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes'),"
+                " first('/sys/fs/cgroup/pids.max', '/sys/fs/cgroup/pids/pids.max'),"
+                " *(os.statvfs(f).f_blocks * os.statvfs(f).f_frsize >> 20 for f in ('/workspace', '/tmp')))")
+        _, reply = execute(self.server, code, "minimal")
+        self.assertEqual(reply["stdout"], f"{256 << 20} 64 50 100\n", reply)
+
+    def test_the_environment_is_the_template_s(self):
+        self.image("python-data")
+        _, reply = execute(self.server, "import os; print(os.environ['OMP_NUM_THREADS'], os.environ['HOME'])", "python-data")
+        self.assertEqual(reply["stdout"], "1 /tmp\n", reply)
+
+    def test_no_network_unless_the_operator_allows_it(self):
+        self.image("python-web")
+        _, reply = execute(self.server, "import os; print(os.listdir('/sys/class/net'))", "python-web")
+        self.assertEqual(reply["stdout"], "['lo']\n")
+
+
+for template_name in PROGRAMS:
+    setattr(Images, "test_" + template_name.replace("-", "_"), lambda self, name=template_name: self.run_program(name))
+
+
+class Network(TemplatesTest):
+    environment = {"MAYFLY_NETWORK": "allow"}
+
+    def test_only_where_the_template_says_so(self):
+        code = "import os; print(sorted(os.listdir('/sys/class/net')))"
+        self.assertEqual(execute(self.server, code)[1]["stdout"], "['lo']\n")
+        if has_image("localhost/mayfly-python-web:latest"):
+            self.assertEqual(execute(self.server, code, "python-web")[1]["stdout"], "['lo', 'tap0']\n")
+
+    def test_the_host_s_loopback_stays_closed(self):
+        code = ("import socket\n"
+                "for address in ('127.0.0.1', '10.0.2.2'):\n"
+                "    try: socket.create_connection((address, %d), 2); print('open')\n"
+                "    except OSError: print('closed')" % self.server.port)
+        if has_image("localhost/mayfly-python-web:latest"):
+            self.assertEqual(execute(self.server, code, "python-web")[1]["stdout"], "closed\nclosed\n")
+
+    def test_a_name_that_is_a_mode_is_refused(self):
+        for name in ("host", "container:x", "ns:/proc/1/ns/net", "-x", "a b", "x" * 65):
+            with self.subTest(name):
+                done = self.template("list", MAYFLY_NETWORK=name)
+                self.assertEqual(done.returncode, 78)
+                self.assertIn("MAYFLY_NETWORK", done.stderr)
+
+
+class Listing(TemplatesTest):
+    def test_get(self):
+        reply = self.server.request("GET", "/templates")
+        listed = {row["name"]: row for row in json.loads(reply.body)["templates"]}
+        self.assertEqual(set(listed), set(CONTRACT))
+        for name, expected in CONTRACT.items():
+            row = listed[name]
+            self.assertEqual((row["memory_limit"], row["cpu_quota"], row["timeout"], row["network_enabled"]), expected, name)
+        self.assertEqual(listed["python-data"]["package_count"], 11)
+        self.assertEqual(listed["python-data"]["base_image"], "localhost/mayfly-python-data:latest")
+
+    def test_list_show_check(self):
+        table = self.good("list")
+        self.assertRegex(table, r"(?m)^python-ml +2048 MB +2 +120 s +none +operator +localhost/mayfly-python-ml:latest$")
+        self.assertRegex(table, r"(?m)^python-web .* refused ")
+        self.assertRegex(self.good("list", MAYFLY_NETWORK="allow"), r"(?m)^python-web .* yes ")
+        rows = {row["name"]: row for row in json.loads(self.good("list", "--json"))}
+        self.assertEqual(rows["minimal"]["pids"], 64)
+        self.assertEqual(json.loads(self.good("show", "python-data"))["preload"], "numpy,pandas,matplotlib.pyplot")
+        self.assertEqual(self.good("check").count(": good\n"), len(CONTRACT))
+
+    def test_a_broken_file_harms_no_other(self):
+        folder = os.path.join(self.server.folder, "config/sandboxes.d")
+        os.makedirs(folder)
+        path = os.path.join(folder, "minimal.json")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write('{\n"image": "i",\n"memory_mb": 1\n}')
+        self.addCleanup(os.unlink, path)
+        done = self.template("check")
+        self.assertEqual(done.returncode, 65)
+        self.assertIn(f'{path}:3: "memory_mb" takes a whole number from 16 to ', done.stderr)
+        self.assertEqual(done.stdout.count(": good\n"), len(CONTRACT) - 1)
+        names = [row["name"] for row in json.loads(self.server.request("GET", "/templates").body)["templates"]]
+        self.assertEqual(names, sorted(set(CONTRACT) - {"minimal"}))
+
+    def test_hostile_files(self):
+        path = os.path.join(self.server.folder, "x.json")
+        lists = ("apt", "pip", "npm", "packages", "stand_ins", "setup_commands", "online_commands")
+        bad = [({"image": image}, "image") for image in ("--privileged", "-v/:/host", "a b", "a\nRUN x", "../x", "/etc", "x;id", "$(id)", "i" * 300)]
+        bad += [({"build": {"base": "b", what: [value]}}, what) for what in lists[:5]
+                for value in ("-o=x", "a b", "a\nb", "a;b", "$(id)", "../a", "/etc/x", "file:x", "https://x/y", "git+ssh://x", "x" * 200, "", 7, None)]
+        bad += [({"build": {"base": "b", "npm": [value]}}, "npm") for value in ("a/b", "@a", "@a/", "@a/b/c", "@/x", "./x")]
+        bad += [({"build": {"base": "b", what: [value]}}, what) for what in lists[5:] for value in ("a\nimage x", "\x1b[2J", "\x00", "", 7, "x" * 2000)]
+        bad += [({"build": {"base": "b", "apt": ["a"] * 300}}, "apt"), ({"build": {"base": "b", "apt": "a"}}, "apt"), ({"build": {}}, "build"),
+                ({"build": []}, "build"), ({"build": {"base": "b", "volumes": []}}, "volumes"), ({"build": {"base": "-x"}}, "base")]
+        bad += [({"environment": {name: "x"}}, "environment") for name in ("LD_PRELOAD", "MAYFLY_GO", "A=B", "A\nB", "", "1A", "A" * 200)]
+        bad += [({"environment": value}, "environment") for value in ({"A": "x\ny"}, {"A": 1}, {"A": "x" * 2000}, [], {f"A{i}": "x" * 1000 for i in range(9)})]
+        bad += [({"preload": value}, "preload") for value in (["a b"], ["a;b"], ["os,sys"], "os", [1], ["x" * 100] * 9)]
+        for fields, field in bad:
+            with self.subTest(fields=fields):
+                with open(path, "w", encoding="utf-8") as file:
+                    json.dump({"image": "i", **fields}, file)
+                done = self.template("check", path)
+                self.assertEqual((done.returncode, done.stdout), (65, ""), done)
+                self.assertTrue(f'x.json:1: "{field}"' in done.stderr or "NUL" in done.stderr or "\\u0000" in done.stderr, done.stderr)
+                self.assertNotIn("\x1b", done.stderr)
+
+    def test_usage(self):
+        for arguments in ((), ("lists",), ("show",), ("add",), ("remove",), ("build",), ("build", "--force"), ("build", "--all", "x"), ("list", "x")):
+            with self.subTest(arguments=arguments):
+                self.assertEqual(self.template(*arguments).returncode, 64)
+        for arguments in (("show", "none"), ("check", "none"), ("build", "none"), ("build", "../x"), ("remove", "none"), ("add", "/none"),
+                          ("check", "/none.json"), ("check", "./UPPER.json")):
+            with self.subTest(arguments=arguments):
+                done = self.template(*arguments, **NO_ENGINE)
+                self.assertEqual(done.returncode, 65, done)
+
+
+class Added(TemplatesTest):
+    """What clients add."""
+    environment = {"MAYFLY_TEMPLATE_IMAGES": "docker.io/library/other:1, localhost/mine"}
+
+    def tearDown(self):
+        folder = os.path.join(self.server.storage, ".templates")
+        for name in os.listdir(folder) if os.path.isdir(folder) else ():
+            os.unlink(os.path.join(folder, name))
+
+    def post(self, body, **fields):
+        reply = self.server.request("POST", "/templates", body, headers=fields)
+        return reply.status, json.loads(reply.body)
+
+    def delete(self, name):
+        reply = self.server.request("DELETE", "/templates/" + name)
+        return reply.status, json.loads(reply.body)
+
+    def test_add_use_remove(self):
+        status, reply = self.post({"name": "mine", "description": "d", "base_image": "aa-worker:latest", "environment_variables": {"GREETING": "hi you"},
+                                   "memory_limit": "128m", "cpu_quota": 50000, "timeout": 7, "network_enabled": False, "packages": [],
+                                   "setup_commands": []})
+        self.assertEqual((status, reply["status"], reply["state"]), (200, "success", "ready"), reply)
+        self.assertEqual(reply["template"], {"name": "mine", "description": "d", "base_image": "aa-worker:latest", "memory_limit": "128m",
+                                             "cpu_quota": 0.5, "timeout": 7, "network_enabled": False, "package_count": 0})
+        self.assertIn(reply["template"], json.loads(self.server.request("GET", "/templates").body)["templates"])
+        _, ran = execute(self.server, "echo $GREETING", "mine", "bash")
+        self.assertEqual(ran["stdout"], "hi you\n", ran)
+        self.assertEqual(self.post({"name": "mine"})[0], 409)
+        self.assertEqual(self.delete("mine")[0], 200)
+        self.assertEqual(self.delete("mine"), (404, {"status": "error", "error": "There is no template of that name"}))
+        self.assertEqual(execute(self.server, "echo $GREETING", "mine", "bash")[1]["stdout"], "\n", "an unknown template behaves as default")
+
+    def test_packages_wait_for_the_operator(self):
+        status, reply = self.post({"name": "tables", "packages": ["tabulate"], "setup_commands": ["echo made > /etc/made"]})
+        self.assertEqual((status, reply["state"]), (200, "pending"), reply)
+        self.assertIn("mayflyctl template build tables", reply["message"])
+        image = reply["template"]["base_image"]
+        self.assertRegex(image, r"^localhost/mayfly-added-tables:[0-9a-f]{12}$")
+        self.addCleanup(subprocess.run, ["podman", "image", "rm", "--force", "--", image], stdout=subprocess.DEVNULL, check=False)
+        code = "import tabulate; print(tabulate.tabulate([[1, 2]], tablefmt='plain'), open('/etc/made').read())"
+        status, ran = execute(self.server, code, "tables")
+        self.assertEqual((status, ran["status"]), (500, "error"))
+        self.assertIn("mayflyctl template build tables", ran["error"])
+        refused = self.build("tables")
+        self.assertEqual(refused.returncode, 65)
+        self.assertIn("was added by a client", refused.stdout)
+        self.assertIn("run echo made > /etc/made", refused.stdout)
+        built = self.build("--trust", "tables")
+        self.assertEqual(built.returncode, 0, built.stdout)
+        self.assertEqual(execute(self.server, code, "tables")[1]["stdout"], "1  2 made\n\n")
+
+    def test_refused(self):
+        cases = [
+            ({}, 400, "name: "), ({"name": "Big"}, 400, "name: "), ({"name": "../x"}, 400, "name: "), ({"name": "x" * 65}, 400, "name: "),
+            ({"name": "python-data"}, 409, "the operator's"), ({"name": "default"}, 409, "the operator's"),
+            ({"base_image": "docker.io/evil:1"}, 403, "not allowed"), ({"base_image": "--privileged"}, 400, "base_image: "),
+            ({"base_image": "localhost/mayfly-added-other:1"}, 403, "not allowed"), ({"base_image": "a\nb"}, 400, "base_image: "),
+            ({"memory_limit": "512"}, 400, "memory_limit: "), ({"memory_limit": "3g"}, 400, "memory_limit: takes 16m to 2048m"),
+            ({"memory_limit": "1k"}, 400, "memory_limit: "), ({"memory_limit": "-1m"}, 400, "memory_limit: "), ({"memory_limit": 512}, 400, "memory_limit: "),
+            ({"memory_limit": "99999999999999999999g"}, 400, "memory_limit: "), ({"cpu_quota": 3}, 400, "cpu_quota: "), ({"cpu_quota": 0}, 400, "cpu_quota: "),
+            ({"cpu_quota": "1"}, 400, "cpu_quota: "), ({"timeout": 0}, 400, "timeout: "), ({"timeout": 3601}, 400, "timeout: "),
+            ({"timeout": 1.5}, 400, "timeout: "), ({"network_enabled": True}, 403, "network_enabled: "), ({"network_enabled": 1}, 400, "network_enabled: "),
+            ({"packages": ["-x"]}, 400, "packages: "), ({"packages": "x"}, 400, "packages: "), ({"packages": ["x"] * 1000}, 400, "packages: "),
+            ({"setup_commands": ["a\nb"]}, 400, "setup_commands: "), ({"environment_variables": {"LD_PRELOAD": "x"}}, 400, "environment_variables: "),
+            ({"environment_variables": {"A": "x" * 1000, **{f"B{i}": "x" * 1000 for i in range(9)}}}, 400, "environment"),
+        ]
+        for fields, expected, message in cases:
+            with self.subTest(fields=str(fields)[:80]):
+                body = {"name": "new", **fields} if fields else {}
+                status, reply = self.post(body)
+                self.assertEqual((status, reply["status"]), (expected, "error"), reply)
+                self.assertIn(message, reply["error"])
+        self.assertEqual(self.post(b"{")[0], 400)
+        self.assertEqual(os.listdir(os.path.join(self.server.storage, ".templates")) if os.path.isdir(
+            os.path.join(self.server.storage, ".templates")) else [], [])
+        self.assertEqual(self.delete("default")[0], 403)
+        self.assertEqual(self.delete("..%2Fx")[0], 404)
+
+    def test_listed_images_are_allowed(self):
+        for image in ("docker.io/library/other:1", "localhost/mine"):
+            self.assertEqual(self.post({"name": "o" + str(len(image)), "base_image": image})[0], 200)
+        self.assertEqual(self.post({"name": "no", "base_image": "localhost/min"})[0], 403)
+
+    def test_a_forged_file_gets_no_more_than_was_allowed(self):
+        """As a mayfly that was taken over could write it (rule 2 of template_added.h)."""
+        folder = os.path.join(self.server.storage, ".templates")
+        os.makedirs(folder, exist_ok=True)
+
+        def forge(name, **fields):
+            with open(os.path.join(folder, name + ".json"), "w", encoding="utf-8") as file:
+                json.dump({"name": name, "image": "aa-worker:latest", **fields}, file)
+
+        forge("forged", memory_mb=100000, pids=30000, cpu_percent=10000, uid=1, gid=1, network=True, nofile=100000, workspace_mb=10000,
+              timeout_s=3600, timeout_max_s=3600, workdir="/work", preload=["os"])
+        shown = json.loads(self.good("show", "forged", MAYFLY_NETWORK="allow"))
+        self.assertEqual((shown["memory_mb"], shown["cpu_percent"], shown["network"], shown["workspace_mb"], shown["pids"], shown["preload"]),
+                         (2048, 200, False, 50, 128, ""))
+        _, ran = execute(self.server, "import os; print(os.getuid(), os.getcwd(), os.listdir('/sys/class/net'))", "forged")
+        self.assertEqual(ran["stdout"], "10001 /workspace ['lo']\n", ran)
+        for number, image in enumerate(("docker.io/evil:1", "localhost/mayfly-added-other:1", "RUNNER")):
+            forge(f"image{number}", image=image)
+            status, ran = execute(self.server, "print(1)", f"image{number}")
+            self.assertIn(status, (403, 500), ran)
+            self.assertIn("is not allowed", ran["error"])
+        forge("default", memory_mb=16)
+        self.assertEqual(json.loads(self.good("show", "default"))["memory_mb"], 512)
+
+    def test_no_more_than_the_maximum(self):
+        for number in range(64):
+            self.assertEqual(self.post({"name": f"n{number}"})[0], 200)
+        status, reply = self.post({"name": "one-more"})
+        self.assertEqual((status, reply["error"]), (409, "There are 64 templates that were added, and no more can be"))
+
+    def test_mayflyctl_add_and_remove(self):
+        self.assertEqual(self.add({"name": "byhand", "memory_limit": "1G"}).stdout, "byhand: added\n")
+        self.assertRegex(self.good("list"), r"(?m)^byhand +1024 MB .* added +aa-worker:latest$")
+        self.assertEqual(self.add({"name": "byhand"}).returncode, 65)
+        self.assertEqual(self.add({"name": "much", "memory_limit": "1g"}, MAYFLY_TEMPLATE_MEMORY_MB="512").returncode, 65)
+        self.assertEqual(json.loads(self.good("show", "byhand", MAYFLY_TEMPLATE_MEMORY_MB="512"))["memory_mb"], 512)
+        self.assertEqual(self.good("remove", "byhand"), "byhand: removed\n")
+        self.assertEqual(self.template("remove", "minimal").returncode, 65)
+
+
+class Keys(TemplatesTest):
+    environment = {"API_KEYS": "user-token:user:10:10", "EXECUTOR_API_KEY": "secret"}
+
+    def test_the_admin_scope(self):
+        made = self.server.ctl("keys", "add", "boss", "--scopes", "admin")
+        self.assertEqual(made.returncode, 0, made)
+        boss, body = {"Authorization": "Bearer " + made.stdout.strip()}, {"name": "of-boss"}
+        secret, user = {"X-API-Key": "secret"}, {"Authorization": "Bearer user-token"}
+
+        def post(headers):
+            return self.server.request("POST", "/templates", body, headers=headers).status
+
+        self.assertEqual([post({}), post(secret), post(boss), post({**secret, **user}), post({**secret, **boss})], [401, 401, 401, 403, 200])
+        delete = self.server.request("DELETE", "/templates/of-boss", headers=secret)
+        self.assertEqual(delete.status, 401)
+        self.assertEqual(self.server.request("DELETE", "/templates/of-boss", headers={**secret, **boss}).status, 200)
+
+
+class OnlyASecret(TemplatesTest):
+    environment = {"EXECUTOR_API_KEY": "secret"}
+
+    def test_it_is_nobody_s_administration(self):
+        reply = self.server.request("POST", "/templates", {"name": "x"}, headers={"X-API-Key": "secret"})
+        self.assertEqual(reply.status, 403)
+        self.assertIn("mayflyctl keys add", json.loads(reply.body)["error"])
+
+
+class Spares(unittest.TestCase):
+    """What a template preloads is there before anybody asks, and a large template does not starve the others."""
+
+    def setUp(self):
+        self.server = Site(MAYFLY_SPARES="2", MAYFLY_SPARES_MEMORY_MB="64")
+        self.addCleanup(self.server.close)
+        folder = os.path.join(self.server.folder, "config/sandboxes.d")
+        os.makedirs(folder)
+        for name, preload in (("large", ["antigravity_is_not_there", "decimal", "sqlite3"]),):
+            with open(os.path.join(folder, name + ".json"), "w", encoding="utf-8") as file:
+                json.dump({"image": "aa-worker:latest", "memory_mb": 256, "cpu_percent": 100, "preload": preload}, file)
+
+    def settled(self, count):
+        return harness.until(lambda: not self.server.processes() and len(self.server.waiting()) == count and self.server.waiting(),
+                             f"{count} spares, and nobody at work")
+
+    def test_preload(self):
+        code = "import sys; print('decimal' in sys.modules, 'sqlite3' in sys.modules)"
+        self.assertEqual(execute(self.server, code, "large")[1]["stdout"], "False False\n", "a cold job imports nothing by itself")
+        self.settled(2)
+        self.assertEqual(execute(self.server, code, "large")[1]["stdout"], "True True\n")
+        self.settled(2)
+        self.server.drop()
+
+    def test_the_second_of_a_large_one_takes_nobody_s_place(self):
+        def pretend(label, megabytes):
+            """What was noted of a spare when it was prepared."""
+            for spare in self.server.waiting():
+                if label in spare["label"]:
+                    path = os.path.join(self.server.run, "spares", spare["folder"][-24:])
+                    with open(path, encoding="utf-8") as file:
+                        made, _, rest = file.read().split(" ", 2)
+                    with open(path, "w", encoding="utf-8") as file:
+                        file.write(f"{int(made) - 5} {megabytes << 20} {rest}")
+
+        execute(self.server, "print(1)", "large")
+        self.settled(2)
+        large = [spare for spare in self.server.waiting() if "large" in spare["label"]]
+        self.assertEqual(len(large), 2)
+        self.server.ctl("spares", "drop", large[0]["kind"])
+        execute(self.server, "print(1)", "default")
+        self.settled(2)
+        pretend("default", 5)
+        execute(self.server, "print(1)", "large")
+        self.settled(4)
+        pretend("large", 60)
+        pretend("default", 5)
+        execute(self.server, "print(1)", "large")  # takes one of two; what is left passes half of the memory
+        labels = [spare["label"].split(":")[1] for spare in self.settled(3)]
+        self.assertEqual(sorted(labels), ["default", "default", "large"])
+        self.server.drop()
+
+
+if __name__ == "__main__":
+    harness.main()
