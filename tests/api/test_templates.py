@@ -252,13 +252,19 @@ class Added(TemplatesTest):
         self.assertEqual(self.delete("mine"), (404, {"status": "error", "error": "There is no template of that name"}))
         self.assertEqual(execute(self.server, "echo $GREETING", "mine", "bash")[1]["stdout"], "\n", "an unknown template behaves as default")
 
+    def remove_image(self, image):
+        """Once its last container is gone."""
+        harness.until(lambda: subprocess.run(["podman", "image", "rm", "--", image], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                             stdin=subprocess.DEVNULL, check=False).returncode in (0, 1), f"{image} removed")
+
     def test_packages_wait_for_the_operator(self):
-        status, reply = self.post({"name": "tables", "packages": ["tabulate"], "setup_commands": ["echo made > /etc/made"]})
+        command = f"echo {self.server.instance} > /etc/made"  # so the image is nobody else's
+        status, reply = self.post({"name": "tables", "packages": ["tabulate"], "setup_commands": [command]})
         self.assertEqual((status, reply["state"]), (200, "pending"), reply)
         self.assertIn("mayflyctl template build tables", reply["message"])
         image = reply["template"]["base_image"]
         self.assertRegex(image, r"^localhost/mayfly-added-tables:[0-9a-f]{12}$")
-        self.addCleanup(subprocess.run, ["podman", "image", "rm", "--force", "--", image], stdout=subprocess.DEVNULL, check=False)
+        self.addCleanup(self.remove_image, image)
         code = "import tabulate; print(tabulate.tabulate([[1, 2]], tablefmt='plain'), open('/etc/made').read())"
         status, ran = execute(self.server, code, "tables")
         self.assertEqual((status, ran["status"]), (500, "error"))
@@ -266,10 +272,10 @@ class Added(TemplatesTest):
         refused = self.build("tables")
         self.assertEqual(refused.returncode, 65)
         self.assertIn("was added by a client", refused.stdout)
-        self.assertIn("run echo made > /etc/made", refused.stdout)
+        self.assertIn("run " + command, refused.stdout)
         built = self.build("--trust", "tables")
         self.assertEqual(built.returncode, 0, built.stdout)
-        self.assertEqual(execute(self.server, code, "tables")[1]["stdout"], "1  2 made\n\n")
+        self.assertEqual(execute(self.server, code, "tables")[1]["stdout"], f"1  2 {self.server.instance}\n\n")
 
     def test_refused(self):
         cases = [
