@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define PRELOAD_VARIABLE "MAYFLY_PRELOAD" /* worker/kernels */
+#define PRELOAD_VARIABLE "MAYFLY_PRELOAD=" /* worker/kernels */
 
 /* --- kinds -------------------------------------------------------------------------------------- */
 
@@ -30,7 +30,7 @@ static int add_kernel(struct spare_plan *plan, const char *cell, const char *con
 
 	if (cell && field_add(&plan->kernel, "cell", slice_of(cell)) < 0)
 		return -1;
-	(void)snprintf(modules, sizeof(modules), PRELOAD_VARIABLE "=%s", preload);
+	(void)snprintf(modules, sizeof(modules), PRELOAD_VARIABLE "%s", preload);
 	if (*preload && cell && strcmp(cell, "python") == 0 &&
 	    field_add(&plan->kernel, "env", slice_of(modules)) < 0)
 		return -1;
