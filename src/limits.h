@@ -286,6 +286,8 @@
 #define METRICS_LAYOUT               1   /* part of the file's name: another layout is another file */
 #define METRICS_ROW_BYTES            512 /* divides a page */
 #define METRICS_ROW_COUNT            512 /* one of counters, the others of jobs by their labels */
+#define METRICS_FAMILY_FIRST         'A'
+#define METRICS_FAMILY_COUNT         5   /* the contract's; each has a row more, for what finds none left */
 #define METRICS_BOUND_COUNT          14  /* of a histogram's buckets */
 #define METRICS_ENGINE_WORD_COUNT    14
 #define METRICS_TEXT_MAX_BYTES       (4 * MIB) /* of an exposition */

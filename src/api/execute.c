@@ -1,11 +1,24 @@
 #include "api/execute.h"
 
-#include "job/counters.h"
+#include "api/measure.h"
 #include "job/slots.h"
 #include "limits.h"
 
 #include <string.h>
 #include <unistd.h>
+
+int execute_admit(struct call *call, struct error *err)
+{
+	int64_t began_us = monotonic_us();
+
+	if (call->slot >= 0)
+		return 0;
+	if (slot_take(call->config, &call->watch, &call->slot, err) < 0)
+		return -1;
+	measure_add(call, METRIC_SLOTS_TAKEN, 1);
+	measure_add(call, METRIC_SLOT_WAIT_US, (uint64_t)(monotonic_us() - began_us));
+	return 0;
+}
 
 static bool claim(struct call *call, const struct job *job, int *control)
 {
@@ -17,25 +30,25 @@ static bool claim(struct call *call, const struct job *job, int *control)
 	return spare_claim(call->config, &call->plan, control, call->folder);
 }
 
-static int make(struct call *call, const struct job *job, int *control, struct error *err)
+static int make(struct call *call, const struct engine_request *request, int *control,
+		struct error *err)
 {
-	const struct engine_request request = {
-		.template = job->template,
-		.lifetime_s = job->wall_ms / 1000 + CONTAINER_START_ALLOWANCE_S,
-		.limits = job->limits,
-	};
-
 	call->asked_us = monotonic_us();
-	if (engine_make(&call->engine, &request, deadline_in(ENGINE_MAKE_DEADLINE_MS), call->folder,
-			err) < 0)
+	if (engine_make(&call->engine, request, deadline_in(ENGINE_MAKE_DEADLINE_MS), call->folder,
+			err) < 0 ||
+	    job_connect(call->config, call->folder, control, err) < 0) {
+		measure_engine_error(call, err);
 		return -1;
+	}
 	call->engine_us = monotonic_us() - call->asked_us;
-	return job_connect(call->config, call->folder, control, err);
+	return 0;
 }
 
-int execute_admit(struct call *call, struct error *err)
+/* A job whose kind has spares either found one or did not. */
+static void note_claim(struct call *call)
 {
-	return call->slot < 0 ? slot_take(call->config, &call->watch, &call->slot, err) : 0;
+	if (call->has_plan)
+		measure_add(call, call->is_claimed ? METRIC_SPARE_CLAIMS : METRIC_SPARE_MISSES, 1);
 }
 
 int execute_keep(struct call *call, const struct job *job, bool may_claim, int *control,
@@ -53,20 +66,21 @@ int execute_keep(struct call *call, const struct job *job, bool may_claim, int *
 	if (execute_admit(call, err) < 0)
 		return -1;
 	call->is_claimed = may_claim && claim(call, job, control);
+	note_claim(call);
 	if (call->is_claimed)
 		return 0;
-	call->asked_us = monotonic_us();
-	if (engine_make(&call->engine, &request, deadline_in(ENGINE_MAKE_DEADLINE_MS), call->folder,
-			err) < 0)
-		return -1;
-	call->engine_us = monotonic_us() - call->asked_us;
-	return job_connect(call->config, call->folder, control, err);
+	return make(call, &request, control, err);
 }
 
 /* A spare may end between its claim and the job: then the job has not begun, and another container is made for it. */
-int execute_job(struct call *call, const struct job *job, struct storage *storage,
-		const struct job_listener *listener, struct job_result *out, struct error *err)
+static int run(struct call *call, const struct job *job, struct storage *storage,
+	       const struct job_listener *listener, struct job_result *out, struct error *err)
 {
+	const struct engine_request request = {
+		.template = job->template,
+		.lifetime_s = job->wall_ms / 1000 + CONTAINER_START_ALLOWANCE_S,
+		.limits = job->limits,
+	};
 	int control, ran = -1;
 
 	if (execute_admit(call, err) < 0)
@@ -80,14 +94,13 @@ int execute_job(struct call *call, const struct job *job, struct storage *storag
 			call->is_claimed = false;
 		}
 	}
+	note_claim(call);
 	if (!call->is_claimed) {
-		if (make(call, job, &control, err) < 0)
+		if (make(call, &request, &control, err) < 0)
 			return -1;
 		ran = job_run(job, control, storage, listener, &call->watch, out, err);
 		close(control);
 	}
-	if (ran == 0)
-		call->program_us = (int64_t)out->wall_us;
 	return ran;
 }
 
@@ -102,6 +115,18 @@ int execute_again(struct call *call, const struct job *job, struct storage *stor
 	close(control);
 	if (ran == 0)
 		call->program_us += (int64_t)out->wall_us;
+	measure_job(call, job->language, job->template, ran == 0 ? out : NULL, err);
+	return ran;
+}
+
+int execute_job(struct call *call, const struct job *job, struct storage *storage,
+		const struct job_listener *listener, struct job_result *out, struct error *err)
+{
+	int ran = run(call, job, storage, listener, out, err);
+
+	if (ran == 0)
+		call->program_us = (int64_t)out->wall_us;
+	measure_job(call, job->language, job->template, ran == 0 ? out : NULL, err);
 	return ran;
 }
 
@@ -110,15 +135,15 @@ static void remove_container(struct call *call, const char *folder)
 	struct error err;
 
 	if (*folder &&
-	    engine_remove(&call->engine, folder, deadline_in(ENGINE_CALL_DEADLINE_MS), &err) < 0)
+	    engine_remove(&call->engine, folder, deadline_in(ENGINE_CALL_DEADLINE_MS), &err) < 0) {
+		measure_engine_error(call, &err);
 		call->after = err.word;
+	}
 }
 
-/* Counts where the last job's container came from. */
-static void count_job(struct call *call)
+/* What was noted of the last job's container, where it was a spare. */
+static void forget_spare(struct call *call)
 {
-	if (call->has_plan)
-		counter_add(call->config, call->is_claimed ? "spare_claims" : "spare_misses", 1);
 	if (call->is_claimed)
 		spare_forget(call->config, call->folder);
 }
@@ -130,7 +155,7 @@ void execute_next(struct call *call, bool again)
 		memcpy(call->earlier_folder, call->folder, sizeof(call->folder));
 	else
 		remove_container(call, call->folder);
-	count_job(call);
+	forget_spare(call);
 	if (call->has_plan && again && !call->has_earlier_plan) {
 		call->earlier_plan = call->plan;
 		call->has_earlier_plan = true;
@@ -146,8 +171,10 @@ static void refill(struct call *call, struct spare_plan *plan)
 	struct error err;
 
 	if (spare_refill(call->config, &call->engine, plan, call->config->spares,
-			 call->config->spare_ttl_s, &err) < 0)
+			 call->config->spare_ttl_s, &err) < 0) {
+		measure_engine_error(call, &err);
 		call->after = err.word;
+	}
 	spare_plan_free(plan);
 }
 
@@ -156,7 +183,7 @@ void execute_clean_up(struct call *call)
 	if (!call->is_kept)
 		remove_container(call, call->folder);
 	remove_container(call, call->earlier_folder);
-	count_job(call);
+	forget_spare(call);
 	slot_release(call->slot);
 	if (call->has_plan)
 		refill(call, &call->plan);

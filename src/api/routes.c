@@ -5,6 +5,7 @@
 #include "api/execute.h"
 #include "api/files.h"
 #include "api/health.h"
+#include "api/measure.h"
 #include "api/runs.h"
 #include "api/sandbox.h"
 #include "api/templates.h"
@@ -383,6 +384,8 @@ void api_serve(struct call *call)
 		refuse(call, &err);
 	/* the client has its answer before its container is taken down */
 	end_connection(call, refused || call->body_is_unread);
+	measure_end(call);
 	execute_clean_up(call);
+	measure_end(call); /* what went wrong in cleaning up */
 	buf_free(&call->body);
 }

@@ -9,7 +9,6 @@
 #include "api/execute.h"
 #include "api/sandbox.h"
 #include "api/sandbox_parts.h"
-#include "job/counters.h"
 #include "job/engine_protocol.h"
 
 #include <stdio.h>

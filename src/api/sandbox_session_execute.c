@@ -1,8 +1,8 @@
 /* POST /session/execute: a cell in a session. */
 #include "api/execute.h"
+#include "api/measure.h"
 #include "api/sandbox.h"
 #include "api/sandbox_sessions.h"
-#include "job/counters.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -131,7 +131,7 @@ static void visit_session(struct visit *visit)
 		if (result.job.reason == JOB_LOST && !result.is_refused)
 			session_bury(call, &visit->session);
 		session_release(&visit->session);
-		counter_add(call->config, "sessions_reused", 1);
+		measure_add(call, METRIC_SESSIONS_REUSED, 1);
 		reply(visit, &result);
 	} else if (ran == 1) {
 		session_bury(call, &visit->session);
@@ -139,7 +139,7 @@ static void visit_session(struct visit *visit)
 	} else {
 		session_release(&visit->session);
 		if (err.status >= 500)
-			counter_add(call->config, "errors", 1);
+			measure_add(call, METRIC_SESSION_ERRORS, 1);
 		call_refuse_status(call, &err);
 	}
 	sandbox_result_free(&result);

@@ -5,7 +5,6 @@
 #include "base/fs.h"
 #include "base/io.h"
 #include "http/uri.h"
-#include "job/counters.h"
 #include "job/standard.h"
 
 #include <fcntl.h>

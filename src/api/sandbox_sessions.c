@@ -7,9 +7,9 @@
  */
 #include "api/sandbox_sessions.h"
 #include "api/execute.h"
+#include "api/measure.h"
 #include "api/sandbox.h"
 #include "base/cleanup.h"
-#include "job/counters.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -39,7 +39,7 @@ bool session_end(struct call *call, struct session *session)
 void session_bury(struct call *call, struct session *session)
 {
 	if (session_end(call, session))
-		counter_add(call->config, "sessions_expired", 1);
+		measure_add(call, METRIC_SESSIONS_EXPIRED, 1);
 }
 
 /* Nobody listens in its container any more, or it was lost with the job. */
@@ -179,11 +179,11 @@ void api_session_create(struct call *call)
 
 	if (create(call, &run, &session, &err) < 0) {
 		if (strcmp(err.word, "too_many_sessions") != 0 && err.status >= 500)
-			counter_add(call->config, "errors", 1);
+			measure_add(call, METRIC_SESSION_ERRORS, 1);
 		call_refuse_status(call, &err);
 	} else {
 		session_release(&session);
-		counter_add(call->config, "sessions_created", 1);
+		measure_add(call, METRIC_SESSIONS_CREATED, 1);
 		(void)snprintf(call->detail, sizeof(call->detail), "%s", session.id);
 		call_reply_json(call, 200,
 				json_pack("{s:s, s:s, s:s, s:I}", "status", "success", "session_id",
@@ -228,7 +228,7 @@ void api_session_destroy(struct call *call)
 		call_refuse_status(call, &err);
 		return;
 	}
-	counter_add(call->config, "sessions_destroyed", 1);
+	measure_add(call, METRIC_SESSIONS_DESTROYED, 1);
 	(void)snprintf(call->detail, sizeof(call->detail), "%s", session.id);
 	call_reply_json(call, 200,
 			json_pack("{s:s, s:o}", "status", "success", "message",

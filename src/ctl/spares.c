@@ -1,7 +1,7 @@
 #include "ctl/spares.h"
 
 #include "ctl/cgroup.h"
-#include "job/counters.h"
+#include "job/metrics.h"
 #include "job/spares.h"
 #include "json/json.h"
 
@@ -86,14 +86,20 @@ static void measure(const struct config *config, json_t *rows)
 	engine_close(&engine);
 }
 
-static json_t *counters(const struct config *config)
+/* NULL, with *err, when they cannot be read. */
+static json_t *counters(const struct config *config, struct error *err)
 {
-	uint64_t refills = counter_read(config, "spare_refills");
-	uint64_t refill_us = counter_read(config, "spare_refill_us");
+	_cleanup_metrics_ struct metrics metrics = {0};
+
+	if (metrics_read(config, &metrics, err) < 0)
+		return NULL;
+
+	uint64_t refills = metrics.values[METRIC_SPARE_REFILLS];
+	uint64_t refill_us = metrics.values[METRIC_SPARE_REFILL_US];
 
 	return json_pack("{s:I, s:I, s:I, s:f}", "claims",
-			 (json_int_t)counter_read(config, "spare_claims"), "misses",
-			 (json_int_t)counter_read(config, "spare_misses"), "refills",
+			 (json_int_t)metrics.values[METRIC_SPARE_CLAIMS], "misses",
+			 (json_int_t)metrics.values[METRIC_SPARE_MISSES], "refills",
 			 (json_int_t)refills, "refill_mean_ms",
 			 refills ? (double)refill_us / 1000 / (double)refills : 0.0);
 }
@@ -134,11 +140,11 @@ static void print_table(const json_t *rows, const json_t *counted)
 
 static int print_list(const struct config *config, bool as_json)
 {
-	_cleanup_json_ json_t *rows = json_array(), *counted = counters(config);
+	struct error err = {0};
+	_cleanup_json_ json_t *rows = json_array(), *counted = counters(config, &err);
 	_cleanup_buf_ struct buf text = buf_new(OUTPUT_MAX_BYTES);
-	struct error err;
 
-	if (spare_list(config, add_row, rows, &err) < 0)
+	if (!counted || spare_list(config, add_row, rows, &err) < 0)
 		return fail(&err, EX_OSERR);
 	measure(config, rows);
 	if (!as_json) {

@@ -39,6 +39,7 @@ struct job {
 	const char *const *
 		artifacts; /* patterns (fnmatch(3)) of files that are kept, ended by NULL; NULL: all */
 	const char *template;        /* of its container */
+	struct slice language;       /* a registry entry's name, for the metrics; or "" */
 	struct engine_limits limits; /* below the template's */
 	const char *const *
 		kernel; /* texts NAME=value that make the runtime wait before its script, ended by NULL; NULL when it cannot */

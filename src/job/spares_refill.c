@@ -12,7 +12,7 @@
 #include "base/frame.h"
 #include "base/num.h"
 #include "job/control.h"
-#include "job/counters.h"
+#include "job/metrics.h"
 #include "job/spares_parts.h"
 
 #include <errno.h>
@@ -267,6 +267,15 @@ static int prepare_and_publish(const struct refill *refill, const char *folder, 
 	return prepared < 0 ? -1 : publish(refill, folder, &report, err);
 }
 
+static void count_refill(const struct config *config, int64_t us)
+{
+	struct metrics_change change = {0};
+
+	change.add[METRIC_SPARE_REFILLS] = 1;
+	change.add[METRIC_SPARE_REFILL_US] = (uint64_t)us;
+	metrics_count(config, &change);
+}
+
 static int make_one(const struct refill *refill, struct error *err)
 {
 	const struct config *config = refill->config;
@@ -291,8 +300,7 @@ static int make_one(const struct refill *refill, struct error *err)
 				     &second);
 		return -1;
 	}
-	counter_add(config, "spare_refills", 1);
-	counter_add(config, "spare_refill_us", (uint64_t)(monotonic_us() - started_us));
+	count_refill(config, monotonic_us() - started_us);
 	return 0;
 }
 

@@ -209,6 +209,7 @@ int tool_job(const struct config *config, struct tool *tool, const json_t *value
 	tool->bad_field[0] = '\0';
 	if (runtime && add_runtime(config, tool, job, resolve(runtime, values), err) < 0)
 		return -1;
+	job->language = runtime ? resolve(runtime, values) : slice_of(tool->name);
 	if (add_arguments(tool, job, values, err) < 0 ||
 	    add_files(config, tool, values, job, inputs, err) < 0)
 		return -1;

@@ -23,8 +23,10 @@
 #define PROGRAM "mayfly"
 
 /* us: until the container is gone. The others are parts of what the client waited for; engine_us and program_us count for themselves. */
-static void write_times(struct log_line *line, const struct call *call, int64_t started_us)
+static void write_times(struct log_line *line, const struct call *call)
 {
+	int64_t started_us = call->started_us;
+
 	log_number(line, "us", monotonic_us() - started_us);
 	if (call->asked_us)
 		log_number(line, "asked_us", call->asked_us - started_us);
@@ -36,7 +38,7 @@ static void write_times(struct log_line *line, const struct call *call, int64_t 
 		log_number(line, "answered_us", call->answered_us - started_us);
 }
 
-static void write_log(const struct call *call, int64_t started_us)
+static void write_log(const struct call *call)
 {
 	const struct http_request *request = &call->connection->request;
 	struct log_line line;
@@ -52,7 +54,7 @@ static void write_log(const struct call *call, int64_t started_us)
 		log_text(&line, "path", text);
 	}
 	log_number(&line, "status", call->status);
-	write_times(&line, call, started_us);
+	write_times(&line, call);
 	if (*call->caller.label)
 		log_text(&line, "caller", call->caller.label);
 	if (*call->detail)
@@ -69,8 +71,11 @@ static int serve(int fd, int64_t started_us)
 {
 	struct http_connection connection = http_connection_new(fd);
 	struct config config;
-	struct call call = {
-		.config = &config, .connection = &connection, .engine.fd = -1, .slot = -1};
+	struct call call = {.config = &config,
+			    .connection = &connection,
+			    .engine.fd = -1,
+			    .slot = -1,
+			    .started_us = started_us};
 	struct error err;
 	int configured = config_read(&config, &err);
 
@@ -84,7 +89,7 @@ static int serve(int fd, int64_t started_us)
 	}
 	if (call.status ||
 	    connection.request.head_len) /* a peer that connects and goes is no request */
-		write_log(&call, started_us);
+		write_log(&call);
 	http_connection_free(&connection);
 	return configured < 0 ? EX_CONFIG : EX_OK;
 }
