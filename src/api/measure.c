@@ -45,16 +45,19 @@ void measure_job(struct call *call, struct slice language, const char *template,
 		 const struct job_result *result, const struct error *err)
 {
 	struct metrics_job *job = &call->measured.job;
+	const char *registry_end = template ? strchr(template, ':') : NULL;
 
 	*job = (struct metrics_job){
 		.family = family_of(call->connection->request.path),
 		.outcome = outcome_of(result, err),
-		.program_us =
-			result && result->reason != JOB_NOT_STARTED ? (int64_t)result->wall_us : -1,
+		.program_us = result && result->reason != JOB_NOT_STARTED ? call->program_us : -1,
 	};
 	(void)snprintf(job->language, sizeof(job->language), "%.*s", (int)language.len,
 		       language.data);
-	(void)snprintf(job->template, sizeof(job->template), "%s", template ? template : "");
+	(void)snprintf(job->template, sizeof(job->template), "%s",
+		       registry_end ? registry_end + 1
+		       : template   ? template
+				    : "");
 }
 
 void measure_add(struct call *call, enum metric metric, uint64_t amount)

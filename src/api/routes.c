@@ -6,6 +6,7 @@
 #include "api/files.h"
 #include "api/health.h"
 #include "api/measure.h"
+#include "api/metrics.h"
 #include "api/runs.h"
 #include "api/sandbox.h"
 #include "api/templates.h"
@@ -77,6 +78,8 @@ static const struct route {
 	 HTTP_BODY_SANDBOX_MAX_BYTES, api_session_destroy},
 	{"POST", "/execute", SANDBOX | NEEDS_BODY | NEEDS_ENGINE, HTTP_BODY_SANDBOX_MAX_BYTES,
 	 api_sandbox_execute},
+	{"GET, HEAD", "/metrics", SANDBOX | NEEDS_CALLER, 0, api_metrics},
+	{"GET, HEAD", "/metrics/prometheus", SANDBOX | NEEDS_CALLER, 0, api_metrics_prometheus},
 	{"GET, HEAD", "/v1/health", NEEDS_NOTHING, 0, api_v1_health},
 	{"POST", "/v1/files", TAKES_FORM | KEY_TO_RUN, 0, api_upload},
 	{"GET, HEAD", "/v1/files/", BY_STATIC | BY_PREFIX, 0, NULL},

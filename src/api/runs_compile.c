@@ -64,6 +64,7 @@ static int prepare(const struct run *run, const json_t *compile, struct job *job
 		.collect = run->job.collect,
 		.collect_flat = true,
 		.template = json_string_value(json_object_get(compile, "template")),
+		.language = run->request.language,
 		.wall_ms = RUN_COMPILE_TIMEOUT_MS,
 		.stream_bytes = RUN_COMPILE_OUTPUT_BYTES,
 		.artifact_count = 1,

@@ -2,6 +2,7 @@
 #include "job/metrics.h"
 
 #include "base/cleanup.h"
+#include "base/deadline.h"
 #include "job/registry.h"
 
 #include <errno.h>
@@ -75,6 +76,20 @@ static int open_file(const struct config *config, int flags)
 
 	(void)snprintf(path, sizeof(path), "%s/metrics-%d", config->run, METRICS_LAYOUT);
 	return open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0640);
+}
+
+/* Waits for the lock no longer than METRICS_LOCK_DEADLINE_MS: a process that is stopped while it counts must not stop all others. 0, or -1. */
+static int lock_file(int fd, int how)
+{
+	deadline_ms deadline = deadline_in(METRICS_LOCK_DEADLINE_MS);
+	struct timespec pause = {.tv_nsec = 50000};
+
+	while (flock(fd, how | LOCK_NB) < 0) {
+		if ((errno != EWOULDBLOCK && errno != EINTR) || deadline_left_ms(deadline) == 0)
+			return -1;
+		(void)nanosleep(&pause, NULL);
+	}
+	return 0;
 }
 
 /* Reads a row; one that is not good (rule 2) reads as zero. True when it was good. */
@@ -204,7 +219,7 @@ void metrics_count(const struct config *config, const struct metrics_change *cha
 	_cleanup_close_ int fd =
 		adds || change->job.family ? open_file(config, O_RDWR | O_CREAT) : -1;
 
-	if (fd < 0 || flock(fd, LOCK_EX) < 0)
+	if (fd < 0 || lock_file(fd, LOCK_EX) < 0)
 		return;
 	if (adds)
 		add_values(fd, change->add);
@@ -293,8 +308,8 @@ int metrics_read(const struct config *config, struct metrics *out, struct error 
 		return error_set(err, 500, "out_of_memory", "no memory for the metrics");
 	}
 	if ((fd < 0 && errno != ENOENT) ||
-	    (fd >= 0 &&
-	     (flock(fd, LOCK_SH) < 0 || (len = pread(fd, rows, ROWS * sizeof(*rows), 0)) < 0))) {
+	    (fd >= 0 && (lock_file(fd, LOCK_SH) < 0 ||
+			 (len = pread(fd, rows, ROWS * sizeof(*rows), 0)) < 0))) {
 		metrics_free(&metrics);
 		return error_set_errno(err, 500, "metrics_unreadable",
 				       "%s/metrics-%d cannot be read", config->run, METRICS_LAYOUT);

@@ -6,7 +6,7 @@
 #include "base/fs.h"
 #include "base/num.h"
 #include "base/random.h"
-#include "job/counters.h"
+#include "job/metrics.h"
 #include "job/engine_protocol.h"
 #include "job/session_parts.h"
 
@@ -288,7 +288,7 @@ static void sweep_one(void *context, const struct session *found)
 	if (session_read(sweep->config, found->id, &session) == 0 &&
 	    (session_is_expired(&session) || !has_container(sweep->config, &session))) {
 		if (session_remove(sweep->config, &session))
-			counter_add(sweep->config, "sessions_expired", 1);
+			metric_add(sweep->config, METRIC_SESSIONS_EXPIRED, 1);
 		sweep->removed++;
 		/* should it fail: the container has a deadline of its own */
 		if (sweep->engine && *session.folder)

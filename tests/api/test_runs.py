@@ -817,11 +817,7 @@ class Spares(RunsTest):
 
     def test_a_run_takes_the_spare_of_one_before(self):
         def claims():
-            try:
-                with open(os.path.join(self.server.run, "counters/spare_claims"), encoding="ascii") as counter:
-                    return int(counter.read())
-            except FileNotFoundError:
-                return 0
+            return json.loads(self.server.request("GET", "/metrics").body)["metrics"]["spares"]["claims"]
         first = self.run_code("print(1)")
         harness.until(lambda: any(name.startswith("s-") for name in os.listdir(os.path.join(self.server.run, "jobs"))), "a spare waits")
         second = self.run_code("import sys, os; print(__name__, sys.argv, sorted(os.listdir('.')), sys.path[0]); open('outputs/x', 'w')")

@@ -342,7 +342,7 @@ class InstalledTest(unittest.TestCase):
         self.assertEqual(shown.returncode, 0, shown.stdout)
         for path, mode, owner in (("run/mayfly", 0o750, "mayfly-engine"), ("run/mayfly/jobs", 0o770, "mayfly-engine"),
                                   ("run/mayfly/making", 0o700, "mayfly-engine"), ("run/mayfly/spares", 0o750, "mayfly"),
-                                  ("run/mayfly/counters", 0o750, "mayfly"), ("run/mayfly/images", 0o644, "mayfly-engine"),
+                                  ("run/mayfly/metrics-1", 0o640, "mayfly"), ("run/mayfly/images", 0o644, "mayfly-engine"),
                                   ("run/mayfly/slots", 0o600, "mayfly"), ("var/lib/mayfly", 0o711, "mayfly"),
                                   ("var/lib/mayfly/artifacts", 0o2750, "mayfly")):
             status = os.stat(os.path.join(host, path))
