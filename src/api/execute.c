@@ -115,7 +115,9 @@ int execute_again(struct call *call, const struct job *job, struct storage *stor
 	close(control);
 	if (ran == 0)
 		call->program_us += (int64_t)out->wall_us;
-	measure_job(call, job->language, job->template, ran == 0 ? out : NULL, err);
+	if (ran == 0 ||
+	    strcmp(err->word, "job_not_taken") != 0) /* its container is gone: nothing ran */
+		measure_job(call, job->language, job->template, ran == 0 ? out : NULL, err);
 	return ran;
 }
 
