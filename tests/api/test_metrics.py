@@ -226,7 +226,7 @@ class SlowCounting(harness.ServerTest):
             self.assertEqual(self.server.execute("true")["exitCode"], 0)
             harness.until(lambda: not self.server.processes(), "all processes ended")
             reply = self.server.request("GET", "/metrics")
-            self.assertEqual((reply.status, json.loads(reply.body)["code"]), (500, "metrics_unreadable"))
+            self.assertEqual((reply.status, json.loads(reply.body)["status"]), (500, "error"))
 
 
 class Access(unittest.TestCase):
