@@ -56,7 +56,7 @@ struct call {
 	bool body_is_unread;   /* a handler that reads the body itself stopped before its end */
 	int status;            /* answered; 0: nobody was there to answer */
 	struct metrics_change measured; /* what it has to say for the metrics (api/measure.h) */
-	int64_t started_us;  /* on the monotonic clock: when the connection was there */
+	int64_t started_us;             /* on the monotonic clock: when the connection was there */
 	int64_t asked_us;    /* on the monotonic clock: when the engine was asked; 0: it was not */
 	int64_t answered_us; /* on the monotonic clock: when the answer was sent; 0: it was not */
 	int64_t engine_us;   /* that making the container took */

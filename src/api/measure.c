@@ -9,8 +9,8 @@ static char family_of(struct slice path)
 		const char *prefix;
 		char family;
 	} families[] = {
-		{"/run", 'A'},      {"/tools/", 'A'}, {"/execute", 'B'},
-		{"/session/", 'B'}, {"/v1/", 'C'},    {"/api/v1/", 'D'},
+		{"/run", 'A'}, {"/tools/", 'A'},  {"/execute", 'B'},  {"/session/", 'B'},
+		{"/v1/", 'C'}, {"/api/v1/", 'D'}, {"/validate", 'D'},
 	};
 
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)

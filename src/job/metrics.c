@@ -184,10 +184,9 @@ static void set_label(char label[REGISTRY_NAME_MAX_BYTES + 1], const char *name)
 	const char *text = !*name                             ? LABEL_NONE
 			   : registry_is_name(slice_of(name)) ? name
 							      : LABEL_REST;
-	size_t len = strlen(text);
 
 	memset(label, 0, REGISTRY_NAME_MAX_BYTES + 1);
-	memcpy(label, text, len);
+	(void)snprintf(label, REGISTRY_NAME_MAX_BYTES + 1, "%s", text);
 }
 
 /* With every row taken, all that is new shares its family's row behind the others. */
@@ -296,28 +295,41 @@ static void take_rows(const struct row *rows, uint64_t count, struct metrics *ou
 	}
 }
 
-int metrics_read(const struct config *config, struct metrics *out, struct error *err)
+static int read_rows(const struct config *config, struct row *rows, uint64_t *count,
+		     struct error *err)
 {
 	_cleanup_close_ int fd = open_file(config, O_RDONLY);
-	_cleanup_free_ struct row *rows = calloc(ROWS, sizeof(*rows));
-	struct metrics metrics = {.series = calloc(ROWS, sizeof(*metrics.series))};
 	ssize_t len = 0;
 
-	if (!rows || !metrics.series) {
-		metrics_free(&metrics);
-		return error_set(err, 500, "out_of_memory", "no memory for the metrics");
-	}
 	if ((fd < 0 && errno != ENOENT) ||
-	    (fd >= 0 && (lock_file(fd, LOCK_SH) < 0 ||
-			 (len = pread(fd, rows, ROWS * sizeof(*rows), 0)) < 0))) {
-		metrics_free(&metrics);
+	    (fd >= 0 &&
+	     (lock_file(fd, LOCK_SH) < 0 || (len = pread(fd, rows, ROWS * sizeof(*rows), 0)) < 0)))
 		return error_set_errno(err, 500, "metrics_unreadable",
 				       "%s/metrics-%d cannot be read", config->run, METRICS_LAYOUT);
-	}
-	take_rows(rows, (uint64_t)len / sizeof(*rows), &metrics);
-	sort_and_merge(&metrics);
-	*out = metrics;
+	*count = (uint64_t)len / sizeof(*rows);
 	return 0;
+}
+
+int metrics_read(const struct config *config, struct metrics *out, struct error *err)
+{
+	struct metrics metrics = {.series = calloc(ROWS, sizeof(*metrics.series))};
+	struct row *rows = calloc(ROWS, sizeof(*rows));
+	uint64_t count = 0;
+	int done = -1;
+
+	if (rows && metrics.series)
+		done = read_rows(config, rows, &count, err);
+	else
+		(void)error_set(err, 500, "out_of_memory", "no memory for the metrics");
+	if (done == 0) {
+		take_rows(rows, count, &metrics);
+		sort_and_merge(&metrics);
+		*out = metrics;
+	} else {
+		metrics_free(&metrics);
+	}
+	free(rows);
+	return done;
 }
 
 void metrics_free(struct metrics *metrics)

@@ -6,8 +6,8 @@
 #include "base/fs.h"
 #include "base/num.h"
 #include "base/random.h"
-#include "job/metrics.h"
 #include "job/engine_protocol.h"
+#include "job/metrics.h"
 #include "job/session_parts.h"
 
 #include <errno.h>

@@ -63,13 +63,10 @@ class SessionTest(harness.ServerTest):
         return found
 
     def counters(self):
-        def read(name):
-            try:
-                with open(os.path.join(self.server.run, "counters", name), encoding="ascii") as file:
-                    return int(file.read())
-            except FileNotFoundError:
-                return 0
-        return {name: read(name) for name in COUNTERS}
+        """Each thing is counted once its client has the answer."""
+        harness.until(lambda: not self.server.processes(), "all processes ended")
+        found = json.loads(self.server.request("GET", "/metrics").body)["metrics"]
+        return {name: found[name] for name in COUNTERS}
 
     def assertCounted(self, before, **expected):
         after = self.counters()

@@ -5,7 +5,7 @@
 #include "tap.h"
 #include "util.h"
 
-#include "job/counters.h"
+#include "job/metrics.h"
 #include "job/session.h"
 
 #include <sys/socket.h>
@@ -218,19 +218,27 @@ static void test_one_at_a_time(bool is_killed)
 	remove_all();
 }
 
+static uint64_t expired(void)
+{
+	_cleanup_metrics_ struct metrics metrics = {0};
+
+	must(metrics_read(&config, &metrics, &err) == 0);
+	return metrics.values[METRIC_SESSIONS_EXPIRED];
+}
+
 static void test_sweep(void)
 {
 	struct session good = make("t", "k", 60), dead = make("t", "k", 60),
 		       old = make("t", "k", 0);
 	_cleanup_close_ int locks = session_open_locks(&config);
-	uint64_t before = counter_read(&config, "sessions_expired");
+	uint64_t before = expired();
 
 	while (!session_is_expired(&old))
 		continue;
 	must(rmdir(in_scratch("run/jobs/%s", dead.folder)) == 0);
 	is_number(session_sweep(&config, locks, NULL), 2,
 		  "one that has expired and one without a container are swept");
-	is_number(counter_read(&config, "sessions_expired") - before, 2, "and counted");
+	is_number(expired() - before, 2, "and counted");
 	is_number(find(&good, "k", "t"), 0, "the other stays");
 	is_number(find(&old, "k", "t"), -1, "the old one does not");
 	is_number(session_sweep(&config, locks, NULL), 0, "there is nothing more");
