@@ -119,6 +119,7 @@ static int prepare_job(struct agent_run *run, struct error *err)
 	job->argv[job->argc++] = SLICE_LITERAL("node");
 	job->argv[job->argc++] = SLICE_LITERAL("test.js");
 	job->template = TEMPLATE;
+	job->language = SLICE_LITERAL(LANGUAGE);
 	job->wall_ms = template.timeout_s * 1000;
 	job->stream_bytes = AGENT_STREAM_MAX_BYTES;
 	job->artifact_count = 0;

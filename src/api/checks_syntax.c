@@ -131,6 +131,7 @@ static int prepare(const struct config *config, struct syntax *syntax, struct er
 		return -1;
 	job_standard(config, &syntax->job);
 	syntax->job.template = TEMPLATE;
+	syntax->job.language = slice_of(syntax->language);
 	syntax->job.wall_ms = template.timeout_s * 1000;
 	syntax->job.stream_bytes = CHECK_OUTPUT_MAX_BYTES;
 	syntax->job.artifact_count = 0;

@@ -113,7 +113,19 @@ class MetricsTest(harness.ServerTest):
         self.run_code("python", "x = b'x' * (1 << 30); print(len(x))", limits={"memory_mb": 64})
         self.run_code("node", "while (true) {}", limits={"cpu_ms": 100, "timeout_ms": 10000})
         self.run_code("php", "<?php sleep(60);", limits={"timeout_ms": 1000})
-        self.assertEqual(self.grown(before, 10), {
+        program = {"tenant_id": "t", "scope": "s", "code": "print(1)"}
+        self.assertEqual(self.server.request("POST", "/execute", program).status, 200)
+        self.assertEqual(self.server.request("POST", "/execute", {"tenant_id": "t", "scope": "s", "cells": ["x = 1", "print(x)"]}).status, 200)
+        session = json.loads(self.server.request("POST", "/session/create", {"tenant_id": "t", "scope": "s"}).body)["session_id"]
+        for _ in range(2):
+            self.assertEqual(self.server.request("POST", "/session/execute", {"session_id": session, "code": "exit 1", "language": "bash"}).status, 200)
+        self.assertEqual(self.server.request("POST", "/session/destroy", {"session_id": session}).status, 200)
+        agent = {"frontend": {"html": "<html></html>", "css": "a{}", "javascript": "let a = 1;"}, "test": "console.log(1)"}
+        self.assertEqual(self.server.request("POST", "/api/v1/ai/agents/shop/auto-run", agent).status, 200)
+        self.assertEqual(self.server.request("POST", "/validate", {"language": "node", "files": {"a.js": "let a"}}).status, 200)
+        self.assertEqual(self.grown(before, 16), {
+            ("B", "python", "default", "succeeded"): 2, ("B", "bash", "default", "failed"): 2,
+            ("D", "node", "agent", "succeeded"): 1, ("D", "node", "check", "succeeded"): 1,
             ("A", "bash", "default", "succeeded"): 2, ("A", "bash", "default", "failed"): 2, ("A", "bash", "default", "timeout"): 1,
             ("A", "python", "default", "succeeded"): 1, ("C", "python", "interpreter-python", "succeeded"): 1,
             ("C", "python", "interpreter-python", "oom"): 1, ("C", "node", "interpreter-node", "cpu"): 1,
@@ -221,6 +233,7 @@ class SlowCounting(harness.ServerTest):
     def test_a_stopped_counter_stops_nobody(self):
         """Who never gets the lock gives up: containers are removed, jobs answered, and reading says what is the matter."""
         self.server.execute("true")
+        harness.until(lambda: not self.server.processes(), "all processes ended")
         with open(os.path.join(self.server.run, "metrics-1"), "rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             self.assertEqual(self.server.execute("true")["exitCode"], 0)
