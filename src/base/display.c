@@ -29,7 +29,7 @@ static bool is_type(struct slice text)
 		char byte = text.data[i];
 
 		slashes += byte == '/';
-		if (!is_lower(byte) && (i == 0 || !memchr("/+.-_", byte, 5)))
+		if (!is_lower(byte) && (i == 0 || !strchr("/+.-_", byte))) /* fields hold no NUL */
 			return false;
 	}
 	return slashes == 1 && text.len <= DISPLAY_TYPE_MAX_BYTES && text.data[text.len - 1] != '/';
