@@ -311,7 +311,8 @@ class InstalledTest(unittest.TestCase):
                         text = file.read()
                     asked |= set(re.findall(r'"(MAYFLY_[A-Z_]+|ARTIFACT_RETENTION_DAYS|MAX_CONCURRENT_RUNS)"', text))
                     asked |= set(re.findall(r'(?:getenv|variable|variable_or|read_flag)\("([A-Z_]+)"', text))
-        asked -= {"HOME", "XDG_RUNTIME_DIR", "LISTEN_PID", "LISTEN_FDS", "CREDENTIALS_DIRECTORY", "PATH", "JOURNAL_STREAM", "XDG_CONFIG_HOME"}
+        asked -= {"HOME", "XDG_RUNTIME_DIR", "LISTEN_PID", "LISTEN_FDS", "CREDENTIALS_DIRECTORY", "PATH", "JOURNAL_STREAM", "XDG_CONFIG_HOME",
+                  "TMPDIR"}
         with open(self.tree.path("etc/mayfly/mayfly.conf"), encoding="utf-8") as file:
             text = file.read()
         named = set(re.findall(r"^#([A-Z_]+)=", text, flags=re.M)) | {"EXECUTOR_PORT"}
