@@ -34,8 +34,8 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "mayfly-host")
 IMAGE = "localhost/aa-worker:latest"
 AGENT_PORT = 7000
-BOOT_S = 600  # what takes 10 s on an idle machine
-COMMAND_S = 300
+BOOT_S = 1800  # what takes 10 s on an idle machine
+COMMAND_S = 600
 # A snapshot belongs to one set of these.
 HARDWARE = ["-M", "q35,memory-backend=memory", "-accel", "tcg,thread=multi", "-cpu", "Nehalem", "-smp", "2", "-m", "2048"]
 MEMORY = "memory-backend-file,id=memory,size=2048M"
