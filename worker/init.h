@@ -167,9 +167,9 @@ void init_kill_everything(void);
 /* The same, until there is none, or the kernel has had its time (INIT_REAP_DEADLINE_MS). */
 void init_end_everything(deadline_ms lifetime);
 
-/* Kills every other process but those of kept (ended by -1) and what they have started, and reaps child. Nobody can run away: all are
-   stopped first. */
-void init_end_all_but(const pid_t *kept, pid_t child, deadline_ms lifetime);
+/* Kills every other process but those of kept (ended by -1) and what they have started, until they are gone or the kernel has had its time. Nobody can
+   run away: all are stopped first. */
+void init_end_all_but(const pid_t *kept, deadline_ms lifetime);
 
 /* --- init_kernel.c -----------------------------------------------------------------------------*/
 

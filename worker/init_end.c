@@ -141,7 +141,19 @@ static void mark_kept(struct process *list, unsigned count, const pid_t *kept)
 	}
 }
 
-void init_end_all_but(const pid_t *kept, pid_t child, deadline_ms lifetime)
+/* Each comes to PID 1 when its parent is dead, too. True when there is one left. */
+static bool reap_killed(const struct process *list, unsigned count)
+{
+	bool is_left = false;
+
+	for (unsigned i = 0; i < count; i++)
+		if (!list[i].is_kept && waitpid(list[i].pid, NULL, WNOHANG) != list[i].pid &&
+		    kill(list[i].pid, 0) == 0)
+			is_left = true;
+	return is_left;
+}
+
+void init_end_all_but(const pid_t *kept, deadline_ms lifetime)
 {
 	static struct process list[PIDS_MAX];
 	deadline_ms deadline = deadline_earlier(lifetime, deadline_in(INIT_REAP_DEADLINE_MS));
@@ -161,6 +173,6 @@ void init_end_all_but(const pid_t *kept, pid_t child, deadline_ms lifetime)
 		if (!list[i].is_kept)
 			(void)kill(list[i].pid, SIGKILL);
 	(void)kill(-1, SIGCONT);
-	while (child > 0 && waitpid(child, NULL, WNOHANG) == 0 && wait_for_child(deadline))
+	while (reap_killed(list, count) && wait_for_child(deadline))
 		;
 }

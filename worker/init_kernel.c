@@ -75,7 +75,7 @@ void init_kernel_kill(const struct init_kernels *kernels, const struct init_kern
 		if (&kernels->list[i] != kernel && kernels->list[i].program.pid > 0)
 			kept[count++] = kernels->list[i].program.pid;
 	kept[count] = -1;
-	init_end_all_but(kept, kernel ? kernel->program.pid : -1, lifetime);
+	init_end_all_but(kept, lifetime);
 }
 
 void init_kernel_end(struct init_kernels *kernels, struct init_kernel *kernel, deadline_ms lifetime)

@@ -41,7 +41,7 @@ void run_stop(struct run *run, const char *reason)
 	if (run->cell.kernel)
 		cell_interrupt(run);
 	else if (init_job_is_session(run->job))
-		end_others(run);
+		(void)kill(run->program.pid, SIGKILL); /* what it has started goes with its end */
 	else
 		init_kill_everything();
 }
