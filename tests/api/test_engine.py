@@ -460,7 +460,7 @@ class Isolation(RealTest):
         with open("/proc/sys/kernel/random/boot_id") as file:
             self.assertEqual(ours.pop("boot"), file.read().strip())
         self.assertAlmostEqual(int(ours.pop("deadline")), time.clock_gettime(time.CLOCK_BOOTTIME) + 60, delta=30)
-        self.assertEqual(ours, {"instance": self.here.instance, "run": self.here.run, "template": "default",
+        self.assertEqual(ours, {"instance": self.here.instance, "run": self.here.run, "template": "default", "kind": "job",
                                 "folder": self.answer["folder"]})
 
     def test_no_log_no_restart_no_healthcheck(self):

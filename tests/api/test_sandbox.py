@@ -4,11 +4,9 @@ import concurrent.futures
 import json
 import os
 import re
-import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-import harness  # noqa: E402
-import spares  # noqa: E402
+import harness
+import spares
 
 UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
 FLAT = ("status", "exit_code", "stdout", "stderr", "execution_time", "artifacts")

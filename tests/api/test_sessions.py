@@ -4,11 +4,9 @@ import concurrent.futures
 import json
 import os
 import shutil
-import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-import harness  # noqa: E402
+import harness
 
 COUNTERS = ("sessions_created", "sessions_reused", "sessions_destroyed", "sessions_expired")
 
