@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 static struct slice text_of(const json_t *text)
 {
@@ -68,7 +67,6 @@ static int take_upload(const struct config *config, const char *owner, struct sa
 		       const json_t *id, struct error *err)
 {
 	struct file_meta meta;
-	void *data;
 	int opened;
 
 	if (!json_is_string(id))
@@ -78,16 +76,8 @@ static int take_upload(const struct config *config, const char *owner, struct sa
 
 	_cleanup_close_ int fd = opened;
 
-	files->inputs[files->count].data = SLICE_LITERAL("");
-	if (meta.size_bytes == 0)
-		return 0;
-	data = mmap(NULL, meta.size_bytes, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (data == MAP_FAILED)
-		return error_set_errno(err, 500, "storage_failed", "A stored file cannot be read");
-	files->mappings[files->count].data = data;
-	files->mappings[files->count].len = meta.size_bytes;
-	files->inputs[files->count].data = (struct slice){data, meta.size_bytes};
-	return 0;
+	return staging_map(&files->uploads, fd, meta.size_bytes, &files->inputs[files->count].data,
+			   err);
 }
 
 static int take_file(const struct config *config, const char *owner, struct sandbox_files *files,
@@ -134,10 +124,8 @@ int sandbox_take_files(const struct config *config, const char *owner, const jso
 
 void sandbox_files_free(struct sandbox_files *files)
 {
-	for (unsigned i = 0; i < JOB_INPUT_MAX_COUNT; i++) {
+	for (unsigned i = 0; i < JOB_INPUT_MAX_COUNT; i++)
 		buf_free(&files->decoded[i]);
-		if (files->mappings[i].data)
-			(void)munmap(files->mappings[i].data, files->mappings[i].len);
-	}
+	staging_free(&files->uploads);
 	free(files->paths);
 }

@@ -14,6 +14,7 @@
 #include "base/slice.h"
 #include "job/config.h"
 #include "job/run.h"
+#include "job/staging.h"
 #include "job/template.h"
 #include "json/json.h"
 
@@ -45,10 +46,7 @@ struct sandbox_files {
 	unsigned count;
 	char (*paths)[SANDBOX_PATH_BYTES];       /* owned */
 	struct buf decoded[JOB_INPUT_MAX_COUNT]; /* owned: of those in base64 */
-	struct {
-		void *data;
-		size_t len;
-	} mappings[JOB_INPUT_MAX_COUNT]; /* owned: of uploads */
+	struct staging uploads;                  /* owned */
 	uint64_t total_bytes;
 };
 

@@ -102,7 +102,28 @@ static void fill_cell(struct sandbox_run *run)
 	job->kernel = NULL;
 }
 
-/* The client's files come first, then the program's own. */
+/* The language's command and files, as its file has them; they come behind the client's. */
+static int add_program(struct sandbox_run *run, struct error *err)
+{
+	struct sandbox_files *files = &run->files;
+	struct job_input own[JOB_INPUT_MAX_COUNT];
+	struct job *job = &run->job;
+
+	if (tool_load_from(run->call->config, REGISTRY_LANGUAGES, run->language->name, &run->tool,
+			   err) < 0 ||
+	    tool_job(run->call->config, &run->tool, run->values, job, own, err) < 0)
+		return -1;
+	if (job->input_count == 0 || files->count + job->input_count > JOB_INPUT_MAX_COUNT)
+		return error_set(err, 500, "bad_tool", "languages.d/%s.json must have a few files",
+				 run->language->name);
+	memcpy(files->inputs + files->count, own, job->input_count * sizeof(own[0]));
+	job->input_count += files->count;
+	job->inputs = files->inputs;
+	job->hidden = NULL;
+	job->template = run->template_name;
+	return 0;
+}
+
 static int fill_job(struct sandbox_run *run, struct error *err)
 {
 	struct job *job = &run->job;
@@ -113,15 +134,11 @@ static int fill_job(struct sandbox_run *run, struct error *err)
 	job->stream_bytes = SANDBOX_STREAM_MAX_BYTES;
 	job->collect = OUTPUT_FOLDER;
 	job->wall_ms = run->timeout_s * 1000;
-	job->input_count = run->files.count;
 	run->values = json_pack("{s:s%}", "code", run->code.data, run->code.len);
 	if (!run->values)
 		return error_set(err, 500, "out_of_memory", "no memory for the program");
-	if (tool_load_from(run->call->config, REGISTRY_LANGUAGES, run->language->name, &run->tool,
-			   err) < 0 ||
-	    tool_job(run->call->config, &run->tool, run->values, job, run->files.inputs, err) < 0)
+	if (add_program(run, err) < 0)
 		return -1;
-	job->template = run->template_name;
 	if (wants_cell(run) && take_kernel(run))
 		fill_cell(run);
 	else if (is_taken(run))

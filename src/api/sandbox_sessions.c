@@ -18,9 +18,16 @@
 
 /* --- what all of them share --------------------------------------------------------------------- */
 
+/* Who shows the service's key is the same wherever it comes from; a key of its own beside that is an owner of its own. */
+static const char *owner_of(const struct call *call)
+{
+	return *call->config->executor_api_key && !call->caller.has_key ? CALLER_EXECUTOR
+									: call->caller.id;
+}
+
 struct session_asker session_asker_of(const struct call *call, struct slice tenant_id)
 {
-	return (struct session_asker){.owner = call->caller.id, .tenant_id = tenant_id};
+	return (struct session_asker){.owner = owner_of(call), .tenant_id = tenant_id};
 }
 
 bool session_end(struct call *call, struct session *session)
@@ -104,7 +111,7 @@ static int take_session(struct call *call, const json_t *body, struct session *s
 	memcpy(session->tenant_id, tenant_id.data, tenant_id.len);
 	memcpy(session->scope, scope.data, scope.len);
 	(void)snprintf(session->template, sizeof(session->template), "%s", run->template.name);
-	(void)snprintf(session->owner, sizeof(session->owner), "%s", call->caller.id);
+	(void)snprintf(session->owner, sizeof(session->owner), "%s", owner_of(call));
 	return 0;
 }
 
