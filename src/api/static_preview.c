@@ -23,35 +23,35 @@
 
 #define JOB_PREFIX "job-"
 
-static int compare_paths(const void *left, const void *right)
-{
-	const json_t *const *a = left, *const *b = right;
+/* One row of a list, and what its place goes by. */
+struct row {
+	json_t *value;
+	const char *key;
+};
 
-	return strcmp(json_string_value(json_object_get(*a, "path")),
-		      json_string_value(json_object_get(*b, "path")));
+static int compare_rows(const void *left, const void *right)
+{
+	const struct row *a = left, *b = right;
+
+	return strcmp(a->key, b->key);
 }
 
-static int compare_times(const void *left, const void *right)
-{
-	const json_t *const *a = left, *const *b = right;
-
-	return strcmp(json_string_value(json_object_get(*b, "modified")),
-		      json_string_value(json_object_get(*a, "modified")));
-}
-
-/* A list in its order; takes over rows. */
-static json_t *sorted(json_t *rows, int (*compare)(const void *, const void *))
+/* A list in the order of the field key, or against it; takes over rows. */
+static json_t *sorted(json_t *rows, const char *key, bool is_reversed)
 {
 	size_t count = json_array_size(rows);
-	_cleanup_free_ json_t **items = calloc(count + 1, sizeof(*items));
+	struct row *order = calloc(count + 1, sizeof(*order));
 	json_t *list = json_array();
 
-	for (size_t i = 0; items && i < count; i++)
-		items[i] = json_array_get(rows, i);
-	if (items && count)
-		qsort(items, count, sizeof(*items), compare);
-	for (size_t i = 0; items && i < count; i++)
-		(void)json_array_append(list, items[i]);
+	for (size_t i = 0; order && i < count; i++) {
+		order[i].value = json_array_get(rows, i);
+		order[i].key = json_string_value(json_object_get(order[i].value, key));
+	}
+	if (order)
+		qsort(order, count, sizeof(*order), compare_rows);
+	for (size_t i = 0; order && i < count; i++)
+		(void)json_array_append(list, order[is_reversed ? count - 1 - i : i].value);
+	free(order);
 	json_decref(rows);
 	return list;
 }
@@ -99,7 +99,7 @@ static json_t *list_files(int folder)
 	struct walk walk = {json_array(), JOB_ARTIFACT_SCAN_MAX};
 
 	walk_folder(&walk, folder, "", 0);
-	return json_pack("{s:o, s:b}", "files", sorted(walk.rows, compare_paths), "cut",
+	return json_pack("{s:o, s:b}", "files", sorted(walk.rows, "path", false), "cut",
 			 walk.left == 0);
 }
 
@@ -124,7 +124,7 @@ static json_t *list_jobs(int folder)
 							    entry->d_name + strlen(JOB_PREFIX),
 							    "modified", modified));
 	}
-	return json_pack("{s:o, s:b}", "jobs", sorted(rows, compare_times), "cut", left == 0);
+	return json_pack("{s:o, s:b}", "jobs", sorted(rows, "modified", true), "cut", left == 0);
 }
 
 /* Answers for what is there. folder is taken over. */

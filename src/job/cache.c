@@ -148,16 +148,12 @@ static void list_one(int folder, const char *name, struct entry *entries, size_t
 	(*count)++;
 }
 
-/* Rule 4. One process at a time looks; folder is taken over. */
-static void trim(const struct config *config, int folder)
+/* Rule 4, with room for LISTED_MAX entries. */
+static void trim_listed(const struct config *config, DIR *listing, struct entry *entries)
 {
-	_cleanup_closedir_ DIR *listing = fdopendir(folder);
-	_cleanup_free_ struct entry *entries = calloc(LISTED_MAX, sizeof(*entries));
 	size_t count = 0, left;
 	uint64_t bytes = 0;
 
-	if (!listing || !entries || flock(dirfd(listing), LOCK_EX) < 0)
-		return;
 	for (struct dirent *entry; count < LISTED_MAX && (entry = readdir(listing));)
 		list_one(dirfd(listing), entry->d_name, entries, &count);
 	for (size_t i = 0; i < count; i++)
@@ -169,6 +165,17 @@ static void trim(const struct config *config, int folder)
 		(void)unlinkat(dirfd(listing), entries[i].name, 0);
 		bytes -= entries[i].bytes;
 	}
+}
+
+/* One process at a time looks; folder is taken over. */
+static void trim(const struct config *config, int folder)
+{
+	_cleanup_closedir_ DIR *listing = fdopendir(folder);
+	struct entry *entries = listing ? calloc(LISTED_MAX, sizeof(*entries)) : NULL;
+
+	if (entries && flock(dirfd(listing), LOCK_EX) == 0)
+		trim_listed(config, listing, entries);
+	free(entries);
 }
 
 void cache_put(const struct config *config, const char *key, const char *entry)
