@@ -1,6 +1,7 @@
 #include "ctl/shell_job.h"
 
 #include "api/execute.h"
+#include "api/measure.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/io.h"
@@ -211,10 +212,18 @@ static void say_usage(const struct run *run)
 /* The child's life. */
 static int run_child(const struct config *config, const struct shell_job *asked, int to)
 {
+	/* what is counted of the job is counted as that of the request that it stands for */
+	struct http_connection request = {.fd = -1,
+					  .request.path = SLICE_LITERAL("/tools/execute")};
 	struct run run = {
 		.config = config,
 		.asked = asked,
-		.call = {.config = config, .engine.fd = -1, .slot = -1, .watch.fd = -1},
+		.call = {.config = config,
+			 .connection = &request,
+			 .engine.fd = -1,
+			 .slot = -1,
+			 .watch.fd = -1,
+			 .started_us = monotonic_us()},
 		.shows_progress = isatty(STDERR_FILENO),
 		.started_us = monotonic_us(),
 	};
@@ -233,6 +242,7 @@ static int run_child(const struct config *config, const struct shell_job *asked,
 	else if (status == EX_OK) {
 		status = run_stored(&run, to);
 		say_usage(&run);
+		measure_end(&run.call);
 		execute_next(&run.call,
 			     false); /* who waits for a prompt does not wait for a spare */
 		execute_clean_up(&run.call);
