@@ -114,16 +114,16 @@
 
 /* --- Templates: files, recipes of images, and what those that are added may have ------------------
  */
-#define TEMPLATE_ENVIRONMENT_BYTES      (4 * KIB)   /* all its variables, with their NULs */
-#define RECIPE_ENTRIES_MAX              256         /* of one list */
-#define RECIPE_WORD_MAX_BYTES           128         /* a package, a variable's name */
-#define RECIPE_LINE_MAX_BYTES           1024        /* a command, a variable's value */
-#define RECIPE_MAX_BYTES                (256 * KIB) /* as scripts/build-template reads it */
-#define ADDED_MAX_COUNT                 64          /* templates that were added */
-#define ADDED_MEMORY_DEFAULT_MB         2048        /* MAYFLY_TEMPLATE_MEMORY_MB, the most of one */
-#define ADDED_CPU_DEFAULT_PERCENT       200         /* MAYFLY_TEMPLATE_CPU_PERCENT */
-#define ADDED_CPU_QUOTA_PERIOD_US       100000      /* of a cpu_quota in microseconds */
-#define NETWORK_NAME_MAX_BYTES          64
+#define TEMPLATE_ENVIRONMENT_BYTES   (4 * KIB)   /* all its variables, with their NULs */
+#define RECIPE_ENTRIES_MAX           256         /* of one list */
+#define RECIPE_WORD_MAX_BYTES        128         /* a package, a variable's name */
+#define RECIPE_LINE_MAX_BYTES        1024        /* a command, a variable's value */
+#define RECIPE_MAX_BYTES             (256 * KIB) /* as scripts/build-template reads it */
+#define ADDED_MAX_COUNT              64          /* templates that were added */
+#define ADDED_MEMORY_DEFAULT_MB      2048        /* MAYFLY_TEMPLATE_MEMORY_MB, the most of one */
+#define ADDED_CPU_DEFAULT_PERCENT    200         /* MAYFLY_TEMPLATE_CPU_PERCENT */
+#define ADDED_CPU_QUOTA_PERIOD_US    100000      /* of a cpu_quota in microseconds */
+#define NETWORK_NAME_MAX_BYTES       64
 
 /* --- Server-sent events -------------------------------------------------------------------------- */
 #define SSE_HEARTBEAT_MS             15000
