@@ -277,11 +277,7 @@ class Spares(AgentsTest):
     environment = {"MAYFLY_SPARES": "1"}
 
     def claims(self):
-        try:
-            with open(os.path.join(self.server.run, "counters/spare_claims"), encoding="ascii") as file:
-                return int(file.read())
-        except FileNotFoundError:
-            return 0
+        return json.loads(self.server.request("GET", "/metrics").body)["metrics"]["spares"]["claims"]
 
     @classmethod
     def tearDownClass(cls):

@@ -1,6 +1,7 @@
 """Sessions of family B: made, used, listed, destroyed; their files; expiry, dead containers, restarts, tenants, one cell at a time; each rule and message of the contract."""
 import base64
 import concurrent.futures
+import contextlib
 import json
 import os
 import shutil
@@ -336,7 +337,7 @@ class Ends(SessionTest):
             connection.sendall(b"POST /session/execute HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
             harness.until(lambda: self.sessions()[0]["use_count"] == 1, "the cell")
             for pid in self.server.processes():
-                with open(f"/proc/{pid}/comm", encoding="ascii") as comm:
+                with contextlib.suppress(FileNotFoundError), open(f"/proc/{pid}/comm", encoding="ascii") as comm:
                     if comm.read().strip() == "mayfly":
                         os.kill(pid, 9)
         incoming = os.path.join(self.server.storage, ".incoming")
