@@ -3,6 +3,7 @@
  * in it without parsing the rest (agents.c).
  */
 #include "api/agents_parts.h"
+#include "api/usage.h"
 #include "base/date.h"
 #include "base/sha256.h"
 
@@ -112,11 +113,12 @@ int agents_write(const struct agent_run *run, struct buf *out, struct error *err
 	_cleanup_json_ json_t *record =
 		json_pack("{s:s, s:s}", "id", run->id, "agentId", run->agent_id);
 	_cleanup_json_ json_t *rest = json_pack(
-		"{s:s, s:s, s:s, s:O, s:o, s:o, s:i, s:o, s:o}", "startedAt", started, "finishedAt",
-		finished, "status", agents_status(run), "logs", run->logs, "validationResults",
-		validations_of(run), "testResult", test_result_of(run), "exitCode",
-		agents_exit_code(run), "stdout", json_clean_string(buf_slice(&run->texts[0])),
-		"stderr", json_clean_string(buf_slice(&run->texts[1])));
+		"{s:s, s:s, s:s, s:O, s:o, s:o, s:i, s:o, s:o, s:o}", "startedAt", started,
+		"finishedAt", finished, "status", agents_status(run), "logs", run->logs,
+		"validationResults", validations_of(run), "testResult", test_result_of(run),
+		"exitCode", agents_exit_code(run), "stdout",
+		json_clean_string(buf_slice(&run->texts[0])), "stderr",
+		json_clean_string(buf_slice(&run->texts[1])), "usage", usage_json(&run->result));
 
 	if (!record || !rest ||
 	    (run->request.has_prompt &&

@@ -1,6 +1,7 @@
 /* From a run's result to its record. */
 #include "api/runs_parts.h"
 
+#include "api/links.h"
 #include "api/static_types.h"
 #include "api/usage.h"
 #include "base/date.h"
@@ -9,14 +10,12 @@
 #include "job/sign.h"
 #include "limits.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
 
-#define LINK_MAX_BYTES (4 * KIB)
-#define LINK_PATH      "/v1/files/"
-#define EXIT_TIMEOUT   124
-#define US_PER_MS      1000
+#define LINK_PATH    "/v1/files/"
+#define EXIT_TIMEOUT 124
+#define US_PER_MS    1000
 
 static const char *const statuses[] = {
 	[JOB_EXITED] = "failed",      [JOB_SIGNALED] = "failed", [JOB_TIMEOUT] = "timeout",
@@ -69,29 +68,6 @@ static json_t *limits_of(const struct run_limits *limits)
 
 /* --- artifacts ---------------------------------------------------------------------------------- */
 
-/* Sets an artifact's url and expires_at. 0, or -1 when memory is out. */
-static int set_link(const struct call *call, const struct sign_key *key, const char *id,
-		    json_t *artifact)
-{
-	_cleanup_buf_ struct buf url = buf_new(LINK_MAX_BYTES);
-	struct slice host = call->connection->request.host;
-	int64_t expires_s = time(NULL) + SIGNED_URL_TTL_S;
-	char own[HTTP_AUTHORITY_MAX_BYTES], expires[DATE_BYTES];
-
-	if (host.len == 0) { /* HTTP/1.0 */
-		(void)snprintf(own, sizeof(own), "%s:%" PRIu64, call->config->bind,
-			       call->config->port);
-		host = slice_of(own);
-	}
-	date_rfc3339(expires_s * 1000, expires);
-	return sign_link(key, call->config, host, id, expires_s, &url) < 0 ||
-			       json_object_set_new(artifact, "url",
-						   json_stringn(url.data, url.len)) < 0 ||
-			       json_object_set_new(artifact, "expires_at", json_string(expires)) < 0
-		       ? -1
-		       : 0;
-}
-
 /* Names of any bytes become UTF-8, as long as the store takes them. */
 static struct slice clean_name(const char *name, struct buf *out)
 {
@@ -118,7 +94,7 @@ static int add_artifact(struct run *run, const struct sign_key *key, const char 
 				     (json_int_t)meta.size_bytes, "sha256", meta.sha256);
 
 	if (json_array_append_new(list, artifact) < 0 ||
-	    set_link(call, key, meta.id, artifact) < 0 ||
+	    link_set(call, key, meta.id, artifact) < 0 ||
 	    json_object_set_new(artifact, "content_type",
 				json_string(static_type_of(slice_of(meta.name)).name)) < 0)
 		return error_set(err, 500, "out_of_memory", "no memory for the artifacts");
@@ -214,7 +190,7 @@ static int renew_link(const struct call *call, const struct sign_key *key, json_
 	if (!path)
 		return -1;
 	(void)snprintf(id, sizeof(id), "%s", path + strlen(LINK_PATH));
-	return files_is_id(slice_of(id)) ? set_link(call, key, id, artifact) : -1;
+	return files_is_id(slice_of(id)) ? link_set(call, key, id, artifact) : -1;
 }
 
 /*

@@ -71,6 +71,8 @@ static void add_entry(struct sandbox_run *run, struct slice type, struct slice n
 	entry = json_pack("{s:s%, s:o, s:o, s:o}", "type", type.data, type.len, "name",
 			  json_clean_string(name), "content", encode(type, content), "metadata",
 			  metadata);
+	if (entry)
+		sandbox_publish(run, type, name, content, entry);
 	if (!entry || json_array_append(run->result->artifacts, entry) < 0)
 		run->call->word = "out_of_memory";
 	stream_event(&run->stream, "artifact", entry);

@@ -67,6 +67,16 @@ static int run_program(struct sandbox_run *run, struct error *err)
 
 /* --- cells -------------------------------------------------------------------------------------- */
 
+static void add_usage(struct job_result *total, const struct job_result *more)
+{
+	total->wall_us += more->wall_us;
+	total->cpu_us += more->cpu_us;
+	total->bytes_in += more->bytes_in;
+	total->bytes_out += more->bytes_out;
+	if (more->max_rss_bytes > total->max_rss_bytes)
+		total->max_rss_bytes = more->max_rss_bytes;
+}
+
 /* Adds one cell's result to the whole one, which shows all of them as if they were one program. */
 static int add_result(struct sandbox_result *whole, const struct sandbox_result *one)
 {
@@ -79,14 +89,15 @@ static int add_result(struct sandbox_result *whole, const struct sandbox_result 
 			whole->is_cut[i] = true;
 	}
 	if (sandbox_exit_code(whole) == 0) {
-		uint64_t wall_us = whole->job.wall_us;
+		struct job_result before = whole->job;
 
 		whole->job = one->job;
 		whole->is_refused = one->is_refused;
 		memcpy(whole->error, one->error, sizeof(whole->error));
-		whole->job.wall_us = wall_us;
+		add_usage(&whole->job, &before);
+	} else {
+		add_usage(&whole->job, &one->job);
 	}
-	whole->job.wall_us += one->job.wall_us;
 	return failed;
 }
 

@@ -74,6 +74,10 @@ json_t *sandbox_describe(const struct sandbox_result *result);
 /* Hears of a rich result (struct job_listener). context: the run. */
 void sandbox_display(void *context, const struct display *display);
 
+/* Puts a rich result into the file store and sets "id", "url" and "expires_at" of its entry. */
+void sandbox_publish(const struct sandbox_run *run, struct slice type, struct slice name,
+		     struct slice content, json_t *entry);
+
 /* Adds what was left in /tmp/output, and for a program that failed its error. 0, or -1 with *err. */
 MUST_USE int sandbox_add_artifacts(struct sandbox_run *run, struct error *err);
 

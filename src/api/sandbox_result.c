@@ -1,5 +1,6 @@
 /* What an execution did, as its reply says it. */
 #include "api/sandbox_parts.h"
+#include "api/usage.h"
 #include "base/utf8.h"
 
 #define US_PER_S 1e6
@@ -29,6 +30,8 @@ json_t *sandbox_describe(const struct sandbox_result *result)
 			  (double)result->job.wall_us / US_PER_S, "artifacts", result->artifacts);
 	int failed = reply ? 0 : -1;
 
+	if (reply && !result->is_refused)
+		failed |= json_object_set_new(reply, "usage", usage_json(&result->job));
 	if (reply && *result->error)
 		failed |= json_object_set_new(reply, "error",
 					      json_clean_string(slice_of(result->error)));

@@ -10,7 +10,7 @@ import time
 
 import harness
 
-RECORD = ["id", "agentId", "startedAt", "finishedAt", "status", "logs", "validationResults", "testResult", "exitCode", "stdout", "stderr"]
+RECORD = ["id", "agentId", "startedAt", "finishedAt", "status", "logs", "validationResults", "testResult", "exitCode", "stdout", "stderr", "usage"]
 APP = {"html": "<html><body></body></html>", "css": "body { margin: 0 }", "javascript": "const answer = 6 * 7;"}
 LONG = 120  # seconds, for a run on a busy machine
 ROOT = "/api/v1/ai/agents/"

@@ -34,6 +34,8 @@ class Execute(SandboxTest):
         self.assertGreaterEqual(body["execution_time"], 0)
         self.assertEqual({key: body[key] for key in FLAT}, {key: body["result"][key] for key in FLAT})
         self.assertEqual("python", body["result"]["language"])
+        self.assertGreater(body["usage"]["cpu_ms"], 0)
+        self.assertGreater(body["usage"]["bytes_out"], 0)
         self.assertTrue(body["result"]["container_id"])
         self.assertRegex(body["request_id"], UUID)
 
@@ -125,6 +127,19 @@ class Execute(SandboxTest):
         self.assertEqual([b"\x89PNG"], [base64.b64decode(entry["content"]) for entry in pictures], body)
         self.assertEqual("base64", pictures[0]["metadata"]["encoding"])
         self.assertEqual(pictures, [entry for entry in body["cells"][0]["artifacts"] if entry["type"] == "image/png"])
+
+    def test_rich_results_can_be_fetched_and_reused(self):
+        body = self.execute(cells=["class P:\n    def _repr_html_(self): return '<b>x</b>'\nP()",
+                                   "import os; os.makedirs('/tmp/output/sub', exist_ok=True)\nopen('/tmp/output/sub/ä.png', 'wb').write(b'\\x89PNG')"], code=None)
+        found = {entry["name"]: entry for entry in body["artifacts"]}
+        for name, content, saved_as in (("display_0", b"<b>x</b>", "display_0.html"), ("sub/ä.png", b"\x89PNG", "%C3%A4.png")):
+            with self.subTest(name=name):
+                reply = self.server.request("GET", found[name]["url"].split(self.server.host, 1)[1])
+                self.assertEqual((200, content), (reply.status, reply.body))
+                self.assertIn(saved_as, reply.headers["content-disposition"])
+        again = self.execute("print(open('page.html').read())", files={"page.html": {"id": found["display_0"]["id"]}})
+        self.assertEqual("<b>x</b>\n", again["stdout"])
+        self.assertGreater(body["usage"]["cpu_ms"], body["cells"][0]["usage"]["cpu_ms"] - 1)
 
     def test_isolation(self):
         code = """
