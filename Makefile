@@ -87,8 +87,8 @@ run:
 	@scripts/build-worker
 	@scripts/run
 
-# Images of templates (worker/sandboxes.d). What the tests need is cheap; python-ml, 1.5 GB, is made on demand.
-TEMPLATES ?= node-basic python-data python-nlp python-web
+# Images of templates (worker/sandboxes.d) that have more than the worker image has.
+TEMPLATES ?= node-basic python-data python-ml python-nlp python-web
 templates: $(BUILD)/mayflyctl
 	@MAYFLY_RUN_DIR=/run/mayfly-none MAYFLY_DATA_DIR=$(CURDIR)/worker $(BUILD)/mayflyctl template build $(TEMPLATES)
 
@@ -149,6 +149,7 @@ bench:
 	@scripts/setup build run bench
 	@$(MAKE) --no-print-directory all
 	@scripts/build-worker
+	@$(MAKE) --no-print-directory templates TEMPLATES=python-data
 	@/usr/bin/python3 tests/bench/bench.py
 
 soak:

@@ -35,6 +35,9 @@ PYTHON = ["/usr/bin/python3", "-c", measure.CODE["python"]]
 HOST, PODMAN, COLD = "python3 on the host", "podman run --rm", "mayfly, cold"
 SPARE, KERNEL = "mayfly, spare", "mayfly, spare with kernel"
 NODE_HOST, NODE_KERNEL = "node on the host", "mayfly, node, spare with kernel"
+CELL = "mayfly, cell of a session"
+PANDAS_HOST, PANDAS_KERNEL = "pandas on the host", "mayfly, pandas, spare with kernel"
+PANDAS = "import pandas; pandas.DataFrame({'a': [1, 2]}).describe(); print(1)"
 CONCURRENCY = (1, 2, 4, 8)
 SOAK_CONCURRENCY = 8
 
@@ -46,6 +49,8 @@ RATIOS = (
     (SPARE, HOST, None),
     (KERNEL, HOST, 0.60),
     (NODE_KERNEL, NODE_HOST, 0.50),
+    (CELL, HOST, 0.50),
+    (PANDAS_KERNEL, PANDAS_HOST, 0.30),
 )
 P95_TARGET = 2  # of a job that finds a spare with its kernel: p95 by p50
 RATE_TARGET = 1.5  # jobs a second at concurrency 8, by podman's
@@ -244,7 +249,21 @@ def spare_rows(stack, environment):
     if node := shutil.which("node", path=environment.get("PATH")):
         rows[NODE_HOST] = measure.Command([node, "-e", measure.CODE["node"]], environment)
         rows[NODE_KERNEL] = measure.Job(with_kernel, "node")
+    rows.update(sandbox_rows(stack.enter_context(spares.Site(MAYFLY_SPARES="2")), environment))
     return rows, [bare, with_kernel]
+
+
+def sandbox_rows(server, environment):
+    """A cell of a live session; and a program that imports pandas, which its kernel has imported already."""
+    made = json.loads(server.request("POST", "/session/create", {"tenant_id": "bench", "scope": "bench"}).body)
+    session = {"session_id": made["session_id"]}
+    server.request("POST", "/session/execute", {**session, "code": "x = 0"})
+    rows = {CELL: measure.Post(server, "/session/execute", {**session, "code": "x += 1; print(x)"}, rb'"exit_code":0,"stdout":"(\d+)')}
+    if subprocess.run([PYTHON[0], "-c", "import pandas"], stderr=subprocess.DEVNULL, check=False).returncode == 0:
+        rows[PANDAS_HOST] = measure.Command([PYTHON[0], "-c", PANDAS], environment)
+        rows[PANDAS_KERNEL] = measure.Post(server, "/execute", {"tenant_id": "bench", "scope": "bench", "template": "python-data",
+                                                                "code": PANDAS}, rb'"exit_code":0,"stdout":"(1)')
+    return rows
 
 
 def about_the_host(command):

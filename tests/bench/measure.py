@@ -6,6 +6,7 @@ Rules:
  2. Every result is checked: a measurement of something that did not work is no measurement.
 """
 import ctypes
+import json
 import os
 import re
 import signal
@@ -59,15 +60,16 @@ class Command:
         return took_ms
 
 
-class Job:
-    """One request to a server: POST /run."""
+class Post:
+    """One request to a server, whose answer must match a pattern."""
 
-    def __init__(self, server, language="python"):
+    def __init__(self, server, path, body, pattern):
         self.server = server
-        body = b'{"sessionId":"bench","language":"%s","code":"%s"}' % (language.encode(), CODE[language].encode())
-        self.request = (f"POST /run HTTP/1.1\r\nHost: {server.host}\r\nContent-Type: application/json\r\n"
-                        f"Content-Length: {len(body)}\r\n\r\n").encode() + body
-        self.last = None  # (started, ended, id of the job)
+        self.pattern = pattern
+        text = json.dumps(body).encode()
+        self.request = (f"POST {path} HTTP/1.1\r\nHost: {server.host}\r\nContent-Type: application/json\r\n"
+                        f"Content-Length: {len(text)}\r\n\r\n").encode() + text
+        self.last = None  # (started, ended, what the pattern found)
 
     def run(self):
         started = now_ms()
@@ -75,10 +77,18 @@ class Job:
             connection.sendall(self.request)
             reply = harness.read_all(connection)
         ended = now_ms()
-        found = re.search(rb'"id":"([^"]+)","exitCode":0,"output":"1\\n"', reply)
+        found = re.search(self.pattern, reply)
         assert reply.startswith(b"HTTP/1.1 200 ") and found, f"{reply!r}\n{self.server.logs()[-2000:]}"
         self.last = (started, ended, found[1].decode())
         return ended - started
+
+
+class Job(Post):
+    """POST /run; what is found is the job's id."""
+
+    def __init__(self, server, language="python"):
+        super().__init__(server, "/run", {"sessionId": "bench", "language": language, "code": CODE[language]},
+                         rb'"id":"([^"]+)","exitCode":0,"output":"1\\n"')
 
 
 def log_times(server):
