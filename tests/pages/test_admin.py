@@ -364,7 +364,7 @@ class Artifacts(PageTest):
         page.run("(() => { const now = Date.now; Date.now = () => now() + 3600000; })()")
         page.click("[aria-label='View a.txt']")
         self.assertEqual("text", page.wait("document.querySelector('.view pre')?.textContent"))
-        self.assertGreater(self.server.logs().count(f'"/v1/runs/{run}"'), before)
+        harness.until(lambda: self.server.logs().count(f'"/v1/runs/{run}"') > before, "the record read again")
 
 
 class History(PageTest):
