@@ -359,6 +359,11 @@ def serve(descriptor, code, preload, modules):
     run_file("imports.py", {})["watch"](kernel.hooks, kernel.rich)
     if preload:
         preload(modules)
+        import gc
+
+        # what was imported stays: no collection looks at it again, the one at the interpreter's end least of all
+        gc.collect()
+        gc.freeze()
     kernel.channel.send(b"Y")
     request = kernel.channel.receive()
     if request is None:
