@@ -12,6 +12,7 @@ struct ticks {
 	int wake[2];       /* a pipe that says so */
 	struct http_watch *watch;
 	size_t left; /* what the client has to take still */
+	int is_full; /* the writing end of a pipe: it takes no more for now */
 };
 
 static void tick(void *context)
@@ -25,8 +26,10 @@ static void tick(void *context)
 				    ticks->left < sizeof(bytes) ? ticks->left : sizeof(bytes),
 				    MSG_DONTWAIT | MSG_NOSIGNAL);
 
-		if (sent < 0)
+		if (sent < 0) {
+			must(write(ticks->is_full, "x", 1) == 1);
 			break;
+		}
 		ticks->left -= (size_t)sent;
 	}
 	if (ticks->watch)
@@ -84,14 +87,15 @@ static int run(struct ticks *ticks, uint64_t wall_ms, int64_t tick_ms, struct er
 	return ran;
 }
 
-/* A client that reads everything until the end. */
+/* A client that reads everything until the end, but nothing before it is full. */
 static int read_all(void *context)
 {
-	int *fd = context;
+	int *fds = context;
 	char bytes[65536];
 	ssize_t got;
 
-	while ((got = read(*fd, bytes, sizeof(bytes))) > 0)
+	must(read(fds[1], bytes, 1) == 1);
+	while ((got = read(fds[0], bytes, sizeof(bytes))) > 0)
 		;
 	return got < 0;
 }
@@ -100,7 +104,7 @@ int main(void)
 {
 	struct error err = {0};
 	struct ticks ticks = {.wanted = 1};
-	int client[2];
+	int client[2], full[2];
 
 	scene_config = test_config();
 	is_number(run(&ticks, 600000, 600000, &err), 0, "a job");
@@ -113,19 +117,22 @@ int main(void)
 	is_text(err.word, "job_overdue", "is overdue, however often it ticks");
 	ok(ticks.count > 3, "%d times", ticks.count);
 
-	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, client) == 0);
+	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, client) == 0 && pipe(full) == 0);
 
 	struct http_watch watch = {.fd = client[0], .is_stream = true};
 
-	ticks = (struct ticks){.watch = &watch, .left = 8 * MIB};
+	ticks = (struct ticks){.watch = &watch, .left = 8 * MIB, .is_full = full[1]};
 
-	pid_t reader = start_child(read_all, &client[1]);
+	int fds[2] = {client[1], full[0]};
+	pid_t reader = start_child(read_all, fds);
 
 	is_number(run(&ticks, 600000, 600000, &err), 0, "a client that is slow to take its bytes");
-	ok(ticks.count > 2 && ticks.left == 0,
+	ok(ticks.count >= 2 && ticks.left == 0,
 	   "gets them all, each time that it can take some: %d times", ticks.count);
 	close(client[0]);
 	close(client[1]);
+	close(full[0]);
+	close(full[1]);
 	(void)kill(reader, SIGKILL);
 	(void)wait_child(reader);
 	return done();
