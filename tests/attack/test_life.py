@@ -225,7 +225,7 @@ class Kill(attack.AttackTest):
         self.kill(self.named("mayfly-engine") + self.named("mayfly"))
         self.assertIsInstance(future.result(60), Exception)
         # init ends when its connection does
-        harness.until(lambda: self.server.podman.inspect(container)["State"]["Status"] == "exited", "init ends", 10)
+        harness.until(lambda: self.server.podman.inspect(container)["State"]["Status"] == "exited", "init ends")
         self.check_reaped()
 
     def test_init_killed_while_the_program_runs(self):

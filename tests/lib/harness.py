@@ -72,19 +72,25 @@ class Podman:
         connection.close()
         return reply.status, json.loads(text) if text.strip() else None
 
+    def settled(self, method, path):
+        """A reply's status and body; asked again while Podman is at odds with itself, as it is about a container that ends at that moment."""
+        def ask():
+            reply = self.call(method, path)
+            return reply if reply[0] < 500 and reply[0] != 409 else None
+        return until(ask, f"{method} {path} without an error of Podman's own")
+
     def containers(self, instance):
         filters = json.dumps({"label": ["mayfly.instance=" + instance]})
-        status, found = self.call("GET", "/v1.41/containers/json?all=true&filters=" + urllib.parse.quote(filters, safe=""))
+        status, found = self.settled("GET", "/v1.41/containers/json?all=true&filters=" + urllib.parse.quote(filters, safe=""))
         assert status == 200, found
         return found
 
     def inspect(self, container_id):
-        return self.call("GET", f"/v1.41/containers/{container_id}/json")[1]
+        return self.settled("GET", f"/v1.41/containers/{container_id}/json")[1]
 
     def remove(self, container_id):
-        """Removes a container; again while Podman is at odds with itself, as it is about one that ends at that moment."""
-        until(lambda: self.call("DELETE", f"/v1.41/containers/{container_id}?force=true&v=true")[0] in (200, 204, 404),
-              f"container {container_id} removed")
+        status, answer = self.settled("DELETE", f"/v1.41/containers/{container_id}?force=true&v=true")
+        assert status in (200, 204, 404), answer
 
 
 class Server:
