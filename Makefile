@@ -92,7 +92,8 @@ TEMPLATES ?= node-basic python-data python-ml python-nlp python-web
 templates: $(BUILD)/mayflyctl
 	@MAYFLY_RUN_DIR=/run/mayfly-none MAYFLY_DATA_DIR=$(CURDIR)/worker $(BUILD)/mayflyctl template build $(TEMPLATES)
 
-# Every test there is. One list of programs goes to tests/run, whose last line counts them all.
+# Every test there is. One list of programs goes to tests/run, whose last line counts them all. AGAIN=N: tests/run says what that does.
+AGAIN ?= 0
 check:
 	@scripts/setup build run check
 	@$(MAKE) --no-print-directory tests-build lint
@@ -100,7 +101,7 @@ check:
 	@scripts/build-worker
 	@scripts/build-image documents
 	@$(MAKE) --no-print-directory templates
-	@tests/run $(UNIT_TESTS) $(FUZZ_REPLAY) $(patsubst $(BUILD)/%,build-san/%,$(UNIT_TESTS) $(FUZZ_REPLAY)) \
+	@tests/run --again $(AGAIN) $(UNIT_TESTS) $(FUZZ_REPLAY) $(patsubst $(BUILD)/%,build-san/%,$(UNIT_TESTS) $(FUZZ_REPLAY)) \
 		$(sort $(wildcard tests/*/test_*.py))
 
 # The same tests over HTTP with every program of ours under AddressSanitizer and UBSan. Leaks are looked for in the unit tests: a
