@@ -79,9 +79,9 @@ if os.fork() == 0:
     os.open('fifo', os.O_RDWR)
     while True: os.write(os.open('zz', os.O_RDWR), b'x' * 65536)
 print('made')
-""", timeout=20)
+""", timeout=60)
         self.assertEqual((self.outputs(result), result["stdout"]), ({"real"}, "made\n"))
-        self.assertLess(result["took_s"], 4)
+        self.assertLess(result["took_s"], attack.PROMPT_S)
 
     def test_files_and_links_swapped_meanwhile_find_the_program_dead(self):
         # 20 processes which outlive the main program and swap for as long as they live

@@ -291,7 +291,7 @@ class Engine(attack.AttackTest):
         self.engine.step, self.engine.fault = step, fault
         started = time.monotonic()
         details = failed(self, self.server.request("POST", "/run", HELLO))
-        self.assertLess(time.monotonic() - started, 10)
+        self.assertLess(time.monotonic() - started, attack.PROMPT_S)
         self.engine.heal()
         harness.until(lambda: not self.server.processes(), "our processes end", 30)
         self.assertEqual(self.server.reap().returncode, 0)
@@ -370,7 +370,7 @@ class Missing(attack.AttackTest):
     def test_engine_absent_says_what_to_do(self):
         details = self.refusal(DOCKER_SOCKET_PATH="/nonexistent/podman.sock")
         self.assertIn("/nonexistent/podman.sock", details)
-        self.assertLess(self.took_s, 3)
+        self.assertLess(self.took_s, attack.PROMPT_S)
 
     def test_engine_socket_that_is_a_file(self):
         self.assertIn("/etc/passwd", self.refusal(DOCKER_SOCKET_PATH="/etc/passwd"))
@@ -390,7 +390,7 @@ class Missing(attack.AttackTest):
         details = self.refusal()
         self.assertIn("localhost/nobody-built-this:latest", details)
         self.assertIn("scripts/build-worker", details)
-        self.assertLess(self.took_s, 3, "no pull")
+        self.assertLess(self.took_s, attack.PROMPT_S, "no pull")
 
     def with_init(self, write):
         """A server whose mayfly-init is another file."""
@@ -411,12 +411,12 @@ class Missing(attack.AttackTest):
         for code in (0, 3):
             with self.subTest(code=code):
                 self.assertIn(f"exit code {code}", self.with_init(self.script(f"#!/bin/sh\nexit {code}\n")))
-                self.assertLess(self.took_s, 5)
+                self.assertLess(self.took_s, attack.PROMPT_S)
 
     def test_init_that_is_no_program_or_may_not_run(self):
         for write in (self.script("rubbish"), self.script("#!/nonexistent\n"), self.script("#!/bin/sh\n", 0o644), self.script("")):
             self.with_init(write)
-            self.assertLess(self.took_s, 5)
+            self.assertLess(self.took_s, attack.PROMPT_S)
 
     def test_init_missing_or_a_folder(self):
         self.assertIn("mayfly-init", self.with_init(lambda path: None))
@@ -472,8 +472,8 @@ class Storage(attack.AttackTest):
     def test_disk_full_while_output_is_stored(self):
         def work(server):
             started = time.monotonic()
-            failed(self, server.request("POST", "/tools/execute", {"tool": "code_execution", "sessionId": "s", "code": "yes", "timeout": 20}), "Tool")
-            self.assertLess(time.monotonic() - started, 10, "the job does not go on for nothing")
+            failed(self, server.request("POST", "/tools/execute", {"tool": "code_execution", "sessionId": "s", "code": "yes", "timeout": 60}), "Tool")
+            self.assertLess(time.monotonic() - started, attack.PROMPT_S, "the job does not go on for nothing")
             self.assertEqual(json.loads(server.request("POST", "/run", HELLO).body)["output"], "hello\n")
         self.with_folder("size=4m", work)
 
@@ -559,7 +559,7 @@ class Waiting(attack.AttackTest):
     def assert_hung(self, fault, step):
         reply, took_s, left = later.replies[fault, step].result()
         self.assertIn("in time", failed(self, reply))
-        self.assertTrue(15 < took_s < 45, took_s)
+        self.assertTrue(15 < took_s < 90, took_s)
         self.assertEqual(left, {})
 
     def test_hung_engine_ends_in_bounded_time(self):
@@ -573,7 +573,7 @@ class Waiting(attack.AttackTest):
     def test_engine_that_hangs_at_removal_is_no_error(self):
         reply, took_s, left = later.replies["hang", "remove"].result()
         self.assertEqual((reply.status, json.loads(reply.body)["output"], left), (200, "hello\n", {}))
-        self.assertLess(took_s, 5)
+        self.assertLess(took_s, attack.PROMPT_S)
 
     def test_what_runs_without_an_owner_ends_at_its_deadline_and_is_reaped(self):
         def is_over():

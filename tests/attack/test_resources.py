@@ -66,29 +66,29 @@ for i in range(100):
     if os.fork() == 0:
         os._exit(0)
 print("made")
-""")
+""", timeout=60)
         self.assertEqual((result["exitCode"], result["stdout"]), (0, "made\n"))
-        self.assertLess(result["took_s"], 4)
+        self.assertLess(result["took_s"], attack.PROMPT_S)
 
     def test_double_fork_does_not_delay_the_reply(self):
-        result = self.attack("( ( sleep 1000 & ) & ) ; echo now", "bash", timeout=20)
+        result = self.attack("( ( sleep 1000 & ) & ) ; echo now", "bash", timeout=60)
         self.assertEqual((result["exitCode"], result["stdout"]), (0, "now\n"))
-        self.assertLess(result["took_s"], 4)
+        self.assertLess(result["took_s"], attack.PROMPT_S)
 
     def test_setsid_daemon_that_ignores_signals_does_not_delay_the_reply(self):
-        result = self.attack("setsid bash -c 'trap \"\" TERM HUP INT; exec > /dev/null 2>&1; sleep 1000; sleep 1000' & echo now", "bash", timeout=20)
+        result = self.attack("setsid bash -c 'trap \"\" TERM HUP INT; exec > /dev/null 2>&1; sleep 1000; sleep 1000' & echo now", "bash", timeout=60)
         self.assertEqual((result["exitCode"], result["stdout"]), (0, "now\n"))
-        self.assertLess(result["took_s"], 4)
+        self.assertLess(result["took_s"], attack.PROMPT_S)
 
     def test_child_that_keeps_stdout_open_does_not_delay_the_reply(self):
-        result = self.attack("(trap '' TERM; while :; do echo child; sleep 0.2; done) & sleep 0.5; echo main", "bash", timeout=20)
+        result = self.attack("(trap '' TERM; while :; do echo child; sleep 0.2; done) & sleep 0.5; echo main", "bash", timeout=60)
         self.assertEqual((result["exitCode"], result["stdout"].splitlines()[-1]), (0, "main"))
-        self.assertLess(result["took_s"], 4)
+        self.assertLess(result["took_s"], attack.PROMPT_S)
 
     def test_child_that_floods_after_the_main_program_ended_is_dead(self):
-        result = self.attack("(while :; do echo flood; done) & echo main", "bash", timeout=20)
+        result = self.attack("(while :; do echo flood; done) & echo main", "bash", timeout=60)
         self.assertEqual(result["exitCode"], 0)
-        self.assertLess(result["took_s"], 4)
+        self.assertLess(result["took_s"], attack.PROMPT_S)
 
     def test_kill_9_of_init_does_nothing(self):
         result = self.attack("kill -9 1; kill -STOP 1; kill -TERM 1; sleep 0.2; echo still here", "bash")

@@ -17,6 +17,7 @@ import time
 import harness
 
 GRACE_S = 5  # beyond a job's time-out, for collecting: the promise of the service
+PROMPT_S = 25  # what waits for nothing is done by then, wherever it runs; the time-outs that it must not wait for are 60 s
 START_S = 40  # for a slot (10) and a container (30 at most), on a machine that others use too
 PROGRAMS = os.path.join(harness.ROOT, "tests/attack/programs")
 

@@ -210,7 +210,7 @@ class Server:
                 "processes": self.processes(),
             }
         try:
-            until(lambda: not any(left().values()), "nothing left", 20)
+            until(lambda: not any(left().values()), "nothing left")
         except AssertionError:
             pass
         return {kind: names for kind, names in left().items() if names}
