@@ -255,7 +255,7 @@ class Http(attack.AttackTest):
         connection.sendall(self.head(b"Content-Length: %d" % len(self.LONG)) + self.LONG)
         harness.until(lambda: [c for c in self.server.podman.containers(self.server.instance) if c["State"] == "running"], "running")
 
-    LONG = json.dumps({"sessionId": "gone", "code": "sleep 50", "timeout": 60}).encode()
+    LONG = json.dumps({"sessionId": "gone", "code": "sleep 500", "timeout": 600}).encode()
 
     def test_a_client_gone_mid_run_kills_the_job_and_removes_the_container(self):
         for how in ("close", "reset"):
@@ -265,7 +265,7 @@ class Http(attack.AttackTest):
                 if how == "reset":
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 connection.close()
-                harness.until(lambda: self.server.podman.containers(self.server.instance) == [], "the container is removed", 10)
+                harness.until(lambda: self.server.podman.containers(self.server.instance) == [], "the container is removed")
         self.assertFalse(os.path.isdir(os.path.join(self.server.storage, "gone")), "no half result")
 
     def test_a_client_gone_before_the_body_runs_nothing(self):

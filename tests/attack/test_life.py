@@ -125,7 +125,7 @@ class Kill(attack.AttackTest):
                 continue
         return found
 
-    def job(self, code="echo out; touch left; sleep 20; echo end", timeout=25, server=None):
+    def job(self, code="echo out; touch left; sleep 60; echo end", timeout=90, server=None):
         """A job under way in a thread; its future's result is the reply, or the exception of a connection that broke."""
         def ask():
             try:
@@ -186,7 +186,7 @@ class Kill(attack.AttackTest):
         self.running()
         self.kill(self.named("mayfly"))
         self.assertIsInstance(future.result(60), Exception)
-        harness.until(lambda: not self.server.podman.containers(self.server.instance), "the engine takes the container down without the reaper", 10)
+        harness.until(lambda: not self.server.podman.containers(self.server.instance), "the engine takes the container down without the reaper", 40)
         self.check_reaped()
 
     def test_mayfly_killed_while_results_come_in(self):
