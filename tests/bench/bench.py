@@ -37,12 +37,13 @@ SPARE, KERNEL = "mayfly, spare", "mayfly, spare with kernel"
 NODE_HOST, NODE_KERNEL = "node on the host", "mayfly, node, spare with kernel"
 CELL = "mayfly, cell of a session"
 PANDAS_HOST, PANDAS_KERNEL = "pandas on the host", "mayfly, pandas, spare with kernel"
+RUN, RECORDED = "mayfly, /run, warm", "mayfly, /v1/runs, a key, warm"
 PANDAS = "import pandas; pandas.DataFrame({'a': [1, 2]}).describe(); print(1)"
 CONCURRENCY = (1, 2, 4, 8)
 SOAK_CONCURRENCY = 8
 
 # What is measured in turns: what is compared, and not what would only weigh on it.
-GROUP_PYTHON, GROUP_NODE, GROUP_PANDAS = (HOST, PODMAN, COLD, SPARE, KERNEL, CELL), (NODE_HOST, NODE_KERNEL), (PANDAS_HOST, PANDAS_KERNEL)
+GROUPS = ((HOST, PODMAN, COLD, SPARE, KERNEL, CELL), (NODE_HOST, NODE_KERNEL), (PANDAS_HOST, PANDAS_KERNEL), (RUN, RECORDED))
 
 # What is divided by what, and where it is to land: the numbers.
 RATIOS = (
@@ -58,6 +59,7 @@ RATIOS = (
 P95_TARGET = 2  # of a job that finds a spare with its kernel: p95 by p50
 RATE_TARGET = 1.5  # jobs a second at concurrency 8, by podman's
 OVERHEAD_TARGET_MS = 5
+RECORDED_TARGET_MS = 2  # a run of the code interpreter, above the same job on /run
 RSS_TARGET_KIB = 2048
 
 
@@ -253,7 +255,11 @@ def spare_rows(stack, environment):
         rows[NODE_HOST] = measure.Command([node, "-e", measure.CODE["node"]], environment)
         rows[NODE_KERNEL] = measure.Job(with_kernel, "node")
     rows.update(sandbox_rows(stack.enter_context(spares.Site(MAYFLY_SPARES="2")), environment))
-    return rows, [bare, with_kernel]
+    keyed = stack.enter_context(spares.Site(MAYFLY_SPARES="2", API_KEYS="bench:bench:1000000:1000000"))
+    rows[RUN] = measure.Job(keyed)
+    rows[RECORDED] = measure.Post(keyed, "/v1/runs", {"language": "python", "code": measure.CODE["python"]}, rb'"stdout":"(1)\\n"',
+                                  ["Authorization: Bearer bench"])
+    return rows, [bare, with_kernel, keyed]
 
 
 def sandbox_rows(server, environment):
@@ -287,6 +293,8 @@ def show_side_by_side(result):
         say(f"  {above + ' / ' + below:<52}{ratio:>6.2f}" + (f"   target ≤ {target:.2f}" if target else ""))
     warm = result["side_by_side"][KERNEL]
     say(f"  {KERNEL + ': p95 / p50':<52}{warm['p95'] / warm['p50']:>6.2f}   target ≤ {P95_TARGET:.2f}")
+    more_ms = result["side_by_side"][RECORDED]["p50"] - result["side_by_side"][RUN]["p50"]
+    say(f"  {RECORDED + ' - ' + RUN + ', ms':<52}{more_ms:>6.2f}   target ≤ {RECORDED_TARGET_MS:.2f}")
     say(f"\n{'everything but engine and program, ms':<60}{'p50':>9}{'p95':>9}")
     for row, found in result["overhead"].items():
         for name, label, target in (("in_mayfly", "its start to its answer", f"   target ≤ {OVERHEAD_TARGET_MS}"),
@@ -339,7 +347,7 @@ def run(arguments, tap, environment):
         servers += more_servers
         say(f"{len(rows)} rows, {arguments.rounds} rounds")
         times, jobs = {}, {}
-        for group in (GROUP_PYTHON, GROUP_NODE, GROUP_PANDAS):
+        for group in GROUPS:
             found = measure_side_by_side({name: row for name, row in rows.items() if name in group}, servers, arguments.rounds)
             times.update(found[0])
             jobs.update(found[1])

@@ -63,12 +63,12 @@ class Command:
 class Post:
     """One request to a server, whose answer must match a pattern."""
 
-    def __init__(self, server, path, body, pattern):
+    def __init__(self, server, path, body, pattern, headers=()):
         self.server = server
         self.pattern = pattern
         text = json.dumps(body).encode()
-        self.request = (f"POST {path} HTTP/1.1\r\nHost: {server.host}\r\nContent-Type: application/json\r\n"
-                        f"Content-Length: {len(text)}\r\n\r\n").encode() + text
+        lines = [f"POST {path} HTTP/1.1", f"Host: {server.host}", "Content-Type: application/json", f"Content-Length: {len(text)}", *headers]
+        self.request = "".join(line + "\r\n" for line in [*lines, ""]).encode() + text
         self.last = None  # (started, ended, what the pattern found)
 
     def run(self):
