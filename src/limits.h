@@ -250,6 +250,12 @@
 #define REGISTRY_NAME_MAX_BYTES      64
 #define REGISTRY_MAX_COUNT           512 /* entries of one kind */
 #define LOG_LINE_MAX_BYTES           2048
+#define LOG_VALUE_MAX_BYTES          1024      /* of a field; beyond: cut */
+#define LOG_ENTRY_MAX_BYTES          (8 * KIB) /* a line with its fields, as the journal gets it */
+#define LOG_FIELD_NAME_BYTES         65        /* 64, which is journald's maximum, and the NUL */
+#define LOG_WINDOW_S                 60        /* LOG_WINDOW_LINES: see job/log_limit.h */
+#define LOG_WINDOW_LINES             200
+#define LOGS_CONTAINERS_MAX_BYTES    MIB /* what journalctl may say of a job's containers */
 #define CACHE_DEFAULT_MB             16 /* MAYFLY_CACHE_MB, of where cached results are; 0: nothing is cached */
 #define CACHE_MAX_COUNT              4096
 #define CACHE_ENTRY_MAX_BYTES        511

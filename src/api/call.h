@@ -56,7 +56,11 @@ struct call {
 	bool body_is_unread;   /* a handler that reads the body itself stopped before its end */
 	int status;            /* answered; 0: nobody was there to answer */
 	struct metrics_change measured; /* what it has to say for the metrics (api/measure.h) */
-	int64_t started_us;             /* on the monotonic clock: when the connection was there */
+	struct metrics_job job;         /* the last that was counted, for the log; family 0: none */
+	const char *
+		spare; /* "hit", "miss": how the last job of a kind that has spares fared, for the log; or NULL */
+	const char *route;   /* the row's path; NULL: there is none */
+	int64_t started_us;  /* on the monotonic clock: when the connection was there */
 	int64_t asked_us;    /* on the monotonic clock: when the engine was asked; 0: it was not */
 	int64_t answered_us; /* on the monotonic clock: when the answer was sent; 0: it was not */
 	int64_t engine_us;   /* that making the container took */
@@ -66,8 +70,8 @@ struct call {
 	/* family B: X-Request-ID as it was sent, or one of ours; "" with any other */
 	char request_id[SANDBOX_REQUEST_ID_MAX_BYTES + 1];
 	struct slice
-		origin;  /* the request's Origin, once it was allowed; empty when there is none */
-	char detail[64]; /* what the request was about, for the log */
+		origin; /* the request's Origin, once it was allowed; empty when there is none */
+	char detail[ENGINE_JOB_BYTES]; /* what the request was about, for the log */
 };
 
 /* Answers with a body of one type. Failures to send are the client's business and only noted. */

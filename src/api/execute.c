@@ -47,8 +47,10 @@ static int make(struct call *call, const struct engine_request *request, int *co
 /* A job whose kind has spares either found one or did not. */
 static void note_claim(struct call *call)
 {
-	if (call->has_plan)
-		measure_add(call, call->is_claimed ? METRIC_SPARE_CLAIMS : METRIC_SPARE_MISSES, 1);
+	if (!call->has_plan)
+		return;
+	measure_add(call, call->is_claimed ? METRIC_SPARE_CLAIMS : METRIC_SPARE_MISSES, 1);
+	call->spare = call->is_claimed ? "hit" : "miss";
 }
 
 int execute_keep(struct call *call, const struct job *job, bool may_claim, int *control,
@@ -56,6 +58,7 @@ int execute_keep(struct call *call, const struct job *job, bool may_claim, int *
 {
 	const struct engine_request request = {
 		.template = job->template,
+		.job = call->detail,
 		.lifetime_s = SESSION_LIFETIME_S,
 		.limits = job->limits,
 		.is_session = true,
@@ -78,6 +81,7 @@ static int run(struct call *call, const struct job *job, struct storage *storage
 {
 	const struct engine_request request = {
 		.template = job->template,
+		.job = call->detail,
 		.lifetime_s = job->wall_ms / 1000 + CONTAINER_START_ALLOWANCE_S,
 		.limits = job->limits,
 	};

@@ -75,6 +75,8 @@ void measure_end(struct call *call)
 	int64_t ended_us = call->answered_us ? call->answered_us : monotonic_us();
 
 	call->measured.job.duration_us = ended_us - call->started_us;
+	if (call->measured.job.family)
+		call->job = call->measured.job;
 	metrics_count(call->config, &call->measured);
 	call->measured = (struct metrics_change){0};
 }

@@ -370,6 +370,7 @@ static int serve(struct call *call, struct error *err)
 	if (found < 0 && call->connection->request.method == HTTP_OPTIONS &&
 	    !has_need(call->connection->request.path, BY_STATIC))
 		return answer_options(call, err);
+	call->route = route ? route->path : NULL;
 	if (check_caller(call, route, err) < 0)
 		return -1;
 	if (found == 0)

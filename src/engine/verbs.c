@@ -8,9 +8,14 @@
 #include "base/num.h"
 #include "engine/census.h"
 #include "engine/lease.h"
+#include "job/engine.h"
+#include "job/log_limit.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <sys/socket.h>
+
+#define PROGRAM "mayfly-engine"
 
 struct connection {
 	const struct config *config;
@@ -22,6 +27,8 @@ struct connection {
 	struct job_folders folders; /* closed until needed */
 	bool leased, is_kept;       /* is_kept: the container that the lease is about outlives it */
 	struct lease lease;
+	/* for the log: whom the last MAKE was for, and what a REMOVE is about; or "" */
+	char job[ENGINE_JOB_BYTES], removing[FOLDER_NAME_BYTES];
 };
 
 static deadline_ms send_deadline(void)
@@ -34,25 +41,40 @@ static int send_fields(struct connection *connection, uint8_t type, const struct
 	return frame_send(connection->fd, type, buf_slice(fields), send_deadline());
 }
 
-static void log_failure(const char *verb, const struct error *err)
+static void begin_line(struct log_line *line, enum log_level level,
+		       const struct connection *connection, const char *verb)
 {
+	const char *container =
+		*connection->removing ? connection->removing : connection->lease.folder.name;
+
+	log_begin(line, level, PROGRAM);
+	log_text(line, "verb", verb);
+	if (*connection->job)
+		log_text(line, "job", connection->job);
+	if (*container)
+		log_text(line, "container", container);
+}
+
+static void log_failure(const struct connection *connection, const char *verb,
+			const struct error *err)
+{
+	_cleanup_close_ int count =
+		connection->config_error ? -1 : log_limit_open(connection->config, PROGRAM);
 	struct log_line line;
 
-	log_begin(&line, LOG_LEVEL_ERROR, "mayfly-engine");
-	log_text(&line, "verb", verb);
+	begin_line(&line, LOG_LEVEL_ERROR, connection, verb);
 	log_number(&line, "status", err->status);
 	log_text(&line, "error", err->word);
 	log_text(&line, "message", err->message);
-	log_end(&line);
+	log_limit_end(&line, count, err->status >= 500);
 }
 
-static void log_warning(const char *verb, const char *warning)
+static void log_warning(const struct connection *connection, const char *verb)
 {
 	struct log_line line;
 
-	log_begin(&line, LOG_LEVEL_WARNING, "mayfly-engine");
-	log_text(&line, "verb", verb);
-	log_text(&line, "engine_says", warning);
+	begin_line(&line, LOG_LEVEL_WARNING, connection, verb);
+	log_text(&line, "engine_says", connection->lease.warning);
 	log_end(&line);
 }
 
@@ -60,7 +82,7 @@ static int send_error(struct connection *connection, const char *verb, const str
 {
 	_cleanup_buf_ struct buf fields = buf_new(FRAME_ENGINE_MAX_BYTES);
 
-	log_failure(verb, err);
+	log_failure(connection, verb, err);
 	if (field_add_number(&fields, "status", (uint64_t)err->status) < 0 ||
 	    field_add(&fields, "word", slice_of(err->word)) < 0 ||
 	    field_add(&fields, "message", slice_of(err->message)) < 0)
@@ -89,7 +111,22 @@ static int bad_request(struct error *err, const char *what)
 	return error_set(err, 400, "bad_request", "mayfly-engine: %s", what);
 }
 
-static int parse_make(struct slice fields, struct isolation_request *out, struct error *err)
+/* Letters, digits, "-" and "_", as ids have them. */
+static int take_job(struct slice value, char job[ENGINE_JOB_BYTES], struct error *err)
+{
+	if (value.len >= ENGINE_JOB_BYTES)
+		return bad_request(err, "a job's id is too long");
+	for (size_t i = 0; i < value.len; i++)
+		if (!isalnum((unsigned char)value.data[i]) && value.data[i] != '-' &&
+		    value.data[i] != '_')
+			return bad_request(err, "a job's id is none");
+	memcpy(job, value.data, value.len);
+	job[value.len] = '\0';
+	return 0;
+}
+
+static int parse_make(struct slice fields, struct isolation_request *out,
+		      char job[ENGINE_JOB_BYTES], struct error *err)
 {
 	struct isolation_request request = {.template = SLICE_LITERAL("")};
 	const struct {
@@ -110,6 +147,11 @@ static int parse_make(struct slice fields, struct isolation_request *out, struct
 
 		if (known)
 			request.template = value;
+		if (slice_eq(key, "job")) {
+			known = true;
+			if (take_job(value, job, err) < 0)
+				return -1;
+		}
 		for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 			if (!slice_eq(key, numbers[i].key))
 				continue;
@@ -134,7 +176,9 @@ static int serve_make(struct connection *connection, struct slice fields, struct
 
 	if (connection->leased)
 		return bad_request(err, "this connection has made its container");
-	if (parse_make(fields, &request, err) < 0 || get_ready(connection, err) < 0)
+	connection->job[0] = '\0';
+	if (parse_make(fields, &request, connection->job, err) < 0 ||
+	    get_ready(connection, err) < 0)
 		return -1;
 	connection->leased = true;
 	if (lease_make(&connection->lease, &connection->backend, connection->config,
@@ -177,12 +221,13 @@ static int serve_remove(struct connection *connection, struct slice fields, stru
 	if (!field_next(&fields, &key, &folder) || !slice_eq(key, "folder") || fields.len > 0 ||
 	    !folder_is_name(folder))
 		return bad_request(err, "REMOVE takes a folder's name");
+	/* a field's value is followed by NUL */
+	folder_first_name(folder.data, connection->removing);
 	if (get_ready(connection, err) < 0)
 		return -1;
 	if (connection->leased && slice_eq(folder, connection->lease.folder.name))
 		return end_lease(connection, err);
 	settle(connection);
-	/* a field's value is followed by NUL */
 	return census_remove(&connection->backend, connection->config, &connection->folders,
 			     folder.data, err);
 }
@@ -247,6 +292,7 @@ static int serve(struct connection *connection, const struct frame *frame)
 	const struct verb *verb = NULL;
 	struct error err;
 
+	connection->removing[0] = '\0';
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (verbs[i].type == frame->type)
 			verb = &verbs[i];
@@ -267,7 +313,7 @@ static int serve(struct connection *connection, const struct frame *frame)
 	if (send_fields(connection, FRAME_OK, &answer) < 0)
 		return -1;
 	if (verb->type == FRAME_MAKE && connection->lease.warning[0])
-		log_warning(verb->name, connection->lease.warning);
+		log_warning(connection, verb->name);
 	if (verb->type == FRAME_MAKE && connection->is_kept) {
 		settle(connection);
 		lease_detach(&connection->lease);
@@ -334,7 +380,7 @@ int verbs_serve(const struct config *config, const struct error *config_error, i
 
 	serve_all(&connection);
 	if (end_lease(&connection, &err) < 0) {
-		log_failure("end", &err);
+		log_failure(&connection, "end", &err);
 		left = -1;
 	}
 	/* who waits for the end has waited enough: closing what inotify(7) watched takes tens of ms

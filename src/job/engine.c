@@ -165,7 +165,8 @@ static int add_make(struct buf *fields, const struct engine_request *request)
 	};
 
 	if (field_add(fields, "template", slice_of(request->template)) < 0 ||
-	    field_add_number(fields, "lifetime_s", request->lifetime_s) < 0)
+	    field_add_number(fields, "lifetime_s", request->lifetime_s) < 0 ||
+	    (request->job && *request->job && field_add(fields, "job", slice_of(request->job)) < 0))
 		return -1;
 	for (size_t i = 0; i < sizeof(optional) / sizeof(optional[0]); i++)
 		if (optional[i].value &&

@@ -15,6 +15,7 @@
 
 #define ENGINE_FOLDER_BYTES 65 /* a container's folder beneath <run>/jobs, with its NUL */
 #define ENGINE_ID_BYTES     65 /* of a container, with its NUL */
+#define ENGINE_JOB_BYTES    64 /* of a job, with its NUL */
 
 struct engine {
 	int fd;      /* owned; -1 when closed */
@@ -32,6 +33,7 @@ struct engine_limits {
 
 struct engine_request {
 	const char *template;
+	const char *job; /* whose it will be, for the engine's log; NULL or "": nobody knows yet */
 	uint64_t lifetime_s; /* of the container */
 	struct engine_limits limits;
 	/* it stays when the connection goes, because it belongs to nobody, or to a session. Else engine_close gives it back */

@@ -5,8 +5,8 @@
  * Rule: there are no words for anything but these. Isolation is decided inside the engine, from
  * files the operator owns; a limit asked for is clamped to the template's.
  *
- * MAKE    template=NAME lifetime_s=N [spare=1|session=1] [memory_mb=N] [pids=N] [cpu_percent=N]
- *         A limit that is missing is the template's. The container belongs to the connection: when
+ * MAKE    template=NAME lifetime_s=N [spare=1|session=1] [memory_mb=N] [pids=N] [cpu_percent=N] [job=ID]
+ *         A limit that is missing is the template's. The job is for the engine's log alone. The container belongs to the connection: when
  *         that ends, for whatever reason, the engine removes container and folder. A spare belongs
  *         to nobody: it stays until somebody has it removed, or its lifetime is over. So does a
  *         session's container, whether it was made for one or has been a spare before.

@@ -33,6 +33,16 @@ static void collect_expired(void *context, const struct engine_row *row)
 		return; /* the next run will find it */
 }
 
+static void log_removed(const char *folder)
+{
+	struct log_line line;
+
+	log_begin(&line, LOG_LEVEL_INFO, PROGRAM);
+	log_text(&line, "removed", "container");
+	log_text(&line, "container", folder);
+	log_end(&line);
+}
+
 /* Removes expired containers. Their number, or -1 with *err. */
 static int reap_containers(struct engine *engine, struct error *err)
 {
@@ -44,7 +54,10 @@ static int reap_containers(struct engine *engine, struct error *err)
 	for (size_t at = 0; listed == 0 && at < folders.len; at += strlen(folders.data + at) + 1) {
 		listed = engine_remove(engine, folders.data + at,
 				       deadline_in(ENGINE_CALL_DEADLINE_MS), err);
-		removed += listed == 0;
+		if (listed == 0) {
+			log_removed(folders.data + at);
+			removed++;
+		}
 	}
 	return listed < 0 ? -1 : removed;
 }
@@ -72,6 +85,7 @@ static int prepare(const struct config *config, struct engine *engine, uint64_t 
 
 	(void)snprintf(buckets, sizeof(buckets), "%s/buckets", config->run);
 
+	log_open();
 	if (engine_open(config, engine, err) < 0)
 		return -1;
 	*sessions = sweep_sessions(config, engine);

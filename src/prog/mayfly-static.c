@@ -14,11 +14,11 @@
 #include "base/cleanup.h"
 #include "base/confine.h"
 #include "base/io.h"
-#include "base/log.h"
 #include "base/num.h"
 #include "http/accept.h"
 #include "http/access.h"
 #include "http/read.h"
+#include "job/log_limit.h"
 #include "limits.h"
 
 #include <fcntl.h>
@@ -103,7 +103,8 @@ static int check_access(const struct config *config, const struct http_connectio
 	return http_check_origin(&access, &connection->request, err);
 }
 
-static void write_log(const struct static_call *call, int64_t started_us)
+/* count: log_limit_open said so. */
+static void write_log(const struct static_call *call, int64_t started_us, int count)
 {
 	const struct http_request *request = static_request(call);
 	struct log_line line;
@@ -120,10 +121,10 @@ static void write_log(const struct static_call *call, int64_t started_us)
 	}
 	log_number(&line, "status", call->call->status);
 	log_number(&line, "bytes", (int64_t)call->length_bytes);
-	log_number(&line, "us", monotonic_us() - started_us);
+	log_number(&line, "duration_us", monotonic_us() - started_us);
 	if (call->call->word)
 		log_text(&line, "reason", call->call->word);
-	log_end(&line);
+	log_limit_end(&line, count, call->call->status >= 500);
 }
 
 /* Closing with bytes of the client unread would reset the connection and may destroy our answer on
@@ -153,13 +154,16 @@ static int confine_self(const struct config *config, struct error *err)
 /* Everything that can be refused before a route is chosen. 0, or -1 with *err and the program's
  * *exit_status. */
 static int prepare(const struct arguments *arguments, struct config *config, int *storage,
-		   struct http_connection *connection, int *exit_status, struct error *err)
+		   int *log_count, struct http_connection *connection, int *exit_status,
+		   struct error *err)
 {
 	if (config_read(config, err) < 0) {
 		*exit_status = EX_CONFIG;
 		return -1;
 	}
 	*storage = open(config->storage, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	*log_count = log_limit_open(config, PROGRAM);
+	log_open();
 	if (confine_self(config, err) < 0)
 		return -1;
 	if (read_request(arguments, connection, err) < 0)
@@ -170,7 +174,7 @@ static int prepare(const struct arguments *arguments, struct config *config, int
 /* One request, one answer. Returns the program's exit status. */
 static int serve_connection(const struct arguments *arguments, int64_t started_us)
 {
-	_cleanup_close_ int storage = -1;
+	_cleanup_close_ int storage = -1, log_count = -1;
 	struct config config;
 	struct http_connection connection = http_connection_new(arguments->connection);
 	struct call base = {.config = &config, .connection = &connection};
@@ -179,7 +183,8 @@ static int serve_connection(const struct arguments *arguments, int64_t started_u
 	int exit_status = EX_OK;
 	bool refused;
 
-	refused = prepare(arguments, &config, &storage, &connection, &exit_status, &err) < 0;
+	refused = prepare(arguments, &config, &storage, &log_count, &connection, &exit_status,
+			  &err) < 0;
 	call.storage = storage;
 	call.deadline = deadline_in(HTTP_WRITE_DEADLINE_MS);
 	if (refused)
@@ -187,7 +192,7 @@ static int serve_connection(const struct arguments *arguments, int64_t started_u
 	else
 		static_serve(&call);
 	if (base.status != 0) { /* 0: the client left without a word */
-		write_log(&call, started_us);
+		write_log(&call, started_us, log_count);
 		finish(arguments->connection, refused || base.status == 405);
 	}
 	http_connection_free(&connection);

@@ -10,8 +10,9 @@
  *     configuration is wrong (the client got a 500).
  */
 #include "api/routes.h"
-#include "base/log.h"
+#include "base/cleanup.h"
 #include "http/accept.h"
+#include "job/log_limit.h"
 #include "limits.h"
 
 #include <signal.h>
@@ -20,14 +21,15 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define PROGRAM "mayfly"
+#define PROGRAM        "mayfly"
+#define LOG_PATH_BYTES 256
 
-/* us: until the container is gone. The others are parts of what the client waited for; engine_us and program_us count for themselves. */
+/* duration_us: until the container is gone. The others are parts of what the client waited for; engine_us and program_us count for themselves. */
 static void write_times(struct log_line *line, const struct call *call)
 {
 	int64_t started_us = call->started_us;
 
-	log_number(line, "us", monotonic_us() - started_us);
+	log_number(line, "duration_us", monotonic_us() - started_us);
 	if (call->asked_us)
 		log_number(line, "asked_us", call->asked_us - started_us);
 	if (call->engine_us)
@@ -38,32 +40,64 @@ static void write_times(struct log_line *line, const struct call *call)
 		log_number(line, "answered_us", call->answered_us - started_us);
 }
 
-static void write_log(const struct call *call)
+static void write_text(struct log_line *line, const char *key, const char *value)
+{
+	if (value && *value)
+		log_text(line, key, value);
+}
+
+static void write_request(struct log_line *line, const struct call *call)
 {
 	const struct http_request *request = &call->connection->request;
-	struct log_line line;
-	char text[256];
+	char text[LOG_PATH_BYTES];
 
-	log_begin(&line, LOG_LEVEL_INFO, PROGRAM);
 	if (request->head_len) {
 		(void)snprintf(text, sizeof(text), "%.*s", (int)request->method_text.len,
 			       request->method_text.data);
-		log_text(&line, "method", text);
+		log_text(line, "method", text);
 		(void)snprintf(text, sizeof(text), "%.*s", (int)request->path.len,
-			       request->path.data);
-		log_text(&line, "path", text);
+			       request->path.data); /* without the query, where signatures are */
+		log_text(line, "path", text);
 	}
+	write_text(line, "route", call->route);
+	write_text(line, "request", call->request_id);
+	write_text(line, "key", call->caller.label);
+}
+
+static void write_job(struct log_line *line, const struct call *call)
+{
+	const struct metrics_job *job = &call->job;
+
+	write_text(line, "job", call->detail);
+	write_text(line, "container", call->folder);
+	if (!job->family)
+		return;
+	log_text(line, "family", (char[]){job->family, '\0'});
+	write_text(line, "language", job->language);
+	write_text(line, "template", job->template);
+	log_text(line, "outcome", metrics_outcomes[job->outcome]);
+	write_text(line, "spare", call->spare);
+}
+
+static void write_log(const struct call *call, bool configured)
+{
+	struct log_line line;
+
+	log_begin(&line, LOG_LEVEL_INFO, PROGRAM);
+	write_request(&line, call);
 	log_number(&line, "status", call->status);
 	write_times(&line, call);
-	if (*call->caller.label)
-		log_text(&line, "caller", call->caller.label);
-	if (*call->detail)
-		log_text(&line, "job", call->detail);
-	if (call->word)
-		log_text(&line, "reason", call->word);
-	if (call->after)
-		log_text(&line, "after", call->after);
-	log_end(&line);
+	write_job(&line, call);
+	write_text(&line, "reason", call->word);
+	write_text(&line, "after", call->after);
+	if (call->job.family && call->job.program_us >= 0) {
+		log_end(&line); /* a program ran */
+		return;
+	}
+
+	_cleanup_close_ int count = configured ? log_limit_open(call->config, PROGRAM) : -1;
+
+	log_limit_end(&line, count, call->status >= 500);
 }
 
 /* Answers the request on the connection. Returns the exit status. */
@@ -89,7 +123,7 @@ static int serve(int fd, int64_t started_us)
 	}
 	if (call.status ||
 	    connection.request.head_len) /* a peer that connects and goes is no request */
-		write_log(&call);
+		write_log(&call, configured == 0);
 	http_connection_free(&connection);
 	return configured < 0 ? EX_CONFIG : EX_OK;
 }

@@ -101,7 +101,7 @@ class TokenTest(Case):
 
     def test_log_says_who(self):
         self.assertEqual(200, self.upload(bearer("S3cret-Alpha")).status)
-        harness.until(lambda: re.search(r'caller="?alice"?', self.server.logs()), "the label is in the log")
+        harness.until(lambda: re.search(r'key="?alice"?', self.server.logs()), "the label is in the log")
 
     def test_tenants(self):
         """What one key uploads is not there for another: the store knows them apart by more than the label."""

@@ -345,6 +345,7 @@ class InstalledTest(unittest.TestCase):
                                   ("run/mayfly/making", 0o700, "mayfly-engine"), ("run/mayfly/spares", 0o750, "mayfly"),
                                   ("run/mayfly/metrics-1", 0o640, "mayfly"), ("run/mayfly/images", 0o644, "mayfly-engine"),
                                   ("run/mayfly/slots", 0o600, "mayfly"), ("var/lib/mayfly", 0o711, "mayfly"),
+                                  ("run/mayfly/log-mayfly", 0o600, "mayfly"), ("run/mayfly-static", 0o700, "mayfly-static"),
                                   ("var/lib/mayfly/artifacts", 0o2750, "mayfly")):
             status = os.stat(os.path.join(host, path))
             self.assertEqual((oct(stat.S_IMODE(status.st_mode)), status.st_uid), (oct(mode), uids[owner]), path)
