@@ -8,9 +8,11 @@
  *  2. It works with the configuration that the service has: ctl/settings.h.
  *  3. Results go to standard output, everything else to standard error.
  *  4. Exit status, as in sysexits.h: 0 done; EX_USAGE (64); EX_DATAERR (65) an argument names nothing there is; EX_UNAVAILABLE (69)
- *     no container engine answers; EX_OSERR (71); EX_CONFIG (78). run and tool pass on the exit status of the job.
+ *     no container engine answers; EX_OSERR (71); EX_CONFIG (78). run and tool pass on the exit status of the job,
+ *     logs that of journalctl.
  */
 #include "ctl/keys.h"
+#include "ctl/logs.h"
 #include "ctl/settings.h"
 #include "ctl/spares.h"
 #include "ctl/template.h"
@@ -31,6 +33,9 @@ static const struct command {
 	 "make a key for a caller; its token is shown once", false, ctl_keys},
 	{"keys", "list [--json]", "list the keys", false, ctl_keys},
 	{"keys", "revoke ID|LABEL", "take a key back", false, ctl_keys},
+	{"logs", "JOB [--json] [--follow]",
+	 "what the journal has of a job, run or session: its request, its containers", false,
+	 ctl_logs},
 	{"run", "[--language L] [-o DIR] [--timeout S] FILE [-- ARGUMENT...]",
 	 "run a program as POST /run would; its files go to DIR", false, ctl_run},
 	{"tool", "NAME [-o DIR] [--timeout S] [KEY=VALUE|KEY=@FILE]...", "run a tool", false,

@@ -1,9 +1,10 @@
 """What is logged, as the journal gets it: a datagram socket of this test's own stands where journald's would, in a mount namespace of
-the service's own, so nothing goes to the host's journal."""
+the service's own, so nothing goes to the host's journal. mayflyctl logs is given a journalctl that says what it was asked."""
 import json
 import os
 import re
 import select
+import shlex
 import shutil
 import socket
 import struct
@@ -294,6 +295,64 @@ class Behind(LogsTest):
         removed, = self.journal.wait(REMOVED="container")
         self.assertEqual((removed["SYSLOG_IDENTIFIER"], removed["MAYFLY_CONTAINER"]), ("mayfly-reap", folder))
         self.assertEqual([entry["MESSAGE"].split()[0] for entry in self.journal.wait(CONTAINERS="1")], ["results=0"])
+
+
+class Shown(unittest.TestCase):
+    """mayflyctl logs, with a journalctl that says what it was asked."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="mayfly-logs-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        for name in ("spares", "jobs"):
+            os.mkdir(os.path.join(self.folder, name))
+            os.chown(os.path.join(self.folder, name), *((7001, 0) if name == "spares" else (7002, 0)))
+
+    def journalctl(self, first="c-0123456789abcdef01234567\nYx1_aB\nc-0123456789abcdef01234567\n; rm\n"):
+        """Says what the journal has to the first question, and what was asked to the second."""
+        path = os.path.join(self.folder, "journalctl")
+        with open(path, "w", encoding="utf-8") as script:
+            script.write("#!/bin/bash\nprintf '%s\\n' \"$*\" >>\"$0.asked\"\n"
+                         f"[[ $* != *--output-fields=* ]] || printf %s {shlex.quote(first)}\n")
+        os.chmod(path, 0o755)
+
+    def logs(self, *arguments, path=None):
+        environment = {"PATH": path or self.folder + ":" + os.environ["PATH"], "HOME": self.folder, "MAYFLY_RUN_DIR": self.folder}
+        return subprocess.run([os.path.join(harness.BUILD, "mayflyctl"), "logs", *arguments], env=environment, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.DEADLINE_S, check=False)
+
+    def asked(self):
+        with open(os.path.join(self.folder, "journalctl.asked"), encoding="utf-8") as file:
+            return file.read().splitlines()
+
+    def test_the_job_and_its_container_are_asked_for(self):
+        self.journalctl()
+        ours = "_UID=7001 _UID=7002"
+        containers = f"+ {ours} MAYFLY_CONTAINER=c-0123456789abcdef01234567"
+        for arguments, options in ((("Yx1_aB",), ""), (("--json", "Yx1_aB"), "--output=json "), (("Yx1_aB", "--follow"), "--follow ")):
+            with self.subTest(arguments=arguments):
+                done = self.logs(*arguments)
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                first, second = self.asked()[-2:]
+                self.assertEqual(first, f"--no-pager --quiet --output=cat --output-fields=MAYFLY_CONTAINER,MAYFLY_JOB {ours} MAYFLY_JOB=Yx1_aB")
+                self.assertEqual(second, f"--no-pager --quiet {options}{ours} MAYFLY_JOB=Yx1_aB {containers}")
+
+    def test_what_is_no_id_is_refused(self):
+        self.journalctl()
+        for arguments in ((), ("a", "b"), ("--boot",), ("a=b",), ("",), ("a b",), ("+",), ("a\nb",), ("x" * 64,), ("--json",), ("é",)):
+            with self.subTest(arguments=arguments):
+                done = self.logs(*arguments)
+                self.assertEqual((done.returncode, done.stdout), (64, ""))
+                self.assertIn("mayflyctl logs", done.stderr)
+        self.assertFalse(os.path.exists(os.path.join(self.folder, "journalctl.asked")))
+
+    def test_where_the_lines_are_else(self):
+        self.journalctl(first="")
+        done = self.logs("Yx1_aB")
+        self.assertEqual((done.returncode, done.stdout), (65, ""))
+        self.assertIn("systemd-journal", done.stderr)
+        done = self.logs("Yx1_aB", path="/nonexistent")
+        self.assertEqual(done.returncode, 69)
+        self.assertIn('look for job="Yx1_aB"', done.stderr)
 
 
 if __name__ == "__main__":

@@ -74,8 +74,8 @@ class Installed(unittest.TestCase):
 
     def journal(self, identifier=None):
         """The last lines of mayfly's log, or of one program's."""
-        chosen = [f"--identifier={identifier}"] if identifier else ["--unit=mayfly*" if self.user == "root" else "_UID=1000"]
-        return self.machine.run("journalctl", "--no-pager", "--output=cat", "--lines=60", *chosen)
+        chosen = [identifier] if identifier else ["mayfly", "mayfly-engine", "mayfly-static", "mayfly-reap", "mayfly-warm"]
+        return self.machine.run("journalctl", "--no-pager", "--output=cat", "--lines=60", *[f"--identifier={name}" for name in chosen])
 
     def property(self, unit, name):
         return self.systemctl("show", "--value", "--property", name, unit).strip()
@@ -211,7 +211,7 @@ class Installed(unittest.TestCase):
 
     def test_11_the_reaper_comes_by_its_timer(self):
         self.until(lambda: self.property("mayfly-reap.timer", "LastTriggerUSec"), "the timer's first run")
-        self.until(lambda: re.search("mayfly-reap results=.*containers=", self.journal("mayfly-reap")), "the reaper's success")
+        self.until(lambda: re.search("results=.*containers=", self.journal("mayfly-reap")), "the reaper's success")
 
     def test_12_what_a_killed_engine_leaves_is_removed(self):
         self.configure(MAYFLY_SPARES="0")
@@ -234,6 +234,21 @@ class Installed(unittest.TestCase):
                          " printf 'FROM localhost/aa-worker\\nCOPY version /etc/version\\n' >Containerfile &&"
                          " podman build --quiet --isolation=chroot --tag aa-worker:latest .", user=self.user)
         self.until(lambda: self.job("bash", "cat /etc/version")["output"] == "new\n", "the new image")
+
+    def test_19_a_job_is_found_in_the_journal(self):
+        # this host keeps its journal in memory, where there is none for each user
+        self.machine.run("usermod", "--append", "--groups", "systemd-journal", "alice")
+        self.configure(MAYFLY_SPARES="0")
+        reply = self.hello("python")
+        shown = self.until(lambda: self.machine.try_run("mayflyctl", "logs", "--json", reply["id"], user=self.user).stdout, "the job's line")
+        entry, = [json.loads(line) for line in shown.splitlines()]
+        wanted = {"SYSLOG_IDENTIFIER": "mayfly", "_TRANSPORT": "journal", "MAYFLY_STATUS": "200", "MAYFLY_LANGUAGE": "python", "MAYFLY_FAMILY": "A",
+                  "MAYFLY_OUTCOME": "succeeded"}
+        self.assertEqual({name: entry.get(name) for name in wanted}, wanted, entry)
+        matched = self.machine.run("journalctl", "--output=cat", "--quiet", f"MAYFLY_JOB={reply['id']}")
+        self.assertEqual(len(matched.splitlines()), 1, "once, not also as standard error")
+        done = self.machine.try_run("mayflyctl", "logs", "neverseen", user=self.user)
+        self.assertEqual((done.status, done.stdout), (65, ""))
 
     def test_20_an_upgrade_keeps_configuration_and_results(self):
         self.configure(DEBUG_UI="true", MAYFLY_SPARES="1", MAYFLY_WARM="node")
