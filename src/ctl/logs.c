@@ -14,7 +14,6 @@
 #include "job/engine_protocol.h"
 #include "limits.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -51,10 +50,7 @@ static bool is_id(const char *text)
 {
 	size_t len = strlen(text);
 
-	for (const char *at = text; *at; at++)
-		if (!isalnum((unsigned char)*at) && *at != '-' && *at != '_')
-			return false;
-	return len > 0 && len < ENGINE_JOB_BYTES;
+	return len > 0 && len < ENGINE_JOB_BYTES && strspn(text, ENGINE_JOB_ALPHABET) == len;
 }
 
 static int parse(int argc, char **argv, struct query *query)

@@ -88,6 +88,7 @@ static int list_containers(const json_t *list, const struct job_folders *folders
 			.folder = text_of(labels, LABEL_FOLDER),
 			.id = text_of(container, "Id"),
 			.template = text_of(labels, LABEL_TEMPLATE),
+			.job = text_of(labels, LABEL_JOB),
 			.expired = is_expired(container, boot_id, folders),
 		};
 
@@ -110,7 +111,8 @@ struct folder_rows {
 static int list_folder(void *context, const char *first_name)
 {
 	const struct folder_rows *rows = context;
-	struct census_row one = {.folder = first_name, .id = "", .template = "", .expired = true};
+	struct census_row one = {
+		.folder = first_name, .id = "", .template = "", .job = "", .expired = true};
 	int64_t age_ms;
 
 	if (json_object_get(rows->seen, first_name) ||

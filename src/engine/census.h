@@ -18,7 +18,7 @@
 #include "job/config.h"
 
 struct census_row {
-	const char *folder, *id, *template; /* "" where unknown */
+	const char *folder, *id, *template, *job; /* "" where unknown */
 	bool expired;
 };
 

@@ -225,11 +225,11 @@ static json_t *labels(const struct isolation *isolation, const char *boot_id)
 {
 	json_t *deadline = json_sprintf("%" PRIu64, isolation_now_s() + isolation->lifetime_s);
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o}", LABEL_KIND,
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", LABEL_KIND,
 			 isolation->container_kind, LABEL_INSTANCE, isolation->config->instance,
 			 LABEL_RUN, isolation->config->run, LABEL_TEMPLATE,
-			 isolation->template.name, LABEL_FOLDER, isolation->folder, LABEL_BOOT,
-			 boot_id, LABEL_DEADLINE, deadline);
+			 isolation->template.name, LABEL_FOLDER, isolation->folder, LABEL_JOB,
+			 isolation->job, LABEL_BOOT, boot_id, LABEL_DEADLINE, deadline);
 }
 
 int isolation_write(const struct isolation *isolation, struct buf *out, struct error *err)

@@ -27,6 +27,7 @@ struct isolation {
 	uint64_t lifetime_s;        /* clamped */
 	const char *container_kind; /* for people: what it was made as */
 	const char *folder;         /* the container's own, beneath the jobs folder */
+	const char *job;            /* for the log: whose it is, or "" */
 	char init[PATH_MAX];        /* on the host */
 	char seccomp[PATH_MAX];     /* on the host */
 	char hosts[PATH_MAX];       /* on the host: what is /etc/hosts inside */
@@ -39,6 +40,7 @@ struct isolation_request {
 	uint64_t lifetime_s;
 	uint64_t memory_mb, pids, cpu_percent; /* 0: the template's */
 	uint64_t spare, session;               /* not 0: it outlives who asks for it */
+	const char *job;                       /* for the log; "" where nobody knows yet */
 };
 
 #define LABEL_INSTANCE "mayfly.instance"
@@ -46,7 +48,8 @@ struct isolation_request {
 	"mayfly.run" /* the run folder: two installations of one name do not touch each other's */
 #define LABEL_TEMPLATE "mayfly.template"
 #define LABEL_FOLDER   "mayfly.folder"
-#define LABEL_KIND     "mayfly.kind"     /* as it was made: job, spare, session */
+#define LABEL_KIND     "mayfly.kind" /* as it was made: job, spare, session */
+#define LABEL_JOB      "mayfly.job"
 #define LABEL_BOOT     "mayfly.boot"     /* the kernel's boot_id */
 #define LABEL_DEADLINE "mayfly.deadline" /* seconds on CLOCK_BOOTTIME */
 

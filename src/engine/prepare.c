@@ -119,7 +119,7 @@ int isolation_prepare(const struct config *config, enum backend_kind kind,
 		      const struct isolation_request *request, struct isolation *out,
 		      struct error *err)
 {
-	struct isolation isolation = {.config = config, .kind = kind};
+	struct isolation isolation = {.config = config, .kind = kind, .job = request->job};
 	struct template *template = &isolation.template;
 
 	if (template_load(config, request->template, template, err) < 0 ||

@@ -11,7 +11,6 @@
 #include "job/engine.h"
 #include "job/log_limit.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <sys/socket.h>
 
@@ -111,24 +110,23 @@ static int bad_request(struct error *err, const char *what)
 	return error_set(err, 400, "bad_request", "mayfly-engine: %s", what);
 }
 
-/* Letters, digits, "-" and "_", as ids have them. */
 static int take_job(struct slice value, char job[ENGINE_JOB_BYTES], struct error *err)
 {
 	if (value.len >= ENGINE_JOB_BYTES)
 		return bad_request(err, "a job's id is too long");
-	for (size_t i = 0; i < value.len; i++)
-		if (!isalnum((unsigned char)value.data[i]) && value.data[i] != '-' &&
-		    value.data[i] != '_')
-			return bad_request(err, "a job's id is none");
 	memcpy(job, value.data, value.len);
 	job[value.len] = '\0';
+	if (strspn(job, ENGINE_JOB_ALPHABET) != value.len) {
+		job[0] = '\0';
+		return bad_request(err, "a job's id is none");
+	}
 	return 0;
 }
 
 static int parse_make(struct slice fields, struct isolation_request *out,
 		      char job[ENGINE_JOB_BYTES], struct error *err)
 {
-	struct isolation_request request = {.template = SLICE_LITERAL("")};
+	struct isolation_request request = {.template = SLICE_LITERAL(""), .job = job};
 	const struct {
 		const char *key;
 		uint64_t *place;
@@ -239,6 +237,7 @@ static int send_row(void *context, const struct census_row *row)
 	if (field_add(&fields, "folder", slice_of(row->folder)) < 0 ||
 	    field_add(&fields, "id", slice_of(row->id)) < 0 ||
 	    field_add(&fields, "template", slice_of(row->template)) < 0 ||
+	    field_add(&fields, "job", slice_of(row->job)) < 0 ||
 	    field_add(&fields, "expired", row->expired ? SLICE_LITERAL("1") : SLICE_LITERAL("0")) <
 		    0)
 		return -1;

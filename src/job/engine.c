@@ -16,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define HEX "0123456789abcdef"
+
 /* 0 and *out, or -1: nobody listens there. */
 static int connect_socket(const struct config *config, int *out)
 {
@@ -210,13 +212,13 @@ struct list_context {
 	void *context;
 };
 
-/* Copies a container's id; what is none is left out. */
-static void take_id(struct slice value, char id[ENGINE_ID_BYTES])
+/* Copies an id made of these characters; what is none is left out. */
+static void take_id(struct slice value, const char *alphabet, char *id, size_t size)
 {
-	if (value.len >= ENGINE_ID_BYTES)
+	if (value.len >= size)
 		return;
 	for (size_t i = 0; i < value.len; i++)
-		if (!value.data[i] || !strchr("0123456789abcdef", value.data[i]))
+		if (!value.data[i] || !strchr(alphabet, value.data[i]))
 			return;
 	memcpy(id, value.data, value.len);
 	id[value.len] = '\0';
@@ -232,7 +234,9 @@ static void list_row(void *context, struct slice fields)
 		if (slice_eq(key, "folder") && take_folder(value, row.folder) < 0)
 			return;
 		if (slice_eq(key, "id"))
-			take_id(value, row.id);
+			take_id(value, HEX, row.id, sizeof(row.id));
+		if (slice_eq(key, "job"))
+			take_id(value, ENGINE_JOB_ALPHABET, row.job, sizeof(row.job));
 		if (slice_eq(key, "expired"))
 			row.is_expired = slice_eq(value, "1");
 	}

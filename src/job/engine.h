@@ -15,7 +15,8 @@
 
 #define ENGINE_FOLDER_BYTES 65 /* a container's folder beneath <run>/jobs, with its NUL */
 #define ENGINE_ID_BYTES     65 /* of a container, with its NUL */
-#define ENGINE_JOB_BYTES    64 /* of a job, with its NUL */
+#define ENGINE_JOB_BYTES    64 /* of a job's id, with its NUL */
+#define ENGINE_JOB_ALPHABET "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 struct engine {
 	int fd;      /* owned; -1 when closed */
@@ -52,6 +53,7 @@ MUST_USE int engine_remove(struct engine *engine, const char *folder, deadline_m
 struct engine_row {
 	char folder[ENGINE_FOLDER_BYTES]; /* as it was called when it was made */
 	char id[ENGINE_ID_BYTES];         /* the container's; "" when there is none */
+	char job[ENGINE_JOB_BYTES];       /* that it was made for; "" where that is not known */
 	bool is_expired;
 };
 

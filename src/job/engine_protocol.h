@@ -15,7 +15,7 @@
  * REMOVE  folder=NAME
  *    OK   the container of that folder is gone, and the folder
  * LIST    (no fields)
- *    ROW  folder= id= template= expired=0|1      any number of them: containers of this
+ *    ROW  folder= id= template= job= expired=0|1      any number of them: containers of this
  *         installation, and folders without one
  *    OK
  * PING    (no fields)

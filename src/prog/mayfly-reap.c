@@ -22,40 +22,46 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define PROGRAM           "mayfly-reap"
-#define FOLDERS_MAX_BYTES (1024 * ENGINE_FOLDER_BYTES) /* what is more waits for the next run */
+#define PROGRAM "mayfly-reap"
+#define EXPIRED_MAX_BYTES                                                                          \
+	(1024 * sizeof(struct engine_row)) /* what is more waits for the next run */
 
 static void collect_expired(void *context, const struct engine_row *row)
 {
-	struct buf *folders = context;
+	struct buf *expired = context;
 
-	if (row->is_expired && buf_append(folders, row->folder, strlen(row->folder) + 1) < 0)
+	if (row->is_expired && buf_append(expired, (const char *)row, sizeof(*row)) < 0)
 		return; /* the next run will find it */
 }
 
-static void log_removed(const char *folder)
+static void log_removed(const struct engine_row *row)
 {
 	struct log_line line;
 
 	log_begin(&line, LOG_LEVEL_INFO, PROGRAM);
 	log_text(&line, "removed", "container");
-	log_text(&line, "container", folder);
+	if (*row->job)
+		log_text(&line, "job", row->job);
+	log_text(&line, "container", row->folder);
 	log_end(&line);
 }
 
 /* Removes expired containers. Their number, or -1 with *err. */
 static int reap_containers(struct engine *engine, struct error *err)
 {
-	_cleanup_buf_ struct buf folders = buf_new(FOLDERS_MAX_BYTES);
+	_cleanup_buf_ struct buf expired = buf_new(EXPIRED_MAX_BYTES);
 	int removed = 0;
 	int listed = engine_list(engine, deadline_in(ENGINE_CALL_DEADLINE_MS), collect_expired,
-				 &folders, err);
+				 &expired, err);
 
-	for (size_t at = 0; listed == 0 && at < folders.len; at += strlen(folders.data + at) + 1) {
-		listed = engine_remove(engine, folders.data + at,
-				       deadline_in(ENGINE_CALL_DEADLINE_MS), err);
+	for (size_t at = 0; listed == 0 && at < expired.len; at += sizeof(struct engine_row)) {
+		struct engine_row row;
+
+		memcpy(&row, expired.data + at, sizeof(row));
+		listed = engine_remove(engine, row.folder, deadline_in(ENGINE_CALL_DEADLINE_MS),
+				       err);
 		if (listed == 0) {
-			log_removed(folders.data + at);
+			log_removed(&row);
 			removed++;
 		}
 	}

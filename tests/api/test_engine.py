@@ -249,8 +249,8 @@ class Verbs(RealTest):
 
     def test_kill_9_leaves_what_list_and_remove_then_find(self):
         engine, reaper = self.engine(self.here), self.engine(self.here)
-        answer = engine.make()
-        row = {"folder": answer["folder"], "id": answer["id"], "template": "default", "expired": "0"}
+        answer = engine.make(MAKE + [("job", "run_1-a")])
+        row = {"folder": answer["folder"], "id": answer["id"], "template": "default", "job": "run_1-a", "expired": "0"}
         self.assertEqual(reaper.call(b"l")[2], [row])
         engine.process.kill()
         engine.process.wait()
@@ -299,7 +299,7 @@ class Verbs(RealTest):
         os.mkdir(folder)
         self.assertEqual(engine.call(b"l")[2], [], "somebody may be making it")
         os.utime(folder, (1, 1))
-        self.assertEqual(engine.call(b"l")[2], [{"folder": name, "id": "", "template": "", "expired": "1"}])
+        self.assertEqual(engine.call(b"l")[2], [{"folder": name, "id": "", "template": "", "job": "", "expired": "1"}])
         self.assertEqual(engine.call(b"r", [("folder", name)])[0], "ok")
         self.assertEqual(self.here.folders(), [])
 
@@ -328,6 +328,7 @@ class Verbs(RealTest):
         for kind, fields in [
                 (b"m", []), (b"m", [("template", "default")]), (b"m", [("lifetime_s", 1)]), (b"m", MAKE + [("privileged", 1)]),
                 (b"m", MAKE + [("memory_mb", -1)]), (b"m", MAKE + [("pids", 0)]), (b"m", MAKE + [("cpu_percent", "1e3")]),
+                (b"m", MAKE + [("job", "a b")]), (b"m", MAKE + [("job", "a\nb")]), (b"m", MAKE + [("job", "x" * 64)]),
                 (b"r", []), (b"r", [("folder", "..")]), (b"r", [("folder", "c-0/../../..")]), (b"r", [("id", "x")])]:
             with self.subTest(kind=kind, fields=fields):
                 self.assertEqual(self.engine(self.here).refusal(kind, fields)[:2], (400, "bad_request"))
@@ -460,7 +461,7 @@ class Isolation(RealTest):
         with open("/proc/sys/kernel/random/boot_id") as file:
             self.assertEqual(ours.pop("boot"), file.read().strip())
         self.assertAlmostEqual(int(ours.pop("deadline")), time.clock_gettime(time.CLOCK_BOOTTIME) + 60, delta=30)
-        self.assertEqual(ours, {"instance": self.here.instance, "run": self.here.run, "template": "default", "kind": "job",
+        self.assertEqual(ours, {"instance": self.here.instance, "run": self.here.run, "template": "default", "kind": "job", "job": "",
                                 "folder": self.answer["folder"]})
 
     def test_no_log_no_restart_no_healthcheck(self):

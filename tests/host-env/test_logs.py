@@ -1,11 +1,13 @@
 """What is logged, as the journal gets it: a datagram socket of this test's own stands where journald's would, in a mount namespace of
 the service's own, so nothing goes to the host's journal. mayflyctl logs is given a journalctl that says what it was asked."""
+import contextlib
 import json
 import os
 import re
 import select
 import shlex
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -17,6 +19,7 @@ import unittest
 import harness
 
 SECRETS = ("k3y-of-the-operator", "s1gning-s3cret", "env-s3cret-value", "code-s3cret-text")
+MARK, END = b"MARK=\n", b"END=\n"  # a test's own datagrams
 LIMIT, WINDOW_S = 200, 60  # LOG_WINDOW_LINES, LOG_WINDOW_S
 # in a mount namespace journald's folder is this test's; standard error is what JOURNAL_STREAM names
 WRAPPER = """#!/bin/bash
@@ -54,6 +57,7 @@ class Journal:
         os.chmod(self.folder, 0o755)
         self.raw = []
         self.reading = threading.Lock()
+        self.marks = threading.Semaphore(0)
         self.socket = self.listen()
         self.thread = threading.Thread(target=self.take, daemon=True)
         self.thread.start()
@@ -71,9 +75,22 @@ class Journal:
                 if not select.select([self.socket], [], [], 0.02)[0]:
                     continue
                 datagram = self.socket.recv(65536)
-            if not datagram:
+            if datagram == END:
                 return
-            self.raw.append(datagram)
+            if datagram == MARK:
+                self.marks.release()
+            else:
+                self.raw.append(datagram)
+
+    def send(self, datagram):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.sendto(datagram, os.path.join(self.folder, "socket"))
+
+    def settle(self, server):
+        """Waits until everything is there that the server's processes had to say."""
+        harness.until(lambda: not server.processes(), "everybody has logged")
+        self.send(MARK)
+        assert self.marks.acquire(timeout=harness.DEADLINE_S)
 
     def paused(self):
         """While this is held nothing is read."""
@@ -89,9 +106,7 @@ class Journal:
         return self.entries(**wanted)
 
     def close(self):
-        end = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        end.sendto(b"", os.path.join(self.folder, "socket"))
-        end.close()
+        self.send(END)
         self.thread.join(harness.DEADLINE_S)
         self.socket.close()
         shutil.rmtree(self.folder)
@@ -116,6 +131,15 @@ class LogsTest(unittest.TestCase):
         return server
 
 
+def runs_with(argument):
+    """Is there a process with this argument?"""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as cmdline:
+            if argument.encode() in cmdline.read().split(b"\0"):
+                return True
+    return False
+
+
 def lines(server):
     """What our programs wrote to standard error; systemd-socket-activate writes there, too."""
     return [line for line in server.logs().splitlines() if re.match(r"(<\d>)?mayfly", line)]
@@ -123,7 +147,10 @@ def lines(server):
 
 class Requests(LogsTest):
     def test_a_job(self):
-        server = self.serve(MAYFLY_SPARES="1")
+        with tempfile.NamedTemporaryFile() as stamp:  # no other test's image makes a spare an old one
+            self.check_jobs(self.serve(MAYFLY_SPARES="1", MAYFLY_IMAGE_STAMP=stamp.name))
+
+    def check_jobs(self, server):
         for spare in ("miss", "hit"):
             reply = server.execute("print(6 * 7)", "python")
             entry, = self.journal.wait(JOB=reply["id"])
@@ -169,7 +196,7 @@ class Requests(LogsTest):
         server.request("POST", "/execute", {"code": code, "language": "python"}, {"X-API-Key": value})
         self.journal.wait(KEY="the-label", JOB=run["id"], FAMILY="C")
         self.journal.wait(STATUS="401")
-        harness.until(lambda: not server.processes(), "everybody has logged")
+        self.journal.settle(server)
         said = b"".join(self.journal.raw).decode(errors="replace") + server.logs()
         for secret in (*SECRETS, signature):
             self.assertNotIn(secret, said)
@@ -190,6 +217,7 @@ class Elsewhere(LogsTest):
         self.assertEqual(server.request("GET", "/nowhere").status, 404)
         said = harness.until(lambda: lines(server), "the line")
         self.assertRegex("".join(said), '^mayfly method="GET" path="/nowhere" status=404 ')  # no level, which is for journald
+        self.journal.settle(server)
         self.assertEqual(self.journal.entries(), [])
 
     def test_without_a_journal_the_line_has_its_level(self):
@@ -200,6 +228,7 @@ class Elsewhere(LogsTest):
         said = harness.until(lambda: lines(server), "the line")
         os.rename(path + ".gone", path)
         self.assertRegex("".join(said), '^<6>mayfly method="GET" path="/nowhere" status=404 ')
+        self.journal.settle(server)
         self.assertEqual(self.journal.entries(), [])
 
     def test_one_that_does_not_keep_up_stops_nobody(self):
@@ -210,8 +239,8 @@ class Elsewhere(LogsTest):
             for _ in range(room + 8):
                 self.assertEqual(server.request("GET", "/tools").status, 200)
             harness.until(lambda: not server.processes(), "nobody waits for the journal")
-        self.journal.wait()
-        self.assertLessEqual(len(self.journal.entries()), room)
+        self.journal.settle(server)
+        self.assertTrue(0 < len(self.journal.entries()) <= room)
         self.assertEqual(lines(server), [])
 
 
@@ -234,7 +263,7 @@ class Flood(LogsTest):
             window = int(time.clock_gettime(time.CLOCK_BOOTTIME)) // WINDOW_S
             self.journal.raw.clear()
             said = test(window)
-            harness.until(lambda: not self.server.processes(), "everybody has logged")
+            self.journal.settle(self.server)
             if int(time.clock_gettime(time.CLOCK_BOOTTIME)) // WINDOW_S == window:
                 return said
 
@@ -264,7 +293,7 @@ class Flood(LogsTest):
         def begin(window):
             self.fill(window - 1, LIMIT + 50)
             self.server.request("GET", "/nowhere")
-            self.journal.wait()
+            self.journal.settle(self.server)
             self.server.request("GET", "/nowhere")
         self.within_a_window(begin)
         self.assertEqual([entry.get("MAYFLY_SUPPRESSED") for entry in self.journal.entries()], ["50", None])
@@ -295,6 +324,29 @@ class Behind(LogsTest):
         removed, = self.journal.wait(REMOVED="container")
         self.assertEqual((removed["SYSLOG_IDENTIFIER"], removed["MAYFLY_CONTAINER"]), ("mayfly-reap", folder))
         self.assertEqual([entry["MESSAGE"].split()[0] for entry in self.journal.wait(CONTAINERS="1")], ["results=0"])
+
+    def test_the_reaper_names_the_job_that_a_container_was_made_for(self):
+        server = self.serve()
+        token = os.urandom(8).hex()
+        body = json.dumps({"language": "python", "code": "import time; time.sleep(600)", "args": [token], "limits": {"timeout_ms": 10000}}).encode()
+        with server.connect() as connection:
+            connection.sendall(b"POST /v1/runs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+                               % (len(body), body))
+            harness.until(lambda: runs_with(token), "the program")  # from then on the container ends with who talks to it
+            container, = server.podman.containers(server.instance)
+            job = container["Labels"]["mayfly.job"]
+            self.assertRegex(job, "^run_")
+            for number in (signal.SIGSTOP, signal.SIGKILL):  # none may see another end
+                for pid in server.processes():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, number)
+
+        def reaped():
+            subprocess.run([self.wrapped("mayfly-reap")], env=server.environment, stdin=subprocess.DEVNULL, stdout=server.log, stderr=server.log,
+                           timeout=harness.DEADLINE_S, check=True)
+            return self.journal.entries(REMOVED="container", JOB=job)
+        removed, = harness.until(reaped, "the container's removal")
+        self.assertEqual(removed["MAYFLY_CONTAINER"], container["Labels"]["mayfly.folder"])
 
 
 class Shown(unittest.TestCase):
