@@ -6,6 +6,7 @@
 #include "base/fs.h"
 #include "base/io.h"
 #include "ctl/settings.h"
+#include "ctl/shell_save.h"
 #include "job/standard.h"
 #include "job/tool.h"
 #include "json/schema.h"
@@ -21,7 +22,6 @@
 #include <sys/wait.h>
 #include <sysexits.h>
 
-#define SESSION      "shell"
 #define EXIT_TIMEOUT 124 /* as timeout(1) */
 #define PROGRESS_MS  200
 #define NAMES_BYTES  (JOB_ARTIFACT_SCAN_MAX * 256ULL)
@@ -180,7 +180,7 @@ static void tell_artifacts(struct run *run, int to)
 
 	if (names->len == 0)
 		return;
-	if (storage_commit(&run->storage, SESSION, id, &err) < 0 ||
+	if (storage_commit(&run->storage, SHELL_SESSION, id, &err) < 0 ||
 	    io_write_all(to, id, sizeof(id)) < 0 || io_write_all(to, names->data, names->len) < 0)
 		(void)say(run, "the artifacts could not be kept", 0);
 }
@@ -255,55 +255,6 @@ static int run_child(const struct config *config, const struct shell_job *asked,
 }
 
 /* --- who called --------------------------------------------------------------------------------- */
-
-static int copy_file(int from, int to)
-{
-	char data[COPY_BYTES];
-	ssize_t got;
-
-	while ((got = read(from, data, sizeof(data))) > 0)
-		if (io_write_all(to, data, (size_t)got) < 0)
-			return -1;
-	return (int)got;
-}
-
-/* Copies one artifact. Its name came from the job: it is opened beneath both folders. */
-static int save(int result, int folder, const char *name)
-{
-	_cleanup_close_ int from = fs_open_beneath(result, name, O_RDONLY | O_NOFOLLOW, 0);
-
-	if (from < 0 || fs_make_parents(folder, name, 0777) < 0)
-		return -1;
-
-	_cleanup_close_ int to =
-		fs_open_beneath(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0666);
-
-	return to < 0 ? -1 : copy_file(from, to);
-}
-
-/* names: the result's id, then its artifacts, each ended by NUL. How many could not be written. */
-static unsigned save_all(const struct shell_job *job, int storage, const struct buf *names)
-{
-	char path[sizeof(SESSION "/job-") + JOB_ID_LENGTH];
-	unsigned failed = 0;
-
-	if (names->len == 0)
-		return 0;
-	(void)snprintf(path, sizeof(path), SESSION "/job-%s", names->data);
-
-	_cleanup_close_ int result = fs_open_beneath(storage, path, O_RDONLY | O_DIRECTORY, 0);
-	_cleanup_close_ int folder = fs_open_or_make_dir(job->folder, 0777);
-
-	for (size_t at = strlen(names->data) + 1; at < names->len;
-	     at += strlen(names->data + at) + 1) {
-		if (folder >= 0 && save(result, folder, names->data + at) == 0)
-			continue;
-		(void)fprintf(stderr, "mayflyctl %s: an artifact cannot be written to %s: %s\n",
-			      job->command, job->folder, strerror(errno));
-		failed++;
-	}
-	return failed;
-}
 
 /* The exit status of a child that is waited for; a signal as a shell shows it. */
 static int wait_child(pid_t child)
@@ -386,7 +337,7 @@ static int run_apart(const struct config *config, const struct shell_job *job, i
 
 	int status = child < 0 ? EX_OSERR : wait_child(child);
 
-	return save_all(job, storage, &names) && status == EX_OK ? EX_CANTCREAT : status;
+	return shell_save(job, storage, &names) && status == EX_OK ? EX_CANTCREAT : status;
 }
 
 int shell_job_run(const struct config *config, const struct shell_job *job)
