@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #define URL_MAX_BYTES 4096
 #define OTHERS_MAX    4 /* descriptors that backend_wait watches besides its own */
@@ -110,7 +111,9 @@ static int greet(struct backend *backend, struct error *err)
 
 int backend_open(struct backend *out, struct error *err)
 {
-	*out = (struct backend){.kind = BACKEND_DOCKER, .reply = buf_new(ENGINE_REPLY_MAX_BYTES)};
+	*out = (struct backend){.kind = BACKEND_DOCKER,
+				.owner = (uid_t)-1,
+				.reply = buf_new(ENGINE_REPLY_MAX_BYTES)};
 	if (socket_find(out->socket, err) < 0)
 		return -1;
 	/* no TLS: its set-up would be most of our start */
@@ -257,10 +260,23 @@ void backend_abandon(struct backend *backend)
 	backend->busy = false;
 }
 
+/* Only as long as the call is in the multi handle does libcurl tell its socket. */
+static void note_owner(struct backend *backend)
+{
+	curl_socket_t fd = CURL_SOCKET_BAD;
+	struct ucred owner;
+	socklen_t len = sizeof(owner);
+
+	if (curl_easy_getinfo(backend->easy, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK &&
+	    fd != CURL_SOCKET_BAD && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &owner, &len) == 0)
+		backend->owner = owner.uid;
+}
+
 int backend_finish(struct backend *backend, struct backend_reply *out, struct error *err)
 {
 	struct backend_reply reply = {0};
 
+	note_owner(backend);
 	backend_abandon(backend);
 	if (backend->result != CURLE_OK)
 		return transport_failed(backend, err);

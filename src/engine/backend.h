@@ -31,6 +31,7 @@ struct backend {
 	enum backend_kind kind;
 	char version[32]; /* the engine's own, "" when it does not say */
 	char socket[SOCKET_PATH_BYTES];
+	uid_t owner; /* who listens there, in our user namespace; (uid_t)-1 when unknown */
 	/* private */
 	char api[16]; /* "/v1.41" */
 	CURLM *multi;

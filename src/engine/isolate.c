@@ -200,21 +200,46 @@ static const char *network_of(const struct isolation *isolation, const struct di
 								      : isolation->config->network;
 }
 
-static json_t *host_config(const struct isolation *isolation, const struct dialect *dialect)
+/* 0 is no limit: for pids that are left out Podman would take a default of its own, and the runtime refuse it. */
+static int set_limits(const struct isolation *isolation, json_t *host)
 {
 	const struct template *template = &isolation->template;
-	json_t *host = json_pack(
-		"{s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:[s], s:s, s:s, s:s, s:s, s:{s:s}, s:{s:s}}",
-		"NetworkMode", network_of(isolation, dialect), "Memory",
-		(json_int_t)(template->memory_mb * MIB), "MemorySwap",
-		(json_int_t)(template->memory_mb * MIB), "NanoCpus",
-		(json_int_t)(template->cpu_percent * NANO_CPUS_PER_PERCENT), "PidsLimit",
-		(json_int_t) template->pids, "ReadonlyRootfs", 1, "AutoRemove", 0, "CapDrop", "ALL",
-		"IpcMode", "private", "PidMode", dialect->own, "UTSMode", dialect->own,
-		"CgroupnsMode", "private", "LogConfig", "Type", "none", "RestartPolicy", "Name",
-		"no");
+	const struct {
+		unsigned limit;
+		const char *field;
+		uint64_t value;
+	} limits[] = {
+		{LIMIT_MEMORY, "Memory", template->memory_mb * MIB},
+		{LIMIT_MEMORY, "MemorySwap", template->memory_mb * MIB},
+		{LIMIT_CPU, "NanoCpus", template->cpu_percent * NANO_CPUS_PER_PERCENT},
+		{LIMIT_PIDS, "PidsLimit", template->pids},
+	};
 
-	if (host && set_mounts(isolation, dialect, host) == 0 && set_ulimits(template, host) == 0 &&
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+		if (set_number(host, limits[i].field,
+			       isolation->engine.missing & limits[i].limit ? 0 : limits[i].value) <
+		    0)
+			return -1;
+	return 0;
+}
+
+/* A user's containers.conf may name another user namespace than the user's own: each image would be copied for it, at its first run. */
+static int set_user_namespace(const struct isolation *isolation, json_t *host)
+{
+	return isolation->engine.rootless ? set(host, "UsernsMode", json_string("host")) : 0;
+}
+
+static json_t *host_config(const struct isolation *isolation, const struct dialect *dialect)
+{
+	json_t *host = json_pack("{s:s, s:b, s:b, s:[s], s:s, s:s, s:s, s:s, s:{s:s}, s:{s:s}}",
+				 "NetworkMode", network_of(isolation, dialect), "ReadonlyRootfs", 1,
+				 "AutoRemove", 0, "CapDrop", "ALL", "IpcMode", "private", "PidMode",
+				 dialect->own, "UTSMode", dialect->own, "CgroupnsMode", "private",
+				 "LogConfig", "Type", "none", "RestartPolicy", "Name", "no");
+
+	if (host && set_limits(isolation, host) == 0 && set_user_namespace(isolation, host) == 0 &&
+	    set_mounts(isolation, dialect, host) == 0 &&
+	    set_ulimits(&isolation->template, host) == 0 &&
 	    set_security(isolation, dialect, host) == 0)
 		return host;
 	json_decref(host);

@@ -9,12 +9,13 @@
  *  3. No network (unless the template has one and the operator allows one, MAYFLY_NETWORK), no capability, no new privileges, a seccomp
  * profile, a user that is neither root nor ours, namespaces of its own.
  *  4. What the engine answers is checked before the container starts: a limit that it did not take
- * is an error, not a warning.
+ * is an error, not a warning. What it can tell beforehand that it will not enforce: enforce.h.
  */
 #ifndef MAYFLY_ENGINE_ISOLATE_H
 #define MAYFLY_ENGINE_ISOLATE_H
 
 #include "engine/backend.h"
+#include "engine/enforce.h"
 #include "job/config.h"
 #include "job/template.h"
 
@@ -33,6 +34,7 @@ struct isolation {
 	char hosts[PATH_MAX];       /* on the host: what is /etc/hosts inside */
 	char kernels[PATH_MAX];     /* on the host; "": there are none */
 	const char *apparmor;       /* a profile's name, or NULL */
+	struct enforcement engine;  /* the caller's to set, as folder is */
 };
 
 struct isolation_request {
@@ -53,8 +55,8 @@ struct isolation_request {
 #define LABEL_BOOT     "mayfly.boot"     /* the kernel's boot_id */
 #define LABEL_DEADLINE "mayfly.deadline" /* seconds on CLOCK_BOOTTIME */
 
-/* Loads the template, clamps what is asked for, finds init and the profiles; out->folder is the
-   caller's to set. 0, or -1 with *err: what template_load says; 500 "bad_configuration". */
+/* Loads the template, clamps what is asked for, finds init and the profiles; out->folder and
+   out->engine are the caller's to set. 0, or -1 with *err: what template_load says; 500 "bad_configuration". */
 MUST_USE int isolation_prepare(const struct config *config, enum backend_kind kind,
 			       const struct isolation_request *request, struct isolation *out,
 			       struct error *err);

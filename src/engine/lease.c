@@ -171,11 +171,15 @@ int lease_make(struct lease *lease, struct backend *backend, const struct config
 	struct isolation isolation;
 
 	if (isolation_prepare(config, backend->kind, request, &isolation, err) < 0 ||
+	    enforcement_learn(backend, config, call_deadline(deadline), &isolation.engine, err) <
+		    0 ||
 	    create_any(lease, backend, jobs, &isolation, deadline, err) < 0 ||
 	    verify(lease, backend, &isolation, deadline, err) < 0 ||
 	    begin_start(lease, backend, deadline, err) < 0 ||
 	    wait_listening(lease, backend, jobs, deadline, err) < 0)
 		return -1;
+	if (isolation.engine.note[0])
+		memcpy(lease->warning, isolation.engine.note, sizeof(lease->warning));
 	lease->deadline = deadline_in((int64_t)isolation.lifetime_s * 1000 + JOB_GRACE_MS);
 	return 0;
 }

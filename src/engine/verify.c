@@ -82,9 +82,23 @@ static int check_network(const struct isolation *isolation, const json_t *host, 
 			 got ? got : "nothing", isolation->config->network);
 }
 
-int isolation_verify(const struct isolation *isolation, const json_t *created, struct error *err)
+/* Those that the engine was asked for. */
+static int check_limits(const struct isolation *isolation, const json_t *host, struct error *err)
 {
 	const struct template *template = &isolation->template;
+	unsigned missing = isolation->engine.missing;
+
+	if (!(missing & LIMIT_MEMORY) &&
+	    (check_number(host, "Memory", template->memory_mb * MIB, err) < 0 ||
+	     check_number(host, "MemorySwap", template->memory_mb * MIB, err) < 0))
+		return -1;
+	if (!(missing & LIMIT_PIDS) && check_number(host, "PidsLimit", template->pids, err) < 0)
+		return -1;
+	return missing & LIMIT_CPU ? 0 : check_cpu(host, template->cpu_percent, err);
+}
+
+int isolation_verify(const struct isolation *isolation, const json_t *created, struct error *err)
+{
 	const json_t *host = json_object_get(created, "HostConfig");
 
 	if (!json_is_object(host))
@@ -94,12 +108,7 @@ int isolation_verify(const struct isolation *isolation, const json_t *created, s
 	    json_is_true(json_object_get(host, "Privileged")))
 		return error_set(err, 500, "limit_ignored",
 				 "The engine ignores ReadonlyRootfs or adds privileges");
-	return check_number(host, "Memory", template->memory_mb * MIB, err) < 0 ||
-			       check_number(host, "MemorySwap", template->memory_mb * MIB, err) <
-				       0 ||
-			       check_number(host, "PidsLimit", template->pids, err) < 0 ||
-			       check_cpu(host, template->cpu_percent, err) < 0 ||
-			       check_network(isolation, host, err) < 0 ||
+	return check_limits(isolation, host, err) < 0 || check_network(isolation, host, err) < 0 ||
 			       check_mounts(created, err) < 0
 		       ? -1
 		       : 0;

@@ -250,6 +250,32 @@ static int read_network(struct config *config, struct error *err)
 	return 0;
 }
 
+const char *const config_limits[CONFIG_LIMITS] = {"memory", "pids", "cpu"};
+
+/* Names of limits, with commas between. */
+static int read_unenforced(struct config *config, struct error *err)
+{
+	const char *text = variable_or("MAYFLY_ALLOW_UNENFORCED", ""), *at = text;
+
+	config->unenforced = 0;
+	while (*at) {
+		struct slice name = {at, strcspn(at, ",")};
+		unsigned found = 0;
+
+		for (unsigned i = 0; i < CONFIG_LIMITS; i++)
+			if (slice_eq(name, config_limits[i]))
+				found = 1U << i;
+		at += name.len;
+		if (!found || (*at == ',' && !*++at))
+			return error_set(
+				err, 500, "bad_configuration",
+				"MAYFLY_ALLOW_UNENFORCED is \"%.64s\", but takes any of memory, pids, cpu, with commas between",
+				text);
+		config->unenforced |= found;
+	}
+	return 0;
+}
+
 int config_read(struct config *out, struct error *err)
 {
 	struct config config = {
@@ -262,8 +288,9 @@ int config_read(struct config *out, struct error *err)
 
 	if (read_numbers(&config, err) < 0 || read_flag("DEBUG_UI", &config.debug_ui, err) < 0 ||
 	    read_flag("MAYFLY_TEMPLATE_NETWORK", &config.added_network, err) < 0 ||
-	    read_network(&config, err) < 0 || read_places(&config, err) < 0 ||
-	    read_libexec(&config, err) < 0 || read_keys_file(&config, err) < 0 ||
+	    read_network(&config, err) < 0 || read_unenforced(&config, err) < 0 ||
+	    read_places(&config, err) < 0 || read_libexec(&config, err) < 0 ||
+	    read_keys_file(&config, err) < 0 ||
 	    read_secret("EXECUTOR_API_KEY", config.executor_api_key,
 			sizeof(config.executor_api_key), err) < 0 ||
 	    read_secret("API_KEYS", config.api_keys, sizeof(config.api_keys), err) < 0 ||

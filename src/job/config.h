@@ -18,6 +18,11 @@
 
 #define NETWORK_ALLOW "allow" /* one that the engine has for itself */
 
+/* Limits that an engine may be unable to enforce, by the names of their cgroup controllers; in a set, limit i is bit i. */
+#define CONFIG_LIMITS 3
+extern const char *const config_limits[CONFIG_LIMITS];
+enum { LIMIT_MEMORY = 1 << 0, LIMIT_PIDS = 1 << 1, LIMIT_CPU = 1 << 2 };
+
 struct config {
 	const char *bind;                           /* BIND, 127.0.0.1 */
 	uint64_t port;                              /* PORT or EXECUTOR_PORT, 8080 */
@@ -52,6 +57,8 @@ struct config {
 	uint64_t cache_bytes; /* MAYFLY_CACHE_MB; 0: no cache */
 	/* MAYFLY_NETWORK: the network that a template with one gets, or NETWORK_ALLOW; NULL: none, whatever the template says */
 	const char *network;
+	unsigned
+		unenforced; /* MAYFLY_ALLOW_UNENFORCED: limits that jobs may run without where the engine cannot enforce them */
 	/* templates that were added (job/template_added.h): MAYFLY_TEMPLATES_DIR, <STORAGE_DIR>/.templates; and what they may have: MAYFLY_TEMPLATE_… */
 	char added[PATH_MAX];
 	const char *

@@ -73,6 +73,7 @@ static void add_isolation(const struct config *config, struct sha256 *hash)
 
 	add_text(hash, MAYFLY_VERSION);
 	add_text(hash, config->network);
+	add_bytes(hash, &config->unenforced, sizeof(config->unenforced));
 	add_text(hash, getenv("APPARMOR_PROFILE"));
 	add_text(hash, seccomp);
 	add_file(hash, seccomp ? seccomp : "", "");

@@ -606,6 +606,9 @@ class Failures(RealTest):
 
 PODMAN_FIELDS = {"Api-Version": "1.41", "Libpod-Api-Version": "4.3.1", "Server": "Libpod/4.3.1 (linux)"}
 DOCKER_FIELDS = {"Api-Version": "1.43", "Server": "Docker/24.0.7 (linux)"}
+# one answer for both kinds
+ENFORCES = {"host": {"cgroupVersion": "v2", "cgroupManager": "systemd", "cgroupControllers": ["cpu", "memory", "pids"]},
+            "MemoryLimit": True, "PidsLimit": True, "CpuCfsQuota": True}
 REST = object()  # what the well-behaved engine would do
 
 
@@ -655,6 +658,8 @@ class FakeEngine:
         path = re.sub(r"^/v[0-9.]+", "", path)
         if path == "/_ping":
             return "ping"
+        if path.endswith("/info"):
+            return "info"
         if method == "DELETE":
             return "delete"
         if path.startswith("/containers/create"):
@@ -699,7 +704,7 @@ class FakeEngine:
                          "State": {"Running": True, "Pid": 0, "ExitCode": 0}}
         if step == "start":
             self.listen()
-        return {"list": (200, [])}.get(step, (204, b""))
+        return {"list": (200, []), "info": (200, ENFORCES)}.get(step, (204, b""))
 
     def listen(self):
         folder = self.bodies["create"]["HostConfig"]["Binds"][0].split(":")[0]
@@ -710,7 +715,7 @@ class FakeEngine:
         os.rename(folder + "/control.new", folder + "/control")
 
     def steps_seen(self):
-        return [step for step, _ in self.calls]
+        return [step for step, _ in self.calls if step != "info"]  # where it is not root's, that is asked
 
 
 class FakeTest(EngineTest):

@@ -304,6 +304,28 @@ static void test_secrets(void)
 	   "one that cannot be read is refused: %s", err.message);
 }
 
+static void test_unenforced(void)
+{
+	static const char *const bad[] = {"all",       "cpu,", ",cpu", "cpu pids",
+					  "cpu,,pids", "CPU",  "cp"};
+	struct error err;
+	char text[64];
+
+	must(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x") == 0);
+	is_number(config.unenforced, 0, "every limit must be enforced");
+	must(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", "MAYFLY_ALLOW_UNENFORCED=cpu") == 0);
+	is_number(config.unenforced, LIMIT_CPU, "one need not");
+	must(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x",
+		  "MAYFLY_ALLOW_UNENFORCED=cpu,memory,pids,cpu") == 0);
+	is_number(config.unenforced, LIMIT_CPU | LIMIT_MEMORY | LIMIT_PIDS, "none need");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		(void)snprintf(text, sizeof(text), "MAYFLY_ALLOW_UNENFORCED=%s", bad[i]);
+		ok(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", text) < 0 &&
+			   strstr(err.message, "takes any of memory, pids, cpu"),
+		   "%s: %s", text, err.message);
+	}
+}
+
 /* As an ordinary user, to whom neither /root nor /run belongs. */
 static void test_user(void)
 {
@@ -334,6 +356,7 @@ int main(void)
 	test_paths();
 	test_instance();
 	test_secrets();
+	test_unenforced();
 	test_user();
 
 	struct error err;
