@@ -124,6 +124,7 @@
 #define ADDED_CPU_DEFAULT_PERCENT    200         /* MAYFLY_TEMPLATE_CPU_PERCENT */
 #define ADDED_CPU_QUOTA_PERIOD_US    100000      /* of a cpu_quota in microseconds */
 #define NETWORK_NAME_MAX_BYTES       64
+#define SELINUX_TYPE_MAX_BYTES       64
 
 /* --- Server-sent events -------------------------------------------------------------------------- */
 #define SSE_HEARTBEAT_MS             15000

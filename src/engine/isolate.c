@@ -21,7 +21,7 @@
  * Podman adds a tmpfs of no size on /run and /var/tmp of a read-only root, takes mount options with
  * a bind, gives a tmpfs to the user with "U" (Docker: uid= and gid=), seccomp as a path, masks as a
  * security option, "private" for the PID and UTS namespaces, and copies the image's files into a
- * tmpfs unless told not to. Docker takes none of those words.
+ * tmpfs unless told not to. Docker takes none of those words. Z: the folder gets the container's own SELinux label, where there is SELinux.
  */
 static const struct dialect {
 	const char *tmpfs; /* an option of every tmpfs */
@@ -34,7 +34,7 @@ static const struct dialect {
 	bool seccomp_is_path, mask_is_option;
 } dialects[] = {
 	[BACKEND_PODMAN] = {"nosuid,nodev,notmpcopyup", "U", "ro",
-			    "rw,nosuid,nodev,noexec,rprivate", "ro,nosuid,nodev,rprivate",
+			    "rw,nosuid,nodev,noexec,rprivate,Z", "ro,nosuid,nodev,rprivate",
 			    "private", "slirp4netns", true, true},
 	[BACKEND_DOCKER] = {"nosuid,nodev", NULL, "rw", "rw,rprivate", "ro,rprivate", "", "bridge",
 			    false, false},
@@ -180,6 +180,9 @@ static int set_security(const struct isolation *isolation, const struct dialect 
 		return -1;
 	if (isolation->apparmor &&
 	    json_array_append_new(options, json_sprintf("apparmor=%s", isolation->apparmor)) < 0)
+		return -1;
+	if (isolation->selinux &&
+	    json_array_append_new(options, json_sprintf("label=type:%s", isolation->selinux)) < 0)
 		return -1;
 	for (size_t i = 0; i < sizeof(masks_usual) / sizeof(masks_usual[0]); i++)
 		if (json_array_append_new(masks, json_string(masks_usual[i])) < 0)

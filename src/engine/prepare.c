@@ -103,6 +103,24 @@ static int find_apparmor(struct isolation *out, struct error *err)
 	return 0;
 }
 
+/* SELinux confines a container by the policy's own type for them; where it is off, the engine leaves a label out. */
+static int find_selinux(struct isolation *out, struct error *err)
+{
+	static const char characters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+	const char *name = getenv("MAYFLY_SELINUX_TYPE");
+
+	out->selinux = name && *name ? name : NULL;
+	if (out->selinux &&
+	    (strlen(name) > SELINUX_TYPE_MAX_BYTES || strspn(name, characters) != strlen(name) ||
+	     strcmp(name, "spc_t") == 0 || strncmp(name, "unconfined_", 11) == 0))
+		return error_set(
+			err, 500, "bad_configuration",
+			"MAYFLY_SELINUX_TYPE is \"%.64s\", but takes the name of a type that confines, such as container_t",
+			name);
+	return 0;
+}
+
 /* The binds are texts of the form host:container:options. */
 static int check_paths(const struct config *config, const struct isolation *isolation,
 		       struct error *err)
@@ -124,7 +142,8 @@ int isolation_prepare(const struct config *config, enum backend_kind kind,
 
 	if (template_load(config, request->template, template, err) < 0 ||
 	    find_init(config, &isolation, err) < 0 || find_seccomp(config, &isolation, err) < 0 ||
-	    find_hosts(config, &isolation, err) < 0 || find_apparmor(&isolation, err) < 0)
+	    find_hosts(config, &isolation, err) < 0 || find_apparmor(&isolation, err) < 0 ||
+	    find_selinux(&isolation, err) < 0)
 		return -1;
 	/* without them every job starts its runtime anew */
 	(void)find_data(config, "kernels", is_folder, isolation.kernels);

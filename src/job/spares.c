@@ -75,6 +75,7 @@ static void add_isolation(const struct config *config, struct sha256 *hash)
 	add_text(hash, config->network);
 	add_bytes(hash, &config->unenforced, sizeof(config->unenforced));
 	add_text(hash, getenv("APPARMOR_PROFILE"));
+	add_text(hash, getenv("MAYFLY_SELINUX_TYPE"));
 	add_text(hash, seccomp);
 	add_file(hash, seccomp ? seccomp : "", "");
 	add_file(hash, config->libexec, "/mayfly-init");

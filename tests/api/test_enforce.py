@@ -161,6 +161,27 @@ class Docker(EnforceTest):
         self.assertNotIn("UsernsMode", self.made(place, fake)[0])
 
 
+class Selinux(EnforceTest):
+    def test_a_type_is_a_label(self):
+        place, fake = self.fake()
+        host = self.made(place, fake)[0]
+        options = host["SecurityOpt"]
+        self.assertEqual([":Z" in bind.replace(",", ":") for bind in host["Binds"]], [True] + [False] * (len(host["Binds"]) - 1),
+                         "the control socket's folder alone is labelled")
+        self.assertEqual([option for option in options if "label" in option], [], "the policy's own, and never label=disable")
+        place.environment["MAYFLY_SELINUX_TYPE"] = "container_logreader_t"
+        self.assertIn("label=type:container_logreader_t", self.made(place, fake)[0]["SecurityOpt"])
+
+    def test_what_does_not_confine_is_refused(self):
+        for name in ("spc_t", "unconfined_t", "unconfined_service_t", "a:b", "a,b", "type:x", "a b", "x" * 65):
+            with self.subTest(name=name):
+                place, _ = self.fake()
+                place.environment["MAYFLY_SELINUX_TYPE"] = name
+                status, word, message = self.engine(place).refusal()
+                self.assertEqual((status, word), (500, "bad_configuration"))
+                self.assertIn("MAYFLY_SELINUX_TYPE is", message)
+
+
 del FakeTest, EnforceTest
 if __name__ == "__main__":
     harness.main()

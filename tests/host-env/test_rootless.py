@@ -95,6 +95,9 @@ class Overlay(StoreTest):
         inside = [line.split() for line in output.splitlines()[1:]]
         self.assertEqual(inside, [["0", str(rootless.UID), "1"], ["1", *rootless.SUBORDINATE.split(":")]])
 
+    def test_a_label_is_left_out_where_selinux_is_off(self):
+        self.hello(MAYFLY_SELINUX_TYPE="container_t")
+
     def test_it_is_the_kernels(self):
         self.assertEqual(self.driver(), ("overlay", None))
 
