@@ -1,4 +1,6 @@
 """mayfly as user units of a lingering account, with rootless Podman."""
+import re
+
 import harness
 import installed
 
@@ -27,6 +29,36 @@ class UserTest(installed.Installed):
     def test_14_podman_is_the_users_own(self):
         wanted = "{{.Store.GraphDriverName}} {{.Host.Security.Rootless}} {{.Host.CgroupsVersion}}"
         self.assertEqual(self.machine.run("podman", "info", "--format", wanted, user="alice").strip(), "overlay true v2")
+
+    def controllers(self, *disabled):
+        """The cgroup controllers that users' managers get, but for these; the manager and its sockets are started anew."""
+        self.machine.run("mkdir -p /etc/systemd/system/user.slice.d && cat >/etc/systemd/system/user.slice.d/test.conf",
+                         stdin=f"[Slice]\nDisableControllers={' '.join(disabled)}\n".encode())
+        self.machine.run("systemctl daemon-reload && systemctl restart user@1000.service")
+        self.until(lambda: self.property("mayfly.socket", "SubState") == "listening", "the socket")
+
+    def test_15_a_limit_that_is_not_enforced_is_refused(self):
+        self.configure(MAYFLY_SPARES="0")
+        for missing in ("cpu", "pids"):
+            with self.subTest(missing=missing):
+                self.controllers(missing)
+                self.configure(MAYFLY_SPARES="0")
+                before = set(self.containers())  # spares whose processes the manager took along
+                status, _, body = self.request("/run", {"sessionId": "host", "language": "bash", "code": "echo no"})
+                self.assertEqual(status, 500, body)
+                self.assertIn(f"Rootless Podman cannot enforce these limits: {missing}. Either give it the controllers", body)
+                self.assertLessEqual(set(self.containers()), before)
+                self.configure(MAYFLY_SPARES="0", MAYFLY_ALLOW_UNENFORCED=missing)
+                held = set(re.findall(r"(?m)^(\S+\.max) \d", self.job("bash", installed.LIMITS)["output"]))
+                self.assertEqual(held, {"memory.max", "memory.swap.max", "pids.max", "cpu.max"} - {missing + ".max"})
+        self.configure(MAYFLY_SPARES="0")
+        self.controllers()
+        self.test_05_limits_are_in_the_cgroup()
+
+    def test_16_install_tells_of_lingering(self):
+        for user, is_told in (("alice", False), ("daemon", True)):
+            said = self.machine.run(f"SUDO_USER={user} make -C {installed.TREE} install")
+            self.assertEqual(f"loginctl enable-linger {user}" in said, is_told, said)
 
     def test_40_uninstall(self):
         self.systemctl("disable", "--now", "mayfly.socket", "mayfly-reap.timer", "mayfly-warm.timer")

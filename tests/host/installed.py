@@ -259,8 +259,7 @@ class Installed(unittest.TestCase):
         self.hello()
 
     def test_30_a_reboot_brings_everything_back(self):
-        former = set(self.containers())
-        self.assertTrue(former)
+        former = set(self.until(self.containers, "the spare that the last job is followed by"))
         self.machine.reboot()
         for unit in ("mayfly.socket", "mayfly-engine.socket"):
             self.assertEqual(self.property(unit, "SubState"), "listening")
