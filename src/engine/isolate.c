@@ -17,27 +17,27 @@
 #define KERNELS_PATH          "/usr/lib/mayfly" /* inside the container: worker/kernels */
 
 /*
- * Where the two engines differ, measured with Podman 4.3 and read in Docker's API document (v1.41):
- * Podman adds a tmpfs of no size on /run and /var/tmp of a read-only root, takes mount options with
- * a bind, gives a tmpfs to the user with "U" (Docker: uid= and gid=), seccomp as a path, masks as a
- * security option, "private" for the PID and UTS namespaces, and copies the image's files into a
- * tmpfs unless told not to. Docker takes none of those words. Z: the folder gets the container's own SELinux label, where there is SELinux.
+ * Where the two engines differ, measured with Podman 4.3 and Docker 20.10 (API v1.41): Podman adds a
+ * tmpfs of no size on /run and /var/tmp of a read-only root, takes mount options with a bind, gives
+ * a tmpfs to the user with "U" (Docker: uid= and gid=), seccomp as a path, masks as a security
+ * option, "private" for the PID and UTS namespaces, and copies the image's files into a tmpfs unless
+ * told not to. Docker takes none of those words; its runc gives a tmpfs the mode that the folder has
+ * in the image, whatever is asked for. Z: the folder gets the container's own SELinux label, where
+ * there is SELinux.
  */
 static const struct dialect {
 	const char *tmpfs; /* an option of every tmpfs */
 	const char *owner; /* the option which gives a tmpfs to the user, or NULL: uid= and gid= */
-	const char *small; /* ro where a tmpfs that is mounted upon can be */
 	const char *control, *data; /* options of the binds: the socket's folder; what is ours */
 	const char *own;            /* a PID or UTS namespace of its own */
 	const char *
 		network; /* for MAYFLY_NETWORK=allow: without a bridge where that can be, so that no container sees another */
 	bool seccomp_is_path, mask_is_option;
 } dialects[] = {
-	[BACKEND_PODMAN] = {"nosuid,nodev,notmpcopyup", "U", "ro",
-			    "rw,nosuid,nodev,noexec,rprivate,Z", "ro,nosuid,nodev,rprivate",
-			    "private", "slirp4netns", true, true},
-	[BACKEND_DOCKER] = {"nosuid,nodev", NULL, "rw", "rw,rprivate", "ro,rprivate", "", "bridge",
-			    false, false},
+	[BACKEND_PODMAN] = {"nosuid,nodev,notmpcopyup", "U", "rw,nosuid,nodev,noexec,rprivate,Z",
+			    "ro,nosuid,nodev,rprivate", "private", "slirp4netns", true, true},
+	[BACKEND_DOCKER] = {"nosuid,nodev", NULL, "rw,rprivate", "ro,rprivate", "", "bridge", false,
+			    false},
 };
 
 /* Masked on top of what the engine masks itself; Docker's list replaces its own, so it holds that,
@@ -77,7 +77,7 @@ static json_t *workspace_options(const struct template *template, const struct d
 /* /run and /var/tmp: the engine would add them without a size. */
 static json_t *small_options(const struct dialect *dialect)
 {
-	return json_sprintf("%s,noexec,%s,mode=0755,size=%uk", dialect->small, dialect->tmpfs,
+	return json_sprintf("ro,noexec,%s,mode=0755,size=%uk", dialect->tmpfs,
 			    (unsigned)(SMALL_TMPFS_BYTES / KIB));
 }
 
@@ -88,6 +88,15 @@ static int add_kernels(const struct isolation *isolation, const struct dialect *
 		return 0;
 	return json_array_append_new(
 		binds, json_sprintf("%s:" KERNELS_PATH ":%s", isolation->kernels, dialect->data));
+}
+
+static int add_resolv(const struct isolation *isolation, const struct dialect *dialect,
+		      json_t *binds)
+{
+	if (!isolation->resolv[0])
+		return 0;
+	return json_array_append_new(
+		binds, json_sprintf("%s:/etc/resolv.conf:%s", isolation->resolv, dialect->data));
 }
 
 static int set_mounts(const struct isolation *isolation, const struct dialect *dialect,
@@ -116,7 +125,8 @@ static int set_mounts(const struct isolation *isolation, const struct dialect *d
 			       json_array_append_new(binds, json_sprintf("%s:/etc/hosts:%s",
 									 isolation->hosts,
 									 dialect->data)) < 0 ||
-			       add_kernels(isolation, dialect, binds) < 0
+			       add_kernels(isolation, dialect, binds) < 0 ||
+			       add_resolv(isolation, dialect, binds) < 0
 		       ? -1
 		       : 0;
 }

@@ -32,10 +32,11 @@ struct isolation {
 	char init[PATH_MAX];        /* on the host */
 	char seccomp[PATH_MAX];     /* on the host */
 	char hosts[PATH_MAX];       /* on the host: what is /etc/hosts inside */
-	char kernels[PATH_MAX];     /* on the host; "": there are none */
-	const char *apparmor;       /* a profile's name, or NULL */
-	const char *selinux;        /* a type's name, or NULL: the policy's own for containers */
-	struct enforcement engine;  /* the caller's to set, as folder is */
+	char resolv[PATH_MAX];  /* on the host: what is /etc/resolv.conf inside; "": the engine's */
+	char kernels[PATH_MAX]; /* on the host; "": there are none */
+	const char *apparmor;   /* a profile's name, or NULL */
+	const char *selinux;    /* a type's name, or NULL: the policy's own for containers */
+	struct enforcement engine; /* the caller's to set, as folder is */
 };
 
 struct isolation_request {

@@ -81,14 +81,25 @@ static int find_seccomp(const struct config *config, struct isolation *out, stru
 		config->registry[CONFIG_REGISTRY_DIRS - 1]);
 }
 
-/* Podman would put the host's own list of names and addresses into every container. */
-static int find_hosts(const struct config *config, struct isolation *out, struct error *err)
+static int find_file(const struct config *config, const char *name, char out[PATH_MAX],
+		     struct error *err)
 {
-	if (find_data(config, "hosts", is_regular_file, out->hosts))
+	if (find_data(config, name, is_regular_file, out))
 		return 0;
 	return error_set(err, 500, "bad_configuration",
-			 "No hosts in %s; install it there, or set MAYFLY_DATA_DIR",
+			 "No %s in %s; install it there, or set MAYFLY_DATA_DIR", name,
 			 config->registry[CONFIG_REGISTRY_DIRS - 1]);
+}
+
+/* The engine would put the host's own list of names and addresses into every container, and Docker its name servers into one without
+   network. */
+static int find_names(const struct config *config, struct isolation *out, struct error *err)
+{
+	if (find_file(config, "hosts", out->hosts, err) < 0)
+		return -1;
+	if (out->kind == BACKEND_PODMAN || out->template.network)
+		return 0;
+	return find_file(config, "resolv.conf", out->resolv, err);
 }
 
 static int find_apparmor(struct isolation *out, struct error *err)
@@ -126,7 +137,8 @@ static int check_paths(const struct config *config, const struct isolation *isol
 		       struct error *err)
 {
 	if (strchr(config->run, ':') || strchr(isolation->init, ':') ||
-	    strchr(isolation->kernels, ':') || strchr(isolation->hosts, ':'))
+	    strchr(isolation->kernels, ':') || strchr(isolation->hosts, ':') ||
+	    strchr(isolation->resolv, ':'))
 		return error_set(
 			err, 500, "bad_configuration",
 			"MAYFLY_RUN_DIR, MAYFLY_LIBEXEC_DIR and MAYFLY_DATA_DIR must hold no colon");
@@ -140,9 +152,12 @@ int isolation_prepare(const struct config *config, enum backend_kind kind,
 	struct isolation isolation = {.config = config, .kind = kind, .job = request->job};
 	struct template *template = &isolation.template;
 
-	if (template_load(config, request->template, template, err) < 0 ||
-	    find_init(config, &isolation, err) < 0 || find_seccomp(config, &isolation, err) < 0 ||
-	    find_hosts(config, &isolation, err) < 0 || find_apparmor(&isolation, err) < 0 ||
+	if (template_load(config, request->template, template, err) < 0)
+		return -1;
+	/* both must say so: the template and the operator */
+	template->network = template->network && config->network;
+	if (find_init(config, &isolation, err) < 0 || find_seccomp(config, &isolation, err) < 0 ||
+	    find_names(config, &isolation, err) < 0 || find_apparmor(&isolation, err) < 0 ||
 	    find_selinux(&isolation, err) < 0)
 		return -1;
 	/* without them every job starts its runtime anew */
@@ -153,8 +168,6 @@ int isolation_prepare(const struct config *config, enum backend_kind kind,
 		return error_set(err, 500, "bad_template",
 				 "Template %s runs jobs as uid %u, which is the engine's own",
 				 template->name, geteuid());
-	/* both must say so: the template and the operator */
-	template->network = template->network && config->network;
 	clamp(request->memory_mb, MEMORY_MIN_MB, &template->memory_mb);
 	clamp(request->pids, PIDS_MIN, &template->pids);
 	clamp(request->cpu_percent, 1, &template->cpu_percent);

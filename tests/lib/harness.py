@@ -1,7 +1,8 @@
 """What the tests over HTTP share: a real mayfly on a port of its own, raw requests to it, and the traces that it must not leave.
 
 Rules:
- 1. Everything is real: the built programs, systemd-socket-activate, Podman. Nothing is skipped when it is missing: that is a failure.
+ 1. Everything is real: the built programs, systemd-socket-activate, Podman; with MAYFLY_ENGINE=docker, Docker in its place. Nothing is
+    skipped when it is missing: that is a failure.
  2. Every server has an instance name, storage and run folder of its own, so what it leaves behind can be told from everything else.
  3. Server.close() removes what is left and says so: leaks() is for a test to look at before that.
 """
@@ -24,15 +25,21 @@ import urllib.parse
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("MAYFLY_BUILD", "build"))
 IMAGE = "aa-worker:latest"
+ENGINE = os.environ.get("MAYFLY_ENGINE", "podman")
 DEADLINE_S = 60  # for anything that should take much less
 
 Reply = collections.namedtuple("Reply", "status headers body")
 
 
 def podman_socket():
-    """The path of a Podman socket that answers; starts a service when there is none."""
-    found = subprocess.run([os.path.join(ROOT, "scripts/podman-service"), "start"], check=True, stdout=subprocess.PIPE, text=True)
+    """The path of the engine's socket; starts a service when none answers."""
+    found = subprocess.run([os.path.join(ROOT, f"scripts/{ENGINE}-service"), "start"], check=True, stdout=subprocess.PIPE, text=True)
     return found.stdout.strip()
+
+
+def only_podman(reason):
+    """Marks a test, or a class of tests, that is about Podman itself."""
+    return unittest.skipIf(ENGINE != "podman", reason)
 
 
 def until(condition, what, deadline_s=DEADLINE_S):
@@ -294,17 +301,17 @@ def main():
             self.report(False, test, self.errors[-1][1])
 
         def addSkip(self, test, reason):
-            self.report(False, test, "skipped: " + reason)
+            self.report(ENGINE != "podman", test, "skipped: " + reason, " # SKIP " + reason)
 
         def addSubTest(self, test, subtest, err):
             super().addSubTest(test, subtest, err)
             if err is not None:
                 self.report(False, subtest, "".join(traceback.format_exception(*err)))
 
-        def report(self, good, test, details=""):
+        def report(self, good, test, details="", directive=""):
             nonlocal count
             count += 1
-            print(f"{'ok' if good else 'not ok'} {count} - {test.id().removeprefix('__main__.')}", flush=True)
+            print(f"{'ok' if good else 'not ok'} {count} - {test.id().removeprefix('__main__.')}{directive}", flush=True)
             for line in details.splitlines():
                 print("#  " + line, flush=True)
 

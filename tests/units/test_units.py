@@ -24,7 +24,7 @@ COMMON_UNITS = ["mayfly.socket", "mayfly@.service", "mayfly-engine.socket", "may
                 "mayfly-static@.service", "mayfly-reap.timer", "mayfly-reap.service", "mayfly-health.timer", "mayfly-health.service", "mayfly-warm.timer", "mayfly-warm.service"]
 UNITS = {"system": COMMON_UNITS + ["mayfly-podman.socket", "mayfly-podman.service", "mayfly.slice", "mayfly-images.path",
                                    "mayfly-images.service"], "user": COMMON_UNITS}
-DATA = ["seccomp.json", "hosts", "worker/Containerfile", "worker/packages", "scripts/build-worker", "scripts/build-lib", "scripts/build-image",
+DATA = ["seccomp.json", "hosts", "resolv.conf", "worker/Containerfile", "worker/packages", "scripts/build-worker", "scripts/build-lib", "scripts/build-image",
         "scripts/build-template", "worker/template/Containerfile", "worker/template/install", "worker/images/documents",
         "sandboxes.d/python-data.json", "mayfly.conf.example",
         "credentials.conf.example", "manifest", "templates.d/default.json", "tools.d/code_execution.json",
