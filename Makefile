@@ -95,7 +95,7 @@ templates: $(BUILD)/mayflyctl
 # Every test there is. One list of programs goes to tests/run, whose last line counts them all. AGAIN=N: tests/run says what that does.
 AGAIN ?= 0
 check:
-	@scripts/setup build run check
+	@scripts/setup build run check docker
 	@$(MAKE) --no-print-directory tests-build lint
 	@$(MAKE) --no-print-directory SAN=1 tests-build
 	@scripts/build-worker
@@ -113,6 +113,17 @@ check-san:
 	@scripts/build-image documents
 	@$(MAKE) --no-print-directory templates
 	@MAYFLY_BUILD=build-san ASAN_OPTIONS=detect_leaks=0 tests/run $(sort $(wildcard tests/api/test_*.py tests/attack/test_*.py tests/pages/test_*.py))
+
+# The suites that speak of the engine, against Docker in Podman's place. The daemon and its images stay for the next time:
+# scripts/docker-service stop --purge takes them away.
+check-docker:
+	@scripts/setup build run check docker
+	@$(MAKE) --no-print-directory tests-build
+	@scripts/build-worker
+	@scripts/build-image documents
+	@$(MAKE) --no-print-directory templates
+	@scripts/docker-service start aa-worker mayfly-documents $(addprefix mayfly-,$(TEMPLATES)) >/dev/null
+	@MAYFLY_ENGINE=docker tests/run $(sort $(wildcard tests/api/test_*.py tests/attack/test_*.py tests/kernels/test_*.py))
 
 # Installed under systemd on a Debian host of its own, in a virtual machine: tests/host/vm.py says what is cached where. Not part of
 # check: minutes, and a first run that fetches packages.
@@ -170,5 +181,5 @@ install uninstall: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all run templates check check-san check-host lint fuzz bench soak image install uninstall clean tests-build
+.PHONY: all run templates check check-san check-docker check-host lint fuzz bench soak image install uninstall clean tests-build
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
