@@ -219,13 +219,15 @@ class Kind(SparesTest):
 
 
 class Image(SparesTest):
-    """The image's tag is moved to another image. The stamp is Podman's own list of images, as in a user's install."""
+    """The image's tag is moved to another image. The stamp is the engine's own list of images, as in a user's install."""
     settings = {"MAYFLY_IMAGE_STAMP": None}
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         cls.server.environment.pop("MAYFLY_IMAGE_STAMP", None)
+        if harness.ENGINE == "docker":
+            cls.server.environment["MAYFLY_IMAGE_STAMP"] = cls.images("info", "--format", "{{.DockerRootDir}}/image/{{.Driver}}/repositories.json")
         cls.name = "mayfly-test-" + cls.server.instance
         cls.addClassCleanup(cls.remove_tags)
         folder = os.path.join(cls.server.folder, "config/templates.d")
@@ -236,26 +238,26 @@ class Image(SparesTest):
             json.dump({**template, "image": cls.name + ":latest"}, file)
 
     @staticmethod
-    def podman(*arguments):
-        """Of the host's own store, where images are: a service may keep its containers elsewhere."""
-        return subprocess.run(["podman", *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    def images(*arguments):
+        return subprocess.run([*harness.image_tool(), *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
     @classmethod
     def remove_tags(cls):
-        cls.podman("rmi", "--ignore", "--no-prune", f"{cls.name}:latest", f"{cls.name}:other")
+        for tag in ("latest", "other"):
+            subprocess.run([*harness.image_tool(), "rmi", "--no-prune", f"{cls.name}:{tag}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
     def test_the_tag_names_another_image(self):
-        self.podman("tag", harness.IMAGE, f"{self.name}:latest")
+        self.images("tag", harness.IMAGE, f"{self.name}:latest")
         with tempfile.TemporaryDirectory() as folder:
             with open(os.path.join(folder, "Containerfile"), "w", encoding="utf-8") as file:
                 file.write(f"FROM localhost/{harness.IMAGE}\nLABEL another=one\n")
-            self.podman("build", "--quiet", "--pull=never", "--tag", f"{self.name}:other", folder)
-        other = self.podman("image", "inspect", "--format", "{{.Id}}", f"{self.name}:other")
+            self.images("build", "--quiet", "--tag", f"{self.name}:other", "--file", folder + "/Containerfile", folder)
+        other = self.images("image", "inspect", "--format", "{{.Id}}", f"{self.name}:other").removeprefix("sha256:")
         self.server.warm("bash:image.sh")
         old = self.server.waiting("image.sh")[0]
         self.assertNotEqual(self.server.container(old)["Image"].removeprefix("sha256:"), other)
         before = self.server.counters()
-        self.podman("tag", other, f"{self.name}:latest")
+        self.images("tag", other, f"{self.name}:latest")
 
         _, reply, log = self.server.run_child(request("echo new", filename="image.sh"))
         self.assertEqual(reply["stdout"], "new\n")

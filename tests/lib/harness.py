@@ -42,6 +42,11 @@ def only_podman(reason):
     return unittest.skipIf(ENGINE != "podman", reason)
 
 
+def image_tool():
+    """The command that has the images from which the engine makes containers: Podman's service may keep its containers elsewhere."""
+    return ["podman"] if ENGINE == "podman" else ["docker", "--host", "unix://" + podman_socket()]
+
+
 def until(condition, what, deadline_s=DEADLINE_S):
     """Waits for something that has no event to wait for; a failure says what."""
     end = time.monotonic() + deadline_s
