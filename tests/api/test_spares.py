@@ -226,8 +226,8 @@ class Image(SparesTest):
     def setUpClass(cls):
         super().setUpClass()
         cls.server.environment.pop("MAYFLY_IMAGE_STAMP", None)
-        if harness.ENGINE == "docker":
-            cls.server.environment["MAYFLY_IMAGE_STAMP"] = cls.images("info", "--format", "{{.DockerRootDir}}/image/{{.Driver}}/repositories.json")
+        if stamp := cls.server.podman.image_list():
+            cls.server.environment["MAYFLY_IMAGE_STAMP"] = stamp
         cls.name = "mayfly-test-" + cls.server.instance
         cls.addClassCleanup(cls.remove_tags)
         folder = os.path.join(cls.server.folder, "config/templates.d")

@@ -100,6 +100,13 @@ class Podman:
     def inspect(self, container_id):
         return self.settled("GET", f"/v1.41/containers/{container_id}/json")[1]
 
+    def image_list(self):
+        """The engine's own list of its images, a file; None for Podman's, which mayfly finds."""
+        if ENGINE == "podman":
+            return None
+        info = self.call("GET", "/v1.41/info")[1]
+        return os.path.join(info["DockerRootDir"], "image", info["Driver"], "repositories.json")
+
     def remove(self, container_id):
         status, answer = self.settled("DELETE", f"/v1.41/containers/{container_id}?force=true&v=true")
         assert status in (200, 204, 404), answer
@@ -130,6 +137,7 @@ class Server:
         }
         if engine:
             self.environment["DOCKER_SOCKET_PATH"] = self.podman.socket
+            environment = {"MAYFLY_IMAGE_STAMP": self.podman.image_list(), **environment}
         self.environment.update({key: value for key, value in environment.items() if value is not None})
         for name in os.environ:  # sanitizers are steered by these
             if name.endswith("SAN_OPTIONS"):
