@@ -137,7 +137,7 @@ C_FILES := $(wildcard src/*.h src/*/*.[ch] worker/*.[ch] tests/unit/*.[ch] tests
 lint:
 	@scripts/check-layers
 	@clang-format --dry-run -Werror $(C_FILES)
-	@shellcheck $(filter-out scripts/sdk,$(wildcard scripts/[a-z]*)) tests/host/image tests/host/customize worker/template/install .ci/run
+	@shellcheck $(filter-out scripts/sdk scripts/docker-build,$(wildcard scripts/[a-z]*)) scripts/docker-build/podman tests/host/image tests/host/customize worker/template/install .ci/run
 	@cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
 		--suppress=missingIncludeSystem -D_GNU_SOURCE '-Djson_object_foreach(o,k,v)=while (next(o, &k, &v))' \
 		'-Djson_array_foreach(a,i,v)=while (next(a, &i, &v))' -Isrc src worker
