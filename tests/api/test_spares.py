@@ -12,7 +12,7 @@ from spares import NO_ENGINE, Child, SparesTest, request
 
 # what is in the container before the job, and which container it is: its id is in the source of the mount of /etc/hostname
 LOOK = ("ls -A /workspace /tmp /dev/shm | tr '\\n' ' '; pgrep -c sleep; "
-        "grep -om1 '[0-9a-f]\\{64\\}/userdata/hostname' /proc/self/mountinfo || echo none; ")
+        "grep -oEm1 '[0-9a-f]{64}/(userdata/)?hostname' /proc/self/mountinfo || echo none; ")
 LEAVE = "echo secret | tee /workspace/left /tmp/left /dev/shm/left >/dev/null; setsid sleep 60 & disown; "
 
 
@@ -147,7 +147,7 @@ class OneJobOnly(SparesTest):
             lines = reply["stdout"].split("\n")
             self.assertEqual((reply["exitCode"], lines[0], lines[-2]), (0, nonce, f"{nonce}{number}"))
             self.assertEqual(" ".join(lines[1].split()), clean, "nothing of the job before")
-            ids.add(re.fullmatch(r"([0-9a-f]{64})/userdata/hostname", lines[2]).group(1))
+            ids.add(re.fullmatch(r"([0-9a-f]{64})/(userdata/)?hostname", lines[2]).group(1))
         self.assertEqual(len(ids), 60, "a container of its own for each")
         harness.until(lambda: not self.server.processes(), "all cleaned up")
         after = self.server.counters()
