@@ -129,6 +129,8 @@ class Run(harness.ServerTest):
 
 
 class Execute(harness.ServerTest):
+    environment = {"MAYFLY_SLOT_WAIT_MS": "60000"}
+
     def test_reply_shape_is_exact(self):
         reply = self.server.request("POST", "/tools/execute", {**EXECUTE, "code": "import sys; print('o'); print('e', file=sys.stderr)"})
         result = json.loads(reply.body)
