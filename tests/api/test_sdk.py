@@ -160,6 +160,7 @@ class Visualisation(SdkTest):
         built = subprocess.run([MAYFLYCTL, "template", "build", "python-data"], env={**self.server.environment, "HOME": os.environ["HOME"]},
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=BUILD_DEADLINE_S, check=False)
         self.assertEqual(built.returncode, 0, built.stdout)
+        harness.hand_over("localhost/mayfly-python-data:latest")
         with self.sandbox(template="python-data") as sandbox:
             result = sdk.CodeInterpreter(sandbox).run(
                 "import matplotlib.pyplot as plt\nimport pandas as pd\nframe = pd.DataFrame({'x': [1, 2, 3], 'y': [2, 4, 8]})\n"

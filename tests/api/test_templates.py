@@ -86,6 +86,7 @@ class Images(TemplatesTest):
             built = self.build(name)
             self.assertEqual(built.returncode, 0, built.stdout)
         self.assertTrue(has_image(shown["image"]))
+        harness.hand_over(shown["image"])
 
     def run_program(self, name):
         self.image(name)
@@ -251,8 +252,12 @@ class Added(TemplatesTest):
 
     def remove_image(self, image):
         """Once its last container is gone."""
-        harness.until(lambda: subprocess.run(["podman", "image", "rm", "--", image], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                             stdin=subprocess.DEVNULL, check=False).returncode in (0, 1), f"{image} removed")
+        def call(tool, verb, name):
+            return subprocess.run([*tool, "image", verb, name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+                                  check=False).returncode
+        for tool in (["podman"], harness.image_tool()):
+            for name in (image, image.removeprefix("localhost/")):  # docker-service gives both
+                harness.until(lambda: call(tool, "rm", name) == 0 or call(tool, "inspect", name) != 0, f"{image} removed")
 
     def test_packages_wait_for_the_operator(self):
         command = f"echo {self.server.instance} > /etc/made"  # so the image is nobody else's
@@ -272,6 +277,7 @@ class Added(TemplatesTest):
         self.assertIn("run " + command, refused.stdout)
         built = self.build("--trust", "tables")
         self.assertEqual(built.returncode, 0, built.stdout)
+        harness.hand_over(image)
         self.assertEqual(execute(self.server, code, "tables")[1]["stdout"], f"1  2 {self.server.instance}\n\n")
 
     def test_refused(self):

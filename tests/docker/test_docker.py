@@ -146,5 +146,48 @@ class Sockets(unittest.TestCase):
         self.assertEqual(self.ping({"/run/podman/podman.sock": "nobody", "/run/docker.sock": "docker"}), "docker")
 
 
+class Build(unittest.TestCase):
+    """The image, where there is no Podman."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="mayfly-build-")
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        programs = os.path.join(self.folder, "bin")
+        os.mkdir(programs)
+        for place in ("/usr/sbin", "/usr/bin"):
+            for name in set(os.listdir(place)) - {"podman"} - set(os.listdir(programs)):
+                os.symlink(os.path.join(place, name), os.path.join(programs, name))
+        self.environment = {"PATH": programs, "HOME": self.folder, "DOCKER_HOST": "unix://" + harness.podman_socket(), "DOCKER_BUILDKIT": "0"}
+
+    def run_script(self, name, *arguments):
+        return subprocess.run([os.path.join(harness.ROOT, "scripts", name), *arguments], env=self.environment, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=5 * harness.DEADLINE_S, check=False)
+
+    def docker(self, *arguments):
+        done = self.run_script("docker-build/podman", *arguments)
+        self.assertEqual(done.returncode, 0, done)
+        return done.stdout
+
+    def test_build_worker_asks_docker(self):
+        done = self.run_script("build-worker")
+        self.assertEqual((done.returncode, done.stdout), (0, f"build-worker: {harness.IMAGE} is up to date\n"), done.stderr)
+
+    def test_an_image_is_built_as_build_worker_does(self):
+        with open(os.path.join(self.folder, "Containerfile"), "w", encoding="utf-8") as file:
+            file.write("ARG BASE\nFROM ${BASE}\nRUN echo built > /tmp/made\n")
+        self.docker("tag", harness.IMAGE, "localhost/mayfly-test-base:build")
+        self.docker("build", "--isolation=chroot", "--squash-all", "--force-rm", "--pull=never", "--build-arg", "BASE=localhost/mayfly-test-base:build",
+                    "--label", "test.inputs=some", "--tag", "mayfly-test:latest", self.folder)
+        self.docker("image", "exists", "mayfly-test:latest")
+        self.assertEqual(self.docker("image", "inspect", "--format", '{{index .Labels "test.inputs"}}', "mayfly-test:latest"), "some\n")
+        self.docker("image", "rm", "--force", "mayfly-test:latest", "localhost/mayfly-test-base:build")
+
+    def test_what_docker_cannot_do_fails(self):
+        for words in (("volume", "ls"), ("build", "--network=host", "."), ("image", "exists", "mayfly-none:latest")):
+            with self.subTest(words):
+                self.assertNotEqual(self.run_script("docker-build/podman", *words).returncode, 0)
+
+
 if __name__ == "__main__":
     harness.main()

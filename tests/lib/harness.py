@@ -47,6 +47,12 @@ def image_tool():
     return ["podman"] if ENGINE == "podman" else ["docker", "--host", "unix://" + podman_socket()]
 
 
+def hand_over(image):
+    """Gives the engine an image that Podman has built."""
+    if ENGINE == "docker":
+        subprocess.run([os.path.join(ROOT, "scripts/docker-service"), "start", image], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+
+
 def until(condition, what, deadline_s=DEADLINE_S):
     """Waits for something that has no event to wait for; a failure says what."""
     end = time.monotonic() + deadline_s
