@@ -55,6 +55,8 @@ class AgentsTest(harness.ServerTest):
 
 
 class Runs(AgentsTest):
+    environment = {"MAYFLY_SLOT_WAIT_MS": "60000"}
+
     def test_health(self):
         reply = self.server.request("GET", "/api/v1/health")
         answer = json.loads(reply.body)
