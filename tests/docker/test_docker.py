@@ -183,6 +183,14 @@ class Build(unittest.TestCase):
         self.assertEqual(self.docker("image", "inspect", "--format", '{{index .Labels "test.inputs"}}', "mayfly-test:latest"), "some\n")
         self.docker("image", "rm", "--force", "mayfly-test:latest", "localhost/mayfly-test-base:build")
 
+    def test_make_run_serves_with_docker(self):
+        environment = {**os.environ, "DOCKER_SOCKET_PATH": harness.podman_socket(), "PORT": str(harness.free_port()), "HOME": self.folder,
+                       "AA_STORAGE_PATH": os.path.join(self.folder, "storage"), "MAYFLY_RUN_DIR": os.path.join(self.folder, "run"),
+                       "MAYFLY_INSTANCE": "t-" + os.urandom(6).hex(), "MAYFLY_SPARES": "0"}
+        done = subprocess.run([os.path.join(harness.ROOT, "scripts/run"), "--once"], env=environment, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=5 * harness.DEADLINE_S, check=False)
+        self.assertEqual((done.returncode, done.stdout.count("hello from")), (0, 6), done.stdout)
+
     def test_what_docker_cannot_do_fails(self):
         for words in (("volume", "ls"), ("build", "--network=host", "."), ("image", "exists", "mayfly-none:latest")):
             with self.subTest(words):
