@@ -1,7 +1,9 @@
 """Docker Engine in Podman's place: a job in each language, limits that hold, memory, spares, sessions, clients that leave, the reaper, and the
 sockets that are looked for. A daemon of its own, which ends with the test. `make check-docker` runs the suites against Docker as well."""
+import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import tempfile
@@ -87,7 +89,8 @@ class Docker(spares.SparesTest):
         harness.until(self.running, "the job runs")
         # the engine's process first: it would take the container down
         for pid in sorted(self.server.processes(), key=lambda pid: pid == child.process.pid):
-            os.kill(pid, 9)
+            with contextlib.suppress(ProcessLookupError):  # one that cleans up after an earlier job
+                os.kill(pid, signal.SIGKILL)
         child.kill()
         incoming = os.path.join(self.server.storage, ".incoming")
         for name in os.listdir(incoming):  # what is young is left alone

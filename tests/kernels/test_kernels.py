@@ -86,7 +86,7 @@ class Case:
 
 # how the programs of the corpora and SAY tell their pid
 PIDS = [(rb"(\(node:|\b(?:Tgid|NStgid):(?:\t|\\t))\d+", rb"\g<1>2"), (rb"^(\d+) 1 \1 \1 ", b"2 1 2 2 "), (rb"\n(\d+)\n1\n\1\n$", b"\n2\n1\n2\n"),
-        (rb"^(True|False) \d+ ", rb"\1 2 ")]
+        (rb"^(True|False) \d+ ", rb"\1 2 "), (rb"(PWD=/workspace\\n)\d+", rb"\g<1>3")]
 
 
 def without_pid(text):
