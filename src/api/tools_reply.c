@@ -3,20 +3,21 @@
 
 #include "api/usage.h"
 #include "base/utf8.h"
+#include "http/access.h"
 #include "http/uri.h"
 
 #include <inttypes.h>
 
 #define URL_MAX_BYTES (8 * KIB)
 
-/* http://<Host>/artifacts/<sessionId>/<id>/<name> */
+/* http://<Host>/artifacts/<sessionId>/<id>/<name>, https where PUBLIC_BASE_URL says so of that Host */
 static json_t *artifact_url(const struct call *call, const char *session_id, const char *id,
 			    struct slice name)
 {
 	const struct slice host = call->connection->request.host;
 	_cleanup_buf_ struct buf url = buf_new(URL_MAX_BYTES);
 
-	if (buf_append_text(&url, "http://") < 0 ||
+	if (buf_printf(&url, "%s://", http_scheme(call->config->public_base_url, host)) < 0 ||
 	    (host.len ? buf_append(&url, host.data, host.len)
 		      : buf_printf(&url, "%s:%" PRIu64, call->config->bind, call->config->port)) <
 		    0 ||

@@ -123,6 +123,18 @@ int http_check_host(const struct http_access *access, const struct http_request 
 			 "this Host is not served here; the operator can name it in ALLOWED_HOSTS");
 }
 
+const char *http_scheme(const char *public_base_url, struct slice host)
+{
+	struct origin public;
+	struct authority named;
+
+	if (public_base_url && read_url_origin(public_base_url, &public) == 0 && public.is_https &&
+	    authority_parse(host, &named) == 0 && authority_same_host(&named, &public.authority) &&
+	    port_of(&named, true) == port_of(&public.authority, true))
+		return "https";
+	return "http";
+}
+
 static bool is_own_origin(const struct http_access *access, const struct http_request *request,
 			  struct slice text)
 {

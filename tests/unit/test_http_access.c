@@ -131,11 +131,27 @@ static void test_origins(void)
 		  415, "a body that a form could send");
 }
 
+static void test_scheme(void)
+{
+	static const char url[] = "https://run.example:8443/base";
+
+	is_text(http_scheme(url, SLICE_LITERAL("RUN.example:8443")), "https", "the public URL's");
+	is_text(http_scheme(url, SLICE_LITERAL("run.example")), "http", "another port");
+	is_text(http_scheme(url, SLICE_LITERAL("127.0.0.1:8443")), "http", "another host");
+	is_text(http_scheme(url, SLICE_LITERAL("")), "http", "no Host");
+	is_text(http_scheme("https://run.example", SLICE_LITERAL("run.example:443")), "https",
+		"the port of https");
+	is_text(http_scheme("http://run.example", SLICE_LITERAL("run.example")), "http",
+		"a public URL without TLS");
+	is_text(http_scheme(NULL, SLICE_LITERAL("run.example")), "http", "no public URL");
+}
+
 int main(void)
 {
 	test_loopback();
 	test_authority();
 	test_hosts();
 	test_origins();
+	test_scheme();
 	return done();
 }
