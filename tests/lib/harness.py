@@ -119,9 +119,9 @@ class Podman:
 
 
 class Server:
-    """mayfly behind systemd-socket-activate on a free loopback port."""
+    """mayfly behind systemd-socket-activate on a free loopback port, or on a Unix socket that a front asks."""
 
-    def __init__(self, program="mayfly", engine=True, **environment):
+    def __init__(self, program="mayfly", engine=True, unix=False, **environment):
         self.podman = Podman() if engine else None
         self.folder = tempfile.mkdtemp(prefix="mayfly-test-")
         os.chmod(self.folder, 0o755)
@@ -129,7 +129,8 @@ class Server:
         self.storage = os.path.join(self.folder, "storage")
         self.run = os.path.join(self.folder, "run")
         self.log_path = os.path.join(self.folder, "log")
-        self.port = free_port()
+        self.port = None if unix else free_port()
+        self.address = f"unix:{self.folder}/http.sock" if unix else self.host
         self.environment = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": self.folder,
@@ -151,13 +152,16 @@ class Server:
         settings = [f"--setenv={key}={value}" for key, value in self.environment.items()]
         self.log = open(self.log_path, "wb")
         self.process = subprocess.Popen(
-            ["systemd-socket-activate", "--accept", "--inetd", f"--listen=127.0.0.1:{self.port}", *settings,
+            ["systemd-socket-activate", "--accept", "--inetd", f"--listen={self.address.removeprefix('unix:')}", *settings,
              os.path.join(BUILD, program)],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=self.environment, start_new_session=True)
         until(self._listens, "systemd-socket-activate listening")
 
     def _listens(self):
         assert self.process.poll() is None, self.logs()
+        if self.port is None:  # __SO_ACCEPTCON is the flag of one that listens
+            with open("/proc/net/unix") as table:
+                return any(line.split()[3:4] == ["00010000"] and line.endswith(" " + self.address.removeprefix("unix:") + "\n") for line in table)
         needle = f" 0100007F:{self.port:04X} 00000000:0000 0A "
         with open("/proc/net/tcp") as table:
             return any(needle in line for line in table)

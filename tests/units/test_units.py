@@ -27,7 +27,7 @@ UNITS = {"system": COMMON_UNITS + ["mayfly-podman.socket", "mayfly-podman.servic
 DATA = ["seccomp.json", "hosts", "resolv.conf", "worker/Containerfile", "worker/packages", "scripts/build-worker", "scripts/build-lib", "scripts/build-image",
         "scripts/build-template", "worker/template/Containerfile", "worker/template/install", "worker/images/documents",
         "sandboxes.d/python-data.json", "mayfly.conf.example",
-        "credentials.conf.example", "manifest", "templates.d/default.json", "tools.d/code_execution.json",
+        "credentials.conf.example", "front/nginx.conf", "front/Caddyfile", "front/unix-socket.conf", "manifest", "templates.d/default.json", "tools.d/code_execution.json",
         "runtimes.d/python.json", "runtimes.d/node.json", "runtimes.d/bun.json", "runtimes.d/bash.json"]
 # on the way of a request, where each directive costs (see the units), and Podman itself, which cannot be sandboxed
 HOT = {"mayfly@.service", "mayfly-engine@.service", "mayfly-static@.service", "mayfly-podman.service"}
