@@ -113,6 +113,7 @@ def head(*lines, method="POST /run HTTP/1.1", host=NAME):
 
 class FrontTest(harness.ServerTest):
     start = None
+    reads_bodies = True  # as a whole, before mayfly hears of the request
     has_socket = False  # mayfly listens on a Unix socket, as unix-socket.conf has it
     environment = {"BIND": NAME, "PUBLIC_BASE_URL": f"https://{NAME}", "EXECUTOR_API_KEY": KEY}
 
@@ -222,9 +223,10 @@ class Whole(Basics):
 
     def test_what_is_too_large_is_413(self):
         """Above a route's own size mayfly says so; above that of all, the front."""
-        reply = self.front.request("POST", "/run", b" " * ((1 << 20) + 1))
-        self.assertEqual(413, reply.status, reply.body)
-        self.assertEqual("body_too_large", json.loads(reply.body)["code"])
+        size = (1 << 20) + 1
+        # Caddy answers without a look at the body, and the answer may be lost to who goes on sending: so nothing is sent to it
+        reply = self.front.raw(head(f"Content-Length: {size}", "Connection: close") + b" " * (size if self.reads_bodies else 0))
+        self.assertRegex(reply, rb'^HTTP/1\.1 413 (?s:.*)"code":"body_too_large"')
         for lines in ([f"Content-Length: {BODY_MAX_BYTES + 1}", "Connection: close"], [f"Content-Length: {1 << 40}", "Connection: close"]):
             self.assertRegex(self.front.raw(head(*lines, method="POST /tools/execute HTTP/1.1")), rb"^HTTP/1\.1 413 ")
 
@@ -276,8 +278,8 @@ class Whole(Basics):
                     connection.settimeout(harness.DEADLINE_S)
                     first = connection.recv(65536)
                 self.assertTrue(not first or re.match(rb"HTTP/1\.[01] (400|401|405|501|502) ", first), first[:300])
+        self.assertEqual({}, self.server.leaks())
         self.assertFalse(self.ran("smuggled"))
-        self.assertEqual([], self.server.podman.containers(self.server.instance))
 
 
 class Nginx(Whole, FrontTest):
@@ -286,6 +288,7 @@ class Nginx(Whole, FrontTest):
 
 class Caddy(Whole, FrontTest):
     start = staticmethod(start_caddy)
+    reads_bodies = False
 
 
 class NginxAndUnixSocket(Basics, FrontTest):
