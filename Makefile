@@ -133,11 +133,20 @@ check-host:
 	@scripts/build-worker
 	@tests/run $(sort $(wildcard tests/host/host_*.py))
 
+# The service itself in containers (worker/service) beside this host's Podman. Not part of check: the image takes minutes.
+check-container:
+	@scripts/setup build run container
+	@$(MAKE) --no-print-directory all
+	@scripts/build-worker
+	@scripts/build-service
+	@tests/run $(sort $(wildcard tests/container/container_*.py))
+
 C_FILES := $(wildcard src/*.h src/*/*.[ch] worker/*.[ch] tests/unit/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch])
 lint:
 	@scripts/check-layers
 	@clang-format --dry-run -Werror $(C_FILES)
-	@shellcheck $(filter-out scripts/sdk scripts/docker-build,$(wildcard scripts/[a-z]*)) scripts/docker-build/podman tests/host/image tests/host/customize worker/template/install .ci/run
+	@shellcheck $(filter-out scripts/sdk scripts/docker-build,$(wildcard scripts/[a-z]*)) scripts/docker-build/podman tests/host/image tests/host/customize \
+		worker/template/install worker/service/serve .ci/run
 	@cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
 		--suppress=missingIncludeSystem -D_GNU_SOURCE '-Djson_object_foreach(o,k,v)=while (next(o, &k, &v))' \
 		'-Djson_array_foreach(a,i,v)=while (next(a, &i, &v))' -Isrc src worker
@@ -181,5 +190,5 @@ install uninstall: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all run templates check check-san check-docker check-host lint fuzz bench soak image install uninstall clean tests-build
+.PHONY: all run templates check check-san check-docker check-host check-container lint fuzz bench soak image install uninstall clean tests-build
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
