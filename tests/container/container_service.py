@@ -200,6 +200,13 @@ class Container(unittest.TestCase):
         harness.until(self.service.is_well, "the service is well")
         self.assertEqual("hello\n", self.execute("echo hello")["output"])
 
+    def test_an_engine_that_is_killed_starts_again(self):
+        """Its socket's name is still there then."""
+        pid = self.service.inspect("engine")["State"]["Pid"]
+        os.kill(pid, signal.SIGKILL)
+        harness.until(lambda: self.service.inspect("engine")["State"]["Pid"] not in (0, pid), "another first process")
+        harness.until(lambda: self.service.request("POST", "/run", {"sessionId": "s", "code": "true"}).status == 200, "a job runs")
+
     def test_what_a_job_gets_mounted_is_the_engines(self):
         """The folder that both share: what lies in it and is lent to jobs nobody but the engine writes."""
         for name in ("lent/mayfly-init", "lent/share/seccomp.json", "making", "jobs"):
