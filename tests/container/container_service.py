@@ -74,6 +74,10 @@ class Deployment:
         except OSError:
             return False
 
+    def wait_quiet(self):
+        """Until nobody makes spares any more: one that was being made when its engine is killed would end by its own deadline only."""
+        harness.until(lambda: "\n/usr/libexec/mayfly/mayfly" not in self.call("podman", "top", self.container("http"), "args"), "no refill")
+
     def up(self):
         self.compose("up", "-d")
         harness.until(self.is_well, "the service is well")
@@ -122,6 +126,7 @@ class Container(unittest.TestCase):
         self.assertEqual((206, b"234"), (part.status, part.body))
         # what is past its time, and half of a result: mayfly-reap comes with the start, and then every minute
         self.service.inside("http", "sh", "-c", "cd $AA_STORAGE_PATH && cp -r $(ls -d s/job-* | head -n 1) s/job-OLDold && touch -d '3 days ago' s/job-OLDold s/job-OLDold/*")
+        self.service.wait_quiet()
         self.service.compose("down")
         self.assertEqual([], self.service.jobs(), "spares end with the service")
         self.service.up()
@@ -202,10 +207,14 @@ class Container(unittest.TestCase):
 
     def test_an_engine_that_is_killed_starts_again(self):
         """Its socket's name is still there then."""
+        self.service.wait_quiet()
         pid = self.service.inspect("engine")["State"]["Pid"]
         os.kill(pid, signal.SIGKILL)
         harness.until(lambda: self.service.inspect("engine")["State"]["Pid"] not in (0, pid), "another first process")
         harness.until(lambda: self.service.request("POST", "/run", {"sessionId": "s", "code": "true"}).status == 200, "a job runs")
+        # a spare that was claimed meanwhile had nobody to remove it
+        harness.until(lambda: "containers=" in self.service.inside("http", "/usr/libexec/mayfly/mayfly-reap", check=False)
+                      and all(job["State"] == "running" for job in self.service.jobs()), "the reaper removes it")
 
     def test_what_a_job_gets_mounted_is_the_engines(self):
         """The folder that both share: what lies in it and is lent to jobs nobody but the engine writes."""
