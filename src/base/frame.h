@@ -52,6 +52,7 @@ enum frame_type {
 	FRAME_REMOVE = 'r',
 	FRAME_LIST = 'l',
 	FRAME_PING = 'p',
+	FRAME_DESCRIBE = 'd',
 	FRAME_OK = 'k',
 	FRAME_ROW = 'w',
 	FRAME_ERROR = 'e',

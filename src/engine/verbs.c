@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "engine/census.h"
+#include "engine/describe.h"
 #include "engine/lease.h"
 #include "job/engine.h"
 #include "job/log_limit.h"
@@ -272,6 +273,19 @@ static int serve_ping(struct connection *connection, struct slice fields, struct
 		       : 0;
 }
 
+static int serve_describe(struct connection *connection, struct slice fields, struct buf *answer,
+			  struct error *err)
+{
+	struct slice key, template;
+
+	if (!field_next(&fields, &key, &template) || !slice_eq(key, "template") || fields.len > 0)
+		return bad_request(err, "DESCRIBE takes a template's name");
+	if (get_ready(connection, err) < 0)
+		return -1;
+	settle(connection);
+	return describe(&connection->backend, connection->config, template, answer, err);
+}
+
 static const struct verb {
 	uint8_t type;
 	const char *name;
@@ -282,6 +296,7 @@ static const struct verb {
 	{FRAME_REMOVE, "remove", serve_remove},
 	{FRAME_LIST, "list", serve_list},
 	{FRAME_PING, "ping", serve_ping},
+	{FRAME_DESCRIBE, "describe", serve_describe},
 };
 
 /* 0 to go on, -1 when the connection is over. */

@@ -267,6 +267,22 @@ int engine_ping(struct engine *engine, deadline_ms deadline, struct buf *version
 	return 0;
 }
 
+int engine_describe(struct engine *engine, const char *template, deadline_ms deadline,
+		    void (*field)(void *, struct slice, struct slice), void *context,
+		    struct error *err)
+{
+	_cleanup_buf_ struct buf fields = buf_new(FRAME_ENGINE_MAX_BYTES);
+	struct slice ok, key, value;
+
+	if (field_add(&fields, "template", slice_of(template)) < 0)
+		return error_set_errno(err, 500, "engine_failed", "no memory");
+	if (call(engine, FRAME_DESCRIBE, buf_slice(&fields), deadline, NULL, NULL, &ok, err) < 0)
+		return -1;
+	while (field_next(&ok, &key, &value))
+		field(context, key, value);
+	return 0;
+}
+
 void engine_close(struct engine *engine)
 {
 	deadline_ms deadline = deadline_in(ENGINE_CALL_DEADLINE_MS);

@@ -66,6 +66,12 @@ MUST_USE int engine_list(struct engine *engine, deadline_ms deadline,
 MUST_USE int engine_ping(struct engine *engine, deadline_ms deadline, struct buf *version,
 			 struct error *err);
 
+/* What the engine says of itself and of a template's image: calls field for each field of DESCRIBE (job/engine_protocol.h); a value is
+   followed by NUL. 0, or -1 with *err. */
+MUST_USE int engine_describe(struct engine *engine, const char *template, deadline_ms deadline,
+			     void (*field)(void *context, struct slice key, struct slice value),
+			     void *context, struct error *err);
+
 /* Hangs up: the engine removes what it made for us. Waits for a child of ours to have done so, because whoever started us may end our
    children with us. */
 void engine_close(struct engine *engine);

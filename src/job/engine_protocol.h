@@ -20,6 +20,11 @@
  *    OK
  * PING    (no fields)
  *    OK   engine=podman|docker version=…         the socket answers
+ * DESCRIBE template=NAME
+ *    OK   what a doctor wants to know, as the engine says it: engine= version= socket=
+ *         component=NAME VERSION (any number: engine, monitor, runtime; the version may be a package's),
+ *         cgroup=1|2 rootless=0|1 memory= swap= pids= cpu=0|1 (it can limit that) storage=DRIVER
+ *         image=NAME image_id=HEX runtime=NAME (image_id is "" when that template's is missing)
  * ERROR   status=… word=… message=…              instead of OK and ROW
  *
  * A folder is called c-<24 hex digits>, and s-<16 hex digits of its kind>-<the same 24> while it

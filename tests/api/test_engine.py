@@ -201,6 +201,20 @@ class Verbs(RealTest):
         self.assertEqual((outcome, answer["engine"]), ("ok", harness.ENGINE))
         self.assertRegex(answer["version"], r"^\d+\.\d+")
 
+    def test_describe_tells_what_a_doctor_asks(self):
+        engine = self.engine(self.here)
+        outcome, answer, _ = engine.call(b"d", [("template", "default")])
+        self.assertEqual((outcome, answer["engine"], answer["socket"]), ("ok", "podman", self.podman.socket))
+        self.assertEqual([answer[limit] for limit in ("memory", "pids", "cpu")], ["1", "1", "1"])
+        self.assertIn(answer["cgroup"], ("1", "2"))
+        self.assertEqual(answer["image"], harness.IMAGE)
+        self.assertRegex(answer["image_id"], "^(sha256:)?[0-9a-f]{64}$")
+        self.here.template("gone", image="mayfly-is-not-there:latest")
+        self.assertEqual(engine.call(b"d", [("template", "gone")])[1]["image_id"], "")
+        self.assertEqual(engine.refusal(b"d", [("template", "nobody")])[1], "not_found")
+        self.assertEqual(engine.refusal(b"d", [("template", "default"), ("more", "1")])[1], "bad_request")
+        self.assertEqual(engine.hang_up(), 0)
+
     def test_make_answers_when_init_listens_and_the_folder_is_sealed(self):
         engine = self.engine(self.here)
         answer = engine.make()
@@ -668,6 +682,8 @@ class FakeEngine:
             return "create"
         if path.startswith("/containers/json"):
             return "list"
+        if path in ("/version", "/info") or path.startswith("/images/"):
+            return path.split("/")[1]
         return "start" if path.endswith("/start") else "inspect"
 
     def serve(self, handler):
@@ -905,6 +921,40 @@ class Misbehaving(FakeTest):
         self.assertEqual(json.loads(query["filters"][0]),
                          {"label": ["mayfly.instance=" + place.instance, "mayfly.run=" + place.run]})
         self.assertEqual(query["all"], ["true"])
+
+
+class Describe(FakeTest):
+    """What Docker's API document shows, and what no engine should say."""
+    version = (200, {"Components": [{"Name": "Engine", "Version": "24.0.7"}, {"Name": "runc", "Version": "1.1.9", "Details": {"GitCommit": "x"}},
+                                    {"Name": "crun", "Version": "crun version 1.8\ncommit: x", "Details": {"Package": "unknown"}}, {"Name": "odd"}, 7]})
+    info = (200, {"CgroupVersion": "2", "MemoryLimit": True, "PidsLimit": False, "CpuCfsQuota": 1, "Driver": "overlay2",
+                  "DefaultRuntime": "runc", "SecurityOptions": ["name=seccomp", "name=rootless"]})
+
+    def describe(self, fields=None, **steps):
+        place, _ = self.fake(fields, **{"version": self.version, "info": self.info, "images": (404, {}), **steps})
+        engine = self.engine(place)
+        send(engine.connection, b"d", [("template", "default")])
+        kind, payload = receive(engine.connection)
+        return kind, [field.partition("=")[::2] for field in payload.decode().split("\0") if field]
+
+    def test_what_is_not_told_is_left_out(self):
+        kind, fields = self.describe()
+        self.assertEqual(kind, b"k", fields)
+        self.assertEqual([value for key, value in fields if key == "component"], ["Engine 24.0.7", "runc 1.1.9", "crun crun version 1.8"])
+        told = dict(fields)
+        self.assertEqual((told["cgroup"], told["memory"], told["pids"], told["rootless"], told["image_id"], told["storage"], told["runtime"]),
+                         ("2", "1", "0", "1", "", "overlay2", "runc"))
+        self.assertNotIn("cpu", told)
+        self.assertNotIn("swap", told)
+
+    def test_rubbish_is_refused(self):
+        for steps in ({"version": (200, b"{")}, {"info": (500, {"message": "no"})}, {"images": (200, b"")}, {"version": (200, b"[" * 99999)}):
+            with self.subTest(steps=str(steps)[:40]):
+                kind, fields = self.describe(**steps)
+                self.assertEqual((kind, dict(fields)["word"]), (b"e", "engine_bad_reply"))
+        for steps in ({"version": (200, [])}, {"info": (200, 7)}, {"images": (200, {"Id": 5})}, {"version": (200, {"Components": {"a": 1}})}):
+            with self.subTest(steps=str(steps)[:40]):
+                self.assertEqual(self.describe(**steps)[0], b"k")
 
 
 class Docker(FakeTest):
