@@ -289,6 +289,32 @@
 #define SIGNED_URL_TTL_S             600
 #define SIGNED_JSON_MAX_BYTES        KIB
 
+/* --- mayflyctl doctor -----------------------------------------------------------------------------
+ */
+#define DOCTOR_ADDRESS_BYTES         80    /* of host:port, with the NUL */
+#define DOCTOR_COMMAND_DEADLINE_MS   10000 /* for systemctl, dpkg-query and the like */
+#define DOCTOR_ENGINE_DEADLINE_MS    (4 * ENGINE_CALL_DEADLINE_MS) /* to describe itself */
+#define DOCTOR_HTTP_DEADLINE_MS      15000  /* for an answer that needs no job */
+#define DOCTOR_PROBE_TIMEOUT_S       30     /* of each probe job */
+#define DOCTOR_PROBE_DEADLINE_MS     100000 /* slot, container, job and removal */
+#define DOCTOR_END_GRACE_MS          5000   /* from SIGTERM to SIGKILL */
+#define DOCTOR_POLL_MS               20
+#define DOCTOR_OUTPUT_MAX_BYTES      (64 * KIB) /* of another program, a probe */
+#define DOCTOR_MESSAGE_BYTES         768
+#define DOCTOR_SPACE_FAIL_BYTES      JOB_ARTIFACTS_MAX_BYTES /* less room than one job may fill */
+#define DOCTOR_SPACE_WARN_BYTES      (10 * JOB_ARTIFACTS_MAX_BYTES)
+#define DOCTOR_INODES_FAIL           1000
+#define DOCTOR_INODES_WARN           10000
+#define DOCTOR_YEAR_MIN              2025 /* a clock before this program was written is wrong */
+#define DOCTOR_YEAR_MAX              2100
+#define DOCTOR_CPU_TOLERANCE_PERCENT 150 /* of the quota that a probe may have used */
+#define DOCTOR_FORKS_BEYOND          64  /* tried beyond the limit of processes */
+#define ATTACK_MAX_COUNT             64
+#define ATTACK_CODE_MAX_BYTES        (64 * KIB)
+#define ATTACK_REPLY_MAX_BYTES       (16 * MIB)
+#define ATTACK_START_MS              60000 /* for a slot and a container, beyond a job's time-out */
+#define ATTACK_GONE_DEADLINE_MS      60000 /* for what a job used to be removed */
+
 /* --- Metrics (job/metrics.h) ---------------------------------------------------------------------- */
 #define METRICS_LAYOUT               1 /* part of the file's name: another layout is another file */
 #define METRICS_ROW_BYTES            512 /* divides a page */

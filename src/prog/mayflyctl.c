@@ -9,8 +9,9 @@
  *  3. Results go to standard output, everything else to standard error.
  *  4. Exit status, as in sysexits.h: 0 done; EX_USAGE (64); EX_DATAERR (65) an argument names nothing there is; EX_UNAVAILABLE (69)
  *     no container engine answers; EX_OSERR (71); EX_CONFIG (78). run and tool pass on the exit status of the job,
- *     logs that of journalctl.
+ *     logs that of journalctl; doctor has its own (ctl/doctor.h).
  */
+#include "ctl/doctor.h"
 #include "ctl/keys.h"
 #include "ctl/logs.h"
 #include "ctl/settings.h"
@@ -29,6 +30,11 @@ static const struct command {
 	bool as_service; /* it writes what the service's own user must be able to write, too */
 	int (*run)(const struct config *config, int argc, char **argv); /* argv[0] is name */
 } commands[] = {
+	{"doctor", "[--json]", "check this installation: a line each, with what to do", false,
+	 ctl_doctor},
+	{"doctor", "--attack [--json] [--only NAME]...",
+	 "run hostile programs and requests against the service, and report what held", false,
+	 ctl_doctor},
 	{"keys", "add LABEL [--rate N] [--burst N] [--scopes run,read,admin] [--days N]",
 	 "make a key for a caller; its token is shown once", false, ctl_keys},
 	{"keys", "list [--json]", "list the keys", false, ctl_keys},
@@ -84,6 +90,9 @@ static int run_command(const struct command *command, int argc, char **argv)
 	struct config config;
 	struct error err;
 
+	/* the settings may be what is wrong */
+	if (command->run == ctl_doctor)
+		return ctl_doctor(NULL, argc, argv);
 	if (ctl_settings(&err) < 0 || config_read(&config, &err) < 0 ||
 	    (command->as_service && ctl_become_service(&config, &err) < 0)) {
 		(void)fprintf(stderr, "mayflyctl: %s\n", err.message);

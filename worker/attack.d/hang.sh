@@ -1,0 +1,2 @@
+trap '' TERM INT HUP QUIT ALRM
+while :; do sleep 100; done
