@@ -5,10 +5,10 @@
 #include "base/frame.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "base/num.h"
 #include "engine/census.h"
 #include "engine/describe.h"
 #include "engine/lease.h"
+#include "engine/request.h"
 #include "job/engine.h"
 #include "job/log_limit.h"
 
@@ -106,77 +106,15 @@ static int get_ready(struct connection *connection, struct error *err)
 	return 0;
 }
 
-static int bad_request(struct error *err, const char *what)
-{
-	return error_set(err, 400, "bad_request", "mayfly-engine: %s", what);
-}
-
-static int take_job(struct slice value, char job[ENGINE_JOB_BYTES], struct error *err)
-{
-	if (value.len >= ENGINE_JOB_BYTES)
-		return bad_request(err, "a job's id is too long");
-	memcpy(job, value.data, value.len);
-	job[value.len] = '\0';
-	if (strspn(job, ENGINE_JOB_ALPHABET) != value.len) {
-		job[0] = '\0';
-		return bad_request(err, "a job's id is none");
-	}
-	return 0;
-}
-
-static int parse_make(struct slice fields, struct isolation_request *out,
-		      char job[ENGINE_JOB_BYTES], struct error *err)
-{
-	struct isolation_request request = {.template = SLICE_LITERAL(""), .job = job};
-	const struct {
-		const char *key;
-		uint64_t *place;
-	} numbers[] = {
-		{"lifetime_s", &request.lifetime_s},
-		{"memory_mb", &request.memory_mb},
-		{"pids", &request.pids},
-		{"cpu_percent", &request.cpu_percent},
-		{"spare", &request.spare},
-		{"session", &request.session},
-	};
-	struct slice key, value;
-
-	while (field_next(&fields, &key, &value)) {
-		bool known = slice_eq(key, "template");
-
-		if (known)
-			request.template = value;
-		if (slice_eq(key, "job")) {
-			known = true;
-			if (take_job(value, job, err) < 0)
-				return -1;
-		}
-		for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-			if (!slice_eq(key, numbers[i].key))
-				continue;
-			known = true;
-			if (num_parse(value, 10, UINT32_MAX, numbers[i].place) < 0 ||
-			    *numbers[i].place == 0)
-				return bad_request(err, "a limit is not a number above 0");
-		}
-		if (!known)
-			return bad_request(err, "an unknown field");
-	}
-	if (fields.len > 0 || request.template.len == 0 || request.lifetime_s == 0)
-		return bad_request(err, "a field is missing or malformed");
-	*out = request;
-	return 0;
-}
-
 static int serve_make(struct connection *connection, struct slice fields, struct buf *answer,
 		      struct error *err)
 {
 	struct isolation_request request = {0};
 
 	if (connection->leased)
-		return bad_request(err, "this connection has made its container");
+		return request_refuse(err, "this connection has made its container");
 	connection->job[0] = '\0';
-	if (parse_make(fields, &request, connection->job, err) < 0 ||
+	if (request_parse_make(fields, &request, connection->job, err) < 0 ||
 	    get_ready(connection, err) < 0)
 		return -1;
 	connection->leased = true;
@@ -219,7 +157,7 @@ static int serve_remove(struct connection *connection, struct slice fields, stru
 	(void)answer;
 	if (!field_next(&fields, &key, &folder) || !slice_eq(key, "folder") || fields.len > 0 ||
 	    !folder_is_name(folder))
-		return bad_request(err, "REMOVE takes a folder's name");
+		return request_refuse(err, "REMOVE takes a folder's name");
 	/* a field's value is followed by NUL */
 	folder_first_name(folder.data, connection->removing);
 	if (get_ready(connection, err) < 0)
@@ -279,7 +217,7 @@ static int serve_describe(struct connection *connection, struct slice fields, st
 	struct slice key, template;
 
 	if (!field_next(&fields, &key, &template) || !slice_eq(key, "template") || fields.len > 0)
-		return bad_request(err, "DESCRIBE takes a template's name");
+		return request_refuse(err, "DESCRIBE takes a template's name");
 	if (get_ready(connection, err) < 0)
 		return -1;
 	settle(connection);
@@ -311,7 +249,7 @@ static int serve(struct connection *connection, const struct frame *frame)
 		if (verbs[i].type == frame->type)
 			verb = &verbs[i];
 	if (!verb) {
-		(void)bad_request(&err, "a frame that is no verb");
+		(void)request_refuse(&err, "a frame that is no verb");
 		(void)!send_error(connection, "none", &err);
 		return -1;
 	}
