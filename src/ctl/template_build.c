@@ -4,6 +4,7 @@
  */
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "ctl/script.h"
 #include "ctl/template.h"
 #include "ctl/template_parts.h"
 #include "job/recipe.h"
@@ -18,29 +19,13 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define SCRIPT "scripts/build-template"
+#define SCRIPT "build-template"
 
 struct build {
 	const struct config *config;
 	bool force, trust, all;
 	char script[PATH_MAX];
 };
-
-/* Installed it lies beneath a registry's folder; in a source tree beside one. */
-static bool find_script(struct build *build)
-{
-	for (unsigned i = 0; i < CONFIG_REGISTRY_DIRS; i++) {
-		const char *folder = build->config->registry[i];
-
-		for (unsigned place = 0; *folder && place < 2; place++) {
-			(void)snprintf(build->script, sizeof(build->script),
-				       place ? "%.3000s/../" SCRIPT : "%.3000s/" SCRIPT, folder);
-			if (access(build->script, X_OK) == 0)
-				return true;
-		}
-	}
-	return false;
-}
 
 /* Runs the script with the recipe as its standard input. Its exit status, or -1 with errno. */
 static int run_script(const struct build *build, const struct buf *recipe)
@@ -55,8 +40,7 @@ static int run_script(const struct build *build, const struct buf *recipe)
 	if (child == 0) {
 		(void)signal(SIGPIPE, SIG_DFL);
 		if (dup2(ends[0], STDIN_FILENO) == STDIN_FILENO)
-			execl(build->script, "build-template", build->force ? "--force" : NULL,
-			      (char *)NULL);
+			execl(build->script, SCRIPT, build->force ? "--force" : NULL, (char *)NULL);
 		_exit(EX_OSERR);
 	}
 	close(ends[0]);
@@ -155,11 +139,8 @@ int template_build(const struct config *config, int argc, char **argv)
 		(void)fputs("mayflyctl template build: give names, or --all\n", stderr);
 		return EX_USAGE;
 	}
-	if (!find_script(&build)) {
-		(void)fprintf(stderr, "mayflyctl template: there is no " SCRIPT " in %s\n",
-			      config->registry[CONFIG_REGISTRY_DIRS - 1]);
+	if (!ctl_find_script(config, SCRIPT, build.script))
 		return EX_CONFIG;
-	}
 	if (build.all)
 		return build_all(&build);
 	for (int i = first; i < argc; i++) {

@@ -27,9 +27,11 @@ static int refuse_missing(const char *image, struct error *err)
 				 "The image %s is missing; build it with: scripts/build-image %.*s",
 				 image, (int)strcspn(image + strlen("mayfly-"), ":"),
 				 image + strlen("mayfly-"));
-	return error_set(err, 500, "image_missing",
-			 "The worker image %s is missing; build it with: scripts/build-worker",
-			 image);
+	return error_set(
+		err, 500, "image_missing",
+		"The worker image %s is missing; build it with: mayflyctl setup (in a source tree: "
+		"scripts/build-worker)",
+		image);
 }
 
 static int refuse_create(const struct backend *backend, const struct backend_reply *reply,

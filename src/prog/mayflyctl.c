@@ -15,6 +15,7 @@
 #include "ctl/keys.h"
 #include "ctl/logs.h"
 #include "ctl/settings.h"
+#include "ctl/setup.h"
 #include "ctl/spares.h"
 #include "ctl/template.h"
 #include "ctl/tool.h"
@@ -35,6 +36,8 @@ static const struct command {
 	{"doctor", "--attack [--json] [--only NAME]...",
 	 "run hostile programs and requests against the service, and report what held", false,
 	 ctl_doctor},
+	{"setup", "", "make the worker image, start the service, run a first job in each language",
+	 false, ctl_setup},
 	{"keys", "add LABEL [--rate N] [--burst N] [--scopes run,read,admin] [--days N]",
 	 "make a key for a caller; its token is shown once", false, ctl_keys},
 	{"keys", "list [--json]", "list the keys", false, ctl_keys},
@@ -72,8 +75,9 @@ static void print_help(FILE *to)
 {
 	(void)fputs("usage: mayflyctl COMMAND [ARGUMENT]...\n\n", to);
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		(void)fprintf(to, "  mayflyctl %s %s\n      %s\n", commands[i].name,
-			      commands[i].arguments, commands[i].summary);
+		(void)fprintf(to, "  mayflyctl %s%s%s\n      %s\n", commands[i].name,
+			      *commands[i].arguments ? " " : "", commands[i].arguments,
+			      commands[i].summary);
 	(void)fputs("  mayflyctl help\n  mayflyctl version\n", to);
 }
 

@@ -540,7 +540,8 @@ class Failures(RealTest):
         self.here.template("gone", image="mayfly-no-such-image:latest")
         self.assertEqual(self.refusal("gone"), (
             500, "image_missing",
-            "The worker image mayfly-no-such-image:latest is missing; build it with: scripts/build-worker"))
+            "The worker image mayfly-no-such-image:latest is missing; build it with: mayflyctl setup (in a source tree: "
+            "scripts/build-worker)"))
 
     def test_no_socket_says_what_to_do(self):
         path = self.here.folder + "/none.sock"

@@ -25,6 +25,7 @@ COMMON_UNITS = ["mayfly.socket", "mayfly@.service", "mayfly-engine.socket", "may
 UNITS = {"system": COMMON_UNITS + ["mayfly-podman.socket", "mayfly-podman.service", "mayfly.slice", "mayfly-images.path",
                                    "mayfly-images.service"], "user": COMMON_UNITS}
 DATA = ["seccomp.json", "hosts", "resolv.conf", "worker/Containerfile", "worker/packages", "scripts/build-worker", "scripts/build-lib", "scripts/build-image",
+        "scripts/setup-service", "scripts/first-jobs",
         "scripts/build-template", "worker/template/Containerfile", "worker/template/install", "worker/images/documents",
         "sandboxes.d/python-data.json", "mayfly.conf.example",
         "credentials.conf.example", "front/nginx.conf", "front/Caddyfile", "front/unix-socket.conf", "manifest", "templates.d/default.json", "tools.d/code_execution.json",
@@ -147,7 +148,8 @@ class InstalledTest(unittest.TestCase):
     def test_every_file_is_there(self):
         expected = ([f"/usr/libexec/mayfly/{name}" for name in PROGRAMS] + [f"/usr/bin/{name}" for name in COMMANDS] + [f"/usr/share/mayfly/{name}" for name in DATA]
                     + [f"/usr/lib/systemd/{kind}/{name}" for kind, names in UNITS.items() for name in names]
-                    + ["/usr/lib/sysusers.d/mayfly.conf", "/usr/lib/tmpfiles.d/mayfly.conf", "/etc/mayfly/mayfly.conf"])
+                    + ["/usr/lib/sysusers.d/mayfly.conf", "/usr/lib/tmpfiles.d/mayfly.conf", "/etc/mayfly/mayfly.conf",
+                       "/usr/libexec/mayfly/stop"])
         self.assertEqual(sorted(set(expected) - set(self.installed)), [])
         self.assertEqual([name for name in self.installed if name.endswith(".new")], [])
 

@@ -1,0 +1,12 @@
+/* The scripts that commands of mayflyctl hand over to. */
+#ifndef MAYFLY_CTL_SCRIPT_H
+#define MAYFLY_CTL_SCRIPT_H
+
+#include "job/config.h"
+
+#include <limits.h>
+
+/* Finds scripts/NAME: installed it lies beneath a registry's folder, in a source tree beside one. False, and said, when it is in none. */
+bool ctl_find_script(const struct config *config, const char *name, char path[PATH_MAX]);
+
+#endif
