@@ -145,7 +145,7 @@ C_FILES := $(wildcard src/*.h src/*/*.[ch] worker/*.[ch] tests/unit/*.[ch] tests
 lint:
 	@scripts/check-layers
 	@clang-format --dry-run -Werror $(C_FILES)
-	@shellcheck $(filter-out scripts/sdk scripts/docker-build,$(wildcard scripts/[a-z]*)) scripts/docker-build/podman tests/host/image tests/host/customize \
+	@shellcheck $(filter-out scripts/sdk scripts/docker-build scripts/man,$(wildcard scripts/[a-z]*)) scripts/docker-build/podman tests/host/image tests/host/customize \
 		worker/template/install worker/service/serve .ci/run
 	@cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
 		--suppress=missingIncludeSystem -D_GNU_SOURCE '-Djson_object_foreach(o,k,v)=while (next(o, &k, &v))' \

@@ -149,7 +149,8 @@ class InstalledTest(unittest.TestCase):
         expected = ([f"/usr/libexec/mayfly/{name}" for name in PROGRAMS] + [f"/usr/bin/{name}" for name in COMMANDS] + [f"/usr/share/mayfly/{name}" for name in DATA]
                     + [f"/usr/lib/systemd/{kind}/{name}" for kind, names in UNITS.items() for name in names]
                     + ["/usr/lib/sysusers.d/mayfly.conf", "/usr/lib/tmpfiles.d/mayfly.conf", "/etc/mayfly/mayfly.conf",
-                       "/usr/libexec/mayfly/stop"])
+                       "/usr/libexec/mayfly/stop", "/usr/share/man/man1/mayflyctl.1", "/usr/share/man/man5/mayfly.conf.5", "/usr/share/man/man8/mayfly.8",
+                       "/usr/share/bash-completion/completions/mayflyctl"])
         self.assertEqual(sorted(set(expected) - set(self.installed)), [])
         self.assertEqual([name for name in self.installed if name.endswith(".new")], [])
 
