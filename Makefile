@@ -145,8 +145,8 @@ C_FILES := $(wildcard src/*.h src/*/*.[ch] worker/*.[ch] tests/unit/*.[ch] tests
 lint:
 	@scripts/check-layers
 	@clang-format --dry-run -Werror $(C_FILES)
-	@shellcheck $(filter-out scripts/sdk scripts/docker-build scripts/man,$(wildcard scripts/[a-z]*)) scripts/docker-build/podman tests/host/image tests/host/customize \
-		worker/template/install worker/service/serve .ci/run
+	@shellcheck $(filter-out scripts/sdk scripts/docker-build scripts/man scripts/debian,$(wildcard scripts/[a-z]*)) scripts/docker-build/podman tests/host/image tests/host/customize \
+		worker/template/install worker/service/serve .ci/run scripts/debian/mayfly.prerm scripts/debian/mayfly.postrm
 	@cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
 		--suppress=missingIncludeSystem -D_GNU_SOURCE '-Djson_object_foreach(o,k,v)=while (next(o, &k, &v))' \
 		'-Djson_array_foreach(a,i,v)=while (next(a, &i, &v))' -Isrc src worker
@@ -184,11 +184,16 @@ image:
 	@scripts/setup run
 	@scripts/build-worker
 
+# A Debian package in build/deb: sudo apt install ./build/deb/mayfly_*.deb
+deb:
+	@scripts/setup build deb
+	@scripts/build-deb $(VERSION)
+
 install uninstall: all
 	@BUILD=$(BUILD) scripts/install $@
 
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all run templates check check-san check-docker check-host check-container lint fuzz bench soak image install uninstall clean tests-build
+.PHONY: all run templates check check-san check-docker check-host check-container lint fuzz bench soak image deb install uninstall clean tests-build
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
