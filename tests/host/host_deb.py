@@ -37,10 +37,11 @@ class DebTest(unittest.TestCase):
         return self.machine.run("apt-get", "install", "--yes", "--quiet", name, DEBIAN_FRONTEND="noninteractive", timeout_s=1800)
 
     def setup_service(self):
-        """Again where a job was late: mayfly's patience with its engine is made for real machines."""
+        """Without spares, and again where a job was late: mayfly's patience with its engine is made for real machines."""
+        self.machine.run("echo MAYFLY_SPARES=0 >>/etc/mayfly/mayfly.conf")
         for _ in range(5):
             result = self.machine.try_run("mayflyctl", "setup", timeout_s=1800)
-            if result.status == 0 or "within" not in result.stderr and "in time" not in result.stderr:
+            if result.status == 0:
                 break
         self.assertEqual(result.status, 0, result.stdout + result.stderr + self.machine.run("journalctl --no-pager --lines=60 --unit='mayfly*'"))
         return result.stderr
