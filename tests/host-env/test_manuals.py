@@ -48,7 +48,7 @@ def help_rows():
     rows = {}
     for row in re.findall(r"(?m)^  mayflyctl (.*)$", ctl("help")):
         name = re.match(r"[a-z]+(?: [a-z]+(?![^ ]))?", row)[0]
-        rows[name] = options(row[len(name):])
+        rows.setdefault(name, set()).update(options(row[len(name):]))
     return rows
 
 
