@@ -222,11 +222,12 @@ int enforcement_learn(struct backend *backend, const struct config *config, dead
 		return -1;
 	name_limits(answer.missing, names);
 	if (answer.missing & ~config->unenforced)
-		return error_set(err, 500, "limit_ignored",
-				 "%s%s cannot enforce these limits: %s. Either %s; or allow to run "
-				 "without: MAYFLY_ALLOW_UNENFORCED=%s",
-				 answer.rootless ? "Rootless " : "", backend_name(backend), names,
-				 answer.remedy, names);
+		return error_set(
+			err, 500, "limit_ignored",
+			"%s%s cannot enforce these limits: %s. Either %s; or have jobs run "
+			"without them: MAYFLY_ALLOW_UNENFORCED=%s",
+			answer.rootless ? "Rootless " : "", backend_name(backend), names,
+			answer.remedy, names);
 	found = (struct enforcement){.missing = answer.missing, .rootless = answer.rootless};
 	keep(config, key, &found);
 	take_note(&answer, names, &found);
