@@ -222,6 +222,7 @@ int auth_check_sandbox(struct call *call, bool needs_key, struct error *err)
 
 	if (*call->config->executor_api_key && !has_executor_key(call))
 		return error_set(err, 401, "unauthorized", "Unauthorized");
+	call->has_service_key = *call->config->executor_api_key;
 	set_caller(NULL, &call->caller);
 	if (!needs_key)
 		return 0;

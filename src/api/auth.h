@@ -3,7 +3,8 @@
  *
  * Rules:
  *  1. With keys configured, a valid token is needed. With none, any caller on loopback is served, with or without a token, and nobody else.
- *  2. Routes say in their row which scope they need; routes.c checks it before a byte of the body is read and leaves the caller in call->caller. Handlers only
+ *  2. Once they are checked the keys are forgotten (config_forget_keys): whatever reads the body, or what a container says, has none to lose.
+ *  3. Routes say in their row which scope they need; routes.c checks it before a byte of the body is read and leaves the caller in call->caller. Handlers only
  *     look there.
  */
 #ifndef MAYFLY_API_AUTH_H

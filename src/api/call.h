@@ -51,10 +51,11 @@ struct call {
 	const char *allow; /* with 405: the methods that are allowed */
 	bool wants_bearer; /* with 401: a bearer token is what is missing (RFC 6750) */
 	int64_t retry_after_s; /* with 429 and 409: when to come again */
-	bool is_replayed;      /* the answer is an earlier one's: the same X-Idempotency-Key */
-	bool is_cached;        /* the answer is an earlier run's: cache:true */
-	bool body_is_unread;   /* a handler that reads the body itself stopped before its end */
-	int status;            /* answered; 0: nobody was there to answer */
+	bool has_service_key; /* EXECUTOR_API_KEY is set, and the caller of family B has shown it */
+	bool is_replayed;     /* the answer is an earlier one's: the same X-Idempotency-Key */
+	bool is_cached;       /* the answer is an earlier run's: cache:true */
+	bool body_is_unread;  /* a handler that reads the body itself stopped before its end */
+	int status;           /* answered; 0: nobody was there to answer */
 	struct metrics_change measured; /* what it has to say for the metrics (api/measure.h) */
 	struct metrics_job job;         /* the last that was counted, for the log; family 0: none */
 	const char *

@@ -359,7 +359,7 @@ static void end_connection(struct call *call, bool refused)
 }
 
 /* Who may not call is told so, whether there is a route or not. */
-static int serve(struct call *call, struct error *err)
+static int serve(struct call *call, struct config *config, struct error *err)
 {
 	const struct route *route = NULL;
 	struct error no_route;
@@ -371,7 +371,7 @@ static int serve(struct call *call, struct error *err)
 	    !has_need(call->connection->request.path, BY_STATIC))
 		return answer_options(call, err);
 	call->route = route ? route->path : NULL;
-	if (check_caller(call, route, err) < 0)
+	if (check_caller(call, route, err) < 0 || config_forget_keys(config, err) < 0)
 		return -1;
 	if (found == 0)
 		return serve_route(call, route, err);
@@ -379,10 +379,13 @@ static int serve(struct call *call, struct error *err)
 	return -1;
 }
 
-void api_serve(struct call *call)
+void api_serve(struct call *call, struct config *config)
 {
 	struct error err = {0};
-	bool refused = serve(call, &err) < 0;
+	bool refused;
+
+	call->config = config;
+	refused = serve(call, config, &err) < 0;
 
 	if (refused)
 		refuse(call, &err);

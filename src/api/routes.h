@@ -8,8 +8,8 @@
 #include "api/call.h"
 
 /* Answers the request whose head has been read. Returns only when it is answered or nobody is there; a file or page is answered by
-   mayfly-static, which takes this process over. */
-void api_serve(struct call *call);
+   mayfly-static, which takes this process over. The call's config is this one, whose keys are forgotten as soon as it is known who calls. */
+void api_serve(struct call *call, struct config *config);
 
 /* A row's name: for what has to agree with the table. */
 struct route_name {

@@ -21,8 +21,7 @@
 /* Who shows the service's key is the same wherever it comes from; a key of its own beside that is an owner of its own. */
 static const char *owner_of(const struct call *call)
 {
-	return *call->config->executor_api_key && !call->caller.has_key ? CALLER_EXECUTOR
-									: call->caller.id;
+	return call->has_service_key && !call->caller.has_key ? CALLER_EXECUTOR : call->caller.id;
 }
 
 struct session_asker session_asker_of(const struct call *call, struct slice tenant_id)

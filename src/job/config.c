@@ -181,8 +181,13 @@ static int read_keys_file(struct config *config, struct error *err)
 
 	if (!folder && is_system)
 		folder = "/etc/mayfly";
-	return read_path("MAYFLY_KEYS_FILE", folder ? folder : home,
-			 folder ? "/keys" : "/.config/mayfly/keys", config->keys_file, err);
+	if (read_path("MAYFLY_KEYS_FILE", folder ? folder : home,
+		      folder ? "/keys" : "/.config/mayfly/keys", config->keys_file, err) < 0 ||
+	    read_flag("MAYFLY_KEYS_STDIN", &config->keys_on_stdin, err) < 0)
+		return -1;
+	/* one that is named is not the one that the unit has opened */
+	config->keys_on_stdin = config->keys_on_stdin && !variable("MAYFLY_KEYS_FILE");
+	return 0;
 }
 
 /* A secret's variable, else its credential, without the newline that editors add. size: of out, in bytes. */
@@ -304,5 +309,36 @@ int config_read(struct config *out, struct error *err)
 		config.slots = cpus > 2 ? (uint64_t)cpus * 2 : 4;
 	}
 	*out = config;
+	explicit_bzero(&config, sizeof(config)); /* the one copy is what config_forget_keys wipes */
 	return 0;
+}
+
+static void wipe(const char *name, char *copy, size_t size)
+{
+	char *value = getenv(name);
+
+	explicit_bzero(copy, size);
+	if (!value)
+		return;
+	explicit_bzero(value, strlen(value)); /* /proc/self/environ is this very memory */
+	(void)unsetenv(name);
+}
+
+/* Descriptor 0 stays taken: who would get it next may not expect it. */
+static int close_keys(struct error *err)
+{
+	_cleanup_close_ int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
+		return error_set_errno(err, 500, "keys_not_forgotten",
+				       "/dev/null cannot take the place of the keys file");
+	return 0;
+}
+
+int config_forget_keys(struct config *config, struct error *err)
+{
+	wipe("EXECUTOR_API_KEY", config->executor_api_key, sizeof(config->executor_api_key));
+	wipe("API_KEYS", config->api_keys, sizeof(config->api_keys));
+	wipe("JWT_SECRET", config->jwt_secret, sizeof(config->jwt_secret));
+	return config->keys_on_stdin ? close_keys(err) : 0;
 }

@@ -35,6 +35,8 @@ struct config {
 	char jwt_secret[CONFIG_SECRET_BYTES];       /* JWT_SECRET; "" when there is none */
 	/* MAYFLY_KEYS_FILE; <MAYFLY_CONFIG_DIR>/keys, /etc/mayfly/keys, ~/.config/mayfly/keys; "" when there is no place for one */
 	char keys_file[PATH_MAX];
+	/* MAYFLY_KEYS_STDIN=true|1, and no MAYFLY_KEYS_FILE: systemd has opened it as standard input, for who must not be able to */
+	bool keys_on_stdin;
 	char storage[PATH_MAX];     /* AA_STORAGE_PATH, ~/.aa-storage */
 	char storage_dir[PATH_MAX]; /* STORAGE_DIR: files and records of /v1; by default storage */
 	char run[PATH_MAX]; /* MAYFLY_RUN_DIR; /run/mayfly for root, $XDG_RUNTIME_DIR/mayfly */
@@ -71,5 +73,9 @@ struct config {
 /* Reads the environment. The strings live as long as the environment does. 0, or -1 with *err: 500
    "bad_configuration", naming the variable and what it takes. */
 MUST_USE int config_read(struct config *out, struct error *err);
+
+/* Who calls is known: EXECUTOR_API_KEY, API_KEYS and JWT_SECRET are wiped, in the environment too, and the keys file on standard input is closed.
+   SIGNING_KEY stays: replies hold signed links. 0, or -1 with *err: 500 "keys_not_forgotten". */
+MUST_USE int config_forget_keys(struct config *config, struct error *err);
 
 #endif

@@ -277,14 +277,32 @@ int key_line_parse(struct slice line, struct key *out)
 	return 1;
 }
 
+/* What systemd was to open must be a file: anything else would read as no keys, and no keys let everybody in. */
+static int read_stdin(const struct config *config, char **text, size_t *len, struct error *err)
+{
+	struct stat status;
+
+	if (fstat(STDIN_FILENO, &status) == 0 && S_ISREG(status.st_mode) &&
+	    lseek(STDIN_FILENO, 0, SEEK_SET) == 0 &&
+	    io_read_file(STDIN_FILENO, KEYS_FILE_MAX_BYTES, text, len) == 0)
+		return 0;
+	return error_set(
+		err, 500, "keys_unreadable",
+		"MAYFLY_KEYS_STDIN is set, but standard input cannot be read as the keys file: mayfly@.service needs StandardInput=file:%.256s",
+		config->keys_file);
+}
+
 int keys_read_file(const struct config *config, char **text, size_t *len, struct error *err)
 {
 	const char *path = config->keys_file;
-	_cleanup_close_ int fd =
-		*path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1;
+	_cleanup_close_ int fd = -1;
 
 	*text = NULL;
 	*len = 0;
+	if (config->keys_on_stdin)
+		return read_stdin(config, text, len, err);
+	if (*path)
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (!*path || (fd < 0 && (errno == ENOENT || errno == ENOTDIR)))
 		return 0;
 	if (fd < 0 || io_read_file(fd, KEYS_FILE_MAX_BYTES, text, len) < 0)

@@ -1,7 +1,6 @@
 /*
  * Changing the keys file. Under a lock on its folder the new text is written aside, synced and renamed; lines that are not concerned stay as they
- * are, comments and mistakes too. Owner, group and mode of the file stay; a new one is 0600, or 0640 with the group mayfly when root makes it, for
- * the service has to read it.
+ * are, comments and mistakes too. Owner, group and mode of the file stay; a new one is 0600: systemd opens it for the service.
  */
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -12,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +21,6 @@
 #define TOKEN_RANDOM_CHARS 43 /* of 6 bits: 258 */
 #define ID_PREFIX          "k"
 #define ID_RANDOM_CHARS    16
-#define SERVICE_GROUP      "mayfly"
 #define HEADER                                                                                     \
 	"# Keys of mayfly, edited by mayflyctl keys. Only hashes of the tokens are here.\n"        \
 	"# id  sha256(token)  rate  burst  scopes  expires  label\n"
@@ -74,21 +71,17 @@ static int edit_begin(const struct config *config, struct edit *out, struct erro
 	return keys_read_file(config, &out->text, &out->len, err);
 }
 
-/* The new file's owner and mode. */
+/* The new file's owner and mode, those of the old one. */
 static int set_access(const struct edit *edit, int fd)
 {
-	const struct group *group = geteuid() == 0 ? getgrnam(SERVICE_GROUP) : NULL;
 	struct stat old;
 
-	if (fstatat(edit->folder, name_of(edit->config), &old, 0) == 0) {
-		/* who is not root can only keep his own */
-		if (fchown(fd, old.st_uid, old.st_gid) < 0 && geteuid() == 0)
-			return -1;
-		return fchmod(fd, old.st_mode & 0660);
-	}
-	if (group && fchown(fd, (uid_t)-1, group->gr_gid) < 0)
+	if (fstatat(edit->folder, name_of(edit->config), &old, 0) < 0)
+		return 0;
+	/* who is not root can only keep his own */
+	if (fchown(fd, old.st_uid, old.st_gid) < 0 && geteuid() == 0)
 		return -1;
-	return fchmod(fd, group ? 0640 : 0600);
+	return fchmod(fd, old.st_mode & 0660);
 }
 
 static int edit_commit(const struct edit *edit, struct error *err)
@@ -122,7 +115,7 @@ static int add_line(struct edit *edit, const struct key *key)
 	key_rate_print(key->rate_micro, rate);
 	key_scope_names(key->scopes, scopes);
 	(void)snprintf(expires, sizeof(expires), key->expires_s ? "%" PRId64 : "-", key->expires_s);
-	if (!edit->text && buf_append_text(&edit->changed, HEADER) < 0)
+	if (!edit->len && buf_append_text(&edit->changed, HEADER) < 0)
 		return -1;
 	if (edit->len && buf_append(&edit->changed, edit->text, edit->len) < 0)
 		return -1;

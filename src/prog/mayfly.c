@@ -115,7 +115,7 @@ static int serve(int fd, int64_t started_us)
 
 	if (configured == 0 &&
 	    http_read_head(&connection, deadline_in(HTTP_HEAD_DEADLINE_MS), &err) == 0) {
-		api_serve(&call);
+		api_serve(&call, &config);
 	} else {
 		call_refuse(&call, &err);
 		if (call.status)

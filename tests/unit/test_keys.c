@@ -172,6 +172,48 @@ static void test_closed_by_mistakes(void)
 	ok(zeros.is_configured, "closes");
 }
 
+/* Loads the keys with this as standard input; -1 where that is refused. */
+static int count_on_stdin(struct config *config, int fd)
+{
+	_cleanup_keys_ struct keys keys = {0};
+	struct error err = {0};
+	int loaded;
+
+	must(fd >= 0 && dup2(fd, STDIN_FILENO) == STDIN_FILENO);
+	loaded = keys_load(config, &keys, &err);
+	if (loaded < 0)
+		is_text(err.word, "keys_unreadable", "refused: %.40s", err.message);
+	return loaded < 0 ? -1 : (int)keys.count;
+}
+
+static void test_stdin(void)
+{
+	struct config config = keys_config("", "k1 " HASH " 10 20 run - carol\n");
+	_cleanup_close_ int before = dup(STDIN_FILENO), file = open(config.keys_file, O_RDONLY),
+			    null = open("/dev/null", O_RDONLY),
+			    writable = open(config.keys_file, O_RDWR);
+	struct error err;
+	struct stat status;
+	int pair[2];
+
+	must(pipe(pair) == 0);
+	config.keys_on_stdin = true;
+	must(unlink(config.keys_file) == 0);
+	is_number(count_on_stdin(&config, file), 1, "the file that systemd opened");
+	is_number(count_on_stdin(&config, file), 1, "once more, from its beginning");
+	is_number(config_forget_keys(&config, &err), 0, "it is closed");
+	ok(fstat(STDIN_FILENO, &status) == 0 && S_ISCHR(status.st_mode),
+	   "and its number stays taken");
+	is_number(count_on_stdin(&config, null), -1, "/dev/null is not an empty list of keys");
+	is_number(count_on_stdin(&config, pair[0]), -1, "nor is a pipe");
+	must(ftruncate(writable, KEYS_FILE_MAX_BYTES + 1) == 0);
+	is_number(count_on_stdin(&config, writable), -1, "a file that is too large");
+	must(ftruncate(writable, 0) == 0);
+	is_number(count_on_stdin(&config, writable), 0, "an empty file is");
+	must(dup2(before, STDIN_FILENO) == STDIN_FILENO && close(pair[0]) == 0 &&
+	     close(pair[1]) == 0);
+}
+
 static void test_rates(void)
 {
 	static const struct {
@@ -339,6 +381,7 @@ int main(void)
 	test_file();
 	test_expiry();
 	test_closed_by_mistakes();
+	test_stdin();
 	test_rates();
 	test_add_and_revoke();
 	test_together();
