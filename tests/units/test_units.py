@@ -252,6 +252,17 @@ class InstalledTest(unittest.TestCase):
         engine = settings(os.path.join(folder, "mayfly-engine.socket"))
         self.assertEqual((engine["SocketGroup"], engine["SocketMode"]), (["mayfly"], ["0660"]))
 
+    def test_who_reads_the_network_cannot_open_the_keys(self):
+        """systemd opens them for mayfly, by the path that mayflyctl and tmpfiles.d know."""
+        found = settings(os.path.join(self.tree.unit_folder("system"), "mayfly@.service"))
+        self.assertEqual(found["StandardInput"], ["file:/etc/mayfly/keys"])
+        self.assertIn("MAYFLY_KEYS_STDIN=true", " ".join(found["Environment"]))
+        self.assertNotIn("SupplementaryGroups", found)
+        with open(self.tree.path("usr/lib/tmpfiles.d/mayfly.conf"), encoding="utf-8") as file:
+            self.assertRegex(file.read(), r"\nf +/etc/mayfly/keys +0600 root +root ")
+        found = settings(os.path.join(self.tree.unit_folder("user"), "mayfly@.service"))
+        self.assertEqual(found["StandardInput"], ["socket"])
+
     def test_no_key_reaches_who_needs_none(self):
         for kind in UNITS:
             for name in ("mayfly-engine@", "mayfly-static@", "mayfly-reap", "mayfly-warm"):
@@ -344,7 +355,7 @@ class InstalledTest(unittest.TestCase):
             return  # giving folders to users takes root
         shown = run("systemd-tmpfiles", "--create", f"--root={host}", self.tree.path("usr/lib/tmpfiles.d/mayfly.conf"))
         self.assertEqual(shown.returncode, 0, shown.stdout)
-        for path, mode, owner in (("run/mayfly", 0o750, "mayfly-engine"), ("run/mayfly/jobs", 0o770, "mayfly-engine"),
+        for path, mode, owner in (("etc/mayfly/keys", 0o600, "root"), ("run/mayfly", 0o750, "mayfly-engine"), ("run/mayfly/jobs", 0o770, "mayfly-engine"),
                                   ("run/mayfly/making", 0o700, "mayfly-engine"), ("run/mayfly/spares", 0o750, "mayfly"),
                                   ("run/mayfly/metrics-1", 0o640, "mayfly"), ("run/mayfly/images", 0o644, "mayfly-engine"),
                                   ("run/mayfly/slots", 0o600, "mayfly"), ("var/lib/mayfly", 0o711, "mayfly"),
