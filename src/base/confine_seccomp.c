@@ -19,6 +19,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -69,11 +70,16 @@ static const struct rule common_rules[] = {
 	ANY(exit), ANY(exit_group),
 };
 
+/* never set-user-ID or set-group-ID; the mode that openat2 is given a filter cannot see */
+static const struct rule mode_rules[] = {
+	WHEN(fchmod, 1, S_ISUID | S_ISGID, 0), WHEN(fchmodat, 2, S_ISUID | S_ISGID, 0),
+};
+
 /* a job's files, and its sockets: the engine's, a container's */
 static const struct rule job_rules[] = {
-	ANY(openat), ANY(openat2), ANY(getdents64), ANY(faccessat), ANY(statx), ANY(readlinkat),
+	WHEN(openat, 3, S_ISUID | S_ISGID, 0), ANY(openat2), ANY(getdents64), ANY(faccessat), ANY(statx), ANY(readlinkat),
 	ANY(mkdirat), ANY(unlinkat), ANY(renameat2), ANY(renameat), ANY(fsync), ANY(fdatasync), ANY(ftruncate), ANY(fallocate),
-	ANY(pwrite64), ANY(fchmod), ANY(fchmodat), ANY(utimensat), ANY(flock),
+	ANY(pwrite64), ANY(utimensat), ANY(flock),
 	/* slots are bytes locked in a file; who waits for one watches it */
 	WHEN(fcntl, 1, ~0U, F_OFD_GETLK), WHEN(fcntl, 1, ~0U, F_OFD_SETLK), ANY(inotify_init1), ANY(inotify_add_watch),
 	 ANY(fstatfs), ANY(sendfile),
@@ -93,7 +99,7 @@ static const struct rule reading_rules[] = {
 static const struct rule serving_rules[] = {ANY(sendfile), ANY(getpeername), ANY(getsockname)};
 
 static const struct rule removing_rules[] = {
-	ANY(unlinkat), ANY(renameat), ANY(renameat2), ANY(fchmod), ANY(fchmodat), ANY(flock),
+	ANY(unlinkat), ANY(renameat), ANY(renameat2), ANY(flock),
 #ifdef __NR_rename
 	ANY(rmdir), ANY(unlink), ANY(rename),
 #endif
@@ -106,13 +112,13 @@ static const struct rule opening_rules[] = {ANY(openat2)};
 	{                                                                                          \
 		(array), sizeof(array) / sizeof((array)[0])                                        \
 	}
-#define LISTS_MAX 4 /* common, two of the profile, opening */
+#define LISTS_MAX 5 /* common, three of the profile, opening */
 
 static const struct rules common = LIST(common_rules), opening = LIST(opening_rules);
-static const struct rules profiles[][2] = {
-	[CONFINE_JOB] = {LIST(job_rules)},
+static const struct rules profiles[][3] = {
+	[CONFINE_JOB] = {LIST(job_rules), LIST(mode_rules)},
 	[CONFINE_STATIC] = {LIST(reading_rules), LIST(serving_rules)},
-	[CONFINE_REAP] = {LIST(reading_rules), LIST(removing_rules)},
+	[CONFINE_REAP] = {LIST(reading_rules), LIST(removing_rules), LIST(mode_rules)},
 };
 
 #define ABI_TRUNCATE 3    /* Landlock's: from here it sees every way to change a file */
@@ -237,7 +243,8 @@ bool confine_seccomp_possible(void)
 
 int confine_seccomp(enum confine_profile profile, int landlock_abi, struct error *err)
 {
-	struct plan plan = {.lists = {common, profiles[profile][0], profiles[profile][1]}};
+	struct plan plan = {.lists = {common, profiles[profile][0], profiles[profile][1],
+				      profiles[profile][2]}};
 
 	if (landlock_abi >= ABI_TRUNCATE)
 		plan.lists[LISTS_MAX - 1] = opening;
