@@ -129,7 +129,7 @@ check-docker:
 # check: minutes, and a first run that fetches packages.
 check-host:
 	@scripts/setup build run host
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/test_confine
 	@scripts/build-worker
 	@tests/run $(sort $(wildcard tests/host/host_*.py))
 
@@ -173,6 +173,13 @@ bench:
 	@$(MAKE) --no-print-directory templates TEMPLATES=python-data
 	@/usr/bin/python3 tests/bench/bench.py
 
+# What systemd's activation of each connection costs, natively: a Debian tree of its own under systemd-nspawn, as root.
+bench-activation:
+	@scripts/setup build run bench
+	@$(MAKE) --no-print-directory all
+	@scripts/build-worker
+	@/usr/bin/python3 tests/bench/activation.py
+
 soak:
 	@scripts/setup build run bench
 	@$(MAKE) --no-print-directory all
@@ -195,5 +202,5 @@ install uninstall: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all run templates check check-san check-docker check-host check-container lint fuzz bench soak image deb install uninstall clean tests-build
+.PHONY: all run templates check check-san check-docker check-host check-container lint fuzz bench bench-activation soak image deb install uninstall clean tests-build
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
