@@ -10,8 +10,11 @@ KEY = "host-test-key"
 DROP_IN = "/etc/systemd/system/mayfly@.service.d"
 PROBE = "/usr/local/lib/test-host/probe.py"
 # what may be done from inside each unit, of all that probe.py tries
-MAY = {"mayfly@": ["engine", "jobs", "read", "write"], "mayfly-static@": ["read"], "mayfly-engine@": ["podman", "making", "jobs"],
-       "mayfly-reap": ["engine", "jobs", "read", "write"]}
+MAY = {"mayfly@": ["keys, as given", "secret", "signing key", "interfaces", "engine", "jobs", "run folder", "templates", "read", "write"],
+       "mayfly-static@": ["interfaces", "read"], "mayfly-engine@": ["interfaces", "podman", "making", "jobs", "run folder"],
+       "mayfly-reap": ["signing key", "engine", "jobs", "run folder", "templates", "read", "write"],
+       "mayfly-warm": ["signing key", "engine", "jobs", "run folder", "read"], "mayfly-health": ["interfaces", "port"],
+       "mayfly-images": ["making", "jobs", "run folder"]}
 ASK = """
 import socket, sys
 with socket.socket(*eval(sys.argv[1])) as connection:
@@ -60,6 +63,22 @@ class SystemTest(installed.Installed):
         found = self.machine.run("podman", "--url", "unix:///run/mayfly/podman.sock", "images", "--format", "{{.Repository}} {{.ReadOnly}}")
         self.assertIn("localhost/aa-worker true", found)
 
+    def test_14_sandboxes(self):
+        whose = {"tenant_id": "host", "scope": "test"}
+        session = {"session_id": self.call("/session/create", {**whose, "ttl": 3600})["session_id"]}
+        for code, said in (("x = 41", ""), ("print(x + 1)", "42\n")):
+            reply = self.call("/session/execute", {**session, "code": code, "timeout": 240})
+            self.assertEqual((reply["status"], reply["stdout"]), ("success", said), reply)
+        self.call("/session/destroy", session)
+        self.assertEqual(self.call("/execute", {**whose, "code": "print(6*7)", "timeout": 240})["stdout"], "42\n")
+
+    def test_14_agents_and_validation(self):
+        page = {"html": "<html></html>", "css": "a{}", "javascript": "let answer = 42;"}
+        reply = self.call("/api/v1/ai/agents/host/auto-run", {"frontend": page, "test": "console.log(6*7)", "prompt": "a page"})
+        self.assertEqual((reply["data"]["status"], reply["data"]["stdout"]), ("completed", "42\n"), reply)
+        reply = self.call("/validate", {"language": "python", "files": {"a.py": "print(1"}})
+        self.assertIn("a.py", json.dumps(reply))
+
     def test_15_who_reads_the_network_cannot_reach_podman(self):
         ping = ("curl", "--silent", "--show-error", "--unix-socket", "/run/mayfly/podman.sock", "http://podman/_ping")
         self.assertEqual(self.as_user("mayfly-engine", *ping).stdout, "OK")
@@ -74,15 +93,35 @@ class SystemTest(installed.Installed):
                                       .replace("/host/", "/host/job-")).status, 0)
 
     def test_16_folders_have_their_modes(self):
-        shown = self.machine.run("cd /run/mayfly && stat --format '%n %a %U %G' . making jobs spares counters buckets slots images")
+        shown = self.machine.run("cd /run/mayfly && stat --format '%n %a %U %G' . making jobs spares metrics-1 buckets slots images")
         self.assertEqual(shown.splitlines(), [
             ". 750 mayfly-engine mayfly", "making 700 mayfly-engine mayfly-engine", "jobs 770 mayfly-engine mayfly",
-            "spares 750 mayfly mayfly", "counters 750 mayfly mayfly", "buckets 700 mayfly mayfly", "slots 600 mayfly mayfly",
+            "spares 750 mayfly mayfly", "metrics-1 640 mayfly mayfly", "buckets 700 mayfly mayfly", "slots 600 mayfly mayfly",
             "images 644 mayfly-engine mayfly"])
         self.hello()
         self.until(lambda: self.folders("bash script.js"), "a spare")
         folder = self.folders("bash script.js").pop()
         self.assertEqual(self.machine.run("stat", "--format", "%a %U", f"/run/mayfly/jobs/{folder}").strip(), "555 mayfly-engine")
+
+    def test_17_keys_are_roots(self):
+        """Where systemd opens the file, a key counts at once; user mayfly cannot open it."""
+        def mode():
+            return self.machine.run("stat", "--format", "%a %U %G", "/etc/mayfly/keys").strip()
+
+        self.assertEqual(mode(), "600 root root")
+        token = self.machine.run("mayflyctl", "keys", "add", "host").strip()
+        run = {"language": "python", "code": "print(6*7)"}
+        for fields, wanted in (({}, 401), ({"Authorization": "Bearer mf_wrong"}, 401), ({"Authorization": "Bearer " + token}, 200)):
+            if wanted == 401:
+                self.assertEqual(self.request("/v1/runs", run, fields)[0], wanted)
+            else:
+                self.assertEqual(self.call("/v1/runs", run, fields)["stdout"], "42\n")
+        self.assertEqual(mode(), "600 root root")
+        for user in ("mayfly", "mayfly-engine", "mayfly-static", "mayfly-runner", "alice"):
+            self.assertNotEqual(self.as_user(user, "cat", "/etc/mayfly/keys").status, 0, user)
+        self.assertNotIn(token, self.journal())
+        self.machine.run("mayflyctl", "keys", "revoke", "host")
+        self.assertEqual(self.call("/v1/runs", run)["stdout"], "42\n", "no key: loopback needs none")
 
     def test_17_credentials(self):
         self.machine.run("install -d -m 0700 /etc/mayfly/credentials; cat >/etc/mayfly/credentials/API_KEYS",
@@ -110,6 +149,8 @@ class SystemTest(installed.Installed):
     def test_18_what_can_be_done_from_inside_each_unit(self):
         self.systemctl("start", "mayfly-static.socket")
         self.systemctl("stop", "mayfly-reap.timer", "mayfly-warm.timer")
+        self.call("/v1/runs", {"language": "bash", "code": "echo 42 >outputs/answer"})  # whose link is signed: the key is there then
+        self.configure(JWT_SECRET="host-test-secret", MAYFLY_WARM="bash")
         artifact = self.kept.replace("http://127.0.0.1:8080/artifacts", self.storage).replace("/host/", "/host/job-")
         with open(os.path.join(vm.HERE, "probe.py"), "rb") as file:
             self.machine.run(f"cat >{PROBE}; chmod 755 {PROBE}", stdin=file.read())
@@ -120,9 +161,20 @@ class SystemTest(installed.Installed):
             with self.subTest(unit=unit):
                 self.assertEqual(self.probe(unit), may)
             self.machine.run(f"rm -r {folder}; systemctl daemon-reload")
+        self.configure(MAYFLY_SPARES="1", MAYFLY_WARM="node")
         self.systemctl("stop", "mayfly-static.socket")
         self.systemctl("start", "mayfly-reap.timer", "mayfly-warm.timer")
         self.hello()
+
+    def test_19_what_confinement_takes_away_on_this_kernel(self):
+        """The unit test's own program, by root and by mayfly: this kernel's Landlock is an older one than most machines that build have."""
+        with open(os.path.join(harness.BUILD, "tests/test_confine"), "rb") as file:
+            self.machine.run("cat >/usr/local/lib/test-host/confine; chmod 755 /usr/local/lib/test-host/confine", stdin=file.read())
+        for user in ("root", "mayfly"):
+            said = self.as_user(user, "/usr/local/lib/test-host/confine")
+            failed = [line for line in said.stdout.splitlines() if line.startswith("not ok")]
+            self.assertEqual((failed, said.status), ([], 0), said.stdout[-2000:] + said.stderr)
+            self.assertRegex(said.stdout, r"Landlock ABI [1-9]")
 
     def test_40_uninstall_keeps_what_is_the_operators(self):
         self.machine.run(f"make -C {installed.TREE} uninstall")

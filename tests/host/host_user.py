@@ -60,6 +60,22 @@ class UserTest(installed.Installed):
             said = self.machine.run(f"SUDO_USER={user} make -C {installed.TREE} install")
             self.assertEqual(f"loginctl enable-linger {user}" in said, is_told, said)
 
+    def test_18_sandboxed_units_have_nothing_to_give_away(self):
+        """That a user manager takes these directives in earnest: no capability can be had, no network is there, nothing of the system's is writable."""
+        look = "/usr/bin/sh -c 'grep CapBnd /proc/self/status; wc -l </proc/self/net/dev; touch /etc/mayfly-probe /var/tmp/probe; true'"
+        for unit in ("mayfly-reap", "mayfly-warm"):
+            folder = f"/run/user/1000/systemd/user/{unit}.service.d"
+            self.machine.run(f"mkdir -p {folder}; cat >{folder}/probe.conf", stdin=f"[Service]\nExecStart=\nExecStart={look}\n".encode(), user="alice")
+            self.systemctl("daemon-reload")
+            self.systemctl("start", unit)
+            self.machine.run(f"rm -r {folder}", user="alice")
+            self.systemctl("daemon-reload")
+            said = self.journal(unit)
+            with self.subTest(unit=unit):
+                self.assertIn("CapBnd:\t0000000000000000\n3\n", said)
+                self.assertIn("/etc/mayfly-probe': Read-only file system", said)
+        self.assertEqual(self.machine.run("ls /etc/mayfly-probe /var/tmp/probe 2>/dev/null || true"), "")
+
     def test_40_uninstall(self):
         self.systemctl("disable", "--now", "mayfly.socket", "mayfly-reap.timer", "mayfly-warm.timer")
         self.until(lambda: not self.systemctl("list-units", "--no-legend", "mayfly*.service"), "the end of what still runs")
