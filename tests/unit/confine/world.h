@@ -37,7 +37,8 @@
 
 /* made by main: a folder to write in, one to read, a file in neither, who listens, and a process to
  * harm */
-static char base[] = "/tmp/test-confine.XXXXXX";
+static char base[] =
+	"/dev/shm/test-confine.XXXXXX"; /* in memory: every act has its folders made anew */
 static char writable[64], readable[64], outside[64];
 static int base_fd = -1, writable_fd = -1, readable_fd = -1;
 static struct sockaddr_in listener;
