@@ -27,8 +27,9 @@ def open_and_close(path):
 
 def read_given():
     """The keys file, as descriptor 0; only who was given it can read it."""
-    if not stat.S_ISREG(os.fstat(0).st_mode) or not os.read(0, 4096).startswith(b"# Keys of mayfly"):
+    if os.readlink("/proc/self/fd/0") != "/etc/mayfly/keys":
         raise PermissionError
+    os.read(0, 4096)
 
 
 def find_secret():
