@@ -62,6 +62,7 @@ class Host:
         self.shared = stack.enter_context(tempfile.TemporaryDirectory(prefix="mayfly-bench-", dir="/run"))
         os.chmod(self.shared, 0o755)
         self.run = os.path.join(self.shared, "run")
+        self.instance = "bench-" + os.urandom(6).hex()
         self.ports = {}
         self.tap = engine.Tap(os.path.join(self.shared, "podman.sock"), harness.podman_socket())
         stack.callback(self.tap.close)
@@ -105,7 +106,7 @@ class Host:
             for name in os.listdir(f"{prefix}/lib/{kind}"):
                 with open(f"{prefix}/lib/{kind}/{name}", encoding="utf-8") as file:
                     self.write(f"{target}/{name}", self.adapted(name, file.read()))
-        self.write("etc/mayfly/mayfly.conf", f"DOCKER_SOCKET_PATH={self.tap.path}\nMAYFLY_INSTANCE=bench-{os.urandom(6).hex()}\n")
+        self.write("etc/mayfly/mayfly.conf", f"DOCKER_SOCKET_PATH={self.tap.path}\nMAYFLY_INSTANCE={self.instance}\n")
         self.listen("mayfly", OURS)
         with open(self.path("etc/systemd/system/mayfly@.service"), encoding="utf-8") as file:
             self.unit = file.read()
@@ -159,6 +160,9 @@ class Host:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        podman = harness.Podman()  # spares, and those that were being made
+        for container in podman.containers(self.instance):
+            podman.remove(container["Id"])
 
     def logs(self):
         """What the console and the journal say, for a failure."""
@@ -288,7 +292,6 @@ def main():
         before = os.getloadavg()[0]
         activation, cpu_ms = measure_activation(host, arguments.rounds)
         jobs = measure_jobs(host, arguments.jobs)
-        host.ctl("spares", "drop", "all")
         print(f"{os.cpu_count()} CPUs, load {before:.1f} before, {os.getloadavg()[0]:.1f} after; medians of {arguments.rounds} and {arguments.jobs}")
         show("GET /v1/health", activation, BARE, cpu_ms)
         show("a python job", jobs, next(iter(jobs)))
