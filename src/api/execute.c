@@ -136,15 +136,17 @@ int execute_job(struct call *call, const struct job *job, struct storage *storag
 	return ran;
 }
 
-static void remove_container(struct call *call, const char *folder)
+/* False when the engine could not: it takes the container for this connection's still. */
+static bool remove_container(struct call *call, const char *folder)
 {
 	struct error err;
 
-	if (*folder &&
-	    engine_remove(&call->engine, folder, deadline_in(ENGINE_CALL_DEADLINE_MS), &err) < 0) {
-		measure_engine_error(call, &err);
-		call->after = err.word;
-	}
+	if (!*folder ||
+	    engine_remove(&call->engine, folder, deadline_in(ENGINE_CALL_DEADLINE_MS), &err) == 0)
+		return true;
+	measure_engine_error(call, &err);
+	call->after = err.word;
+	return false;
 }
 
 /* What was noted of the last job's container, where it was a spare. */
@@ -160,7 +162,7 @@ void execute_next(struct call *call, bool again)
 	if (call->is_claimed && again && !*call->earlier_folder)
 		memcpy(call->earlier_folder, call->folder, sizeof(call->folder));
 	else
-		remove_container(call, call->folder);
+		(void)remove_container(call, call->folder);
 	forget_spare(call);
 	if (call->has_plan && again && !call->has_earlier_plan) {
 		call->earlier_plan = call->plan;
@@ -172,12 +174,13 @@ void execute_next(struct call *call, bool again)
 	call->folder[0] = '\0';
 }
 
-static void refill(struct call *call, struct spare_plan *plan)
+/* Ends the plan, whether or not the spare can be made. */
+static void refill(struct call *call, struct spare_plan *plan, bool is_free)
 {
 	struct error err;
 
-	if (spare_refill(call->config, &call->engine, plan, call->config->spares,
-			 call->config->spare_ttl_s, &err) < 0) {
+	if (is_free && spare_refill(call->config, &call->engine, plan, call->config->spares,
+				    call->config->spare_ttl_s, &err) < 0) {
 		measure_engine_error(call, &err);
 		call->after = err.word;
 	}
@@ -186,14 +189,15 @@ static void refill(struct call *call, struct spare_plan *plan)
 
 void execute_clean_up(struct call *call)
 {
-	if (!call->is_kept)
-		remove_container(call, call->folder);
-	remove_container(call, call->earlier_folder);
+	/* an engine that cannot remove is not asked to make another */
+	bool is_free = call->is_kept || remove_container(call, call->folder);
+
+	is_free = remove_container(call, call->earlier_folder) && is_free;
 	forget_spare(call);
 	slot_release(call->slot);
 	if (call->has_plan)
-		refill(call, &call->plan);
+		refill(call, &call->plan, is_free);
 	if (call->has_earlier_plan)
-		refill(call, &call->earlier_plan);
+		refill(call, &call->earlier_plan, is_free);
 	engine_close(&call->engine);
 }
