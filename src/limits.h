@@ -133,9 +133,10 @@
 
 /* --- A job --------------------------------------------------------------------------------------
  */
-#define JOB_STREAM_MAX_BYTES         (10 * MIB)  /* each of stdout and stderr; MAYFLY_STREAM_MB */
-#define JOB_GRACE_MS                 5000        /* beyond a job's own deadline, for collecting */
-#define JOB_ARTIFACT_MAX_COUNT       256         /* MAYFLY_ARTIFACT_FILES */
+#define JOB_STREAM_MAX_BYTES         (10 * MIB) /* each of stdout and stderr; MAYFLY_STREAM_MB */
+#define STREAM_SYNC_INTERVAL_MS      100  /* between two syncs of a running program's output */
+#define JOB_GRACE_MS                 5000 /* beyond a job's own deadline, for collecting */
+#define JOB_ARTIFACT_MAX_COUNT       256  /* MAYFLY_ARTIFACT_FILES */
 #define JOB_ARTIFACT_MAX_BYTES       (32 * MIB)  /* one file; MAYFLY_ARTIFACT_FILE_MB */
 #define JOB_ARTIFACTS_MAX_BYTES      (100 * MIB) /* all files together; MAYFLY_ARTIFACT_TOTAL_MB */
 #define JOB_ARTIFACT_DEPTH_MAX       16          /* folders below the working directory */

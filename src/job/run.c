@@ -150,6 +150,7 @@ struct run {
 	struct job_result result;
 	uint64_t stream_left[2], bytes_out;
 	bool has_spoken, has_exited, is_done;
+	deadline_ms next_sync; /* of the streams */
 };
 
 static int take_stream(struct run *run, bool is_stderr, struct slice data, struct error *err)
@@ -298,6 +299,12 @@ static int receive(struct run *run, struct frame_reader *reader, struct http_wat
 		}
 		if (take_frames(run, reader, err) < 0)
 			return -1;
+		/* a program that has printed has most often still to end: the disk is waited for meanwhile */
+		if (!run->is_done && deadline_left_ms(run->next_sync) == 0) {
+			if (storage_sync_streams(run->storage, err) < 0)
+				return -1;
+			run->next_sync = deadline_in(STREAM_SYNC_INTERVAL_MS);
+		}
 	}
 	return 0;
 }

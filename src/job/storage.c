@@ -118,8 +118,23 @@ int storage_append_stream(struct storage *storage, bool is_stderr, struct slice 
 {
 	int fd = is_stderr ? storage->stderr_fd : storage->stdout_fd;
 
-	if (fd >= 0 && io_write_all(fd, data.data, data.len) < 0)
+	if (fd < 0 || data.len == 0)
+		return 0;
+	if (io_write_all(fd, data.data, data.len) < 0)
 		return failed(storage, err, "writing the program's output");
+	storage->unsynced[is_stderr] = true;
+	return 0;
+}
+
+int storage_sync_streams(struct storage *storage, struct error *err)
+{
+	const int streams[] = {storage->stdout_fd, storage->stderr_fd};
+
+	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
+		if (storage->unsynced[i] && fdatasync(streams[i]) < 0)
+			return failed(storage, err, "writing the program's output");
+		storage->unsynced[i] = false;
+	}
 	return 0;
 }
 
@@ -247,22 +262,14 @@ static int open_session(const struct storage *storage, const char *session_id)
 	return fs_open_beneath(storage->root, session_id, O_RDONLY | O_DIRECTORY, 0);
 }
 
-/* Most streams are empty, and what is empty needs no disk. */
-static int sync_written(int fd)
-{
-	return lseek(fd, 0, SEEK_CUR) > 0 ? fdatasync(fd) : 0;
-}
-
 int storage_commit(struct storage *storage, const char *session_id, char id[JOB_ID_LENGTH + 1],
 		   struct error *err)
 {
 	char from[sizeof(STORAGE_INCOMING) + sizeof(storage->incoming_name) + 1],
 		to[sizeof("job-") + JOB_ID_LENGTH];
 
-	if (storage_end_file(storage, err) < 0)
+	if (storage_end_file(storage, err) < 0 || storage_sync_streams(storage, err) < 0)
 		return -1;
-	if (sync_written(storage->stdout_fd) < 0 || sync_written(storage->stderr_fd) < 0)
-		return failed(storage, err, "writing the program's output");
 	(void)snprintf(from, sizeof(from), "%s/%s", STORAGE_INCOMING, storage->incoming_name);
 	for (int tries = 0; tries < COMMIT_TRIES; tries++) {
 		_cleanup_close_ int session = open_session(storage, session_id);

@@ -27,6 +27,7 @@ struct storage {
 	char incoming_name[32]; /* beneath .incoming */
 	int stdout_fd, stderr_fd,
 		file_fd; /* owned; file_fd: the artifact being written, or -1; the streams' -1: they are not kept */
+	bool unsynced[2]; /* stdout, stderr: more has been written than is on the disk */
 	uint64_t count_left, file_left,
 		total_left;      /* what collecting may still store: files, bytes */
 	uint64_t artifact_bytes; /* of one file at most */
@@ -55,6 +56,9 @@ MUST_USE int storage_hide(struct storage *storage, struct slice path, struct err
 /* Appends to a captured stream. */
 MUST_USE int storage_append_stream(struct storage *storage, bool is_stderr, struct slice data,
 				   struct error *err);
+
+/* Syncs what the streams have so far, so that storage_commit has the less to wait for. */
+MUST_USE int storage_sync_streams(struct storage *storage, struct error *err);
 
 /* Begins an artifact, then appends to it. A path that may not be (not relative, one of the captured streams, taken already) or that passes a
    cap is noted as skipped, together with its bytes; only the storage itself makes an error. */
