@@ -241,6 +241,7 @@ class Installed(unittest.TestCase):
     def test_19_a_job_is_found_in_the_journal(self):
         # this host keeps its journal in memory, where there is none for each user
         self.machine.run("usermod", "--append", "--groups", "systemd-journal", "alice")
+        self.addCleanup(self.machine.run, "gpasswd", "--delete", "alice", "systemd-journal")
         self.configure(MAYFLY_SPARES="0")
         reply = self.hello("python")
         shown = self.until(lambda: self.machine.try_run("mayflyctl", "logs", "--json", reply["id"], user=self.user).stdout, "the job's line")
