@@ -246,8 +246,8 @@
 #define SPARE_RECORD_MAX_AGE_S       60   /* a record without a spare, older than this, is swept */
 #define SETTINGS_FILE_MAX_BYTES      (64 * KIB) /* mayfly.conf */
 #define SLOT_MAX_COUNT               1024
-#define RETENTION_DEFAULT_DAYS       30   /* ARTIFACT_RETENTION_DAYS; 0 keeps */
-#define INCOMING_MAX_AGE_S           3600 /* a half-written result older than this is swept */
+#define RETENTION_DEFAULT_DAYS       30 /* ARTIFACT_RETENTION_DAYS; 0 keeps */
+#define INCOMING_MAX_AGE_S           7200 /* half-written and as old as two of the longest jobs: swept */
 #define REGISTRY_FILE_MAX_BYTES      (256 * KIB) /* one drop-in file */
 #define REGISTRY_NAME_MAX_BYTES      64
 #define REGISTRY_MAX_COUNT           512 /* entries of one kind */

@@ -229,7 +229,7 @@ class InstalledTest(unittest.TestCase):
                 self.assertEqual(found["CollectMode"], ["inactive-or-failed"])
                 self.assertIn("TimeoutStopSec", found)
                 self.assertIn("RuntimeMaxSec", found)
-            self.assertGreater(int(settings(os.path.join(self.tree.unit_folder(kind), "mayfly@.service"))["RuntimeMaxSec"][0]), 900)
+            self.assertGreater(int(settings(os.path.join(self.tree.unit_folder(kind), "mayfly@.service"))["RuntimeMaxSec"][0]), 3600)
 
     def test_hot_path_has_no_mount_namespace(self):
         dear = re.compile("^(Private(Tmp|Devices|IPC)|Protect(System|Home|Kernel.*|ControlGroups|Proc)|DynamicUser|.*Paths"
