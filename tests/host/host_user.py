@@ -64,16 +64,18 @@ class UserTest(installed.Installed):
         """That a user manager takes these directives in earnest: no capability can be had, no network is there, nothing of the system's is writable."""
         look = "/usr/bin/sh -c 'grep CapBnd /proc/self/status; wc -l </proc/self/net/dev; touch /etc/mayfly-probe /var/tmp/probe; true'"
         for unit in ("mayfly-reap", "mayfly-warm"):
+            self.systemctl("stop", f"{unit}.timer", f"{unit}.service")  # whose run would be taken for this one
             folder = f"/run/user/1000/systemd/user/{unit}.service.d"
             self.machine.run(f"mkdir -p {folder}; cat >{folder}/probe.conf", stdin=f"[Service]\nExecStart=\nExecStart={look}\n".encode(), user="alice")
             self.systemctl("daemon-reload")
             self.systemctl("start", unit)
             self.machine.run(f"rm -r {folder}", user="alice")
             self.systemctl("daemon-reload")
-            said = self.journal(unit)
+            said = self.until(lambda: (lambda said: "CapBnd:" in said and said)(self.journal(unit)), "what the unit said")
             with self.subTest(unit=unit):
                 self.assertIn("CapBnd:\t0000000000000000\n3\n", said)
                 self.assertIn("/etc/mayfly-probe': Read-only file system", said)
+            self.systemctl("start", f"{unit}.timer")
         self.assertEqual(self.machine.run("ls /etc/mayfly-probe /var/tmp/probe 2>/dev/null || true"), "")
 
     def test_40_uninstall(self):
