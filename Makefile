@@ -93,16 +93,17 @@ templates: $(BUILD)/mayflyctl
 	@MAYFLY_RUN_DIR=/run/mayfly-none MAYFLY_DATA_DIR=$(CURDIR)/worker $(BUILD)/mayflyctl template build $(TEMPLATES)
 
 # Every test there is. One list of programs goes to tests/run, whose last line counts them all. AGAIN=N: tests/run says what that does.
+# HOST_TESTS=tests/host/…: these too, of those that check-host runs.
 AGAIN ?= 0
 check:
-	@scripts/setup build run check docker
+	@scripts/setup build run check docker $(if $(HOST_TESTS),host)
 	@$(MAKE) --no-print-directory tests-build lint
 	@$(MAKE) --no-print-directory SAN=1 tests-build
 	@scripts/build-worker
 	@scripts/build-image documents
 	@$(MAKE) --no-print-directory templates
 	@tests/run --again $(AGAIN) $(UNIT_TESTS) $(FUZZ_REPLAY) $(patsubst $(BUILD)/%,build-san/%,$(UNIT_TESTS) $(FUZZ_REPLAY)) \
-		$(sort $(wildcard tests/*/test_*.py))
+		$(sort $(wildcard tests/*/test_*.py)) $(HOST_TESTS)
 
 # The same tests over HTTP with every program of ours under AddressSanitizer and UBSan. Leaks are looked for in the unit tests: a
 # confined program may not read what the leak checker needs.
