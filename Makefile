@@ -29,12 +29,13 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/t
 
 all: $(PROGRAMS)
 
+# -MD, not -MMD: to gcc src/limits.h is a header of the system where <limits.h> came first, and -MMD leaves those out.
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC   $<"
-	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	@$(CC) $(ALL_CFLAGS) -MD -MP -c -o $@ $<
 
-# The pages are embedded by .incbin, which -MMD does not see.
+# The pages are embedded by .incbin, which -MD does not see.
 $(call obj,$(wildcard src/pages/*.c)): $(wildcard src/pages/*.html src/pages/*.css src/pages/*.js src/pages/*.svg)
 $(call obj,src/api/openapi.c): src/api/openapi.json
 
@@ -66,7 +67,7 @@ $(BUILD)/%: $(BUILD)/src/prog/%.o $(LIB)
 $(BUILD)/tests/%: tests/unit/%.c tests/unit/tap.h $(LIB)
 	@mkdir -p $(@D)
 	@echo "  TEST $<"
-	@$(CC) $(ALL_CFLAGS) -MMD -MP -o $@ $< $(filter %.o,$^) $(LIB) $(LINK) -ljansson
+	@$(CC) $(ALL_CFLAGS) -MD -MP -o $@ $< $(filter %.o,$^) $(LIB) $(LINK) -ljansson
 
 # Those of init are linked with its parts.
 $(filter $(BUILD)/tests/test_init%,$(UNIT_TESTS)): $(call obj,$(wildcard worker/init_*.c))
@@ -75,7 +76,7 @@ FUZZ_REPLAY := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/f
 $(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz_main.c $(wildcard tests/fuzz/*.h) $(LIB)
 	@mkdir -p $(@D)
 	@echo "  FUZZ $<"
-	@$(CC) $(ALL_CFLAGS) -MMD -MP -o $@ $< tests/fuzz/fuzz_main.c $(LIB) $(LINK) -ljansson
+	@$(CC) $(ALL_CFLAGS) -MD -MP -o $@ $< tests/fuzz/fuzz_main.c $(LIB) $(LINK) -ljansson
 
 tests-build: all $(UNIT_TESTS) $(FUZZ_REPLAY)
 
