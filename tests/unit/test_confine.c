@@ -64,7 +64,7 @@ __attribute__((noreturn)) static void be_child(enum layers layers, enum confine_
 }
 
 /* What an act returns in a child that has confined itself first. */
-static int in_child(enum layers layers, enum confine_profile profile, int (*act)(void))
+static int in_confined_child(enum layers layers, enum confine_profile profile, int (*act)(void))
 {
 	int status;
 	pid_t child;
@@ -87,7 +87,7 @@ static void check_refused(const struct refused *row, enum confine_profile profil
 {
 	static const char *const names[] = {"job", "static", "reap"};
 	struct confine_support support = confine_support();
-	int before = in_child(NOTHING, profile, row->act), code;
+	int before = in_confined_child(NOTHING, profile, row->act), code;
 	/* a kernel without the 32-bit calls ends the process instead */
 	bool may_die = before == DIED;
 
@@ -100,12 +100,12 @@ static void check_refused(const struct refused *row, enum confine_profile profil
 	   names[profile], row->name, before);
 	if ((row->filter && support.seccomp) ||
 	    (row->abi > 0 && support.landlock_abi >= row->abi)) {
-		code = in_child(BOTH, profile, row->act);
+		code = in_confined_child(BOTH, profile, row->act);
 		ok(is_refusal(code) || (may_die && code == DIED), "%s: %s is refused (%d)",
 		   names[profile], row->name, code);
 	}
 	if (row->filter && support.seccomp) {
-		code = in_child(FILTER, profile, row->act);
+		code = in_confined_child(FILTER, profile, row->act);
 		ok(is_refusal(code) || (may_die && code == DIED),
 		   "%s: %s is refused by the filter alone (%d)", names[profile], row->name, code);
 	}
@@ -116,7 +116,7 @@ static void check_refused(const struct refused *row, enum confine_profile profil
 		   names[profile], row->name, support.landlock_abi, row->abi);
 		return;
 	}
-	code = in_child(LANDLOCK, profile, row->act);
+	code = in_confined_child(LANDLOCK, profile, row->act);
 	ok(is_refusal(code), "%s: %s is refused by Landlock alone (%d)", names[profile], row->name,
 	   code);
 }
@@ -137,8 +137,8 @@ static void check_needed(const struct needed *row, enum confine_profile profile)
 
 	for (int abi = 0; abi <= newest; abi++) {
 		confine_limit_landlock(abi);
-		is_number(in_child(BOTH, profile, row->act), 0, "%s: %s works, Landlock ABI %d",
-			  names[profile], row->name, abi);
+		is_number(in_confined_child(BOTH, profile, row->act), 0,
+			  "%s: %s works, Landlock ABI %d", names[profile], row->name, abi);
 	}
 	confine_limit_landlock(NEWEST);
 }
@@ -156,7 +156,7 @@ static void check_abis(void)
 		for (int abi = 0; abi <= newest; abi++) {
 			confine_limit_landlock(abi);
 			is_number(confine_support().landlock_abi, abi, "ABI %d is told", abi);
-			is_number(is_refusal(in_child(BOTH, CONFINE_JOB, firsts[i].act)),
+			is_number(is_refusal(in_confined_child(BOTH, CONFINE_JOB, firsts[i].act)),
 				  abi >= firsts[i].abi, "job: what ABI %d refuses first, at ABI %d",
 				  firsts[i].abi, abi);
 		}
@@ -164,7 +164,7 @@ static void check_abis(void)
 	confine_limit_landlock(NEWEST);
 	/* without a path to write, ABI 1 is used */
 	confine_limit_landlock(1);
-	ok(newest < 1 || is_refusal(in_child(BOTH, CONFINE_STATIC, read_passwd)),
+	ok(newest < 1 || is_refusal(in_confined_child(BOTH, CONFINE_STATIC, read_passwd)),
 	   "static: Landlock at ABI 1");
 	confine_limit_landlock(NEWEST);
 }
@@ -224,6 +224,5 @@ int main(void)
 	check_cost();
 	(void)kill(victim, SIGKILL);
 	(void)waitpid(victim, NULL, 0);
-	ok(fs_remove_tree(AT_FDCWD, base) == 0, "everything is removed");
 	return done();
 }

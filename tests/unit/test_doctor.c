@@ -1,36 +1,19 @@
 /* The table of container escapes (ctl/doctor_cve.c), with a dpkg-query and a changelog of the test's own. */
 #include "ctl/doctor_parts.h"
 #include "tap.h"
-
-#include "base/cleanup.h"
-
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-static char folder[] = "/tmp/mayfly-doctor-XXXXXX";
+#include "util.h"
 
 static void write_program(const char *name, const char *text)
 {
-	char path[128];
-	FILE *file;
+	const char *path = in_scratch("%s", name);
 
-	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
-	file = fopen(path, "w");
-	if (!ok(file != NULL, "%s is written", path))
-		return;
-	(void)fputs(text, file);
-	(void)fclose(file);
-	(void)chmod(path, 0700);
+	write_file(path, slice_of(text));
+	must(chmod(path, 0700) == 0);
 }
 
 static void remove_program(const char *name)
 {
-	char path[128];
-
-	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
-	(void)unlink(path);
+	must(unlink(in_scratch("%s", name)) == 0);
 }
 
 static void test_versions(void)
@@ -169,16 +152,16 @@ static void test_apart(void)
 
 int main(void)
 {
-	char path[sizeof(folder) + 32];
+	char path[PATH_MAX];
 
-	ok(mkdtemp(folder) && setenv("PATH", folder, 1) == 0, "a folder, and no programs but its");
+	/* no programs but its */
+	must(setenv("PATH", scratch(), 1) == 0);
 	test_versions();
 	test_upstream();
 	/* what is put there are scripts */
-	(void)snprintf(path, sizeof(path), "%s:/usr/bin:/bin", folder);
-	(void)setenv("PATH", path, 1);
+	(void)snprintf(path, sizeof(path), "%s:/usr/bin:/bin", scratch());
+	must(setenv("PATH", path, 1) == 0);
 	test_backports();
 	test_apart();
-	(void)rmdir(folder);
 	return done();
 }

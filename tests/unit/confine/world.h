@@ -3,10 +3,10 @@
 #ifndef MAYFLY_TESTS_CONFINE_WORLD_H
 #define MAYFLY_TESTS_CONFINE_WORLD_H
 
-#include "base/confine_parts.h"
+#define SCRATCH_PARENT "/dev/shm" /* memory: every act has its folders made anew */
 
-#include "base/cleanup.h"
-#include "base/fs.h"
+#include "../util.h"
+#include "base/confine_parts.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -37,9 +37,7 @@
 
 /* made by main: a folder to write in, one to read, a file in neither, who listens, and a process to
  * harm */
-static char base[] =
-	"/dev/shm/test-confine.XXXXXX"; /* in memory: every act has its folders made anew */
-static char writable[64], readable[64], outside[64];
+static char writable[80], readable[80], outside[80];
 static int base_fd = -1, writable_fd = -1, readable_fd = -1;
 static struct sockaddr_in listener;
 static struct sockaddr_un abstract;
@@ -116,9 +114,8 @@ static int set_up(void)
 {
 	struct sockaddr_un control = {.sun_family = AF_UNIX};
 	socklen_t len = sizeof(listener);
+	const char *base = scratch();
 
-	if (!mkdtemp(base))
-		return -1;
 	(void)snprintf(writable, sizeof(writable), "%s/writable", base);
 	(void)snprintf(readable, sizeof(readable), "%s/readable", base);
 	(void)snprintf(outside, sizeof(outside), "%s/outside", base);
