@@ -19,7 +19,9 @@ ALL_CFLAGS := -std=gnu17 -D_GNU_SOURCE -DMAYFLY_VERSION='"$(VERSION)"' -iquote s
 	$(if $(SAN),-fPIE,$(HARDEN)) $(SANFLAGS) $(CFLAGS)
 LINK := -pie -Wl,-z,relro,-z,now,--gc-sections,--as-needed $(SANFLAGS) $(LDFLAGS)
 
-LIB_SRC := $(wildcard src/base/*.c src/http/*.c src/json/*.c src/job/*.c src/api/*.c src/pages/*.c src/ctl/*.c)
+# mayfly-engine and mayfly-init have rooms of their own; the others are one library.
+ROOMS := base json http pages config auth store job server api api/* static ctl ctl/*
+LIB_SRC := $(wildcard $(ROOMS:%=src/%/*.c))
 ENGINE_SRC := $(wildcard src/engine/*.c)
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 LIB := $(BUILD)/libmayfly.a
@@ -29,28 +31,27 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/t
 
 all: $(PROGRAMS)
 
-# -MD, not -MMD: to gcc src/limits.h is a header of the system where <limits.h> came first, and -MMD leaves those out.
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC   $<"
-	@$(CC) $(ALL_CFLAGS) -MD -MP -c -o $@ $<
+	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-# The pages are embedded by .incbin, which -MD does not see.
+# The pages are embedded by .incbin, which -MMD does not see.
 $(call obj,$(wildcard src/pages/*.c)): $(wildcard src/pages/*.html src/pages/*.css src/pages/*.js src/pages/*.svg)
-$(call obj,src/api/openapi.c): src/api/openapi.json
+$(call obj,src/static/openapi.c): src/static/openapi.json
 
 $(LIB): $(call obj,$(LIB_SRC))
 	@rm -f $@
 	@echo "  AR   $@"
-	@$(AR) rcsD $@ $^
+	@$(AR) qcsD $@ $^
 
 $(BUILD)/mayfly-engine: $(call obj,src/prog/mayfly-engine.c $(ENGINE_SRC)) $(LIB)
 	@echo "  LINK $@"
 	@$(CC) -o $@ $^ $(LINK) -lcurl -ljansson
 
 # PID 1 of every container: static, so that any image will do, and never under sanitizers, which need a dynamic loader.
-INIT_SRC := $(wildcard worker/init*.c src/base/*.c)
-$(BUILD)/mayfly-init: $(INIT_SRC) $(wildcard worker/init*.h src/base/*.h src/job/control.h) src/limits.h
+INIT_SRC := $(wildcard src/init/*.c src/base/*.c)
+$(BUILD)/mayfly-init: $(INIT_SRC) $(wildcard src/init/*.h src/base/*.h) src/protocol/control.h src/bounds.h
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	@$(CC) $(filter-out -fPIE -fPIC -fsanitize% -fno-sanitize% address%,$(ALL_CFLAGS)) -fno-pie -static -no-pie \
@@ -67,16 +68,16 @@ $(BUILD)/%: $(BUILD)/src/prog/%.o $(LIB)
 $(BUILD)/tests/%: tests/unit/%.c tests/unit/tap.h $(LIB)
 	@mkdir -p $(@D)
 	@echo "  TEST $<"
-	@$(CC) $(ALL_CFLAGS) -MD -MP -o $@ $< $(filter %.o,$^) $(LIB) $(LINK) -ljansson
+	@$(CC) $(ALL_CFLAGS) -MMD -MP -o $@ $< $(filter %.o,$^) $(LIB) $(LINK) -ljansson
 
 # Those of init are linked with its parts.
-$(filter $(BUILD)/tests/test_init%,$(UNIT_TESTS)): $(call obj,$(wildcard worker/init_*.c))
+$(filter $(BUILD)/tests/test_init%,$(UNIT_TESTS)): $(call obj,$(filter-out src/init/init.c,$(wildcard src/init/*.c)))
 
 FUZZ_REPLAY := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_[!m]*.c))
 $(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz_main.c $(wildcard tests/fuzz/*.h) $(LIB)
 	@mkdir -p $(@D)
 	@echo "  FUZZ $<"
-	@$(CC) $(ALL_CFLAGS) -MD -MP -o $@ $< tests/fuzz/fuzz_main.c $(LIB) $(LINK) -ljansson
+	@$(CC) $(ALL_CFLAGS) -MMD -MP -o $@ $< tests/fuzz/fuzz_main.c $(LIB) $(LINK) -ljansson
 
 tests-build: all $(UNIT_TESTS) $(FUZZ_REPLAY)
 
@@ -143,16 +144,16 @@ check-container:
 	@scripts/build-service
 	@tests/run $(sort $(wildcard tests/container/container_*.py))
 
-C_FILES := $(wildcard src/*.h src/*/*.[ch] worker/*.[ch] tests/unit/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch])
-lint:
-	@scripts/check-layers
+C_FILES := $(wildcard src/*.h src/*/*.[ch] src/*/*/*.[ch] tests/unit/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch])
+lint: all $(call obj,$(wildcard src/init/*.c))
+	@scripts/check-layers $(BUILD)/src
 	@clang-format --dry-run -Werror $(C_FILES)
 	@shellcheck $(filter-out scripts/sdk scripts/docker-build scripts/man scripts/debian,$(wildcard scripts/[a-z]*)) scripts/docker-build/podman tests/host/image tests/host/customize \
 		worker/template/install worker/service/serve .ci/run scripts/debian/mayfly.prerm scripts/debian/mayfly.postrm
 	@cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
 		--suppress=missingIncludeSystem -D_GNU_SOURCE '-Djson_object_foreach(o,k,v)=while (next(o, &k, &v))' \
-		'-Djson_array_foreach(a,i,v)=while (next(a, &i, &v))' -Isrc src worker
-	@printf '%s\n' $(wildcard src/*/*.c worker/*.c) | xargs -P "$$(nproc)" -I{} clang-tidy --quiet {} \
+		'-Djson_array_foreach(a,i,v)=while (next(a, &i, &v))' -Isrc src
+	@printf '%s\n' $(wildcard src/*/*.c src/*/*/*.c) | xargs -P "$$(nproc)" -I{} clang-tidy --quiet {} \
 		-- -std=gnu17 -D_GNU_SOURCE -DMAYFLY_VERSION='"lint"' -iquote src 2>&1 | { grep -vE 'warnings? generated|^$$' || true; }
 
 # Each fuzz target for FUZZ_SECONDS, under libFuzzer and the sanitizers, growing its corpus in build-fuzz.

@@ -5,7 +5,7 @@
 #ifndef MAYFLY_API_ROUTES_H
 #define MAYFLY_API_ROUTES_H
 
-#include "api/call.h"
+#include "server/call.h"
 
 /* Answers the request whose head has been read. Returns only when it is answered or nobody is there; a file or page is answered by
    mayfly-static, which takes this process over. The call's config is this one, whose keys are forgotten as soon as it is known who calls. */

@@ -2,7 +2,7 @@
 
 #include "base/frame.h"
 #include "base/num.h"
-#include "limits.h"
+#include "bounds.h"
 
 static bool is_lower(char byte)
 {

@@ -1,5 +1,5 @@
 /*
- * The payload of a DISPLAY frame: fields, an empty field, content (job/control.h).
+ * The payload of a DISPLAY frame: fields, an empty field, content (protocol/control.h).
  *
  * Rules:
  *  1. Who sends it is hostile: a type is a MIME type in lower case, names are words, the index is a number; anything else is refused.

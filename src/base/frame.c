@@ -2,7 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "limits.h"
+#include "bounds.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -12,7 +12,7 @@
  * Control socket, down (host to init), in this order: JOB, then any of FILE (followed by its DATA)
  * and STDIN, then GO; CANCEL at any time. Up: STDOUT, STDERR, DISPLAY any times, EXIT once, then
  * FILE (followed by its DATA) and SKIPPED any times, END once. A connection may instead make a spare of the container: JOB and
- * PREPARE down, READY up; the job itself comes over the next connection. In a session (job/control.h) every connection is a job of its own, and
+ * PREPARE down, READY up; the job itself comes over the next connection. In a session (protocol/control.h) every connection is a job of its own, and
  * LISTED comes as FILE does.
  */
 #ifndef MAYFLY_BASE_FRAME_H
@@ -29,9 +29,9 @@
 
 enum frame_type {
 	/* down */
-	FRAME_JOB = 'J',     /* fields, see job/control.h */
+	FRAME_JOB = 'J',     /* fields, see protocol/control.h */
 	FRAME_STDIN = 'I',   /* bytes of standard input, in order */
-	FRAME_PREPARE = 'B', /* fields, see job/control.h: this becomes a spare */
+	FRAME_PREPARE = 'B', /* fields, see protocol/control.h: this becomes a spare */
 	FRAME_GO = 'G',      /* empty: start the program */
 	FRAME_CANCEL = 'C',  /* empty: end the program now; EXIT and END still follow */
 	/* both ways */
@@ -41,13 +41,13 @@ enum frame_type {
 	FRAME_STDOUT = 'O',
 	FRAME_STDERR = 'E',
 	FRAME_DISPLAY = 'P', /* a rich output: base/display.h */
-	FRAME_READY = 'Y',   /* fields, see job/control.h: the spare is prepared */
-	FRAME_EXIT = 'X',    /* fields, see job/control.h */
+	FRAME_READY = 'Y',   /* fields, see protocol/control.h: the spare is prepared */
+	FRAME_EXIT = 'X',    /* fields, see protocol/control.h */
 	FRAME_SKIPPED =
 		'S', /* relative path of something not collected: a link, a device, past a cap */
-	FRAME_LISTED = 'N', /* fields, see job/control.h: a file that is there */
+	FRAME_LISTED = 'N', /* fields, see protocol/control.h: a file that is there */
 	FRAME_END = 'Z',    /* empty: nothing follows */
-	/* engine verbs and answers (job/engine_protocol.h) */
+	/* engine verbs and answers (protocol/engine.h) */
 	FRAME_MAKE = 'm',
 	FRAME_REMOVE = 'r',
 	FRAME_LIST = 'l',

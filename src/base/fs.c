@@ -1,7 +1,7 @@
 #include "base/fs.h"
 
 #include "base/cleanup.h"
-#include "limits.h"
+#include "bounds.h"
 
 #include <errno.h>
 #include <fcntl.h>

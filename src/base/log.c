@@ -1,7 +1,7 @@
 #include "base/log.h"
 
 #include "base/num.h"
-#include "limits.h"
+#include "bounds.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -22,7 +22,7 @@
 
 _Static_assert(sizeof(((struct log_line *)0)->text) == LOG_LINE_MAX_BYTES &&
 		       sizeof(((struct log_line *)0)->entry) == LOG_ENTRY_MAX_BYTES,
-	       "limits.h says how long a log line and an entry are");
+	       "bounds.h says how long a log line and an entry are");
 
 static int journal = -1; /* a socket, once it is made */
 

@@ -2,7 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/num.h"
-#include "limits.h"
+#include "bounds.h"
 
 #include <ctype.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 #include "ctl/keys.h"
 
+#include "auth/keys.h"
 #include "base/num.h"
-#include "job/keys.h"
 #include "json/json.h"
 
 #include <inttypes.h>

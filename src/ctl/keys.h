@@ -1,8 +1,8 @@
-/* mayflyctl keys: the keys of callers (job/keys.h). */
+/* mayflyctl keys: the keys of callers (auth/keys.h). */
 #ifndef MAYFLY_CTL_KEYS_H
 #define MAYFLY_CTL_KEYS_H
 
-#include "job/config.h"
+#include "config/config.h"
 
 /*
  * mayflyctl keys add LABEL [--rate N] [--burst N] [--scopes run,read,admin] [--days N]

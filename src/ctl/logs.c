@@ -9,10 +9,10 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "bounds.h"
 #include "ctl/settings.h"
-#include "job/engine.h"
-#include "job/engine_protocol.h"
-#include "limits.h"
+#include "job/engine_client.h"
+#include "protocol/engine.h"
 
 #include <errno.h>
 #include <fcntl.h>

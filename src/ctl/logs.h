@@ -2,7 +2,7 @@
 #ifndef MAYFLY_CTL_LOGS_H
 #define MAYFLY_CTL_LOGS_H
 
-#include "job/config.h"
+#include "config/config.h"
 
 /* mayflyctl logs JOB [--json] [--follow]. Becomes journalctl(1); returns only when that cannot be: EX_USAGE, EX_DATAERR (the journal has nothing of the
    job), EX_UNAVAILABLE (there is no journal). */

@@ -2,7 +2,7 @@
 #ifndef MAYFLY_CTL_SCRIPT_H
 #define MAYFLY_CTL_SCRIPT_H
 
-#include "job/config.h"
+#include "config/config.h"
 
 #include <limits.h>
 

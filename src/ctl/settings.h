@@ -10,7 +10,7 @@
 #ifndef MAYFLY_CTL_SETTINGS_H
 #define MAYFLY_CTL_SETTINGS_H
 
-#include "job/config.h"
+#include "config/config.h"
 
 #include <sys/types.h>
 

@@ -2,7 +2,7 @@
 #ifndef MAYFLY_CTL_SETUP_H
 #define MAYFLY_CTL_SETUP_H
 
-#include "job/config.h"
+#include "config/config.h"
 
 /*
  * mayflyctl setup

@@ -1,14 +1,14 @@
 #include "ctl/shell_job.h"
 
-#include "api/execute.h"
-#include "api/measure.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/io.h"
+#include "config/tool.h"
 #include "ctl/settings.h"
 #include "ctl/shell_save.h"
-#include "job/standard.h"
-#include "job/tool.h"
+#include "job/defaults.h"
+#include "server/execute.h"
+#include "server/note.h"
 #include "json/schema.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 #include "ctl/template.h"
 
 #include "base/cleanup.h"
+#include "config/template_custom.h"
 #include "ctl/settings.h"
 #include "ctl/template_parts.h"
-#include "job/template_added.h"
 
 #include <fcntl.h>
 #include <inttypes.h>

@@ -4,11 +4,11 @@
  */
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "config/recipe.h"
+#include "config/template_custom.h"
 #include "ctl/script.h"
 #include "ctl/template.h"
 #include "ctl/template_parts.h"
-#include "job/recipe.h"
-#include "job/template_added.h"
 
 #include <errno.h>
 #include <fcntl.h>

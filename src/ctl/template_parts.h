@@ -2,9 +2,9 @@
 #ifndef MAYFLY_CTL_TEMPLATE_PARTS_H
 #define MAYFLY_CTL_TEMPLATE_PARTS_H
 
-#include "job/config.h"
-#include "job/registry.h"
-#include "job/template.h"
+#include "config/config.h"
+#include "config/registry.h"
+#include "config/template.h"
 
 /* Says what is wrong and returns the exit status for it. */
 int template_fail(const struct error *err);

@@ -4,9 +4,9 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/num.h"
+#include "config/tool.h"
 #include "ctl/shell_job.h"
-#include "job/standard.h"
-#include "job/tool.h"
+#include "job/defaults.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
 #ifndef MAYFLY_CTL_TOOL_H
 #define MAYFLY_CTL_TOOL_H
 
-#include "job/config.h"
+#include "config/config.h"
 
 /*
  * mayflyctl run [--language L] [-o DIR] [--timeout S] FILE [-- ARGUMENT...]

@@ -2,10 +2,10 @@
 
 #include "base/cleanup.h"
 #include "base/num.h"
-#include "job/engine.h"
-#include "job/spares.h"
-#include "job/standard.h"
-#include "job/tool.h"
+#include "config/tool.h"
+#include "job/defaults.h"
+#include "job/engine_client.h"
+#include "job/pool.h"
 #include "json/schema.h"
 
 #include <inttypes.h>

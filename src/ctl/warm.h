@@ -2,7 +2,7 @@
 #ifndef MAYFLY_CTL_WARM_H
 #define MAYFLY_CTL_WARM_H
 
-#include "job/config.h"
+#include "config/config.h"
 
 /*
  * mayflyctl warm [--count N] [LANGUAGE[:FILENAME]]...

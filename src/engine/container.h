@@ -2,7 +2,7 @@
 #ifndef MAYFLY_ENGINE_CONTAINER_H
 #define MAYFLY_ENGINE_CONTAINER_H
 
-#include "engine/backend.h"
+#include "engine/podman.h"
 
 #include <jansson.h>
 

@@ -4,8 +4,8 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/random.h"
-#include "job/control.h"
-#include "job/engine_protocol.h"
+#include "protocol/control.h"
+#include "protocol/engine.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -14,7 +14,7 @@
 
 #include "base/error.h"
 #include "base/slice.h"
-#include "job/config.h"
+#include "config/config.h"
 
 #define FOLDER_PREFIX     "c-"
 #define FOLDER_HEX_DIGITS 24

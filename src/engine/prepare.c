@@ -2,7 +2,7 @@
  * lends it. */
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "engine/isolate.h"
+#include "engine/spec.h"
 
 #include <fcntl.h>
 #include <stdio.h>

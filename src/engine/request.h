@@ -1,11 +1,11 @@
-/* What MAKE asks for (job/engine_protocol.h): read strictly, for the caller may be one that has been taken over. */
+/* What MAKE asks for (protocol/engine.h): read strictly, for the caller may be one that has been taken over. */
 #ifndef MAYFLY_ENGINE_REQUEST_H
 #define MAYFLY_ENGINE_REQUEST_H
 
 #include "base/error.h"
 #include "base/slice.h"
-#include "engine/isolate.h"
-#include "job/engine.h"
+#include "engine/spec.h"
+#include "job/engine_client.h"
 
 /* Sets 400 "bad_request", saying what is wrong with a verb's fields; -1. */
 int request_refuse(struct error *err, const char *what);

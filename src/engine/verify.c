@@ -3,9 +3,9 @@
  * drops limits whose cgroup controller it was not given, and says so only in its own log; an image
  * with VOLUME lines gets writable folders of the host's disk. Neither shall start.
  */
-#include "engine/isolate.h"
+#include "engine/spec.h"
 
-#include "job/control.h"
+#include "protocol/control.h"
 
 #include <inttypes.h>
 

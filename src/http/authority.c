@@ -10,7 +10,7 @@
 #include "http/authority.h"
 
 #include "base/num.h"
-#include "limits.h"
+#include "bounds.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>

@@ -15,7 +15,7 @@
 #include "http/chunked.h"
 
 #include "base/num.h"
-#include "limits.h"
+#include "bounds.h"
 
 #include <string.h>
 

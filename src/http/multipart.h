@@ -14,7 +14,7 @@
 
 #include "base/error.h"
 #include "base/slice.h"
-#include "limits.h"
+#include "bounds.h"
 
 #include <stdbool.h>
 

@@ -15,7 +15,7 @@
 
 #include "base/error.h"
 #include "base/slice.h"
-#include "limits.h"
+#include "bounds.h"
 
 #include <stdbool.h>
 #include <stdint.h>

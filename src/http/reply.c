@@ -10,7 +10,7 @@
 #include "http/reply.h"
 
 #include "base/io.h"
-#include "limits.h"
+#include "bounds.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,8 +1,8 @@
 #include "http/sse.h"
 
 #include "base/io.h"
+#include "bounds.h"
 #include "http/reply.h"
-#include "limits.h"
 
 #include <errno.h>
 #include <sys/socket.h>

@@ -5,9 +5,9 @@
 #include "base/fs.h"
 #include "base/io.h"
 #include "base/num.h"
-#include "job/control.h"
-#include "job/engine_protocol.h"
 #include "job/run_parts.h"
+#include "protocol/control.h"
+#include "protocol/engine.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -13,11 +13,11 @@
 #include "base/deadline.h"
 #include "base/display.h"
 #include "base/slice.h"
+#include "bounds.h"
+#include "config/config.h"
 #include "http/watch.h"
-#include "job/config.h"
-#include "job/engine.h"
-#include "job/storage.h"
-#include "limits.h"
+#include "job/engine_client.h"
+#include "store/storage.h"
 
 #include <stdint.h>
 
@@ -50,7 +50,7 @@ struct job {
 	const bool *
 		hidden; /* by input: neither stored nor listed, nor is what the program makes of it; NULL: none is */
 	struct slice standard_input;
-	/* what the fields of these names say in job/control.h; without argv and cell it is about files alone */
+	/* what the fields of these names say in protocol/control.h; without argv and cell it is about files alone */
 	const char *cell, *script, *fetch;
 	bool is_echo, is_last, is_list;
 	uint64_t idle_s;

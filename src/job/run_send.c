@@ -1,4 +1,4 @@
-/* A job's way down to its container: its frames (job/control.h), gathered so that a usual job takes one write. The rules are in run.h. */
+/* A job's way down to its container: its frames (protocol/control.h), gathered so that a usual job takes one write. The rules are in run.h. */
 #include "base/deadline.h"
 #include "base/frame.h"
 #include "base/io.h"

@@ -6,9 +6,9 @@
 #include "base/fs.h"
 #include "base/num.h"
 #include "base/random.h"
-#include "job/engine_protocol.h"
-#include "job/metrics.h"
 #include "job/session_parts.h"
+#include "protocol/engine.h"
+#include "store/metrics.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -14,11 +14,11 @@
 #ifndef MAYFLY_JOB_SESSION_H
 #define MAYFLY_JOB_SESSION_H
 
+#include "auth/keys.h"
+#include "bounds.h"
+#include "config/config.h"
 #include "http/watch.h"
-#include "job/config.h"
-#include "job/engine.h"
-#include "job/keys.h"
-#include "limits.h"
+#include "job/engine_client.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -3,7 +3,7 @@
 #include "base/cleanup.h"
 #include "base/deadline.h"
 #include "base/fs.h"
-#include "limits.h"
+#include "bounds.h"
 
 #include <errno.h>
 #include <fcntl.h>

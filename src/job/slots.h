@@ -8,8 +8,8 @@
 #ifndef MAYFLY_JOB_SLOTS_H
 #define MAYFLY_JOB_SLOTS_H
 
+#include "config/config.h"
 #include "http/watch.h"
-#include "job/config.h"
 
 /* Takes a slot, waiting at most config->slot_wait_ms. *out holds it until slot_release (or the process's end). 0, or -1 with *err: 503 "busy";
    status 0 "client_gone". */

@@ -3,15 +3,15 @@
  * that takes them.
  *
  * Rules:
- *  1. A file belongs to the caller who uploaded it; for any other it does not exist (job/files.h).
+ *  1. A file belongs to the caller who uploaded it; for any other it does not exist (store/files.h).
  *  2. Paths are relative, of clean components, and no two can collide: they are checked before a file is opened.
  *  3. One file has at most RUN_FILE_MAX_BYTES, all of a job RUN_FILES_MAX_BYTES.
  */
 #ifndef MAYFLY_JOB_STAGING_H
 #define MAYFLY_JOB_STAGING_H
 
-#include "job/files.h"
 #include "job/run.h"
+#include "store/files.h"
 #include "json/json.h"
 
 #define STAGING_PREFIX_BYTES 16 /* of what is put before every path, with the NUL */

@@ -1,5 +1,5 @@
 /* From a tool and validated values to a job. */
-#include "job/tool_parts.h"
+#include "config/tool_parts.h"
 
 #include "base/base64.h"
 #include "base/fs.h"

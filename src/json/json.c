@@ -1,7 +1,7 @@
 #include "json/json.h"
 
 #include "base/utf8.h"
-#include "limits.h"
+#include "bounds.h"
 
 #include <setjmp.h>
 #include <stdint.h>

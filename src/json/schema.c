@@ -2,7 +2,7 @@
 
 #include "base/base64.h"
 #include "base/fs.h"
-#include "limits.h"
+#include "bounds.h"
 
 #include <ctype.h>
 #include <errno.h>

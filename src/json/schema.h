@@ -6,7 +6,7 @@
  * ("base64": a file's bytes, or in their place the id of an upload); of numbers minimum, maximum.
  *
  * Formats that are checked: session-id, filename (one path component, neither stdout nor stderr), upload (the id of one). runtime becomes the enum of
- * what is installed (job/tool.h); code, uri and others only inform.
+ * what is installed (config/tool.h); code, uri and others only inform.
  *
  * A parameter without a default is required. Unknown keys of an input are ignored; an unknown keyword, one that says nothing about its type, and a
  * parameter whose name is not made of letters, digits, '_' and '-' are refused when the schema is read.

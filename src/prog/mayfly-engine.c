@@ -1,6 +1,6 @@
 /*
  * mayfly-engine: the only program of ours that can reach Podman. It serves one connection with the
- * verbs of job/engine_protocol.h and ends with it.
+ * verbs of protocol/engine.h and ends with it.
  *
  * Rules:
  *  1. No flags: there is nothing that a caller could ask for but the verbs.
@@ -11,8 +11,8 @@
  */
 #include "base/error.h"
 #include "base/num.h"
-#include "engine/verbs.h"
-#include "job/config.h"
+#include "config/config.h"
+#include "engine/server.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -6,16 +6,16 @@
  *     half-written and old results in storage.
  *  2. Exit status: 0 done; 1 the engine could not be asked (the storage was swept all the same); EX_USAGE (64); EX_CONFIG (78).
  */
+#include "auth/rate_limit.h"
 #include "base/cleanup.h"
 #include "base/confine.h"
 #include "base/log.h"
-#include "job/bucket.h"
-#include "job/engine.h"
-#include "job/files.h"
-#include "job/records.h"
+#include "bounds.h"
+#include "job/engine_client.h"
 #include "job/session.h"
-#include "job/storage.h"
-#include "limits.h"
+#include "store/files.h"
+#include "store/records.h"
+#include "store/storage.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -10,16 +10,16 @@
  *  2. Exit status: 0 the request was dealt with, whatever the answer; EX_USAGE (64) arguments or
  *     no connection; EX_CONFIG (78) the configuration is wrong (the client got a 500).
  */
-#include "api/static.h"
 #include "base/cleanup.h"
 #include "base/confine.h"
 #include "base/io.h"
 #include "base/num.h"
+#include "bounds.h"
 #include "http/accept.h"
 #include "http/access.h"
 #include "http/read.h"
-#include "job/log_limit.h"
-#include "limits.h"
+#include "static/static.h"
+#include "store/log_limit.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -11,9 +11,9 @@
  */
 #include "api/routes.h"
 #include "base/cleanup.h"
+#include "bounds.h"
 #include "http/accept.h"
-#include "job/log_limit.h"
-#include "limits.h"
+#include "store/log_limit.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -9,18 +9,18 @@
  *  3. Results go to standard output, everything else to standard error.
  *  4. Exit status, as in sysexits.h: 0 done; EX_USAGE (64); EX_DATAERR (65) an argument names nothing there is; EX_UNAVAILABLE (69)
  *     no container engine answers; EX_OSERR (71); EX_CONFIG (78). run and tool pass on the exit status of the job,
- *     logs that of journalctl; doctor has its own (ctl/doctor.h).
+ *     logs that of journalctl; doctor has its own (ctl/doctor/doctor.h).
  */
-#include "ctl/doctor.h"
+#include "config/config.h"
+#include "ctl/doctor/doctor.h"
 #include "ctl/keys.h"
 #include "ctl/logs.h"
+#include "ctl/pool.h"
 #include "ctl/settings.h"
 #include "ctl/setup.h"
-#include "ctl/spares.h"
 #include "ctl/template.h"
 #include "ctl/tool.h"
 #include "ctl/warm.h"
-#include "job/config.h"
 
 #include <stdio.h>
 #include <string.h>

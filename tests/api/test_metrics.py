@@ -216,7 +216,7 @@ class MetricsTest(harness.ServerTest):
 
 
 class SlowCounting(harness.ServerTest):
-    """Rule 4 of job/metrics.h."""
+    """Rule 4 of store/metrics.h."""
 
     def test_nobody_waits_for_the_count(self):
         """With the file locked by somebody who keeps it, a job is answered, and counted when the lock is free."""

@@ -7,7 +7,7 @@
 #include "fuzz.h"
 
 #include "base/display.h"
-#include "limits.h"
+#include "bounds.h"
 
 #include <string.h>
 

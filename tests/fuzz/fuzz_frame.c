@@ -12,7 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/frame.h"
-#include "limits.h"
+#include "bounds.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
  */
 #include "fuzz.h"
 
-#include "api/runs_request.h"
+#include "api/runs/request.h"
 #include "base/fs.h"
 #include "base/utf8.h"
 

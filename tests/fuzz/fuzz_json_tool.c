@@ -12,7 +12,7 @@
 
 #include "base/fs.h"
 #include "base/utf8.h"
-#include "job/tool.h"
+#include "config/tool.h"
 #include "json/schema.h"
 
 #include <string.h>

@@ -4,9 +4,9 @@
  */
 #include "fuzz.h"
 
+#include "auth/jwt.h"
 #include "base/base64.h"
 #include "base/sha256.h"
-#include "job/jwt.h"
 
 static const struct slice secret = SLICE_LITERAL("secret");
 

@@ -6,7 +6,7 @@
 #include "fuzz.h"
 
 #include "base/log.h"
-#include "limits.h"
+#include "bounds.h"
 
 #include <endian.h>
 #include <string.h>

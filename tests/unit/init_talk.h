@@ -4,12 +4,12 @@
 #ifndef MAYFLY_TESTS_INIT_TALK_H
 #define MAYFLY_TESTS_INIT_TALK_H
 
-#include "../../worker/init.h"
+#include "init/init.h"
 
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/io.h"
-#include "job/control.h"
+#include "protocol/control.h"
 #include "tap.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
-/* api/agents_request.h: bodies, paths and ids of family D; and the ids of records that are named by a time (job/records.h). */
+/* api/agents/request.h: bodies, paths and ids of family D; and the ids of records that are named by a time (store/records.h). */
 #include "tap.h"
 #include "util.h"
 
-#include "api/agents_request.h"
-#include "job/records.h"
+#include "api/agents/request.h"
+#include "store/records.h"
 
 static struct error err;
 

@@ -8,7 +8,7 @@
  * those of buf.c fail, by another name for malloc in a copy of their own; the sanitizer looks for
  * leaks.
  */
-#include "job/tool.h"
+#include "config/tool.h"
 #include "json/schema.h"
 
 #include "tap.h"

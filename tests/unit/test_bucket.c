@@ -1,8 +1,8 @@
-/* job/bucket.h: exact under 64 processes, starts full, refills with fractions, waits truthfully, forgets another boot, is swept when full. */
+/* auth/rate_limit.h: exact under 64 processes, starts full, refills with fractions, waits truthfully, forgets another boot, is swept when full. */
 #include "tap.h"
 #include "util.h"
 
-#include "job/bucket.h"
+#include "auth/rate_limit.h"
 
 #include <sys/file.h>
 #include <time.h>

@@ -1,9 +1,9 @@
-/* The validators that only look at bytes, and the lists they look with: job/patterns.h, api/checks.h. Every list that is installed is read. */
+/* The validators that only look at bytes, and the lists they look with: config/patterns.h, api/agents/checks.h. Every list that is installed is read. */
 #include "tap.h"
 #include "util.h"
 
-#include "api/checks.h"
-#include "job/registry.h"
+#include "api/agents/checks.h"
+#include "config/registry.h"
 
 #define FRONTEND "frontend"
 

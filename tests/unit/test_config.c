@@ -1,6 +1,6 @@
 /* The configuration: every variable's default, a good value, its edges, and a refusal that names
  * it. */
-#include "job/config.h"
+#include "config/config.h"
 
 #include "tap.h"
 #include "util.h"

@@ -1,5 +1,5 @@
 /* What the configuration says of callers' keys: where they come from, and that they can be forgotten. */
-#include "job/config.h"
+#include "config/config.h"
 
 #include "tap.h"
 #include "util.h"

@@ -2,7 +2,7 @@
 #include "tap.h"
 
 #include "base/display.h"
-#include "limits.h"
+#include "bounds.h"
 
 #include <stdlib.h>
 #include <string.h>

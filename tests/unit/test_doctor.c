@@ -1,5 +1,5 @@
-/* The table of container escapes (ctl/doctor_cve.c), with a dpkg-query and a changelog of the test's own. */
-#include "ctl/doctor_parts.h"
+/* The table of container escapes (ctl/doctor/advisories.c), with a dpkg-query and a changelog of the test's own. */
+#include "ctl/doctor/internal.h"
 #include "tap.h"
 #include "util.h"
 

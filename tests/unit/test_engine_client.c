@@ -2,9 +2,9 @@
  * Asking the engine: the words that go to it, every shape of answer, and both ways to it: a socket
  * that somebody holds, and a child that becomes mayfly-engine at the first word.
  */
-#include "job/engine.h"
+#include "job/engine_client.h"
 
-#include "job/engine_protocol.h"
+#include "protocol/engine.h"
 #include "tap.h"
 #include "util.h"
 

@@ -1,10 +1,10 @@
-/* job/files.h: entries come whole or not at all, belong to one caller, are never found through a link, and go with the retention. */
+/* store/files.h: entries come whole or not at all, belong to one caller, are never found through a link, and go with the retention. */
 #include "tap.h"
 #include "util.h"
 
 #include "base/sha256.h"
-#include "job/files.h"
-#include "job/storage.h"
+#include "store/files.h"
+#include "store/storage.h"
 
 #include <time.h>
 

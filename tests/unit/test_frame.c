@@ -3,7 +3,7 @@
 #include "base/frame.h"
 
 #include "base/cleanup.h"
-#include "limits.h"
+#include "bounds.h"
 #include "tap.h"
 
 #include <errno.h>

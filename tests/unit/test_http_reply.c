@@ -3,8 +3,8 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "bounds.h"
 #include "http/reply.h"
-#include "limits.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* Percent-encoding both ways, and query parameters. */
 #include "tap.h"
 
+#include "bounds.h"
 #include "http/uri.h"
-#include "limits.h"
 
 #include <stdlib.h>
 

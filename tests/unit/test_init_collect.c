@@ -1,10 +1,10 @@
 /* What mayfly-init sends of the files a program left: hostile.md, section F, and the caps. */
-#include "../../worker/init.h"
+#include "init/init.h"
 
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/io.h"
-#include "job/control.h"
+#include "protocol/control.h"
 #include "tap.h"
 
 #include <errno.h>

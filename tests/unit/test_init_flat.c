@@ -1,9 +1,9 @@
 /*
  * A job whose artifacts are in one folder: the fields folder, collect and flat of JOB, from the frame to what is sent up.
  */
-#include "../../worker/init.h"
+#include "init/init.h"
 
-#include "job/control.h"
+#include "protocol/control.h"
 #include "tap.h"
 #include "util.h"
 

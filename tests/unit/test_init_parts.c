@@ -1,11 +1,11 @@
 /* mayfly-init's parts that need no process of their own: cgroup counters, the control socket, what
    comes before GO, close-on-exec. */
-#include "../../worker/init.h"
+#include "init/init.h"
 
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/io.h"
-#include "job/control.h"
+#include "protocol/control.h"
 #include "tap.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /*
- * The field readonly of JOB (worker/init_readonly.c): what the program can do in its folder, tried by every call that could change something there. As a
+ * The field readonly of JOB (src/init/readonly.c): what the program can do in its folder, tried by every call that could change something there. As a
  * user without rights, since modes hold nobody who has them all.
  */
-#include "../../worker/init.h"
+#include "init/init.h"
 
 #include "tap.h"
 #include "util.h"

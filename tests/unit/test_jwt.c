@@ -1,10 +1,10 @@
-/* job/jwt.h: the vectors of RFC 7515 and RFC 7519; every algorithm but HS256, every altered byte, every claim out of time is refused, and in the same words. */
+/* auth/jwt.h: the vectors of RFC 7515 and RFC 7519; every algorithm but HS256, every altered byte, every claim out of time is refused, and in the same words. */
 #include "tap.h"
 #include "util.h"
 
+#include "auth/jwt.h"
 #include "base/base64.h"
 #include "base/sha256.h"
-#include "job/jwt.h"
 
 /* RFC 7515 appendix A.1: header, payload, signature, and the key as a JWK has it. */
 #define RFC_PAYLOAD                                                                                \

@@ -1,8 +1,8 @@
-/* job/keys.h: API_KEYS, the keys file and what edits it; no token in any message or file. */
+/* auth/keys.h: API_KEYS, the keys file and what edits it; no token in any message or file. */
 #include "tap.h"
 #include "util.h"
 
-#include "job/keys.h"
+#include "auth/keys.h"
 
 #include <sys/stat.h>
 

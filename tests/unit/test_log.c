@@ -1,6 +1,6 @@
 /* The log: one line whatever the values hold, nothing raw, nothing past its length. */
 #include "base/log.h"
-#include "limits.h"
+#include "bounds.h"
 
 #include "tap.h"
 #include "util.h"

@@ -1,5 +1,5 @@
 /* Metrics: exact with 64 processes at once, rows of labels with their bound, and files that are torn, cut off or somebody else's. */
-#include "job/metrics.h"
+#include "store/metrics.h"
 
 #include "tap.h"
 

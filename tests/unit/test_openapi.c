@@ -2,16 +2,16 @@
  * The description of the service agrees with the service: every route of the table and every path of the description are the same set; the limits, what every
  * tool takes, the tools' parameters and the languages are in it; and each field that a run is said to take is one that it looks at.
  */
-#include "api/openapi.h"
+#include "static/openapi.h"
 
 #include "tap.h"
 #include "util.h"
 
-#include "api/agent.h"
 #include "api/routes.h"
-#include "api/runs_request.h"
-#include "job/registry.h"
-#include "job/tool.h"
+#include "api/runs/request.h"
+#include "api/tools/agent_fields.h"
+#include "config/registry.h"
+#include "config/tool.h"
 
 static struct config config;
 static struct error err;
@@ -69,7 +69,7 @@ static void is_described(const json_t *paths, const struct route_name *row)
 			continue;
 		json_object_foreach ((json_t *)paths, path, operations)
 			found |= is_of_row(row, path) && json_object_get(operations, methods[i]);
-		ok(found, "%s %s is described in src/api/openapi.json", methods[i], row->path);
+		ok(found, "%s %s is described in src/static/openapi.json", methods[i], row->path);
 	}
 }
 

@@ -1,5 +1,5 @@
-/* job/recipe.h and the fields of a template that go with it: what is taken, what is written for scripts/build-template, what is refused. */
-#include "job/recipe.h"
+/* config/recipe.h and the fields of a template that go with it: what is taken, what is written for scripts/build-template, what is refused. */
+#include "config/recipe.h"
 
 #include "tap.h"
 

@@ -2,11 +2,11 @@
  * Records of runs and idempotency keys: whole or not at all, each its owner's alone, the newest first, swept when they are old; of many who come with one
  * key, one runs, whatever becomes of it.
  */
-#include "job/records.h"
+#include "store/records.h"
 
 #include "base/random.h"
 #include "base/sha256.h"
-#include "job/idempotency.h"
+#include "store/idempotency.h"
 #include "tap.h"
 #include "util.h"
 

@@ -1,5 +1,5 @@
 /* The drop-in registries: names, order of folders, broken and missing files. */
-#include "job/registry.h"
+#include "config/registry.h"
 
 #include "base/fs.h"
 #include "tap.h"

@@ -3,8 +3,8 @@
  * never stops, a client that goes, a control socket that is something else.
  */
 #include "fake_init.h"
-#include "job/control.h"
-#include "job/engine_protocol.h"
+#include "protocol/control.h"
+#include "protocol/engine.h"
 #include "tap.h"
 
 #include <sys/un.h>

@@ -1,7 +1,7 @@
 /*
  * The body of POST /v1/runs: every rule of the contract with its message, in the contract's order, and each limit at its bounds.
  */
-#include "api/runs_request.h"
+#include "api/runs/request.h"
 
 #include "tap.h"
 #include "util.h"

@@ -1,7 +1,7 @@
-/* api/sandbox_paths.h: every message of the contract, what is left of a good path, the limits of sizes. */
+/* api/sandbox/paths.h: every message of the contract, what is left of a good path, the limits of sizes. */
 #include "tap.h"
 
-#include "api/sandbox_paths.h"
+#include "api/sandbox/paths.h"
 
 static struct error err;
 

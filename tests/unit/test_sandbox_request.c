@@ -1,10 +1,10 @@
-/* api/sandbox_request.h: what counts as {}, what is missing, names, time-outs, files in each of their forms; api/sandbox_language.h: every name of a language. */
+/* api/sandbox/request.h: what counts as {}, what is missing, names, time-outs, files in each of their forms; config/language.h: every name of a language. */
 #include "tap.h"
 #include "util.h"
 
-#include "api/sandbox_language.h"
-#include "api/sandbox_request.h"
-#include "job/files.h"
+#include "api/sandbox/request.h"
+#include "config/language.h"
+#include "store/files.h"
 
 static struct error err;
 

@@ -5,8 +5,8 @@
 #include "tap.h"
 #include "util.h"
 
-#include "job/metrics.h"
 #include "job/session.h"
+#include "store/metrics.h"
 
 #include <sys/socket.h>
 

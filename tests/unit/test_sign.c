@@ -1,10 +1,10 @@
-/* job/sign.h: the contract's vector, each refusal, every single change to a link, the key that is made once whoever comes first. */
+/* store/links.h: the contract's vector, each refusal, every single change to a link, the key that is made once whoever comes first. */
 #include "tap.h"
 #include "util.h"
 
 #include "base/base64.h"
 #include "base/sha256.h"
-#include "job/sign.h"
+#include "store/links.h"
 
 #define ID        "file_0123456789ab"
 #define PATH      "/v1/files/" ID

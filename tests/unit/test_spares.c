@@ -2,9 +2,9 @@
  * Spares without containers: kinds that differ by everything that makes them, claims of which one wins, notes that are broken. What is
  * a spare here is a folder with a socket that listens.
  */
-#include "job/spares.h"
+#include "job/pool.h"
 
-#include "job/spares_parts.h"
+#include "job/pool_parts.h"
 #include "tap.h"
 #include "util.h"
 

@@ -4,8 +4,8 @@
  */
 #include "http/sse.h"
 
-#include "api/stream.h"
 #include "base/utf8.h"
+#include "server/stream.h"
 #include "tap.h"
 #include "util.h"
 

@@ -1,6 +1,6 @@
 /* Conditional requests and byte ranges of mayfly-static: the arithmetic at its edges, and hostile
  * field values. */
-#include "api/static_range.h"
+#include "http/range.h"
 
 #include "tap.h"
 

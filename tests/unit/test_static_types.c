@@ -1,5 +1,5 @@
 /* Media types and Content-Disposition of artifacts. */
-#include "api/static_types.h"
+#include "http/media_types.h"
 
 #include "tap.h"
 

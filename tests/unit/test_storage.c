@@ -2,7 +2,7 @@
  * Results on disk: whole or not at all, whatever names a container sends, up to each cap and not
  * past it, and what happens when the disk is full.
  */
-#include "job/storage.h"
+#include "store/storage.h"
 
 #include "base/utf8.h"
 #include "tap.h"

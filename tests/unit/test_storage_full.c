@@ -2,7 +2,7 @@
  * A full disk, really: a tmpfs of a few pages in mounts of the test's own. Whatever step meets it
  * says "storage_full" and what to do, and nothing is left behind.
  */
-#include "job/storage.h"
+#include "store/storage.h"
 
 #include "tap.h"
 #include "util.h"

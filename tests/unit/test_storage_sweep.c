@@ -1,6 +1,6 @@
 /* What the reaper removes from storage: by age, results only, through no link, and never a result
  * that is just being committed. */
-#include "job/storage.h"
+#include "store/storage.h"
 
 #include "tap.h"
 #include "util.h"

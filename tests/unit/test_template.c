@@ -1,5 +1,5 @@
-/* job/template.h: fields, defaults, and errors that name file, line and field. */
-#include "job/template.h"
+/* config/template.h: fields, defaults, and errors that name file, line and field. */
+#include "config/template.h"
 
 #include "tap.h"
 

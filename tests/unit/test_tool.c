@@ -2,7 +2,7 @@
  * Tools and runtimes: the real files of the source tree become the jobs they should, broken ones
  * are refused by file and field, and nothing that a client sends becomes more than one argument.
  */
-#include "job/tool.h"
+#include "config/tool.h"
 
 #include "tap.h"
 #include "util.h"

@@ -13,8 +13,8 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/io.h"
-#include "job/config.h"
-#include "limits.h"
+#include "bounds.h"
+#include "config/config.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -290,7 +290,7 @@ class InstalledTest(unittest.TestCase):
             self.assertEqual(seen["mayfly@"], seen["mayfly-warm"])
 
     def test_warm_is_run_more_often_than_spares_get_old(self):
-        with open(os.path.join(ROOT, "src/limits.h"), encoding="utf-8") as file:
+        with open(os.path.join(ROOT, "src/bounds.h"), encoding="utf-8") as file:
             ttl_s = int(re.search(r"SPARE_TTL_DEFAULT_S\s+(\d+)", file.read()).group(1))
         for kind in UNITS:
             found = settings(os.path.join(self.tree.unit_folder(kind), "mayfly-warm.timer"))

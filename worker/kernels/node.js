@@ -1,5 +1,5 @@
 /*
- * Holds a node that was started ahead until its script is there (worker/init_spare.c). NODE_OPTIONS=--require makes node load
+ * Holds a node that was started ahead until its script is there (src/init/prepared.c). NODE_OPTIONS=--require makes node load
  * this file before it looks for the script, be that CommonJS or a module; a worker thread loads it, too.
  *
  * Rules

@@ -1,5 +1,5 @@
 /*
- * The kernel of node cells (job/control.h, worker/init_cell.c): node's own REPL evaluates them, so let, const and class stay, await works
+ * The kernel of node cells (protocol/control.h, src/init/kernel_cell.c): node's own REPL evaluates them, so let, const and class stay, await works
  * at the top level, import() and require() start from the working directory, and the value is what the REPL would show.
  *
  * Rules

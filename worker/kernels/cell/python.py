@@ -1,4 +1,4 @@
-"""The kernel of python cells: an interpreter that stays (job/control.h, worker/init_cell.c).
+"""The kernel of python cells: an interpreter that stays (protocol/control.h, src/init/kernel_cell.c).
 
 Loaded by worker/kernels/python/sitecustomize.py before python opens its script, so that a kernel that waits can still become
 either: a session, which never leaves serve(), or, for a last job with a script and no echo, `python3 main.py` itself,

@@ -1,4 +1,4 @@
-"""Holds a python3 that was started ahead until its script is there (worker/init_spare.c).
+"""Holds a python3 that was started ahead until its script is there (src/init/prepared.c).
 
 PYTHONPATH makes the site module find this file instead of the distribution's own, before sys.path[0] is set and before the
 script is opened.

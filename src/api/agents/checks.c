@@ -1,0 +1,140 @@
+/* The validators that only look at bytes. */
+#include "api/agents/checks.h"
+
+#include "bounds.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+void check_free(struct check *check)
+{
+	json_decref(check->details);
+	check->details = NULL;
+}
+
+json_t *check_json(const struct check *check)
+{
+	return json_pack("{s:b, s:o, s:O}", "passed", check->passed, "message",
+			 json_clean_string(slice_of(check->message)), "details", check->details);
+}
+
+static int no_memory(struct error *err)
+{
+	return error_set(err, 500, "out_of_memory", "no memory for the checks");
+}
+
+/* --- security ----------------------------------------------------------------------------------- */
+
+/* Adds what was found to the message, each once; what does not fit is left out whole. */
+static void add_finding(char message[CHECK_MESSAGE_BYTES], const char *finding)
+{
+	size_t len = strlen(message);
+	char text[PATTERN_MAX_BYTES + 32];
+
+	(void)snprintf(text, sizeof(text), "%.*s detected", PATTERN_MAX_BYTES, finding);
+	if (strstr(message, text) || len + strlen(text) + sizeof(", ") > CHECK_MESSAGE_BYTES)
+		return;
+	(void)snprintf(message + len, CHECK_MESSAGE_BYTES - len, "%s%s",
+		       message[len - 1] == ' ' ? "" : ", ", text);
+}
+
+int check_security(const struct patterns *patterns, const struct job_input *files, unsigned count,
+		   struct check *out, struct error *err)
+{
+	json_t *hits = json_array(), *hit;
+	uint64_t found = 0;
+	int failed = 0;
+	size_t i;
+
+	for (unsigned file = 0; file < count; file++)
+		failed |= patterns_find(patterns, files[file].path, files[file].data, hits, &found);
+	out->passed = found == 0;
+	(void)snprintf(out->message, sizeof(out->message), "%s",
+		       found ? "Issues found - " : "No issues found");
+	json_array_foreach (hits, i, hit) {
+		add_finding(out->message, json_string_value(json_object_get(hit, "message")));
+	}
+	out->details = json_pack("{s:b, s:I, s:o}", "hasDangerousPatterns", found > 0, "count",
+				 (json_int_t)found, "hits", hits);
+	return failed || !out->details ? no_memory(err) : 0;
+}
+
+/* --- size --------------------------------------------------------------------------------------- */
+
+/* UTF-16 code units of UTF-8: a character of four bytes is two of them. */
+static uint64_t characters(struct slice text)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char byte = (unsigned char)text.data[i];
+
+		count += ((byte & 0xC0) != 0x80) + (byte >= 0xF0);
+	}
+	return count;
+}
+
+int check_size(const struct job_input *files, unsigned count, struct check *out, struct error *err)
+{
+	json_t *sizes = json_object();
+	uint64_t total = 0;
+	int failed = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t size = characters(files[i].data);
+
+		total += size;
+		failed |= json_object_setn_new(sizes, files[i].path.data, files[i].path.len,
+					       json_integer((json_int_t)size));
+	}
+	out->passed = total < AGENT_PERFORMANCE_MAX_CHARS;
+	(void)snprintf(out->message, sizeof(out->message), "%" PRIu64 " characters, %s %d", total,
+		       out->passed ? "less than" : "not less than", AGENT_PERFORMANCE_MAX_CHARS);
+	out->details = json_pack("{s:I, s:i, s:o}", "total", (json_int_t)total, "maximum",
+				 AGENT_PERFORMANCE_MAX_CHARS - 1, "sizes", sizes);
+	return failed || !out->details ? no_memory(err) : 0;
+}
+
+/* --- structure ---------------------------------------------------------------------------------- */
+
+static bool has_html(struct slice html)
+{
+	static const struct slice tag = SLICE_LITERAL("<html");
+
+	for (size_t i = 0; i < html.len; i++)
+		if (pattern_match(tag, (struct slice){html.data + i, html.len - i}) > 0)
+			return true;
+	return false;
+}
+
+int check_structure(struct slice html, struct slice css, struct slice script, struct check *out,
+		    struct error *err)
+{
+	const struct {
+		const char *name, *missing;
+		bool is_there;
+	} parts[] = {
+		{"hasHtml", "no <html> in the page", has_html(html)},
+		{"hasScript", "the script is too short", script.len > AGENT_STRUCTURE_SCRIPT_LEAST},
+		{"hasCss", "no rule in the style sheet", memchr(css.data, '{', css.len) != NULL},
+	};
+	int failed = 0;
+
+	out->passed = true;
+	out->message[0] = '\0';
+	out->details = json_object();
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		size_t len = strlen(out->message);
+
+		failed |= json_object_set_new(out->details, parts[i].name,
+					      json_boolean(parts[i].is_there));
+		if (parts[i].is_there)
+			continue;
+		(void)snprintf(out->message + len, sizeof(out->message) - len, "%s%s",
+			       out->passed ? "" : ", ", parts[i].missing);
+		out->passed = false;
+	}
+	if (out->passed)
+		(void)snprintf(out->message, sizeof(out->message), "Page, script and style sheet");
+	return failed ? no_memory(err) : 0;
+}

@@ -1,0 +1,49 @@
+/*
+ * Validators of source texts: what POST /validate and the runs of family D say of them.
+ *
+ * Rules:
+ *  1. Syntax is judged by the language's own parser, in a container, never by us: runtimes.d says which command that is (config/tool.h).
+ *  2. All the others only look at bytes; none of them runs or believes anything.
+ */
+#ifndef MAYFLY_API_CHECKS_H
+#define MAYFLY_API_CHECKS_H
+
+#include "config/patterns.h"
+#include "job/run.h"
+#include "server/call.h"
+
+struct check {
+	bool passed;
+	char message[CHECK_MESSAGE_BYTES]; /* one line for people */
+	json_t *details;                   /* owned: an object */
+};
+
+#define _cleanup_check_ __attribute__((cleanup(check_free)))
+
+void check_free(struct check *check);
+
+/* {"passed","message","details"}; the caller's. NULL when memory is out. */
+json_t *check_json(const struct check *check);
+
+/* Puts the files into a container and lets the parser of the language (a runtime's name) look at each. details: {"errors":[{"file","output"}]}. 0 and
+   *out, or -1 with *err: 400 "language_unsupported" (no such runtime), "language_not_checked" (it names no parser); 500 "parser_missing", and what execute_job
+   says. The container is the call's. */
+MUST_USE int check_syntax(struct call *call, const char *language, const struct job_input *files,
+			  unsigned count, struct check *out, struct error *err);
+
+/* Looks for the patterns of a list. details: {"hasDangerousPatterns","count","hits":[{"file","line","pattern","message"}]}; not more than
+   PATTERN_HITS_MAX_COUNT hits are named. 0, or -1 with *err: memory is out. */
+MUST_USE int check_security(const struct patterns *patterns, const struct job_input *files,
+			    unsigned count, struct check *out, struct error *err);
+
+/* Are the files together smaller than AGENT_PERFORMANCE_MAX_CHARS characters, as JavaScript counts them? details: {"total","maximum",
+   "sizes":{path: characters}}. */
+MUST_USE int check_size(const struct job_input *files, unsigned count, struct check *out,
+			struct error *err);
+
+/* Is it a page (contract, section D): "<html" in html, a script of more than AGENT_STRUCTURE_SCRIPT_LEAST bytes, "{" in css? details: {"hasHtml",
+   "hasScript","hasCss"}. */
+MUST_USE int check_structure(struct slice html, struct slice css, struct slice script,
+			     struct check *out, struct error *err);
+
+#endif

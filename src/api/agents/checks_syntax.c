@@ -1,0 +1,277 @@
+/*
+ * Syntax, by the language's parser in a container. One file is given to the parser itself, which may have been booted ahead (job/pool.h); several are
+ * given to it one by one by a loop, whose words are
+ *
+ *     exit code LF what the parser said NUL        for each file, in their order
+ *
+ * Names go to the loop by its standard input, so nothing of a request is ever part of a command.
+ */
+#include "api/agents/checks.h"
+
+#include "base/num.h"
+#include "config/template.h"
+#include "config/tool.h"
+#include "job/defaults.h"
+#include "server/execute.h"
+
+#include <stdio.h>
+
+#define TEMPLATE       "check"
+#define EXIT_NOT_FOUND 127 /* of a shell that does not find the command */
+
+static const char loop[] = "while IFS= read -r file; do\n"
+			   "\"$@\" \"./$file\" </dev/null >/tmp/said 2>&1\n"
+			   "printf '%s\\n' \"$?\"\n"
+			   "head -c 4096 /tmp/said | tr -d '\\000'\n"
+			   "printf '\\000'\n"
+			   "done\n";
+_Static_assert(CHECK_FILE_OUTPUT_BYTES == 4096, "the loop keeps as much");
+
+struct syntax {
+	const char *language;
+	const struct job_input *files;
+	unsigned count;
+	json_t *runtime; /* owned */
+	struct job job;
+	const char *kernel[TOOL_KERNEL_MAX_COUNT + 1];
+	struct buf names;  /* owned: for the loop, one in a line */
+	struct buf output; /* owned: both streams in their order; of the loop stdout alone */
+	struct job_result result;
+	json_t *errors;                      /* owned */
+	char wrong[CHECK_MESSAGE_BYTES / 2]; /* names of files, joined */
+};
+
+static void syntax_free(struct syntax *syntax)
+{
+	json_decref(syntax->runtime);
+	json_decref(syntax->errors);
+	buf_free(&syntax->names);
+	buf_free(&syntax->output);
+}
+
+static bool is_loop(const struct syntax *syntax)
+{
+	return syntax->count > 1;
+}
+
+/* --- the job ------------------------------------------------------------------------------------ */
+
+static int add_texts(const json_t *list, struct job *job, unsigned room)
+{
+	const json_t *text;
+	size_t i;
+
+	if (!json_is_array(list) || json_array_size(list) == 0 || json_array_size(list) > room)
+		return -1;
+	json_array_foreach ((json_t *)list, i, text) {
+		if (!json_is_string(text))
+			return -1;
+		job->argv[job->argc++] =
+			(struct slice){json_string_value(text), json_string_length(text)};
+	}
+	return 0;
+}
+
+/* The parser can wait as the runtime does. */
+static int take_kernel(struct syntax *syntax, struct error *err)
+{
+	if (is_loop(syntax) || !json_is_true(json_object_get(syntax->runtime, "checkWaits")))
+		return 0;
+	if (tool_runtime_kernel(syntax->runtime, syntax->kernel, err) < 0)
+		return -1;
+	syntax->job.kernel = syntax->kernel[0] ? syntax->kernel : NULL;
+	return 0;
+}
+
+static int fill_command(struct syntax *syntax, struct error *err)
+{
+	const json_t *command = json_object_get(syntax->runtime, "check");
+	struct job *job = &syntax->job;
+	int failed = 0;
+
+	if (!command)
+		return error_set(err, 400, "language_not_checked", "%s has no parser to ask",
+				 syntax->language);
+	if (is_loop(syntax)) {
+		static const char *const shell[] = {"sh", "-c", loop, "check"};
+
+		for (size_t i = 0; i < sizeof(shell) / sizeof(shell[0]); i++)
+			job->argv[job->argc++] = slice_of(shell[i]);
+	}
+	if (add_texts(command, job, JOB_ARGV_MAX_COUNT - job->argc - 1) < 0)
+		return error_set(err, 500, "bad_tool", "runtimes.d/%s.json: check must be texts",
+				 syntax->language);
+	for (unsigned i = 0; i < syntax->count; i++) {
+		const struct slice path = syntax->files[i].path;
+
+		failed |= is_loop(syntax)
+				  ? buf_printf(&syntax->names, "%.*s\n", (int)path.len, path.data)
+				  : buf_printf(&syntax->names, "./%.*s", (int)path.len, path.data);
+	}
+	if (failed)
+		return error_set(err, 500, "out_of_memory", "no memory for the files");
+	if (is_loop(syntax))
+		job->standard_input = buf_slice(&syntax->names);
+	else
+		job->argv[job->argc++] = buf_slice(&syntax->names);
+	return take_kernel(syntax, err);
+}
+
+static int prepare(const struct config *config, struct syntax *syntax, struct error *err)
+{
+	struct template template;
+	struct slice name = slice_of(syntax->language);
+
+	if (!registry_is_name(name) || tool_load_runtime(config, name, &syntax->runtime, err) < 0)
+		return registry_is_name(name) && err->status != 404
+			       ? -1
+			       : error_set(err, 400, "language_unsupported",
+					   "Unsupported language: %.128s", syntax->language);
+	if (template_load(config, SLICE_LITERAL(TEMPLATE), &template, err) < 0)
+		return -1;
+	job_standard(config, &syntax->job);
+	syntax->job.template = TEMPLATE;
+	syntax->job.language = slice_of(syntax->language);
+	syntax->job.wall_ms = template.timeout_s * 1000;
+	syntax->job.stream_bytes = CHECK_OUTPUT_MAX_BYTES;
+	syntax->job.artifact_count = 0;
+	syntax->job.inputs = syntax->files;
+	syntax->job.input_count = syntax->count;
+	return fill_command(syntax, err);
+}
+
+/* --- what came of it ---------------------------------------------------------------------------- */
+
+static int no_parser(const struct syntax *syntax, struct error *err)
+{
+	return error_set(err, 500, "parser_missing", "The parser of %s is not in the image",
+			 syntax->language);
+}
+
+static int judge(struct syntax *syntax, unsigned file, int code, struct slice said,
+		 struct error *err)
+{
+	const struct slice path = syntax->files[file].path;
+	size_t len = strlen(syntax->wrong);
+
+	if (code == 0)
+		return 0;
+	if (code == EXIT_NOT_FOUND)
+		return no_parser(syntax, err);
+	if (said.len > CHECK_FILE_OUTPUT_BYTES)
+		said.len = CHECK_FILE_OUTPUT_BYTES;
+	(void)snprintf(syntax->wrong + len, sizeof(syntax->wrong) - len, "%s%.*s", len ? ", " : "",
+		       (int)path.len, path.data);
+	if (json_array_append_new(syntax->errors,
+				  json_pack("{s:o, s:o}", "file", json_clean_string(path), "output",
+					    json_clean_string(said))) < 0)
+		return error_set(err, 500, "out_of_memory", "no memory for the errors");
+	return 0;
+}
+
+/* The loop's words. */
+static int judge_each(struct syntax *syntax, struct error *err)
+{
+	struct slice rest = buf_slice(&syntax->output);
+
+	for (unsigned i = 0; i < syntax->count; i++) {
+		const char *line = memchr(rest.data, '\n', rest.len),
+			   *end = memchr(rest.data, '\0', rest.len);
+		uint64_t code;
+
+		if (!line || !end || end < line ||
+		    num_parse((struct slice){rest.data, (size_t)(line - rest.data)}, 10, UINT8_MAX,
+			      &code) < 0)
+			return error_set(err, 502, "parser_failed",
+					 "The parser of %s was stopped before its end",
+					 syntax->language);
+		if (judge(syntax, i, (int)code, (struct slice){line + 1, (size_t)(end - line - 1)},
+			  err) < 0)
+			return -1;
+		rest.len -= (size_t)(end + 1 - rest.data);
+		rest.data = end + 1;
+	}
+	return 0;
+}
+
+/* A text that a parser does not get done with is no good either. Returns why, or NULL. */
+static const char *why_stopped(const struct job_result *result)
+{
+	switch (result->reason) {
+	case JOB_EXITED:
+	case JOB_NOT_STARTED:
+		return NULL;
+	case JOB_TIMEOUT:
+		return "The parser took too long";
+	case JOB_OOM:
+	case JOB_LOST:
+		return "The parser ran out of memory";
+	default:
+		return "The parser crashed";
+	}
+}
+
+static int conclude(struct syntax *syntax, struct check *out, struct error *err)
+{
+	const char *stopped = why_stopped(&syntax->result);
+
+	if (syntax->result.reason == JOB_NOT_STARTED)
+		return error_set(err, 500, "parser_missing", "%s", syntax->result.message);
+	if (!stopped && (is_loop(syntax) ? judge_each(syntax, err)
+					 : judge(syntax, 0, job_exit_code(&syntax->result),
+						 buf_slice(&syntax->output), err)) < 0)
+		return -1;
+	out->passed = !stopped && json_array_size(syntax->errors) == 0;
+	if (stopped)
+		(void)snprintf(out->message, sizeof(out->message), "%s", stopped);
+	else if (out->passed)
+		(void)snprintf(out->message, sizeof(out->message), "No syntax errors");
+	else
+		(void)snprintf(out->message, sizeof(out->message), "Syntax errors in %s",
+			       syntax->wrong);
+	out->details = json_pack("{s:O}", "errors", syntax->errors);
+	return out->details ? 0 : error_set(err, 500, "out_of_memory", "no memory for the errors");
+}
+
+static void hear(void *context, bool is_stderr, struct slice data)
+{
+	struct syntax *syntax = context;
+	size_t room = syntax->output.max - syntax->output.len;
+
+	if (is_loop(syntax) && is_stderr)
+		return;
+	if (buf_append(&syntax->output, data.data, data.len < room ? data.len : room) < 0)
+		syntax->output.len = 0; /* memory was out: what is missing is found out */
+}
+
+static int run(struct call *call, struct syntax *syntax, struct error *err)
+{
+	const struct job_listener listener = {.context = syntax, .stream = hear};
+	struct storage storage;
+	int ran;
+
+	if (storage_open_files(call->config, &storage, err) < 0)
+		return -1;
+	ran = execute_job(call, &syntax->job, &storage, &listener, &syntax->result, err);
+	storage_close(&storage);
+	return ran;
+}
+
+int check_syntax(struct call *call, const char *language, const struct job_input *files,
+		 unsigned count, struct check *out, struct error *err)
+{
+	struct syntax syntax = {
+		.language = language,
+		.files = files,
+		.count = count,
+		.names = buf_new((size_t)VALIDATE_FILES_MAX_COUNT * (JOB_PATH_MAX_BYTES + 3)),
+		.output = buf_new(CHECK_OUTPUT_MAX_BYTES),
+		.errors = json_array(),
+	};
+	int checked = prepare(call->config, &syntax, err) < 0 || run(call, &syntax, err) < 0
+			      ? -1
+			      : conclude(&syntax, out, err);
+
+	syntax_free(&syntax);
+	return checked;
+}

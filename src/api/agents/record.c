@@ -1,0 +1,131 @@
+/*
+ * A run's record. Its keys come in the contract's order, and what stands before "logs" holds texts alone: who streams a record finds "status" and "logs"
+ * in it without parsing the rest (agents.c).
+ */
+#include "api/agents/internal.h"
+#include "base/date.h"
+#include "base/sha256.h"
+#include "server/usage.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static const char *const statuses[] = {
+	[AGENT_COMPLETED] = "completed", [AGENT_FAILED] = "failed", [AGENT_ERROR] = "error"};
+
+void agents_owner(const struct call *call, const char *agent_id, char out[AGENT_OWNER_BYTES])
+{
+	struct sha256 hash = sha256_new();
+	unsigned char digest[SHA256_BYTES];
+	char hex[SHA256_HEX_BYTES];
+
+	/* with its NUL: "ab" and "c" are not "a" and "bc" */
+	sha256_add(&hash, (struct slice){call->caller.id, strlen(call->caller.id) + 1});
+	sha256_add(&hash, slice_of(agent_id));
+	sha256_end(&hash, digest);
+	sha256_hex(digest, hex);
+	(void)snprintf(out, AGENT_OWNER_BYTES, "agent-%.40s", hex);
+}
+
+void agents_log(struct agent_run *run, const char *format, ...)
+{
+	char date[DATE_BYTES], text[AGENT_LOG_MAX_BYTES];
+	va_list arguments;
+
+	if (json_array_size(run->logs) == AGENT_LOG_MAX_COUNT)
+		return;
+	date_rfc3339(date_now_ms(), date);
+
+	int len = snprintf(text, sizeof(text), "[%s] ", date);
+
+	va_start(arguments, format);
+	(void)vsnprintf(text + len, sizeof(text) - (size_t)len, format, arguments);
+	va_end(arguments);
+	if (json_array_append_new(run->logs, json_clean_string(slice_of(text))) < 0)
+		run->call->word = "out_of_memory";
+}
+
+const char *agents_status(const struct agent_run *run)
+{
+	return statuses[run->status];
+}
+
+int agents_exit_code(const struct agent_run *run)
+{
+	return run->was_run ? job_exit_code(&run->result) : -1;
+}
+
+void agents_summary(const struct agent_run *run, char *out, size_t size)
+{
+	int code = agents_exit_code(run);
+
+	if (!run->was_run)
+		(void)snprintf(out, size, "The test was not run");
+	else if (run->result.reason == JOB_TIMEOUT)
+		(void)snprintf(out, size, "Timed out after %" PRIu64 "s", run->job.wall_ms / 1000);
+	else if (run->result.reason == JOB_NOT_STARTED)
+		(void)snprintf(out, size, "%s", run->result.message);
+	else if (run->result.reason == JOB_OOM || run->result.reason == JOB_LOST)
+		(void)snprintf(out, size, "Out of memory");
+	else if (code == 0)
+		(void)snprintf(out, size, "All basic checks passed");
+	else
+		(void)snprintf(out, size, "Test exited with code %d", code);
+}
+
+/* One that was not come to has passed nothing. */
+static json_t *validation_of(const struct check *check)
+{
+	return check->details ? check_json(check)
+			      : json_pack("{s:b, s:s, s:{}}", "passed", 0, "message", "Not checked",
+					  "details");
+}
+
+static json_t *validations_of(const struct agent_run *run)
+{
+	return json_pack("{s:o, s:o, s:o, s:o}", "syntax", validation_of(&run->syntax), "structure",
+			 validation_of(&run->structure), "security", validation_of(&run->security),
+			 "performance", validation_of(&run->performance));
+}
+
+static json_t *test_result_of(const struct agent_run *run)
+{
+	char summary[AGENT_LOG_MAX_BYTES / 2];
+
+	agents_summary(run, summary, sizeof(summary));
+	return json_pack("{s:b, s:o, s:{s:i, s:b, s:b, s:b, s:I}}", "passed",
+			 run->status == AGENT_COMPLETED, "summary",
+			 json_clean_string(slice_of(summary)), "details", "exitCode",
+			 agents_exit_code(run), "timedOut",
+			 run->was_run && run->result.reason == JOB_TIMEOUT, "stdoutTruncated",
+			 run->cut[0], "stderrTruncated", run->cut[1], "durationMs",
+			 (json_int_t)(run->result.wall_us / 1000));
+}
+
+int agents_write(const struct agent_run *run, struct buf *out, struct error *err)
+{
+	char started[DATE_BYTES], finished[DATE_BYTES];
+
+	date_rfc3339(run->started_ms, started);
+	date_rfc3339(run->finished_ms, finished);
+
+	_cleanup_json_ json_t *record =
+		json_pack("{s:s, s:s}", "id", run->id, "agentId", run->agent_id);
+	_cleanup_json_ json_t *rest = json_pack(
+		"{s:s, s:s, s:s, s:O, s:o, s:o, s:i, s:o, s:o, s:o}", "startedAt", started,
+		"finishedAt", finished, "status", agents_status(run), "logs", run->logs,
+		"validationResults", validations_of(run), "testResult", test_result_of(run),
+		"exitCode", agents_exit_code(run), "stdout",
+		json_clean_string(buf_slice(&run->texts[0])), "stderr",
+		json_clean_string(buf_slice(&run->texts[1])), "usage", usage_json(&run->result));
+
+	if (!record || !rest ||
+	    (run->request.has_prompt &&
+	     json_object_set_new(record, "prompt",
+				 json_stringn(run->request.prompt.data, run->request.prompt.len)) <
+		     0) ||
+	    json_object_update(record, rest) < 0 || json_write(record, out) < 0)
+		return error_set(err, 500, "out_of_memory", "no memory for the run's record");
+	return 0;
+}

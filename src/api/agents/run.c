@@ -1,0 +1,287 @@
+/*
+ * POST …/auto-run: the validators, then node test.js in a container of the template "agent".
+ *
+ * In the container are /workspace/run, which holds index.html, style.css, script.js and test.js, is where the program starts and cannot be changed by it,
+ * and /workspace/output beside it, named by OUTPUT_DIR, which it may fill. The parser has a container of its own: what a program
+ * could have touched judges nothing, and a container serves one job.
+ */
+#include "api/agents/internal.h"
+
+#include "base/date.h"
+#include "base/utf8.h"
+#include "config/template.h"
+#include "job/defaults.h"
+#include "server/execute.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define TEMPLATE "agent"
+#define CLAIMS                                                                                     \
+	"agents" /* whose claims on ids are: of all agents, so that no two runs have one id */
+#define FOLDER   "run"
+#define OUTPUT   "output"
+#define LANGUAGE "node"
+#define LIST     "frontend" /* of patterns.d */
+
+/* What an app without a test of its own is tested with. */
+static const char basic_test[] = "const fs = require('fs');\n"
+				 "for (const name of ['index.html', 'style.css', 'script.js'])\n"
+				 "\tif (!fs.statSync(name).isFile())\n"
+				 "\t\tthrow new Error(name + ' is missing');\n"
+				 "if (fs.readFileSync('index.html', 'utf8').trim() === '')\n"
+				 "\tthrow new Error('index.html is empty');\n"
+				 "console.log('All basic checks passed');\n";
+
+/* --- the record's name -------------------------------------------------------------------------- */
+
+/* Rule 2 of agents.h. */
+static int claim_id(struct agent_run *run, struct error *err)
+{
+	const struct config *config = run->call->config;
+	int64_t ms = run->started_ms = date_now_ms();
+
+	for (int tries = 0; tries < AGENT_CLAIM_TRIES; tries++, ms++) {
+		int claimed;
+
+		record_id_of_ms(ms, run->record_id);
+		claimed = record_claim(config, CLAIMS, run->record_id, err);
+		if (claimed < 0)
+			return -1;
+		if (claimed == 1)
+			continue;
+		if (!record_exists(config, run->owner, run->record_id)) {
+			(void)snprintf(run->id, sizeof(run->id), "%" PRId64, ms);
+			return 0;
+		}
+		record_unclaim(config, CLAIMS, run->record_id);
+	}
+	run->record_id[0] = '\0';
+	return error_set(err, 503, "busy", "Too many runs began at one moment");
+}
+
+/* --- the validators ----------------------------------------------------------------------------- */
+
+static void log_check(struct agent_run *run, const char *name, const struct check *check)
+{
+	agents_log(run, "%s: %s", name, check->message);
+}
+
+static int look_at(struct agent_run *run, struct error *err)
+{
+	const struct agent_request *request = &run->request;
+	const struct job_input script = {SLICE_LITERAL("javascript"), request->javascript};
+	const struct job_input parts[] = {
+		{SLICE_LITERAL("html"), request->html},
+		{SLICE_LITERAL("css"), request->css},
+		script,
+	};
+	_cleanup_patterns_ struct patterns patterns = {0};
+
+	if (patterns_load(run->call->config, LIST, &patterns, err) < 0 ||
+	    check_structure(request->html, request->css, request->javascript, &run->structure,
+			    err) < 0 ||
+	    check_security(&patterns, &script, 1, &run->security, err) < 0)
+		return -1;
+	return check_size(parts, sizeof(parts) / sizeof(parts[0]), &run->performance, err);
+}
+
+static int validate(struct agent_run *run, struct error *err)
+{
+	const struct job_input script = {SLICE_LITERAL("script.js"), run->request.javascript};
+
+	agents_log(run, "Running validation checks");
+	if (check_syntax(run->call, LANGUAGE, &script, 1, &run->syntax, err) < 0 ||
+	    look_at(run, err) < 0)
+		return -1;
+	log_check(run, "Syntax", &run->syntax);
+	log_check(run, "Structure", &run->structure);
+	log_check(run, "Security", &run->security);
+	log_check(run, "Performance", &run->performance);
+	return 0;
+}
+
+/* --- the program -------------------------------------------------------------------------------- */
+
+static int prepare_job(struct agent_run *run, struct error *err)
+{
+	static const char *const folders[] = {OUTPUT, NULL};
+	const struct agent_request *request = &run->request;
+	struct job *job = &run->job;
+	struct template template;
+
+	if (template_load(run->call->config, SLICE_LITERAL(TEMPLATE), &template, err) < 0 ||
+	    tool_load_runtime(run->call->config, SLICE_LITERAL(LANGUAGE), &run->runtime, err) < 0 ||
+	    tool_runtime_kernel(run->runtime, run->kernel, err) < 0)
+		return -1;
+	job_standard(run->call->config, job);
+	job->env[job->env_count++] = SLICE_LITERAL("OUTPUT_DIR=/workspace/" OUTPUT);
+	job->argv[job->argc++] = SLICE_LITERAL("node");
+	job->argv[job->argc++] = SLICE_LITERAL("test.js");
+	job->template = TEMPLATE;
+	job->language = SLICE_LITERAL(LANGUAGE);
+	job->wall_ms = template.timeout_s * 1000;
+	job->stream_bytes = AGENT_STREAM_MAX_BYTES;
+	job->artifact_count = 0;
+	job->readonly = FOLDER;
+	job->folders = folders;
+	job->kernel = run->kernel[0] ? run->kernel : NULL;
+	run->inputs[0] = (struct job_input){SLICE_LITERAL(FOLDER "/index.html"), request->html};
+	run->inputs[1] = (struct job_input){SLICE_LITERAL(FOLDER "/style.css"), request->css};
+	run->inputs[2] =
+		(struct job_input){SLICE_LITERAL(FOLDER "/script.js"), request->javascript};
+	run->inputs[3] =
+		(struct job_input){SLICE_LITERAL(FOLDER "/test.js"),
+				   request->test.len ? request->test : slice_of(basic_test)};
+	job->inputs = run->inputs;
+	job->input_count = sizeof(run->inputs) / sizeof(run->inputs[0]);
+	return 0;
+}
+
+static void hear(void *context, bool is_stderr, struct slice data)
+{
+	struct agent_run *run = context;
+	struct buf *text = &run->texts[is_stderr];
+	size_t room = text->max - text->len;
+
+	if (data.len > room)
+		run->cut[is_stderr] = true;
+	if (buf_append(text, data.data, data.len < room ? data.len : room) < 0)
+		run->cut[is_stderr] = true;
+}
+
+static int execute(struct agent_run *run, struct error *err)
+{
+	const struct job_listener listener = {.context = run, .stream = hear};
+	struct storage storage;
+	int ran;
+
+	if (prepare_job(run, err) < 0 || storage_open_files(run->call->config, &storage, err) < 0)
+		return -1;
+	agents_log(run, "Running node test.js");
+	ran = execute_job(run->call, &run->job, &storage, &listener, &run->result, err);
+	storage_close(&storage);
+	if (ran < 0)
+		return -1;
+	run->was_run = true;
+	run->cut[0] |= run->result.stdout_truncated;
+	run->cut[1] |= run->result.stderr_truncated;
+	for (unsigned i = 0; i < 2; i++)
+		if (run->cut[i] && run->texts[i].len)
+			run->texts[i].len = utf8_trim(run->texts[i].data, run->texts[i].len);
+	return 0;
+}
+
+static void conclude(struct agent_run *run)
+{
+	char summary[AGENT_LOG_MAX_BYTES / 2];
+
+	if (run->result.reason == JOB_NOT_STARTED)
+		run->status = AGENT_ERROR;
+	else
+		run->status = agents_exit_code(run) == 0 ? AGENT_COMPLETED : AGENT_FAILED;
+	agents_summary(run, summary, sizeof(summary));
+	agents_log(run, "Tests %s - %s", run->status == AGENT_COMPLETED ? "PASSED" : "FAILED",
+		   summary);
+}
+
+/* --- the whole ---------------------------------------------------------------------------------- */
+
+static int validate_and_execute(struct agent_run *run, struct error *err)
+{
+	agents_log(run, "Starting agent run %s", run->id);
+	if (validate(run, err) < 0)
+		return -1;
+	execute_next(run->call, true);
+	if (execute(run, err) < 0)
+		return -1;
+	conclude(run);
+	return 0;
+}
+
+/* Keeps the run's record; body holds the whole answer, and of it the record. */
+static int keep(struct agent_run *run, struct buf *record, struct error *err)
+{
+	char summary[64];
+
+	run->finished_ms = date_now_ms();
+	(void)snprintf(summary, sizeof(summary), "{\"status\":\"%s\"}", agents_status(run));
+	if (agents_write(run, record, err) < 0)
+		return -1;
+	return record_write(run->call->config, run->owner, run->record_id, slice_of(summary),
+			    buf_slice(record), err);
+}
+
+static int answer(struct agent_run *run, const struct buf *record, struct error *err)
+{
+	_cleanup_buf_ struct buf text = buf_new(RUN_RECORD_MAX_BYTES + KIB);
+
+	if (buf_append_text(&text,
+			    "{\"success\":true,\"message\":\"Agent run started\",\"data\":") < 0 ||
+	    buf_append(&text, record->data, record->len) < 0 || buf_append_text(&text, "}") < 0)
+		return error_set(err, 500, "out_of_memory", "no memory for the run's record");
+	call_reply(run->call, 200, AGENT_JSON_TYPE, buf_slice(&text));
+	return 0;
+}
+
+/* Rule 3 of agents.h. */
+static void keep_error(struct agent_run *run, const struct error *err)
+{
+	_cleanup_buf_ struct buf record = buf_new(RUN_RECORD_MAX_BYTES);
+	struct error ignored;
+
+	if (err->status < 500 || err->status == 503)
+		return;
+	run->status = AGENT_ERROR;
+	agents_log(run, "Error: %s", err->message);
+	if (keep(run, &record, &ignored) < 0)
+		run->call->after = ignored.word;
+}
+
+static int run_and_answer(struct agent_run *run, struct error *err)
+{
+	_cleanup_buf_ struct buf record = buf_new(RUN_RECORD_MAX_BYTES);
+
+	if (validate_and_execute(run, err) < 0) {
+		keep_error(run, err);
+		return -1;
+	}
+	if (keep(run, &record, err) < 0)
+		return -1;
+	return answer(run, &record, err);
+}
+
+static void free_run(struct agent_run *run)
+{
+	if (run->id[0])
+		record_unclaim(run->call->config, CLAIMS, run->record_id);
+	agent_request_free(&run->request);
+	json_decref(run->logs);
+	json_decref(run->runtime);
+	check_free(&run->syntax);
+	check_free(&run->structure);
+	check_free(&run->security);
+	check_free(&run->performance);
+	buf_free(&run->texts[0]);
+	buf_free(&run->texts[1]);
+}
+
+int agents_auto_run(struct call *call, const char *agent_id, struct error *err)
+{
+	struct agent_run run = {
+		.call = call,
+		.agent_id = agent_id,
+		.logs = json_array(),
+		.texts = {buf_new(AGENT_STREAM_MAX_BYTES), buf_new(AGENT_STREAM_MAX_BYTES)},
+	};
+	int answered = -1;
+
+	agents_owner(call, agent_id, run.owner);
+	if (agent_request_parse(buf_slice(&call->body), &run.request, err) == 0 &&
+	    claim_id(&run, err) == 0) {
+		(void)snprintf(call->detail, sizeof(call->detail), "%s", run.id);
+		answered = run_and_answer(&run, err);
+	}
+	free_run(&run);
+	return answered;
+}

@@ -1,0 +1,12 @@
+/*
+ * POST /validate: {"language", "files": {path: text}} → {"language", "valid", "syntax", "security", "size"}, each of the three {"passed", "message",
+ * "details"} (api/agents/checks.h). language is the name of an installed runtime whose file names a parser; security is by patterns.d/<language>.json.
+ */
+#ifndef MAYFLY_API_VALIDATE_H
+#define MAYFLY_API_VALIDATE_H
+
+#include "server/call.h"
+
+void api_validate(struct call *call);
+
+#endif

@@ -1,0 +1,63 @@
+/* The parts of a run between request and reply, for runs*.c alone. */
+#ifndef MAYFLY_API_RUNS_PARTS_H
+#define MAYFLY_API_RUNS_PARTS_H
+
+#include "api/runs/request.h"
+#include "base/sha256.h"
+#include "config/tool.h"
+#include "job/result_cache.h"
+#include "job/run.h"
+#include "server/call.h"
+#include "server/stream.h"
+#include "store/idempotency.h"
+#include "store/records.h"
+
+#define RUN_ENDING_MAX_BYTES KIB /* what we add to stderr */
+#define RUN_JSON_TYPE        "application/json; charset=utf-8"
+
+struct run {
+	struct call *call;
+	struct run_request request;     /* owned */
+	struct tool interpreter;        /* owned */
+	json_t *values;                 /* owned: of the interpreter's parameters */
+	struct idempotency idempotency; /* owned */
+	struct stream stream;           /* owned */
+	const char
+		*announced; /* the status that the stream's last event of that kind had, or NULL */
+	char id[RUN_ID_BYTES]; /* "": not begun */
+	int64_t created_ms;    /* since 1970 */
+	struct job job;
+	struct job_input inputs[JOB_INPUT_MAX_COUNT];
+	struct storage storage; /* owned, once has_storage */
+	bool has_storage;
+	struct job_result result;
+	struct buf texts[2]; /* owned: stdout, stderr */
+	char cache_key
+		[SHA256_HEX_BYTES]; /* where a record that will do would be; "": none is wanted */
+	bool is_compiled;           /* the language has a compile step */
+	uint64_t compile_us;
+	struct buf compiler; /* owned: what the compiler said */
+};
+
+/* Begins the stream, if one is wanted, tells a new status, sends what the client takes. */
+void run_tick(struct run *run, const char *status);
+
+/* Runs the interpreter's compile step, if it has one, in a container of its own, and stages what it made. 1 and the run's result when it failed, 0 when
+   the program may run, or -1 with *err. */
+MUST_USE int run_compile(struct run *run, struct error *err);
+
+/* How the run ended: "succeeded" and the other words of the contract, and the exit code that goes with it. */
+const char *run_status(const struct job_result *result);
+int run_exit_code(const struct job_result *result);
+
+/* Puts the artifacts into the file store and appends record and summary, one line of JSON each. 0, or -1 with *err. */
+MUST_USE int run_write(struct run *run, struct buf *record, struct buf *summary, struct error *err);
+
+/* Appends the record as it is shown now: with links that are good for a while. 0, or -1 with *err. */
+MUST_USE int run_show(const struct call *call, const struct record *record, struct buf *out,
+		      struct error *err);
+
+/* Answers with the caller's record of that id. 0, or -1 with *err: 404 "run_not_found", what run_show says. */
+MUST_USE int run_reply_record(struct call *call, struct slice id, struct error *err);
+
+#endif

@@ -1,0 +1,229 @@
+/*
+ * POST /execute: one program, or the cells of a notebook, in a container of its own.
+ *
+ * Rules:
+ *  1. The reply is flat and nested, so that both generations of clients work.
+ *  2. Cells run in order in one container, each with what is left of the time-out; one that fails does not keep the next from running, but a
+ *     container that is lost does.
+ */
+#include "server/execute.h"
+#include "api/sandbox/internal.h"
+#include "api/sandbox/sandbox.h"
+#include "protocol/engine.h"
+
+#include <stdio.h>
+
+#define CELL_IDLE_S 60 /* from one cell to the next */
+#define MS_PER_S    1000
+
+/* Bits of a reply that say what was asked for. */
+static int add_request(const struct sandbox_run *run, json_t *reply)
+{
+	return json_object_set_new(reply, "tenant_id", json_clean_string(run->tenant_id)) |
+	       json_object_set_new(reply, "scope", json_clean_string(run->scope)) |
+	       json_object_set_new(reply, "request_id", json_string(run->call->request_id));
+}
+
+/* The container's name, by which an operator may know it in the engine's own log. */
+static json_t *container_of(const struct call *call)
+{
+	const char *folder = call->folder;
+
+	return *folder ? json_sprintf("%s-%s", call->config->instance, folder) : json_string("");
+}
+
+static void reply(struct sandbox_run *run, const struct sandbox_result *result, json_t *cells)
+{
+	json_t *flat = sandbox_describe(result), *nested = json_copy(flat);
+	int failed = json_object_set_new(nested, "container_id", container_of(run->call)) |
+		     json_object_set_new(nested, "language",
+					 run->language ? json_string(run->language->name)
+						       : json_clean_string(run->language_text)) |
+		     json_object_set_new(flat, "result", nested) | add_request(run, flat);
+
+	if (cells)
+		failed |= json_object_set(flat, "cells", cells);
+	if (failed) {
+		json_decref(flat);
+		flat = NULL;
+	}
+	call_reply_json(run->call, 200, flat);
+}
+
+/* --- one program -------------------------------------------------------------------------------- */
+
+static int run_program(struct sandbox_run *run, struct error *err)
+{
+	struct sandbox_result result = sandbox_result_new();
+	int ran;
+
+	run->job.is_last = run->job.cell != NULL;
+	ran = sandbox_run_one(run, execute_job, &result, err);
+	if (ran == 0)
+		reply(run, &result, NULL);
+	sandbox_result_free(&result);
+	return ran;
+}
+
+/* --- cells -------------------------------------------------------------------------------------- */
+
+static void add_usage(struct job_result *total, const struct job_result *more)
+{
+	total->wall_us += more->wall_us;
+	total->cpu_us += more->cpu_us;
+	total->bytes_in += more->bytes_in;
+	total->bytes_out += more->bytes_out;
+	if (more->max_rss_bytes > total->max_rss_bytes)
+		total->max_rss_bytes = more->max_rss_bytes;
+}
+
+/* Adds one cell's result to the whole one, which shows all of them as if they were one program. */
+static int add_result(struct sandbox_result *whole, const struct sandbox_result *one)
+{
+	int failed = json_array_extend(whole->artifacts, one->artifacts);
+
+	for (unsigned i = 0; i < 2; i++) {
+		whole->is_cut[i] |= one->is_cut[i];
+		if (buf_append(&whole->texts[i], one->texts[i].data ? one->texts[i].data : "",
+			       one->texts[i].len) < 0)
+			whole->is_cut[i] = true;
+	}
+	if (sandbox_exit_code(whole) == 0) {
+		struct job_result before = whole->job;
+
+		whole->job = one->job;
+		whole->is_refused = one->is_refused;
+		memcpy(whole->error, one->error, sizeof(whole->error));
+		add_usage(&whole->job, &before);
+	} else {
+		add_usage(&whole->job, &one->job);
+	}
+	return failed;
+}
+
+static int run_cell(struct sandbox_run *run, size_t index, deadline_ms deadline,
+		    struct sandbox_result *out, struct error *err)
+{
+	const json_t *code = json_array_get(run->cells, index);
+	bool is_last = index + 1 == json_array_size(run->cells);
+	int left_ms = deadline_left_ms(deadline);
+
+	run->code = (struct slice){json_string_value(code), json_string_length(code)};
+	run->job.standard_input = run->code;
+	run->job.is_echo = true;
+	run->job.is_last = is_last;
+	run->job.idle_s = is_last ? 0 : CELL_IDLE_S;
+	run->job.wall_ms = left_ms > 0 ? (uint64_t)left_ms : 1;
+	if (sandbox_run_one(run, index ? execute_again : execute_job, out, err) < 0)
+		return -1;
+	run->job.input_count = 0; /* the files are there now */
+	return 0;
+}
+
+/* What a cell says that comes too late for a container. */
+static void refuse_cell(struct sandbox_result *result, const char *why)
+{
+	result->is_refused = true;
+	(void)snprintf(result->error, sizeof(result->error), "%s", why);
+}
+
+static int run_cells(struct sandbox_run *run, json_t *cells, struct sandbox_result *whole,
+		     struct error *err)
+{
+	deadline_ms deadline = deadline_in((int64_t)run->timeout_s * MS_PER_S);
+	bool is_lost = false;
+
+	for (size_t i = 0; i < json_array_size(run->cells); i++) {
+		struct sandbox_result one = sandbox_result_new();
+		int ran = 0;
+
+		if (is_lost)
+			refuse_cell(&one, "The sandbox was lost before this cell");
+		else
+			ran = run_cell(run, i, deadline, &one, err);
+		is_lost |= one.is_refused || one.job.reason == JOB_LOST;
+		if (ran == 0 && (json_array_append_new(cells, sandbox_describe(&one)) < 0 ||
+				 add_result(whole, &one) < 0))
+			ran = error_set(err, 500, "out_of_memory", "no memory for the cells");
+		sandbox_result_free(&one);
+		if (ran < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int run_notebook(struct sandbox_run *run, struct error *err)
+{
+	_cleanup_json_ json_t *cells = json_array();
+	struct sandbox_result whole = sandbox_result_new();
+	int ran = run_cells(run, cells, &whole, err);
+
+	if (ran == 0)
+		reply(run, &whole, cells);
+	sandbox_result_free(&whole);
+	return ran;
+}
+
+/* --- the request -------------------------------------------------------------------------------- */
+
+static int take_cells(struct sandbox_run *run, struct error *err)
+{
+	const json_t *cells = json_object_get(run->body, "cells"), *code;
+	size_t i;
+
+	if (!cells || json_is_null(cells))
+		return 0;
+	if (!json_is_array(cells) || json_array_size(cells) == 0 ||
+	    json_array_size(cells) > SANDBOX_CELL_MAX_COUNT)
+		return error_set(err, 400, "wrong_type", "cells must be an array of 1 to %d texts",
+				 SANDBOX_CELL_MAX_COUNT);
+	json_array_foreach ((json_t *)cells, i, code)
+		if (!json_is_string(code))
+			return error_set(err, 400, "wrong_type",
+					 "cells must be an array of 1 to %d texts",
+					 SANDBOX_CELL_MAX_COUNT);
+	run->cells = cells;
+	return 0;
+}
+
+static int take_request(struct sandbox_run *run, struct error *err)
+{
+	static const char *const program[] = {"tenant_id", "scope", "code", NULL},
+				 *const notebook[] = {"tenant_id", "scope", NULL};
+	struct slice template;
+
+	if (sandbox_parse(buf_slice(&run->call->body), &run->body, err) < 0 ||
+	    take_cells(run, err) < 0 ||
+	    sandbox_require(run->body, run->cells ? notebook : program, err) < 0 ||
+	    sandbox_name(run->body, "tenant_id", "", &run->tenant_id, err) < 0 ||
+	    sandbox_name(run->body, "scope", "", &run->scope, err) < 0 ||
+	    sandbox_text(run->body, "code", "", &run->code, err) < 0 ||
+	    sandbox_text(run->body, "template", "default", &template, err) < 0 ||
+	    sandbox_template(run->call->config, template, &run->template, run->template_name, err) <
+		    0)
+		return -1;
+	return sandbox_prepare(run, err);
+}
+
+/* Cells of a language that has none cannot share anything. */
+static int check_cells(const struct sandbox_run *run, struct error *err)
+{
+	if (run->cells && run->language && !run->job.cell)
+		return error_set(err, 400, "no_cells",
+				 "cells take a language whose state stays: %s",
+				 "python, node or bash");
+	return 0;
+}
+
+void api_sandbox_execute(struct call *call)
+{
+	struct sandbox_run run = sandbox_run_new(call);
+	struct error err;
+
+	call->stream = &run.stream;
+	if (take_request(&run, &err) < 0 || check_cells(&run, &err) < 0 ||
+	    (run.cells && run.language ? run_notebook : run_program)(&run, &err) < 0)
+		call_refuse_status(call, &err);
+	call->stream = NULL;
+	sandbox_run_free(&run);
+}

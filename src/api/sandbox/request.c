@@ -1,0 +1,112 @@
+#include "api/sandbox/request.h"
+
+#include "config/registry.h"
+
+#include <string.h>
+
+#define TEMPLATE_DEFAULT "default"
+
+int sandbox_parse(struct slice body, json_t **out, struct error *err)
+{
+	json_t *value = NULL;
+	struct error why;
+
+	if (json_parse_with_nul(body, &value, &why) < 0 && strcmp(why.word, "json_nul_in_key") == 0)
+		return error_set(err, 400, "path_nul", "Path contains null bytes");
+	if (!json_is_object(value)) {
+		json_decref(value);
+		value = json_object();
+	}
+	if (!value)
+		return error_set(err, 500, "out_of_memory", "no memory for the request");
+	*out = value;
+	return 0;
+}
+
+static bool is_truthy(const json_t *value)
+{
+	switch (value ? json_typeof(value) : JSON_NULL) {
+	case JSON_STRING:
+		return json_string_length(value) > 0;
+	case JSON_INTEGER:
+	case JSON_REAL:
+		return json_number_value(value) < 0 || json_number_value(value) > 0;
+	case JSON_ARRAY:
+		return json_array_size(value) > 0;
+	case JSON_OBJECT:
+		return json_object_size(value) > 0;
+	default:
+		return json_is_true(value);
+	}
+}
+
+int sandbox_require(const json_t *body, const char *const *names, struct error *err)
+{
+	_cleanup_buf_ struct buf missing = buf_new(ERROR_MESSAGE_BYTES);
+
+	for (; *names; names++)
+		if (!is_truthy(json_object_get(body, *names)) &&
+		    buf_printf(&missing, "%s%s", missing.len ? ", " : "", *names) < 0)
+			return error_set(err, 500, "out_of_memory", "no memory for the request");
+	return missing.len ? error_set(err, 400, "fields_missing", "Missing required fields: %s",
+				       missing.data)
+			   : 0;
+}
+
+int sandbox_text(const json_t *body, const char *name, const char *fallback, struct slice *out,
+		 struct error *err)
+{
+	const json_t *value = json_object_get(body, name);
+
+	if (!value || json_is_null(value)) {
+		*out = slice_of(fallback);
+		return 0;
+	}
+	if (!json_is_string(value))
+		return error_set(err, 400, "wrong_type", "%s must be a string", name);
+	*out = (struct slice){json_string_value(value), json_string_length(value)};
+	return 0;
+}
+
+int sandbox_name(const json_t *body, const char *name, const char *fallback, struct slice *out,
+		 struct error *err)
+{
+	struct slice text = SLICE_LITERAL("");
+
+	if (sandbox_text(body, name, fallback, &text, err) < 0)
+		return -1;
+	if (text.len > SANDBOX_NAME_MAX_BYTES)
+		return error_set(err, 400, "name_too_long", "%s exceeds %d bytes", name,
+				 SANDBOX_NAME_MAX_BYTES);
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.data[i] < ' ' || text.data[i] == 0x7F)
+			return error_set(err, 400, "name_characters",
+					 "%s must not hold control characters", name);
+	*out = text;
+	return 0;
+}
+
+uint64_t sandbox_timeout_s(const json_t *body, const struct template *template)
+{
+	const json_t *asked = json_object_get(body, "timeout");
+	json_int_t seconds = json_is_real(asked) ? (json_int_t)json_real_value(asked)
+						 : json_integer_value(asked);
+	uint64_t timeout_s = template->timeout_s;
+
+	if (json_is_number(asked) && json_number_value(asked) >= 1 &&
+	    json_number_value(asked) <= SANDBOX_TIMEOUT_MAX_S)
+		timeout_s = (uint64_t)seconds;
+	return timeout_s < template->timeout_max_s ? timeout_s : template->timeout_max_s;
+}
+
+int sandbox_template(const struct config *config, struct slice asked, struct template *out,
+		     char name[TEMPLATE_NAME_BYTES], struct error *err)
+{
+	if (template_load_from(config, REGISTRY_SANDBOXES, asked, out, err) < 0 &&
+	    (err->status != 404 ||
+	     template_load_from(config, REGISTRY_SANDBOXES, SLICE_LITERAL(TEMPLATE_DEFAULT), out,
+				err) < 0))
+		return -1;
+	(void)snprintf(name, TEMPLATE_NAME_BYTES, TEMPLATE_SANDBOX_PREFIX "%s", out->name);
+	return 0;
+}

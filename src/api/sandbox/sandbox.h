@@ -1,0 +1,30 @@
+/*
+ * Family B: sandboxes and sessions (contract, section B).
+ *
+ * Beside the contract's routes, the files of a session:
+ *   GET  /sessions/{id}/files           what is in /workspace: {"status","files":[{"path","size","modified"}]}
+ *   GET  /sessions/{id}/files/{path}    the bytes
+ *   PUT  /sessions/{id}/files/{path}    the body becomes that file
+ *   POST /sessions/{id}/files           {"files":{path: content}}, as /execute takes them
+ * and ?tenant_id= with each, and with GET /sessions: it must be the session's.
+ */
+#ifndef MAYFLY_API_SANDBOX_H
+#define MAYFLY_API_SANDBOX_H
+
+#include "config/template.h"
+#include "server/call.h"
+
+void api_capabilities(struct call *call);
+void api_templates(struct call *call);
+void api_sandbox_execute(struct call *call);
+void api_session_create(struct call *call);
+void api_session_execute(struct call *call);
+void api_session_destroy(struct call *call);
+void api_sessions(struct call *call);
+void api_session_files_read(struct call *call);
+void api_session_files_write(struct call *call);
+
+/* A template as GET /templates shows it; NULL when memory is out. */
+json_t *sandbox_describe_template(const struct template *template);
+
+#endif

@@ -1,0 +1,25 @@
+/* What both forms of the metrics are made of, for metrics*.c alone. */
+#ifndef MAYFLY_API_METRICS_PARTS_H
+#define MAYFLY_API_METRICS_PARTS_H
+
+#include "base/buf.h"
+#include "store/metrics.h"
+#include "json/json.h"
+
+struct metrics_now {
+	struct metrics counted; /* owned */
+	uint64_t active_sessions, max_sessions, default_ttl_s;
+	uint64_t spares_waiting;
+	uint64_t slots, slots_running, slots_waiting;
+};
+
+/* The jobs of a series, whatever became of them. */
+uint64_t metrics_jobs(const struct metrics_series *series);
+
+/* Microseconds as seconds. */
+double metrics_seconds(uint64_t us);
+
+/* The whole exposition (https://prometheus.io/docs/instrumenting/exposition_formats/, version 0.0.4). 0, or -1 as buf_append. */
+MUST_USE int metrics_expose(const struct metrics_now *now, struct buf *out);
+
+#endif

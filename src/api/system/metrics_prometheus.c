@@ -1,0 +1,171 @@
+/*
+ * The metrics as Prometheus reads them. Labels are names of registry entries and words of ours: nothing in them needs escaping
+ * (store/metrics.h, rule 3).
+ */
+#include "api/system/internal.h"
+
+#include <inttypes.h>
+
+#define PREFIX "mayfly_"
+
+/* Counters without labels, by the field of metrics->values. */
+static const struct counter {
+	const char *name, *help;
+	enum metric metric;
+	bool is_us; /* counted in microseconds, shown in seconds */
+} counters[] = {
+	{"sessions_created_total", "Sessions made.", METRIC_SESSIONS_CREATED, false},
+	{"sessions_reused_total", "Executes in a session that was there.", METRIC_SESSIONS_REUSED,
+	 false},
+	{"sessions_destroyed_total", "Sessions ended by their owners.", METRIC_SESSIONS_DESTROYED,
+	 false},
+	{"sessions_expired_total", "Sessions that outlived their TTL.", METRIC_SESSIONS_EXPIRED,
+	 false},
+	{"session_errors_total", "Sessions that could not be made, reached or ended.",
+	 METRIC_SESSION_ERRORS, false},
+	{"spare_claims_total", "Jobs that found a container waiting.", METRIC_SPARE_CLAIMS, false},
+	{"spare_misses_total", "Jobs of a kind with spares that found none.", METRIC_SPARE_MISSES,
+	 false},
+	{"spare_refills_total", "Spares made.", METRIC_SPARE_REFILLS, false},
+	{"spare_refill_seconds_total", "Time that making spares took.", METRIC_SPARE_REFILL_US,
+	 true},
+	{"slots_taken_total", "Slots given to jobs.", METRIC_SLOTS_TAKEN, false},
+	{"slot_wait_seconds_total", "Time that jobs waited for their slots.", METRIC_SLOT_WAIT_US,
+	 true},
+};
+
+static const struct gauge {
+	const char *name, *help;
+	size_t offset; /* in struct metrics_now */
+} gauges[] = {
+	{"sessions_active", "Sessions there are.", offsetof(struct metrics_now, active_sessions)},
+	{"sessions_max", "Sessions there can be.", offsetof(struct metrics_now, max_sessions)},
+	{"spares_waiting", "Containers that wait for a job.",
+	 offsetof(struct metrics_now, spares_waiting)},
+	{"slots", "Jobs that can run at once.", offsetof(struct metrics_now, slots)},
+	{"slots_running", "Jobs that run.", offsetof(struct metrics_now, slots_running)},
+	{"slots_waiting", "Jobs that wait for a slot.",
+	 offsetof(struct metrics_now, slots_waiting)},
+};
+
+static int add_head(struct buf *out, const char *name, const char *type, const char *help)
+{
+	return buf_printf(out, "# HELP " PREFIX "%s %s\n# TYPE " PREFIX "%s %s\n", name, help, name,
+			  type);
+}
+
+static int add_counters(const struct metrics_now *now, struct buf *out)
+{
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
+		uint64_t value = now->counted.values[counters[i].metric];
+		int added = add_head(out, counters[i].name, "counter", counters[i].help);
+
+		if (added == 0)
+			added = counters[i].is_us
+					? buf_printf(out, PREFIX "%s %.6f\n", counters[i].name,
+						     metrics_seconds(value))
+					: buf_printf(out, PREFIX "%s %" PRIu64 "\n",
+						     counters[i].name, value);
+		if (added < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int add_gauges(const struct metrics_now *now, struct buf *out)
+{
+	for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++) {
+		uint64_t value = *(const uint64_t *)((const char *)now + gauges[i].offset);
+
+		if (add_head(out, gauges[i].name, "gauge", gauges[i].help) < 0 ||
+		    buf_printf(out, PREFIX "%s %" PRIu64 "\n", gauges[i].name, value) < 0)
+			return -1;
+	}
+	if (add_head(out, "build_info", "gauge", "The version, as a label.") < 0)
+		return -1;
+	return buf_printf(out, PREFIX "build_info{version=\"%s\"} 1\n", MAYFLY_VERSION);
+}
+
+static int add_engine_errors(const struct metrics_now *now, struct buf *out)
+{
+	const uint64_t *values = now->counted.values + METRIC_ENGINE_ERRORS;
+
+	if (add_head(out, "engine_errors_total", "counter",
+		     "What the container engine failed at, by the reason in the log.") < 0)
+		return -1;
+	for (unsigned i = 0; i < METRICS_ENGINE_WORD_COUNT; i++)
+		if (buf_printf(out, PREFIX "engine_errors_total{reason=\"%s\"} %" PRIu64 "\n",
+			       metrics_engine_words[i], values[i]) < 0)
+			return -1;
+	return 0;
+}
+
+/* --- jobs --------------------------------------------------------------------------------------- */
+
+#define LABELS         "family=\"%c\",language=\"%s\",template=\"%s\""
+#define LABELS_OF(one) (one)->family, (one)->language, (one)->template
+
+static int add_jobs(const struct metrics_now *now, struct buf *out)
+{
+	if (add_head(out, "jobs_total", "counter",
+		     "Jobs that have ended, by what became of them.") < 0)
+		return -1;
+	for (size_t i = 0; i < now->counted.series_count; i++) {
+		const struct metrics_series *series = &now->counted.series[i];
+
+		for (unsigned outcome = 0; outcome < OUTCOME_COUNT; outcome++)
+			if (buf_printf(out,
+				       PREFIX "jobs_total{" LABELS ",outcome=\"%s\"} %" PRIu64 "\n",
+				       LABELS_OF(series), metrics_outcomes[outcome],
+				       series->outcomes[outcome]) < 0)
+				return -1;
+	}
+	return 0;
+}
+
+static int add_histogram(const struct metrics_series *series, const char *name,
+			 const struct metrics_histogram *from, struct buf *out)
+{
+	uint64_t count = 0;
+
+	for (unsigned i = 0; i < METRICS_BOUND_COUNT; i++) {
+		count += from->buckets[i];
+		if (buf_printf(out, PREFIX "%s_bucket{" LABELS ",le=\"%g\"} %" PRIu64 "\n", name,
+			       LABELS_OF(series), (double)metrics_bounds_us[i] / 1e6, count) < 0)
+			return -1;
+	}
+	count += from->buckets[METRICS_BOUND_COUNT];
+	return buf_printf(out,
+			  PREFIX "%s_bucket{" LABELS ",le=\"+Inf\"} %" PRIu64 "\n" PREFIX
+				 "%s_sum{" LABELS "} %.6f\n" PREFIX "%s_count{" LABELS "} %" PRIu64
+				 "\n",
+			  name, LABELS_OF(series), count, name, LABELS_OF(series),
+			  metrics_seconds(from->sum_us), name, LABELS_OF(series), count);
+}
+
+static int add_histograms(const struct metrics_now *now, const char *name, const char *help,
+			  size_t offset, struct buf *out)
+{
+	if (add_head(out, name, "histogram", help) < 0)
+		return -1;
+	for (size_t i = 0; i < now->counted.series_count; i++) {
+		const struct metrics_series *series = &now->counted.series[i];
+		const void *from = (const char *)series + offset;
+
+		if (add_histogram(series, name, from, out) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int metrics_expose(const struct metrics_now *now, struct buf *out)
+{
+	if (add_jobs(now, out) < 0 ||
+	    add_histograms(now, "job_duration_seconds", "From a job's connection to its answer.",
+			   offsetof(struct metrics_series, duration), out) < 0 ||
+	    add_histograms(now, "job_program_seconds", "How long a job's program ran.",
+			   offsetof(struct metrics_series, program), out) < 0 ||
+	    add_counters(now, out) < 0 || add_engine_errors(now, out) < 0)
+		return -1;
+	return add_gauges(now, out);
+}

@@ -1,0 +1,16 @@
+/* Family A: running tools, and what tools there are (contract, section A). */
+#ifndef MAYFLY_API_TOOLS_H
+#define MAYFLY_API_TOOLS_H
+
+#include "server/call.h"
+
+/* POST /run: code_execution, with stdout and stderr in one text in arrival order. */
+void api_run(struct call *call);
+
+/* POST /tools/execute */
+void api_tools_execute(struct call *call);
+
+/* GET /tools */
+void api_tools(struct call *call);
+
+#endif

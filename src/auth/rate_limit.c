@@ -1,0 +1,154 @@
+/*
+ * The state of a bucket is the moment at which it will be full, on CLOCK_BOOTTIME, in ns. With T the time that one token takes: a token taken moves it
+ * T further on; there is a token as long as that does not put it more than burst × T ahead of now.
+ */
+#include "auth/rate_limit.h"
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/num.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define BOOT_ID_PATH  "/proc/sys/kernel/random/boot_id"
+#define BOOT_ID_CHARS 36
+#define NS_PER_S      1000000000
+#define MICRO_NS      ((uint64_t)1000000 * NS_PER_S) /* the time of a token at a millionth a second */
+#define STATE_CHARS   (BOOT_ID_CHARS + 1 + 20 + 1)   /* boot id, blank, 20 digits, newline */
+#define OPEN_TRIES    64
+
+struct now {
+	uint64_t ns;
+	char boot_id[BOOT_ID_CHARS + 1]; /* dashes where it cannot be read */
+};
+
+static void read_now(struct now *out)
+{
+	_cleanup_close_ int fd = open(BOOT_ID_PATH, O_RDONLY | O_CLOEXEC);
+	struct timespec time;
+
+	clock_gettime(CLOCK_BOOTTIME, &time);
+	out->ns = (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
+	if (fd < 0 || read(fd, out->boot_id, BOOT_ID_CHARS) != BOOT_ID_CHARS)
+		memset(out->boot_id, '-', BOOT_ID_CHARS);
+	out->boot_id[BOOT_ID_CHARS] = '\0';
+}
+
+static int open_folder(const struct config *config, bool may_make)
+{
+	char path[PATH_MAX + 16];
+
+	(void)snprintf(path, sizeof(path), "%s/buckets", config->run);
+	return may_make ? fs_open_or_make_dir(path, 0700)
+			: open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Opens and locks a bucket. The sweep removes one under its lock, so whoever waited for that holds the lock of nothing: it opens anew. */
+static int open_locked(int folder, const char *name)
+{
+	for (int tries = 0; tries < OPEN_TRIES; tries++) {
+		_cleanup_close_ int fd =
+			openat(folder, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		struct stat status;
+
+		if (fd < 0 || flock(fd, LOCK_EX) < 0 || fstat(fd, &status) < 0)
+			return -1;
+		if (status.st_nlink > 0)
+			return steal_fd(&fd);
+	}
+	errno = EBUSY;
+	return -1;
+}
+
+/* Where one of them could not be told, the clock alone decides. */
+static bool is_other_boot(const char *a, const char *b)
+{
+	return a[0] != '-' && b[0] != '-' && memcmp(a, b, BOOT_ID_CHARS) != 0;
+}
+
+/* When the bucket will be full; 0 for one that is: new, of another boot, or not written by us. */
+static uint64_t read_full_at(int fd, const struct now *now)
+{
+	char text[STATE_CHARS];
+	uint64_t full_at;
+
+	if (pread(fd, text, sizeof(text), 0) != (ssize_t)sizeof(text) ||
+	    is_other_boot(text, now->boot_id) ||
+	    num_parse((struct slice){text + BOOT_ID_CHARS + 1, 20}, 10, UINT64_MAX, &full_at) < 0)
+		return 0;
+	return full_at;
+}
+
+/* One write of one length, so a crash leaves the old state or the new one. */
+static int write_full_at(int fd, const struct now *now, uint64_t full_at)
+{
+	char text[STATE_CHARS + 1];
+
+	(void)snprintf(text, sizeof(text), "%s %020" PRIu64 "\n", now->boot_id, full_at);
+	return pwrite(fd, text, STATE_CHARS, 0) == STATE_CHARS ? 0 : -1;
+}
+
+int bucket_take(const struct config *config, const struct key *key, int64_t *wait_s,
+		struct error *err)
+{
+	uint64_t token_ns = MICRO_NS / key->rate_micro, size_ns = key->burst * token_ns, full_at;
+	_cleanup_close_ int folder = open_folder(config, true);
+	_cleanup_close_ int fd = folder < 0 ? -1 : open_locked(folder, key->id);
+	struct now now;
+
+	if (fd < 0)
+		return error_set_errno(err, 500, "bucket_failed",
+				       "%.256s/buckets cannot be used; mayfly must own it",
+				       config->run);
+	read_now(&now); /* under the lock, so that no one waits with an old time */
+	full_at = read_full_at(fd, &now);
+	if (full_at < now.ns)
+		full_at = now.ns;
+	/* no emptier than empty, also when the key had a lower rate before */
+	if (full_at > now.ns + size_ns)
+		full_at = now.ns + size_ns;
+	full_at += token_ns;
+	if (full_at > now.ns + size_ns) {
+		uint64_t wait_ns = full_at - now.ns - size_ns;
+
+		*wait_s = (int64_t)((wait_ns + NS_PER_S - 1) / NS_PER_S);
+		return error_set(err, 429, "rate_limited", "rate limit exceeded");
+	}
+	if (write_full_at(fd, &now, full_at) < 0)
+		return error_set_errno(err, 500, "bucket_failed",
+				       "%.256s/buckets cannot be written", config->run);
+	return 0;
+}
+
+/* Removes the bucket if it is full. Whoever has it locked is using it: it is not. */
+static bool sweep_one(int folder, const char *name, const struct now *now)
+{
+	_cleanup_close_ int fd =
+		openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+
+	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && read_full_at(fd, now) <= now->ns &&
+	       unlinkat(folder, name, 0) == 0;
+}
+
+uint64_t bucket_sweep(const struct config *config)
+{
+	int folder = open_folder(config, false);
+	_cleanup_closedir_ DIR *listing = folder < 0 ? NULL : fdopendir(folder);
+	uint64_t removed = 0;
+	struct now now;
+
+	if (!listing)
+		return 0;
+	read_now(&now);
+	for (struct dirent *entry; (entry = readdir(listing));)
+		if (entry->d_name[0] != '.')
+			removed += sweep_one(dirfd(listing), entry->d_name, &now);
+	return removed;
+}

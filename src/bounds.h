@@ -1,0 +1,325 @@
+/*
+ * Every maximum and every default, with its unit in the name or beside it.
+ *
+ * Rules:
+ *  1. A number that bounds something stands here and nowhere else.
+ *  2. Names end in their unit: _BYTES, _MS, _S, _COUNT (a bare count may omit it where it is
+ * plain).
+ *  3. What an operator may change is a DEFAULT_ here, and the environment variable is named beside
+ * it.
+ */
+#pragma once
+
+#define KIB 1024ULL
+#define MIB (1024ULL * 1024ULL)
+
+/* --- HTTP: one request a connection ------------------------------------------------------------
+ */
+#define HTTP_HEAD_MAX_BYTES             (16 * KIB) /* request line and fields together, else 431 */
+#define HTTP_REQUEST_LINE_MAX_BYTES     (8 * KIB)  /* longer: 414 */
+#define HTTP_METHOD_MAX_BYTES           32         /* longer: 501 */
+#define HTTP_FIELD_MAX_COUNT            64         /* more: 431 */
+#define HTTP_CONTENT_LENGTH_MAX_BYTES   (1ULL << 53) /* a length or a chunk above it: 400 */
+#define HTTP_CHUNK_SIZE_MAX_DIGITS      16           /* leading zeros count; more: 400 */
+#define HTTP_CHUNK_EXTENSION_MAX_BYTES  256          /* of one chunk-size line; more: 400 */
+#define HTTP_CHUNK_EXTENSIONS_MAX_BYTES (4 * KIB)    /* of all chunks together; more: 400 */
+#define HTTP_BODY_MAX_BYTES             MIB          /* JSON routes, else 413 */
+#define HTTP_BODY_FILES_MAX_BYTES       (32 * MIB)   /* tools that take files */
+#define HTTP_HEAD_DEADLINE_MS           10000        /* from accept to a whole head, else 408 */
+#define HTTP_BODY_DEADLINE_MS           30000 /* from the head's end to the body's, else 408 */
+#define HTTP_WRITE_DEADLINE_MS          30000 /* for a whole reply to be taken, else we hang up */
+#define HTTP_LINGER_DEADLINE_MS         2000  /* draining after an early refusal */
+#define HTTP_LINGER_MAX_BYTES           (64 * MIB) /* drained at most */
+#define HTTP_HEAD_READ_BYTES            (4 * KIB)  /* asked for at once while reading a head */
+#define HTTP_BODY_READ_BYTES            (64 * KIB) /* of a body; memory grows by no more before bytes arrive */
+#define HTTP_REPLY_HEAD_MAX_BYTES       (8 * KIB)
+#define HTTP_AUTHORITY_MAX_BYTES        262  /* a DNS name, a colon and a port; longer: 400 */
+#define URI_PATH_MAX_BYTES              4096 /* decoded */
+#define HTTP_HANDOVER_MAX_BYTES         (128 * KIB) /* what mayfly may have read before it hands over */
+
+/* --- Family A requests (contract, section A) ----------------------------------------------------
+ */
+#define SESSION_ID_MAX_BYTES   128
+#define TIMEOUT_DEFAULT_S      30
+#define TIMEOUT_MIN_S          1
+#define TIMEOUT_MAX_S          900
+#define REPLY_STREAM_MAX_BYTES (10 * KIB) /* stdout, stderr in a /tools/execute reply */
+#define REPLY_OUTPUT_MAX_BYTES MIB        /* output in a /run reply */
+#define JOB_ID_LENGTH          6
+#define JSON_DEPTH_MAX         64 /* nested arrays and objects in a request */
+
+/* --- Family C requests: runs (contract, section C; the six limits stand in api/runs/request.c) ---
+ */
+#define RUN_CODE_MAX_BYTES        (200 * KIB)
+#define RUN_FILE_MAX_BYTES        (10 * MIB) /* one staged file */
+#define RUN_FILES_MAX_BYTES       (25 * MIB) /* all of a run's */
+#define RUN_ID_LENGTH             12         /* behind "run_" */
+#define RUN_SUMMARY_MAX_BYTES     (4 * KIB)
+#define RUN_RECORD_MAX_BYTES      (32 * MIB) /* two streams of 2 MiB, each byte written as \u0000 */
+#define RUN_LIST_DEFAULT          20
+#define RUN_LIST_MAX              100
+#define RUN_COMPILE_TIMEOUT_MS    60000
+#define RUN_COMPILE_OUTPUT_BYTES  (64 * KIB) /* each of the compiler's streams */
+#define RUN_COMPILED_MAX_BYTES    (32 * MIB) /* what it makes */
+#define IDEMPOTENCY_KEY_MAX_BYTES 255
+#define IDEMPOTENCY_WAIT_MS       30000 /* for the first run of a key to end; then 409 */
+
+/* --- Family D: agent runs (contract, section D), and POST /validate -------------------------------- */
+#define AGENT_ID_MAX_BYTES           128
+#define AGENT_BODY_MAX_BYTES         (4 * MIB)
+#define AGENT_PROMPT_MAX_BYTES       (64 * KIB)
+#define AGENT_STREAM_MAX_BYTES       MIB /* each of stdout and stderr in a run's record; beyond: cut */
+#define AGENT_LOG_MAX_COUNT          32
+#define AGENT_LOG_MAX_BYTES          512  /* one line */
+#define AGENT_LIST_MAX               1000 /* runs in a list */
+#define AGENT_CLAIM_TRIES            10000 /* milliseconds that others may have taken before an id is free */
+#define AGENT_STRUCTURE_SCRIPT_LEAST 10 /* a script has more bytes than this */
+#define AGENT_PERFORMANCE_MAX_CHARS                                                                \
+	100000 /* html, css and javascript together have fewer, as JavaScript counts them */
+#define JWT_MAX_BYTES            (8 * KIB)
+#define JWT_SUBJECT_MAX_BYTES    256
+#define VALIDATE_FILES_MAX_COUNT 64
+#define CHECK_OUTPUT_MAX_BYTES   (512 * KIB) /* of all parsers of one request together */
+#define CHECK_FILE_OUTPUT_BYTES  (4 * KIB)   /* what is kept of one parser's words */
+#define CHECK_MESSAGE_BYTES      512
+#define PATTERNS_MAX_COUNT       256 /* in one file of patterns.d */
+#define PATTERN_MAX_BYTES        128
+#define PATTERN_HITS_MAX_COUNT   1000 /* named in one reply; there may be more */
+
+/* --- Family B requests: sandboxes and sessions (contract, section B) -----------------------------
+ */
+#define HTTP_BODY_SANDBOX_MAX_BYTES  (16 * MIB)
+#define SANDBOX_TIMEOUT_MAX_S        3600 /* what a request or a template may ask for */
+#define SANDBOX_FILE_MAX_BYTES       (10 * MIB)
+#define SANDBOX_FILES_MAX_BYTES      (100 * MIB) /* all of a request's */
+#define SANDBOX_STREAM_MAX_BYTES     MIB         /* each stream of a reply */
+#define SANDBOX_DISPLAY_MAX_COUNT    64          /* rich results of a request */
+#define SANDBOX_DISPLAYS_MAX_BYTES   (8 * MIB)   /* all of them, as they are shown */
+#define SANDBOX_REPLY_MAX_BYTES      (96 * MIB) /* both copies of it all, each byte written as \u0000 */
+#define SANDBOX_CELL_MAX_COUNT       128        /* of one request */
+#define SANDBOX_NAME_MAX_BYTES       255        /* tenant_id, scope */
+#define SANDBOX_REQUEST_ID_MAX_BYTES 128        /* of an X-Request-ID that is echoed */
+#define SESSION_ID_DIGITS            12
+#define SESSIONS_DEFAULT             10 /* MAYFLY_SESSIONS, of all tenants */
+#define SESSIONS_MAX                 256
+#define SESSION_TTL_DEFAULT_S        300
+#define SESSION_TTL_MAX_S            86400
+#define SESSION_LIFETIME_S           86400 /* of its container, however much it is used */
+#define SESSION_WAIT_MS              30000 /* for another cell of the session to end; then 409 */
+#define SESSION_RECORD_MAX_BYTES     (8 * KIB)
+
+/* --- Templates: files, recipes of images, and what those that are added may have ------------------
+ */
+#define TEMPLATE_ENVIRONMENT_BYTES (4 * KIB)   /* all its variables, with their NULs */
+#define RECIPE_ENTRIES_MAX         256         /* of one list */
+#define RECIPE_WORD_MAX_BYTES      128         /* a package, a variable's name */
+#define RECIPE_LINE_MAX_BYTES      1024        /* a command, a variable's value */
+#define RECIPE_MAX_BYTES           (256 * KIB) /* as scripts/build-template reads it */
+#define ADDED_MAX_COUNT            64          /* templates that were added */
+#define ADDED_MEMORY_DEFAULT_MB    2048        /* MAYFLY_TEMPLATE_MEMORY_MB, the most of one */
+#define ADDED_CPU_DEFAULT_PERCENT  200         /* MAYFLY_TEMPLATE_CPU_PERCENT */
+#define ADDED_CPU_QUOTA_PERIOD_US  100000      /* of a cpu_quota in microseconds */
+#define NETWORK_NAME_MAX_BYTES     64
+#define SELINUX_TYPE_MAX_BYTES     64
+
+/* --- Server-sent events -------------------------------------------------------------------------- */
+#define SSE_HEARTBEAT_MS      15000
+#define SSE_END_DEADLINE_MS   30000      /* for a client to take what is left */
+#define SSE_BACKLOG_MAX_BYTES (64 * MIB) /* kept for one that reads slowly; then it is hung up on */
+
+/* --- A job --------------------------------------------------------------------------------------
+ */
+#define JOB_STREAM_MAX_BYTES    (10 * MIB)  /* each of stdout and stderr; MAYFLY_STREAM_MB */
+#define STREAM_SYNC_INTERVAL_MS 100         /* between two syncs of a running program's output */
+#define JOB_GRACE_MS            5000        /* beyond a job's own deadline, for collecting */
+#define JOB_ARTIFACT_MAX_COUNT  256         /* MAYFLY_ARTIFACT_FILES */
+#define JOB_ARTIFACT_MAX_BYTES  (32 * MIB)  /* one file; MAYFLY_ARTIFACT_FILE_MB */
+#define JOB_ARTIFACTS_MAX_BYTES (100 * MIB) /* all files together; MAYFLY_ARTIFACT_TOTAL_MB */
+#define JOB_ARTIFACT_DEPTH_MAX  16          /* folders below the working directory */
+#define JOB_ARTIFACT_SCAN_MAX   10000       /* directory entries looked at */
+#define JOB_PATH_MAX_BYTES      1024        /* relative path of an input or artifact */
+#define JOB_NAME_MAX_BYTES      255         /* one component */
+#define JOB_INPUT_MAX_COUNT     256
+#define JOB_ARGV_MAX_COUNT      128
+#define JOB_ENV_MAX_COUNT       128
+#define JOB_FOLDER_MAX_COUNT    8 /* made for a job before it starts */
+
+/* --- mayfly-init ---------------------------------------------------------------------------------- */
+#define INIT_LIFETIME_MAX_S       (7 * 24 * 3600) /* its own deadline, its only argument */
+#define INIT_CLOCK_MAX_MS         INT32_MAX       /* wall_ms, cpu_ms of a job */
+#define INIT_REAP_DEADLINE_MS     2000            /* for killed processes to be gone */
+#define INIT_BOOT_DEADLINE_MS     15000           /* for a runtime to wait for its script */
+#define INIT_KERNEL_ENV_MAX_COUNT 16
+#define INIT_GO_FD                63          /* the last one of a new process's first table */
+#define INIT_CODE_FD              62          /* a kernel reads code there */
+#define JOB_STDIN_MAX_BYTES       (32 * MIB)  /* spooled, charged to the job's memory */
+#define JOB_SKIPPED_MAX_COUNT     256         /* things named as not collected */
+#define COLLECT_NAMES_MAX_BYTES   (512 * KIB) /* names of all folders on one way down */
+#define CELL_KERNEL_MAX_COUNT     4           /* of one container, each of another name */
+#define CELL_NAME_MAX_BYTES       16          /* of a kernel */
+#define CELL_GRACE_MS             1500        /* from a cell's interrupt to SIGKILL */
+#define CELL_SEND_DEADLINE_MS     30000       /* for the host to take what is left */
+#define CELL_DISPLAY_MAX_COUNT    64          /* of one cell; more are thrown away */
+#define CELL_DISPLAYS_MAX_BYTES   (32 * MIB)  /* of one cell, together */
+#define CELL_IDLE_MAX_S           86400       /* idle_s */
+#define DISPLAY_TYPE_MAX_BYTES    100
+#define DISPLAY_WORD_MAX_BYTES    64 /* name, source */
+#define DISPLAY_MESSAGE_MAX_BYTES 1024
+#define CPU_CHECK_MIN_MS          10        /* between two looks at a CPU budget */
+#define PUMP_EAGER_FRAMES         1000      /* output frames before crumbs are gathered */
+#define PUMP_CRUMB_BYTES          (4 * KIB) /* a read of less is a crumb */
+#define PUMP_REST_MS              5         /* then nothing is read for so long */
+
+/* --- Control socket frames (base/frame.h) -------------------------------------------------------
+ */
+#define FRAME_HEADER_BYTES      5
+#define FRAME_DATA_MAX_BYTES    (64 * KIB)  /* streams and file contents go in pieces */
+#define FRAME_JOB_MAX_BYTES     (256 * KIB) /* argv, env, limits */
+#define FRAME_DISPLAY_MAX_BYTES (4 * MIB)
+#define FRAME_EXIT_MAX_BYTES    KIB
+#define FRAME_LISTED_MAX_BYTES  (2 * KIB)
+#define FRAME_ENGINE_MAX_BYTES  (64 * KIB) /* engine verbs and their answers */
+#define FRAME_FIELD_MAX_COUNT   512
+
+/* --- Containers: the defaults an operator may change, per template -------------------------------
+ */
+#define DEFAULT_MEMORY_MB    512  /* MAYFLY_MEMORY_MB; swap is set equal to it */
+#define DEFAULT_PIDS         128  /* MAYFLY_PIDS */
+#define DEFAULT_CPU_PERCENT  50   /* MAYFLY_CPU_PERCENT; 100 is one CPU */
+#define DEFAULT_WORKSPACE_MB 128  /* MAYFLY_WORKSPACE_MB, charged to memory */
+#define DEFAULT_TMP_MB       100  /* MAYFLY_TMP_MB, charged to memory */
+#define DEFAULT_SHM_MB       64   /* MAYFLY_SHM_MB, charged to memory */
+#define DEFAULT_NOFILE       1024 /* MAYFLY_NOFILE */
+#define DEFAULT_NPROC        4096 /* MAYFLY_NPROC; per uid across all containers, so well above pids */
+#define DEFAULT_FSIZE_MB     128 /* MAYFLY_FSIZE_MB, the largest file a program may write */
+#define SMALL_TMPFS_BYTES    MIB /* /run and /var/tmp: present, useless for storing */
+#define MEMORY_MIN_MB        16
+#define MEMORY_MAX_MB        (1024 * 1024)
+#define PIDS_MIN             4
+#define PIDS_MAX             32768
+#define CPU_PERCENT_MAX      102400
+#define TMPFS_MAX_MB         (1024 * 1024)
+#define RUNNER_ID            10001 /* uid and gid of a job, where a template names none */
+#define RUNNER_ID_MAX        65533 /* what fits a user namespace of the usual size */
+#define NOFILE_MIN           16
+#define NOFILE_MAX           1048576
+#define NPROC_MIN            4
+#define NPROC_MAX            1048576
+#define TEMPLATE_TEXT_BYTES  256 /* an image's name, a description; with its NUL */
+
+/* --- Engine -------------------------------------------------------------------------------------
+ */
+#define ENGINE_CONNECT_DEADLINE_MS  2000      /* to a Podman socket */
+#define ENGINE_CALL_DEADLINE_MS     20000     /* one API call */
+#define ENGINE_MAKE_DEADLINE_MS     30000     /* create, start and init listening, together */
+#define ENGINE_REPLY_MAX_BYTES      (4 * MIB) /* an API reply's body */
+#define ENGINE_REQUEST_MAX_BYTES    MIB   /* an API request's body; Docker takes the seccomp text */
+#define ENGINE_REMOVE_DEADLINE_MS   15000 /* a container's removal, with every retry */
+#define ENGINE_REMOVE_RETRY_MS      10    /* after the first failure; doubled each time */
+#define ENGINE_REMOVE_RETRY_MAX_MS  500
+#define ENGINE_INSPECT_RETRY_MS     10 /* after an answer of 500; doubled each time */
+#define ENGINE_INSPECT_RETRY_MAX_MS 80
+#define ENGINE_EXIT_GRACE_MS        200 /* for init to end by itself before it is killed */
+#define ENGINE_DEATH_CHECK_MS       250 /* between looks at a container that does not listen yet */
+#define ENGINE_IDLE_DEADLINE_MS     60000 /* a connection that owns no container and says nothing */
+#define ENGINE_MESSAGE_BYTES        256 /* of what an engine says that is passed on; with its NUL */
+#define CONTROL_CONNECT_DEADLINE_MS 2000
+#define CONTAINER_START_ALLOWANCE_S 30 /* added to a job's time-out for a container's deadline */
+
+/* --- Admission and housekeeping ------------------------------------------------------------------
+ */
+#define SLOT_WAIT_MS             10000 /* MAYFLY_SLOT_WAIT_MS: bounded wait, then 503 */
+#define SPARES_DEFAULT           2     /* MAYFLY_SPARES, of each kind; 0: none */
+#define SPARES_TOTAL_DEFAULT     8     /* MAYFLY_SPARES_TOTAL, of all kinds */
+#define SPARES_TOTAL_MAX         256
+#define SPARES_MEMORY_DEFAULT_MB 1024 /* MAYFLY_SPARES_MEMORY_MB, what all spares may take */
+#define SPARE_TTL_DEFAULT_S      300  /* MAYFLY_SPARE_TTL_S */
+#define SPARE_TTL_MAX_S          86400
+#define SPARE_PREPARE_DEADLINE_MS                                                                  \
+	20000 /* for a runtime to boot in a container that has half a CPU */
+#define SPARE_RECORD_MAX_BYTES    4096
+#define SPARE_END_DEADLINE_MS     2000 /* for one that is dropped to end by itself */
+#define SPARE_RECORD_MAX_AGE_S    60   /* a record without a spare, older than this, is swept */
+#define SETTINGS_FILE_MAX_BYTES   (64 * KIB) /* mayfly.conf */
+#define SLOT_MAX_COUNT            1024
+#define RETENTION_DEFAULT_DAYS    30   /* ARTIFACT_RETENTION_DAYS; 0 keeps */
+#define INCOMING_MAX_AGE_S        7200 /* half-written and as old as two of the longest jobs: swept */
+#define REGISTRY_FILE_MAX_BYTES   (256 * KIB) /* one drop-in file */
+#define REGISTRY_NAME_MAX_BYTES   64
+#define REGISTRY_MAX_COUNT        512 /* entries of one kind */
+#define LOG_LINE_MAX_BYTES        2048
+#define LOG_VALUE_MAX_BYTES       1024      /* of a field; beyond: cut */
+#define LOG_ENTRY_MAX_BYTES       (8 * KIB) /* a line with its fields, as the journal gets it */
+#define LOG_FIELD_NAME_BYTES      65        /* 64, which is journald's maximum, and the NUL */
+#define LOG_WINDOW_S              60        /* LOG_WINDOW_LINES: see store/log_limit.h */
+#define LOG_WINDOW_LINES          200
+#define LOGS_CONTAINERS_MAX_BYTES MIB /* what journalctl may say of a job's containers */
+#define CACHE_DEFAULT_MB          16 /* MAYFLY_CACHE_MB, of where cached results are; 0: nothing is cached */
+#define CACHE_MAX_COUNT           4096
+#define CACHE_ENTRY_MAX_BYTES     511
+#define STORAGE_RECORD_MAX_BYTES  (16 * MIB) /* a reply of family A */
+
+/* --- Keys, files and links of /v1 (contract, section C) -------------------------------------------
+ */
+#define KEYS_FILE_MAX_BYTES          (256 * KIB) /* the keys file */
+#define KEYS_MAX_COUNT               1024
+#define KEY_ID_BYTES                 33      /* with the NUL; of one key's id */
+#define KEY_LABEL_BYTES              65      /* with the NUL */
+#define KEY_SCOPES_BYTES             32      /* with the NUL; the names of all scopes */
+#define KEY_RATE_BYTES               24      /* with the NUL; a rate as text */
+#define KEY_TOKEN_BYTES              47      /* "mf_", 43 characters (258 random bits), NUL */
+#define KEY_TOKEN_MAX_BYTES          512     /* of a token that a client shows */
+#define KEY_RATE_MIN_MICRO           1000ULL /* a token in 1000 s */
+#define KEY_RATE_MAX_MICRO           (1000000ULL * 1000000ULL) /* a million a second */
+#define KEY_BURST_MAX                1000000ULL
+#define KEY_RATE_DEFAULT_MICRO       5000000ULL /* mayflyctl keys add */
+#define KEY_BURST_DEFAULT            20ULL
+#define FILE_ID_LENGTH               12         /* of a file's id, behind its prefix */
+#define UPLOAD_MAX_BYTES             (10 * MIB) /* one file; more: 413 */
+#define UPLOAD_FORM_MAX_BYTES        (UPLOAD_MAX_BYTES + 64 * KIB) /* the whole form */
+#define FILE_META_MAX_BYTES          (4 * KIB)
+#define MULTIPART_BOUNDARY_MAX_BYTES 70        /* RFC 2046 section 5.1.1 */
+#define MULTIPART_HEADER_MAX_BYTES   (4 * KIB) /* of one part, else 400 */
+#define MULTIPART_PREAMBLE_MAX_BYTES KIB       /* before the first boundary */
+#define MULTIPART_PADDING_MAX_BYTES  64        /* blanks behind a boundary */
+#define MULTIPART_PART_MAX_COUNT     32
+#define SIGNED_URL_TTL_S             600
+#define SIGNED_JSON_MAX_BYTES        KIB
+
+/* --- mayflyctl doctor -----------------------------------------------------------------------------
+ */
+#define DOCTOR_ADDRESS_BYTES         80    /* of host:port, with the NUL */
+#define DOCTOR_COMMAND_DEADLINE_MS   10000 /* for systemctl, dpkg-query and the like */
+#define DOCTOR_ENGINE_DEADLINE_MS    (4 * ENGINE_CALL_DEADLINE_MS) /* to describe itself */
+#define DOCTOR_HTTP_DEADLINE_MS      15000  /* for an answer that needs no job */
+#define DOCTOR_PROBE_TIMEOUT_S       30     /* of each probe job */
+#define DOCTOR_PROBE_DEADLINE_MS     100000 /* slot, container, job and removal */
+#define DOCTOR_END_GRACE_MS          5000   /* from SIGTERM to SIGKILL */
+#define DOCTOR_POLL_MS               20
+#define DOCTOR_OUTPUT_MAX_BYTES      (64 * KIB) /* of another program, a probe */
+#define DOCTOR_MESSAGE_BYTES         768
+#define DOCTOR_SPACE_FAIL_BYTES      JOB_ARTIFACTS_MAX_BYTES /* less room than one job may fill */
+#define DOCTOR_SPACE_WARN_BYTES      (10 * JOB_ARTIFACTS_MAX_BYTES)
+#define DOCTOR_INODES_FAIL           1000
+#define DOCTOR_INODES_WARN           10000
+#define DOCTOR_YEAR_MIN              2025 /* a clock before this program was written is wrong */
+#define DOCTOR_YEAR_MAX              2100
+#define DOCTOR_CPU_TOLERANCE_PERCENT 150 /* of the quota that a probe may have used */
+#define DOCTOR_FORKS_BEYOND          64  /* tried beyond the limit of processes */
+#define ATTACK_MAX_COUNT             64
+#define ATTACK_CODE_MAX_BYTES        (64 * KIB)
+#define ATTACK_REPLY_MAX_BYTES       (16 * MIB)
+#define ATTACK_START_MS              60000 /* for a slot and a container, beyond a job's time-out */
+#define ATTACK_GONE_DEADLINE_MS      60000 /* for what a job used to be removed */
+
+/* --- Metrics (store/metrics.h) ---------------------------------------------------------------------- */
+#define METRICS_LAYOUT            1   /* part of the file's name: another layout is another file */
+#define METRICS_ROW_BYTES         512 /* divides a page */
+#define METRICS_ROW_COUNT         512 /* one of counters, the others of jobs by their labels */
+#define METRICS_FAMILY_FIRST      'A'
+#define METRICS_FAMILY_COUNT      5 /* the contract's; each has a row more, for what finds none left */
+#define METRICS_BOUND_COUNT       14 /* of a histogram's buckets */
+#define METRICS_ENGINE_WORD_COUNT 14
+#define METRICS_LOCK_DEADLINE_MS                                                                   \
+	2000 /* for who holds the file's lock to be done: microseconds, unless it is stopped */
+#define METRICS_TEXT_MAX_BYTES (8 * MIB) /* of an exposition */

@@ -1,0 +1,344 @@
+#include "config/config.h"
+
+#include "base/cleanup.h"
+#include "base/num.h"
+#include "bounds.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ADDED_FOLDER  "/.templates"
+#define PODMAN_IMAGES "/containers/storage/overlay-images/images.json"
+
+/* The value of a variable; an empty one counts as unset. */
+static const char *variable(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : NULL;
+}
+
+static const char *variable_or(const char *name, const char *fallback)
+{
+	const char *value = variable(name);
+
+	return value ? value : fallback;
+}
+
+static const struct {
+	const char *name;
+	uint64_t least, most, fallback, unit;
+	size_t offset;
+} number_variables[] = {
+	{"EXECUTOR_PORT", 1, 65535, 8080, 1, offsetof(struct config, port)},
+	{"PORT", 1, 65535, 0, 1, offsetof(struct config, port)},
+	{"MAYFLY_STREAM_MB", 1, 1024, JOB_STREAM_MAX_BYTES / MIB, MIB,
+	 offsetof(struct config, stream_bytes)},
+	{"MAYFLY_ARTIFACT_FILES", 0, JOB_ARTIFACT_SCAN_MAX, JOB_ARTIFACT_MAX_COUNT, 1,
+	 offsetof(struct config, artifact_count)},
+	{"MAYFLY_ARTIFACT_FILE_MB", 1, 1024 * 1024, JOB_ARTIFACT_MAX_BYTES / MIB, MIB,
+	 offsetof(struct config, artifact_bytes)},
+	{"MAYFLY_ARTIFACT_TOTAL_MB", 1, 1024 * 1024, JOB_ARTIFACTS_MAX_BYTES / MIB, MIB,
+	 offsetof(struct config, artifacts_bytes)},
+	{"MAX_CONCURRENT_RUNS", 1, SLOT_MAX_COUNT, 0, 1, offsetof(struct config, slots)},
+	{"MAYFLY_SLOT_WAIT_MS", 0, 600000, SLOT_WAIT_MS, 1, offsetof(struct config, slot_wait_ms)},
+	{"MAYFLY_SPARES", 0, SPARES_TOTAL_MAX, SPARES_DEFAULT, 1, offsetof(struct config, spares)},
+	{"MAYFLY_SPARES_TOTAL", 0, SPARES_TOTAL_MAX, SPARES_TOTAL_DEFAULT, 1,
+	 offsetof(struct config, spares_total)},
+	{"MAYFLY_SPARES_MEMORY_MB", 0, MEMORY_MAX_MB, SPARES_MEMORY_DEFAULT_MB, MIB,
+	 offsetof(struct config, spares_memory_bytes)},
+	{"MAYFLY_SPARE_TTL_S", 1, SPARE_TTL_MAX_S, SPARE_TTL_DEFAULT_S, 1,
+	 offsetof(struct config, spare_ttl_s)},
+	{"MAYFLY_CACHE_MB", 0, MEMORY_MAX_MB, CACHE_DEFAULT_MB, MIB,
+	 offsetof(struct config, cache_bytes)},
+	{"MAYFLY_SESSIONS", 0, SESSIONS_MAX, SESSIONS_DEFAULT, 1,
+	 offsetof(struct config, sessions)},
+	{"MAYFLY_TENANT_SESSIONS", 0, SESSIONS_MAX, SESSIONS_DEFAULT, 1,
+	 offsetof(struct config, sessions_of_tenant)},
+	{"MAYFLY_TEMPLATE_MEMORY_MB", MEMORY_MIN_MB, MEMORY_MAX_MB, ADDED_MEMORY_DEFAULT_MB, 1,
+	 offsetof(struct config, added_memory_mb)},
+	{"MAYFLY_TEMPLATE_CPU_PERCENT", 1, CPU_PERCENT_MAX, ADDED_CPU_DEFAULT_PERCENT, 1,
+	 offsetof(struct config, added_cpu_percent)},
+	{"MAYFLY_TEMPLATE_TIMEOUT_S", TIMEOUT_MIN_S, SANDBOX_TIMEOUT_MAX_S, SANDBOX_TIMEOUT_MAX_S,
+	 1, offsetof(struct config, added_timeout_s)},
+	{"ARTIFACT_RETENTION_DAYS", 0, 36500, RETENTION_DEFAULT_DAYS, 1,
+	 offsetof(struct config, retention_days)},
+};
+
+static int read_numbers(struct config *config, struct error *err)
+{
+	for (size_t i = 0; i < sizeof(number_variables) / sizeof(number_variables[0]); i++) {
+		uint64_t *place = (uint64_t *)((char *)config + number_variables[i].offset);
+		const char *text = variable(number_variables[i].name);
+		uint64_t value = number_variables[i].fallback;
+
+		if (text && (num_parse(slice_of(text), 10, number_variables[i].most, &value) < 0 ||
+			     value < number_variables[i].least))
+			return error_set(err, 500, "bad_configuration",
+					 "%s is \"%s\", but takes a whole number from %llu to %llu",
+					 number_variables[i].name, text,
+					 (unsigned long long)number_variables[i].least,
+					 (unsigned long long)number_variables[i].most);
+		/* PORT overrides EXECUTOR_PORT only when it is set: 0 stands for "as before" */
+		if (value || text || !*place)
+			*place = value * number_variables[i].unit;
+	}
+	return 0;
+}
+
+/* A path: the variable's, else what lies beneath a folder of the session's; "" when there is no such folder. */
+static int read_path(const char *name, const char *folder, const char *beneath, char out[PATH_MAX],
+		     struct error *err)
+{
+	const char *given = variable(name);
+	int len = snprintf(out, PATH_MAX, "%s%s",
+			   given    ? given
+			   : folder ? folder
+				    : "",
+			   given || !folder ? "" : beneath);
+
+	if (len < 0 || len >= PATH_MAX || (len > 0 && out[0] != '/'))
+		return error_set(err, 500, "bad_configuration",
+				 "%s must be an absolute path of less than %d bytes", name,
+				 PATH_MAX);
+	return 0;
+}
+
+static int read_flag(const char *name, bool *out, struct error *err)
+{
+	const char *text = variable(name);
+
+	if (!text || strcmp(text, "false") == 0 || strcmp(text, "0") == 0)
+		*out = false;
+	else if (strcmp(text, "true") == 0 || strcmp(text, "1") == 0)
+		*out = true;
+	else
+		return error_set(err, 500, "bad_configuration",
+				 "%s is \"%s\", but takes true or false", name, text);
+	return 0;
+}
+
+/* Where added templates lie: nowhere, beneath a folder whose path has no room for it. */
+static int read_added(struct config *config, struct error *err)
+{
+	bool has_room = strlen(config->storage_dir) + sizeof(ADDED_FOLDER) <= PATH_MAX;
+
+	return read_path("MAYFLY_TEMPLATES_DIR", has_room ? config->storage_dir : NULL,
+			 ADDED_FOLDER, config->added, err);
+}
+
+static int read_places(struct config *config, struct error *err)
+{
+	bool is_root = geteuid() == 0;
+	const char *home = variable_or("HOME", is_root ? "/root" : NULL);
+	const char *runtime = is_root ? "/run" : variable("XDG_RUNTIME_DIR");
+
+	if (read_path("AA_STORAGE_PATH", home, "/.aa-storage", config->storage, err) < 0 ||
+	    read_path("STORAGE_DIR", config->storage, "", config->storage_dir, err) < 0 ||
+	    read_added(config, err) < 0 ||
+	    read_path("MAYFLY_RUN_DIR", runtime, "/mayfly", config->run, err) < 0 ||
+	    read_path("MAYFLY_IMAGE_STAMP", is_root ? "/var/lib" : home,
+		      is_root ? PODMAN_IMAGES : "/.local/share" PODMAN_IMAGES, config->image_stamp,
+		      err) < 0 ||
+	    read_path("MAYFLY_CONFIG_DIR", home, "/.config/mayfly", config->registry[0], err) < 0 ||
+	    read_path("MAYFLY_DATA_DIR", "/usr/share", "/mayfly", config->registry[2], err) < 0)
+		return -1;
+	(void)snprintf(config->registry[1], PATH_MAX, "/etc/mayfly");
+	if (!*config->storage)
+		return error_set(err, 500, "bad_configuration",
+				 "set AA_STORAGE_PATH (HOME is not set either)");
+	if (!*config->run)
+		return error_set(err, 500, "bad_configuration",
+				 "set MAYFLY_RUN_DIR (XDG_RUNTIME_DIR is not set either)");
+	return 0;
+}
+
+/* The folder of this program, unless a variable says another. */
+static int read_libexec(struct config *config, struct error *err)
+{
+	char self[PATH_MAX] = "";
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (len > 0)
+		*strrchr(self, '/') = '\0';
+	if (read_path("MAYFLY_LIBEXEC_DIR", self, "", config->libexec, err) < 0)
+		return -1;
+	return *config->libexec
+		       ? 0
+		       : error_set(err, 500, "bad_configuration",
+				   "set MAYFLY_LIBEXEC_DIR: /proc/self/exe cannot be read");
+}
+
+/* Where the keys of callers lie. The system's own user has no home to speak of. */
+static int read_keys_file(struct config *config, struct error *err)
+{
+	const char *folder = variable("MAYFLY_CONFIG_DIR"), *home = variable("HOME");
+	bool is_system = geteuid() == 0 || !home || strcmp(home, "/") == 0;
+
+	if (!folder && is_system)
+		folder = "/etc/mayfly";
+	if (read_path("MAYFLY_KEYS_FILE", folder ? folder : home,
+		      folder ? "/keys" : "/.config/mayfly/keys", config->keys_file, err) < 0 ||
+	    read_flag("MAYFLY_KEYS_STDIN", &config->keys_on_stdin, err) < 0)
+		return -1;
+	/* one that is named is not the one that the unit has opened */
+	config->keys_on_stdin = config->keys_on_stdin && !variable("MAYFLY_KEYS_FILE");
+	return 0;
+}
+
+/* A secret's variable, else its credential, without the newline that editors add. size: of out, in bytes. */
+static int read_secret(const char *name, char *out, size_t size, struct error *err)
+{
+	const char *value = variable(name), *folder = variable("CREDENTIALS_DIRECTORY");
+	char path[PATH_MAX];
+	ssize_t len = 0;
+
+	out[0] = '\0';
+	if (value) {
+		len = snprintf(out, size, "%s", value);
+	} else if (folder) {
+		(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+
+		_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0 && errno == ENOENT)
+			return 0; /* none was given */
+		/* one that was given and is not there to be had must not leave the door open */
+		len = fd < 0 ? -1 : read(fd, out, size);
+		if (len < 0)
+			return error_set_errno(err, 500, "bad_configuration",
+					       "%s: %.256s cannot be read", name, path);
+	}
+	if ((size_t)len >= size)
+		return error_set(err, 500, "bad_configuration", "%s must have less than %zu bytes",
+				 name, size);
+	while (len > 0 && (out[len - 1] == '\n' || out[len - 1] == '\r'))
+		len--;
+	out[len] = '\0';
+	if ((value || folder) && (len == 0 || strcspn(out, "\r\n") != (size_t)len))
+		return error_set(err, 500, "bad_configuration", "%s must be one line of text",
+				 name);
+	return 0;
+}
+
+static int read_instance(struct config *config, struct error *err)
+{
+	const char *name = variable_or("MAYFLY_INSTANCE", "mayfly");
+	size_t len = strlen(name);
+
+	if (len > 32 || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != len)
+		return error_set(err, 500, "bad_configuration",
+				 "MAYFLY_INSTANCE takes 1 to 32 of a-z, 0-9 and '-'");
+	config->instance = name;
+	return 0;
+}
+
+/* The name of a network, never a mode by which a container would share somebody's (host, container:ID, ns:PATH). */
+static int read_network(struct config *config, struct error *err)
+{
+	static const char characters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	const char *name = variable_or("MAYFLY_NETWORK", "none");
+	size_t len = strlen(name);
+
+	if (len > NETWORK_NAME_MAX_BYTES || strspn(name, characters) != len || *name == '-' ||
+	    *name == '.' || strcmp(name, "host") == 0)
+		return error_set(
+			err, 500, "bad_configuration",
+			"MAYFLY_NETWORK is \"%.64s\", but takes none, allow, or the name of a network other than host",
+			name);
+	config->network = strcmp(name, "none") == 0 ? NULL : name;
+	return 0;
+}
+
+const char *const config_limits[CONFIG_LIMITS] = {"memory", "pids", "cpu"};
+
+/* Names of limits, with commas between. */
+static int read_unenforced(struct config *config, struct error *err)
+{
+	const char *text = variable_or("MAYFLY_ALLOW_UNENFORCED", ""), *at = text;
+
+	config->unenforced = 0;
+	while (*at) {
+		struct slice name = {at, strcspn(at, ",")};
+		unsigned found = 0;
+
+		for (unsigned i = 0; i < CONFIG_LIMITS; i++)
+			if (slice_eq(name, config_limits[i]))
+				found = 1U << i;
+		at += name.len;
+		if (!found || (*at == ',' && !*++at))
+			return error_set(
+				err, 500, "bad_configuration",
+				"MAYFLY_ALLOW_UNENFORCED is \"%.64s\", but takes any of memory, pids, cpu, with commas between",
+				text);
+		config->unenforced |= found;
+	}
+	return 0;
+}
+
+int config_read(struct config *out, struct error *err)
+{
+	struct config config = {
+		.bind = variable_or("BIND", "127.0.0.1"),
+		.public_base_url = variable("PUBLIC_BASE_URL"),
+		.allowed_hosts = variable("ALLOWED_HOSTS"),
+		.warm = variable("MAYFLY_WARM"),
+		.added_images = variable("MAYFLY_TEMPLATE_IMAGES"),
+	};
+
+	if (read_numbers(&config, err) < 0 || read_flag("DEBUG_UI", &config.debug_ui, err) < 0 ||
+	    read_flag("MAYFLY_TEMPLATE_NETWORK", &config.added_network, err) < 0 ||
+	    read_network(&config, err) < 0 || read_unenforced(&config, err) < 0 ||
+	    read_places(&config, err) < 0 || read_libexec(&config, err) < 0 ||
+	    read_keys_file(&config, err) < 0 ||
+	    read_secret("EXECUTOR_API_KEY", config.executor_api_key,
+			sizeof(config.executor_api_key), err) < 0 ||
+	    read_secret("API_KEYS", config.api_keys, sizeof(config.api_keys), err) < 0 ||
+	    read_secret("SIGNING_KEY", config.signing_key, sizeof(config.signing_key), err) < 0 ||
+	    read_secret("JWT_SECRET", config.jwt_secret, sizeof(config.jwt_secret), err) < 0 ||
+	    read_instance(&config, err) < 0)
+		return -1;
+	if (config.slots == 0) {
+		long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+		config.slots = cpus > 2 ? (uint64_t)cpus * 2 : 4;
+	}
+	*out = config;
+	explicit_bzero(&config, sizeof(config)); /* the one copy is what config_forget_keys wipes */
+	return 0;
+}
+
+static void wipe(const char *name, char *copy, size_t size)
+{
+	char *value = getenv(name);
+
+	explicit_bzero(copy, size);
+	if (!value)
+		return;
+	explicit_bzero(value, strlen(value)); /* /proc/self/environ is this very memory */
+	(void)unsetenv(name);
+}
+
+/* Descriptor 0 stays taken: who would get it next may not expect it. */
+static int close_keys(struct error *err)
+{
+	_cleanup_close_ int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
+		return error_set_errno(err, 500, "keys_not_forgotten",
+				       "/dev/null cannot take the place of the keys file");
+	return 0;
+}
+
+int config_forget_keys(struct config *config, struct error *err)
+{
+	wipe("EXECUTOR_API_KEY", config->executor_api_key, sizeof(config->executor_api_key));
+	wipe("API_KEYS", config->api_keys, sizeof(config->api_keys));
+	wipe("JWT_SECRET", config->jwt_secret, sizeof(config->jwt_secret));
+	return config->keys_on_stdin ? close_keys(err) : 0;
+}

@@ -1,0 +1,184 @@
+/* Recipes; the rules are in the header. */
+#include "config/recipe.h"
+
+#include <stdio.h>
+
+#define LOWER  "abcdefghijklmnopqrstuvwxyz"
+#define UPPER  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS "0123456789"
+
+/* What a name begins with, and what it goes on with. */
+struct alphabet {
+	const char *first, *rest;
+};
+
+static const struct alphabet debian = {LOWER DIGITS, LOWER DIGITS "+.-"},
+			     pypi = {LOWER UPPER DIGITS, LOWER UPPER DIGITS "._-[],=<>~!+*"},
+			     npm = {LOWER DIGITS "@", LOWER UPPER DIGITS "._-@^~+/"},
+			     variable = {LOWER UPPER "_", LOWER UPPER DIGITS "_"},
+			     module = {LOWER UPPER "_", LOWER UPPER DIGITS "_."},
+			     image = {LOWER UPPER DIGITS, LOWER UPPER DIGITS "._-/:@"};
+
+/* One row per list: its field, the word that stands before each of its values in a recipe, and what they are; without an alphabet: commands. */
+static const struct {
+	const char *field, *word;
+	const struct alphabet *alphabet;
+} lists[] = {
+	{"apt", "apt", &debian},
+	{"stand_ins", "stand-in", &debian},
+	{"packages", "any", &pypi},
+	{"pip", "pip", &pypi},
+	{"npm", "npm", &npm},
+	{"setup_commands", "run", NULL},
+	{"online_commands", "online", NULL},
+};
+
+#define LIST_COUNT (sizeof(lists) / sizeof(lists[0]))
+
+static bool is_of(const struct alphabet *alphabet, const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 0 && len <= RECIPE_WORD_MAX_BYTES && strchr(alphabet->first, name[0]) &&
+	       strspn(name + 1, alphabet->rest) == len - 1;
+}
+
+/* A slash is there only in @scope/name: else npm would take it for a folder, or for something on GitHub. */
+static bool has_npm_slashes(const char *name)
+{
+	const char *slash = strchr(name, '/');
+
+	return *name == '@' ? slash && slash > name + 1 && slash[1] && !strchr(slash + 1, '/')
+			    : !slash;
+}
+
+bool recipe_is_variable(const char *name)
+{
+	return is_of(&variable, name) && strncmp(name, "LD_", 3) != 0 &&
+	       strncmp(name, "MAYFLY_", 7) != 0;
+}
+
+bool recipe_is_module(const json_t *name)
+{
+	return json_is_string(name) && is_of(&module, json_string_value(name));
+}
+
+bool recipe_is_image(const char *name)
+{
+	return is_of(&image, name);
+}
+
+bool recipe_is_line(const json_t *text)
+{
+	const char *at = json_string_value(text);
+
+	if (!at || json_string_length(text) > RECIPE_LINE_MAX_BYTES)
+		return false;
+	for (; *at; at++)
+		if ((unsigned char)*at < ' ' || *at == 0x7F)
+			return false;
+	return true;
+}
+
+static bool is_entry(size_t row, const json_t *value)
+{
+	const struct alphabet *alphabet = lists[row].alphabet;
+
+	if (!alphabet)
+		return recipe_is_line(value) && json_string_length(value) > 0;
+	return json_is_string(value) && is_of(alphabet, json_string_value(value)) &&
+	       (alphabet != &npm || has_npm_slashes(json_string_value(value)));
+}
+
+/* The number of the first entry that is none; 0 when all are. What is no list, or too long a one, has none that is. */
+static size_t bad_entry(size_t row, const json_t *list)
+{
+	const json_t *value;
+	size_t i;
+
+	if (!json_is_array(list) || json_array_size(list) > RECIPE_ENTRIES_MAX)
+		return 1;
+	json_array_foreach ((json_t *)list, i, value)
+		if (!is_entry(row, value))
+			return i + 1;
+	return 0;
+}
+
+bool recipe_is_list(const char *what, const json_t *list)
+{
+	for (size_t i = 0; i < LIST_COUNT; i++)
+		if (strcmp(what, lists[i].field) == 0)
+			return bad_entry(i, list) == 0;
+	return false;
+}
+
+static int check_field(const char *field, const json_t *value, const struct registry_file *file,
+		       struct error *err)
+{
+	size_t bad;
+
+	if (strcmp(field, "base") == 0) {
+		const char *base = json_string_value(value);
+
+		return base && recipe_is_image(base)
+			       ? 0
+			       : registry_bad_field(file, err, "bad_template", field,
+						    "is not the name of an image");
+	}
+	for (size_t i = 0; i < LIST_COUNT; i++) {
+		if (strcmp(field, lists[i].field) != 0)
+			continue;
+		bad = bad_entry(i, value);
+		if (!bad)
+			return 0;
+		return registry_bad_field(
+			file, err, "bad_template", field,
+			"takes a list of at most %d %s; number %zu is none", RECIPE_ENTRIES_MAX,
+			lists[i].alphabet ? "packages" : "commands of one line", bad);
+	}
+	return registry_bad_field(file, err, "bad_template", field, "is not a field of build");
+}
+
+int recipe_check(const json_t *build, const struct registry_file *file, struct error *err)
+{
+	const json_t *value;
+	const char *field;
+
+	if (!json_is_object(build))
+		return registry_bad_field(file, err, "bad_template", "build", "takes an object");
+	json_object_foreach ((json_t *)build, field, value)
+		if (check_field(field, value, file, err) < 0)
+			return -1;
+	if (!json_object_get(build, "base"))
+		return registry_bad_field(file, err, "bad_template", "build", "has no base");
+	return 0;
+}
+
+uint64_t recipe_package_count(const json_t *build)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < LIST_COUNT; i++)
+		if (lists[i].alphabet && strcmp(lists[i].field, "stand_ins") != 0)
+			count += json_array_size(json_object_get(build, lists[i].field));
+	return count;
+}
+
+int recipe_write(const struct template *template, const json_t *build, struct buf *out)
+{
+	const json_t *value;
+	size_t i;
+
+	if (buf_printf(out, "image %s\nbase %s\n", template->image,
+		       json_string_value(json_object_get(build, "base"))) < 0)
+		return -1;
+	for (size_t row = 0; row < LIST_COUNT; row++)
+		json_array_foreach (json_object_get(build, lists[row].field), i, value)
+			if (buf_printf(out, "%s %s\n", lists[row].word, json_string_value(value)) <
+			    0)
+				return -1;
+	for (const char *at = template->environment; *at; at += strlen(at) + 1)
+		if (buf_printf(out, "env %s\n", at) < 0)
+			return -1;
+	return 0;
+}

@@ -1,0 +1,240 @@
+/* The drop-in registries; the rules are in the header. */
+#include "config/registry.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#define SUFFIX ".json"
+
+bool registry_is_name(struct slice name)
+{
+	if (name.len == 0 || name.len > REGISTRY_NAME_MAX_BYTES)
+		return false;
+	for (size_t i = 0; i < name.len; i++) {
+		char c = name.data[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-'))
+			return false;
+	}
+	return true;
+}
+
+/* The entry's name of a file's name; false when it is no entry. */
+static bool entry_name(const char *file_name, struct slice *name)
+{
+	struct slice text = slice_of(file_name);
+
+	if (text.len <= strlen(SUFFIX) ||
+	    strcmp(file_name + text.len - strlen(SUFFIX), SUFFIX) != 0)
+		return false;
+	*name = (struct slice){file_name, text.len - strlen(SUFFIX)};
+	return registry_is_name(*name);
+}
+
+static bool is_known(const struct registry_names *names, struct slice name)
+{
+	for (size_t i = 0; i < names->count; i++)
+		if (slice_eq(name, names->names[i]))
+			return true;
+	return false;
+}
+
+static int add_name(struct registry_names *names, struct slice name, struct error *err)
+{
+	void *grown;
+
+	if (is_known(names, name))
+		return 0;
+	if (names->count == REGISTRY_MAX_COUNT)
+		return error_set(err, 500, "registry_too_large",
+				 "A registry holds at most %d entries", REGISTRY_MAX_COUNT);
+	grown = reallocarray(names->names, names->count + 1, sizeof(*names->names));
+	if (!grown)
+		return error_set(err, 500, "out_of_memory", "Out of memory");
+	names->names = grown;
+	memcpy(names->names[names->count], name.data, name.len);
+	names->names[names->count][name.len] = '\0';
+	names->count++;
+	return 0;
+}
+
+/* Rule 2: what is not there holds nothing. */
+static bool is_missing(int error_number)
+{
+	return error_number == ENOENT || error_number == ENOTDIR;
+}
+
+int registry_add_names(const char *path, struct registry_names *names, struct error *err)
+{
+	_cleanup_closedir_ DIR *dir = opendir(path);
+	const struct dirent *entry;
+	struct slice name;
+
+	if (!dir)
+		return is_missing(errno) ? 0
+					 : error_set_errno(err, 500, "registry_unreadable",
+							   "Cannot open %.256s", path);
+	while ((entry = readdir(dir)))
+		if (entry_name(entry->d_name, &name) && add_name(names, name, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int add_folder(const char *folder, const char *kind, struct registry_names *names,
+		      struct error *err)
+{
+	char path[PATH_MAX];
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", folder, kind) >= sizeof(path))
+		return error_set(err, 500, "registry_unreadable", "The folder's path is too long");
+	return registry_add_names(path, names, err);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+int registry_names(const struct config *config, const char *kind, struct registry_names *out,
+		   struct error *err)
+{
+	_cleanup_registry_names_ struct registry_names found = {0};
+
+	for (unsigned i = 0; i < CONFIG_REGISTRY_DIRS; i++)
+		if (config->registry[i][0] &&
+		    add_folder(config->registry[i], kind, &found, err) < 0)
+			return -1;
+	if (found.count > 0)
+		qsort(found.names, found.count, sizeof(*found.names), compare_names);
+	*out = found;
+	found = (struct registry_names){0};
+	return 0;
+}
+
+void registry_names_free(struct registry_names *names)
+{
+	free(names->names);
+	*names = (struct registry_names){0};
+}
+
+/* Reads the file at out->path. */
+static int read_entry(int fd, struct registry_file *out, struct error *err)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
+		return error_set(err, 500, "registry_unreadable", "%.256s is not a regular file",
+				 out->path);
+	if (io_read_file(fd, REGISTRY_FILE_MAX_BYTES, &out->data, &out->len) < 0)
+		return error_set_errno(err, 500, "registry_unreadable", "Cannot read %.256s",
+				       out->path);
+	return 0;
+}
+
+int registry_open(const struct config *config, const char *kind, struct slice name,
+		  struct registry_file *out, struct error *err)
+{
+	struct registry_file file = {0};
+
+	if (!registry_is_name(name))
+		return error_set(err, 404, "registry_no_entry", "Not a name for an entry of %s",
+				 kind);
+	for (unsigned i = 0; i < CONFIG_REGISTRY_DIRS; i++) {
+		_cleanup_close_ int fd = -1;
+
+		if (!config->registry[i][0] ||
+		    (size_t)snprintf(file.path, sizeof(file.path), "%s/%s/%.*s" SUFFIX,
+				     config->registry[i], kind, (int)name.len,
+				     name.data) >= sizeof(file.path))
+			continue;
+		fd = open(file.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		if (fd < 0 && is_missing(errno))
+			continue;
+		if (fd < 0)
+			return error_set_errno(err, 500, "registry_unreadable",
+					       "Cannot open %.256s", file.path);
+		if (read_entry(fd, &file, err) < 0)
+			return -1;
+		*out = file;
+		return 0;
+	}
+	return error_set(err, 404, "registry_no_entry", "No %.*s in %s", (int)name.len, name.data,
+			 kind);
+}
+
+void registry_file_free(struct registry_file *file)
+{
+	free(file->data);
+	*file = (struct registry_file){0};
+}
+
+/* The line where a field stands, or 1: jansson keeps no positions, so its name is looked for. */
+static unsigned line_of(const struct registry_file *file, const char *field)
+{
+	size_t len = strlen(field);
+	const char *end = file->data + file->len;
+	unsigned line = 1;
+
+	for (const char *at = file->data; at < end; at++) {
+		if (*at == '\n')
+			line++;
+		if (*at != '"' || (size_t)(end - at) < len + 2 || memcmp(at + 1, field, len) != 0 ||
+		    at[len + 1] != '"')
+			continue;
+
+		const char *after = at + len + 2;
+
+		after += strspn(after, " \t\r\n");
+		if (*after == ':')
+			return line;
+	}
+	return 1;
+}
+
+int registry_bad_field(const struct registry_file *file, struct error *err, const char *word,
+		       const char *field, const char *format, ...)
+{
+	char what[256];
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(what, sizeof(what), format, arguments);
+	va_end(arguments);
+	return error_set(err, 500, word, "%.256s:%u: \"%.64s\" %s", file->path,
+			 line_of(file, field), field, what);
+}
+
+int registry_parse(const struct registry_file *file, const char *word, json_t **out,
+		   struct error *err)
+{
+	struct error why;
+
+	if (json_parse((struct slice){file->data, file->len}, out, &why) < 0)
+		return error_set(err, 500, word, "%.256s: %.200s", file->path, why.message);
+	if (json_is_object(*out))
+		return 0;
+	json_decref(*out);
+	*out = NULL;
+	return error_set(err, 500, word, "%.256s:1: must hold one object", file->path);
+}
+
+int registry_read_path(const char *path, struct registry_file *out, struct error *err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct registry_file file = {0};
+
+	(void)snprintf(file.path, sizeof(file.path), "%s", path);
+	if (fd < 0)
+		return error_set_errno(err, is_missing(errno) ? 404 : 500, "registry_unreadable",
+				       "Cannot open %.256s", path);
+	if (read_entry(fd, &file, err) < 0)
+		return -1;
+	*out = file;
+	return 0;
+}

@@ -1,0 +1,77 @@
+/*
+ * The drop-in registries: languages, templates and tools are files, one per entry, in up to
+ * CONFIG_REGISTRY_DIRS folders.
+ *
+ * Rules:
+ *  1. The first folder that has a file NAME.json wins whole; nothing is merged.
+ *  2. A missing folder is an empty one. What a file says is the reader's business: a broken file
+ *     harms no other.
+ *  3. A name is 1 to REGISTRY_NAME_MAX_BYTES bytes of a-z, 0-9, '_' and '-': no other file is an
+ *     entry.
+ */
+#ifndef MAYFLY_JOB_REGISTRY_H
+#define MAYFLY_JOB_REGISTRY_H
+
+#include "base/slice.h"
+#include "bounds.h"
+#include "config/config.h"
+#include "json/json.h"
+
+#define REGISTRY_TOOLS     "tools.d"
+#define REGISTRY_TEMPLATES "templates.d"
+#define REGISTRY_SANDBOXES "sandboxes.d" /* templates that clients of family B may name */
+/* the languages of family B: files as those of tools, with one parameter, code */
+#define REGISTRY_LANGUAGES "languages.d"
+#define REGISTRY_RUNTIMES  "runtimes.d"
+#define REGISTRY_PATTERNS  "patterns.d" /* what is dangerous in a source text (config/patterns.h) */
+/* the languages of POST /v1/runs: files as those of tools (config/tool.h), with one parameter, code */
+#define REGISTRY_INTERPRETERS "interpreters.d"
+
+struct registry_names {
+	char (*names)[REGISTRY_NAME_MAX_BYTES + 1]; /* sorted by bytes, each once */
+	size_t count;
+};
+
+struct registry_file {
+	char path[PATH_MAX]; /* where it was found, for messages */
+	char *data;          /* owned, NUL-terminated */
+	size_t len;          /* bytes, without the NUL */
+};
+
+#define _cleanup_registry_names_ __attribute__((cleanup(registry_names_free)))
+#define _cleanup_registry_file_  __attribute__((cleanup(registry_file_free)))
+
+/* True for a name by rule 3. */
+bool registry_is_name(struct slice name);
+
+/* The names of all entries of a kind (REGISTRY_TOOLS…). The caller frees *out. 0, or -1 with *err:
+   500 "registry_unreadable", "registry_too_large" (more than REGISTRY_MAX_COUNT), "out_of_memory".
+ */
+MUST_USE int registry_names(const struct config *config, const char *kind,
+			    struct registry_names *out, struct error *err);
+void registry_names_free(struct registry_names *names);
+
+/* Adds the names of the entries in one folder, unsorted. As registry_names. */
+MUST_USE int registry_add_names(const char *path, struct registry_names *names, struct error *err);
+
+/* Reads the entry of that name. The caller frees *out. 0, or -1 with *err: 404 "registry_no_entry";
+   500 "registry_unreadable", also for what is not a regular file or larger than
+   REGISTRY_FILE_MAX_BYTES. */
+MUST_USE int registry_open(const struct config *config, const char *kind, struct slice name,
+			   struct registry_file *out, struct error *err);
+void registry_file_free(struct registry_file *file);
+
+/* Reads a file that is in no registry, as registry_open does. 404 where it is not there. */
+MUST_USE int registry_read_path(const char *path, struct registry_file *out, struct error *err);
+
+/* Parses the one object that a file holds; the caller owns *out. 0, or -1 with *err: 500, the word, and a message that begins with the file. */
+MUST_USE int registry_parse(const struct registry_file *file, const char *word, json_t **out,
+			    struct error *err);
+
+/* An error about one field of a file: 500, the word, and a message that begins with file, line and field. Returns -1. */
+__attribute__((format(printf, 5, 6))) int registry_bad_field(const struct registry_file *file,
+							     struct error *err, const char *word,
+							     const char *field, const char *format,
+							     ...);
+
+#endif

@@ -1,0 +1,89 @@
+/*
+ * Templates: what a container is made of and what it may use at most. A template is a file
+ * templates.d/NAME.json in a registry (config/registry.h); those that clients of family B choose among are
+ * sandboxes.d/NAME.json, and are called "sandbox:NAME" wherever a template is named.
+ *
+ * Rules:
+ *  1. A template is plain data: whoever knows its numbers can reach no engine with them.
+ *  2. An unknown field, a wrong type, a number out of bounds is an error which names file, line and
+ * field.
+ *  3. A limit that a file leaves out is the operator's (an environment variable), else the default
+ * of bounds.h.
+ *  4. The user is never root.
+ *
+ * Fields: name (if there, the file's own), description, languages, image (required, unless image_env), uid, gid,
+ * network (boolean), workdir, image_env, and those of struct template that are numbers, by the same
+ * names. image_env names an environment variable of the operator's, RUNNER_IMAGE_…, which stands for
+ * the image where it is set; a template that has neither is not there. environment ({"NAME": "value"}), preload
+ * (a list of modules) and build, how its image is made (config/recipe.h).
+ */
+#ifndef MAYFLY_JOB_TEMPLATE_H
+#define MAYFLY_JOB_TEMPLATE_H
+
+#include "base/error.h"
+#include "base/sha256.h"
+#include "base/slice.h"
+#include "bounds.h"
+#include "config/config.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct template
+{
+	char name[REGISTRY_NAME_MAX_BYTES + 1];
+	char description[TEMPLATE_TEXT_BYTES];
+	char image[TEMPLATE_TEXT_BYTES];
+	char image_env[TEMPLATE_TEXT_BYTES];
+	char workdir
+		[TEMPLATE_TEXT_BYTES]; /* where the tmpfs of workspace_mb is: /workspace or /work */
+	char languages
+		[TEMPLATE_TEXT_BYTES]; /* of family B that the image has, with blanks between: "python node bash" */
+	uint64_t uid, gid;
+	bool network;          /* false: nothing but a loopback of its own */
+	uint64_t memory_mb;    /* MAYFLY_MEMORY_MB; swap is never more */
+	uint64_t pids;         /* MAYFLY_PIDS */
+	uint64_t cpu_percent;  /* MAYFLY_CPU_PERCENT; 100 is one CPU */
+	uint64_t workspace_mb; /* MAYFLY_WORKSPACE_MB */
+	uint64_t tmp_mb;       /* MAYFLY_TMP_MB */
+	uint64_t shm_mb;       /* MAYFLY_SHM_MB */
+	uint64_t nofile;       /* MAYFLY_NOFILE */
+	uint64_t nproc;        /* MAYFLY_NPROC */
+	uint64_t fsize_mb;     /* MAYFLY_FSIZE_MB */
+	uint64_t timeout_s;    /* of a job that names none */
+	uint64_t timeout_max_s;
+	/* of a job's program: texts NAME=value, each ended by a NUL, all by one more */
+	char environment[TEMPLATE_ENVIRONMENT_BYTES];
+	/* Python modules that a kernel imports while nobody waits, with commas between */
+	char preload[TEMPLATE_TEXT_BYTES];
+	uint64_t package_count; /* that its image is built with */
+	bool is_built;          /* its file says how its image is made */
+	bool is_added;          /* not the operator's: config/template_custom.h */
+};
+
+/* No name of an entry has a colon. What follows one prefix is the name of a file in sandboxes.d; what follows the other is a tool's, and its template is
+   the one that the tool's file names, with the image that it names. */
+#define TEMPLATE_SANDBOX_PREFIX "sandbox:"
+#define TEMPLATE_OF_TOOL        "tool:"
+#define TEMPLATE_NAME_BYTES                                                                        \
+	(sizeof(TEMPLATE_SANDBOX_PREFIX) + REGISTRY_NAME_MAX_BYTES) /* with the NUL */
+
+/* Reads a template by its name, with the prefix or without. 0, or -1 with *err: 404 "not_found", "no_image"; 500 "bad_template" (rule 2),
+   "bad_configuration" (a variable of rule 3), and what registry_open says. */
+MUST_USE int template_load(const struct config *config, struct slice name, struct template *out,
+			   struct error *err);
+
+/* The same from one registry: REGISTRY_TEMPLATES or REGISTRY_SANDBOXES, where the operator's come before those that were added; name
+   is the file's own. */
+MUST_USE int template_load_from(const struct config *config, const char *registry,
+				struct slice name, struct template *out, struct error *err);
+
+/* Reads a template from a file that is open. name is the file's own. 0, or -1 with *err as template_load. */
+struct registry_file;
+MUST_USE int template_parse(const struct registry_file *file, struct slice name,
+			    struct template *out, struct error *err);
+
+/* Adds all that a template says to a hash. */
+void template_hash(const struct template *template, struct sha256 *hash);
+
+#endif

@@ -1,0 +1,103 @@
+/* mayflyctl doctor --attack: the report, in Markdown, which is plain text as well. */
+#include "ctl/doctor/attack.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *text_of(const json_t *object, const char *field)
+{
+	const char *text = json_string_value(json_object_get(object, field));
+
+	return text ? text : "";
+}
+
+/* A cell of a table: what would end it, or begin something else, is not let through. */
+static void print_cell(const char *text)
+{
+	for (; *text; text++)
+		switch (*text) {
+		case '|':
+		case '<':
+		case '`':
+		case '\\':
+			(void)printf("\\%c", *text);
+			break;
+		default:
+			(void)putchar((unsigned char)*text < ' ' || *text == 0x7f ? ' ' : *text);
+		}
+}
+
+static unsigned count_broken(const json_t *attack)
+{
+	const json_t *act;
+	unsigned broken = 0;
+	size_t i;
+
+	json_array_foreach (json_object_get(attack, "acts"), i, act)
+		broken += strcmp(text_of(act, "verdict"), "broken") == 0;
+	return broken;
+}
+
+static void print_summary(const json_t *report)
+{
+	const json_t *attacks = json_object_get(report, "attacks"), *attack;
+	size_t i, acts = 0;
+	unsigned broken = 0;
+
+	json_array_foreach ((json_t *)attacks, i, attack) {
+		acts += json_array_size(json_object_get(attack, "acts"));
+		broken += count_broken(attack);
+	}
+	(void)printf("# mayfly under attack\n\nmayfly %s at %s on %s (Linux %s), %s.\n\n",
+		     text_of(report, "mayfly"), text_of(report, "target"), text_of(report, "host"),
+		     text_of(report, "kernel"), text_of(report, "started"));
+	if (broken)
+		(void)printf("**%u of %zu acts broke through, in %d of %zu attacks.** They stand "
+			     "first in each table.\n\n",
+			     broken, acts,
+			     (int)json_integer_value(json_object_get(report, "broken")),
+			     json_array_size(attacks));
+	else
+		(void)printf("**All %zu attacks held**: %zu acts, each refused or contained.\n\n",
+			     json_array_size(attacks), acts);
+	(void)puts("| attack | class | acts | broken | s | verdict |\n|---|---|---|---|---|---|");
+	json_array_foreach ((json_t *)attacks, i, attack)
+		(void)printf("| %s | %s | %zu | %u | %.1f | %s |\n", text_of(attack, "name"),
+			     text_of(attack, "class"),
+			     json_array_size(json_object_get(attack, "acts")), count_broken(attack),
+			     (double)json_integer_value(json_object_get(attack, "took_ms")) / 1000,
+			     text_of(attack, "verdict"));
+}
+
+static void print_acts(const json_t *attack, const char *verdict)
+{
+	const json_t *act;
+	size_t i;
+
+	json_array_foreach (json_object_get(attack, "acts"), i, act) {
+		if (strcmp(text_of(act, "verdict"), verdict) != 0)
+			continue;
+		(void)fputs("| ", stdout);
+		print_cell(text_of(act, "what"));
+		(void)fputs(" | ", stdout);
+		print_cell(text_of(act, "happened"));
+		(void)printf(" | %s |\n", verdict);
+	}
+}
+
+void attack_print(const json_t *report)
+{
+	const json_t *attack;
+	size_t i;
+
+	print_summary(report);
+	json_array_foreach (json_object_get(report, "attacks"), i, attack) {
+		(void)printf("\n## %s: %s\n\n%s.\n\n| what was tried | what happened | verdict |\n"
+			     "|---|---|---|\n",
+			     text_of(attack, "name"), text_of(attack, "verdict"),
+			     text_of(attack, "title"));
+		print_acts(attack, "broken");
+		print_acts(attack, "held");
+	}
+}

@@ -1,0 +1,81 @@
+/* What the parts of mayflyctl doctor share. Private to src/ctl/doctor*.c. */
+#ifndef MAYFLY_CTL_DOCTOR_PARTS_H
+#define MAYFLY_CTL_DOCTOR_PARTS_H
+
+#include "base/buf.h"
+#include "base/deadline.h"
+#include "base/error.h"
+#include "bounds.h"
+#include "config/config.h"
+#include "json/json.h"
+
+#include <stdarg.h>
+
+enum doctor_status { DOCTOR_OK, DOCTOR_WARN, DOCTOR_FAIL };
+
+struct doctor {
+	const struct config *config;
+	json_t *checks; /* owned; NULL when lines are printed as they come */
+	unsigned failed, warned;
+	bool has_engine; /* it has answered */
+	bool has_image;
+};
+
+/* One line of the report. advice: what to do, or NULL. */
+void doctor_say(struct doctor *doctor, enum doctor_status status, const char *check,
+		const char *advice, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* The parts; each says at least one line. doctor_engine comes first: doctor_probe needs to know whether there is one. */
+void doctor_engine(struct doctor *doctor);
+void doctor_host(struct doctor *doctor);
+void doctor_files(struct doctor *doctor);
+void doctor_units(struct doctor *doctor);
+void doctor_service(struct doctor *doctor);
+void doctor_probe(struct doctor *doctor);
+
+/* One component of the engine, as the engine calls it ("OCI Runtime (crun)", "crun_1.8.1-1+deb12u1_amd64"), against the table of
+   container escapes. */
+void doctor_component(struct doctor *doctor, const char *name, const char *version);
+
+/* The same for a runtime that is installed, but not the one in use. */
+void doctor_unused_runtime(struct doctor *doctor, const char *used);
+
+/* Less than, equal to or greater than 0, as Debian orders upstream versions and revisions (deb-version(7)). */
+int doctor_version_compare(const char *a, const char *b);
+
+/* Runs a program found in PATH, with nothing on its standard input. What it writes to standard output (and, with_errors, to standard error) is
+   appended to output, as much as fits. Its exit status; -1 when it could not be run or did not end by the deadline, and is killed. */
+int doctor_command(const char *const *argv, bool with_errors, deadline_ms deadline,
+		   struct buf *output);
+
+/* The same with a function of ours, in a process of its own, which ends with what it returns. errors receives standard error. */
+int doctor_apart(int (*run)(const void *context), const void *context, deadline_ms deadline,
+		 struct buf *output, struct buf *errors);
+
+/* Reads a data file of ours, such as "doctor.d/probe.py", from the first folder that has it. The caller frees *text. 0, or -1 with *err. */
+MUST_USE int doctor_data(const struct config *config, const char *name, char **text, size_t *len,
+			 struct error *err);
+
+/* A reply of the service. */
+struct doctor_reply {
+	int status;      /* 0: the connection ended without one */
+	struct buf body; /* owned, decoded */
+};
+
+/* Where the service is to be reached: BIND, or loopback where that is a wildcard, and PORT; "127.0.0.1:8080" for messages. */
+void doctor_address(const struct config *config, char out[DOCTOR_ADDRESS_BYTES]);
+
+/* One request as bytes, and what comes back until the service hangs up. The caller frees out->body, which he has made. 0, or -1 with *err: 503
+   "unreachable", 504 "timeout", 502 "bad_reply". */
+MUST_USE int doctor_send(const struct config *config, struct slice request, deadline_ms deadline,
+			 struct doctor_reply *out, struct error *err);
+
+/* The same, made of method, path and a JSON body (or NULL), with the keys that are configured. */
+MUST_USE int doctor_request(const struct config *config, const char *method, const char *path,
+			    const json_t *body, deadline_ms deadline, struct doctor_reply *out,
+			    struct error *err);
+
+/* mayflyctl doctor --attack, from --json and the names of --only (count 0: all). The exit status. */
+int doctor_attack(const struct config *config, bool as_json, char *const *only, unsigned count);
+
+#endif

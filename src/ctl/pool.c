@@ -1,0 +1,226 @@
+#include "ctl/pool.h"
+
+#include "ctl/cgroup.h"
+#include "job/pool.h"
+#include "store/metrics.h"
+#include "json/json.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#define OUTPUT_MAX_BYTES MIB
+#define ROW_FORMAT       "%-16s  %8s  %10s  %-6s  %s\n"
+
+static int usage(void)
+{
+	(void)fputs("usage: mayflyctl spares [--json]\n"
+		    "       mayflyctl spares drop KIND...|all\n",
+		    stderr);
+	return EX_USAGE;
+}
+
+static int fail(const struct error *err, int status)
+{
+	(void)fprintf(stderr, "mayflyctl spares: %s\n", err->message);
+	return status;
+}
+
+static const char *text_of(const json_t *row, const char *key)
+{
+	return json_string_value(json_object_get(row, key));
+}
+
+static json_int_t number_of(const json_t *row, const char *key)
+{
+	return json_integer_value(json_object_get(row, key));
+}
+
+/* --- the list ----------------------------------------------------------------------------------- */
+
+static void add_row(void *context, const struct spare_row *row)
+{
+	json_t *rows = context;
+
+	(void)json_array_append_new(rows, json_pack("{s:s, s:s, s:o, s:I, s:I, s:s, s:b}", "kind",
+						    row->kind, "folder", row->folder, "label",
+						    json_clean_string(slice_of(row->label)),
+						    "age_s", (json_int_t)row->age_s, "memory_bytes",
+						    (json_int_t)row->memory_bytes, "memory_from",
+						    "preparation", "kernel", row->has_kernel));
+}
+
+/* The engine knows which container is which; its cgroup knows the memory. */
+static void measure_row(void *context, const struct engine_row *container)
+{
+	const char *digits = strrchr(container->folder, '-');
+	size_t i;
+	json_t *row;
+
+	json_array_foreach ((json_t *)context, i, row) {
+		const char *own = strrchr(text_of(row, "folder"), '-');
+		uint64_t bytes;
+
+		if (!digits || !own || strcmp(digits, own) != 0 || !*container->id ||
+		    !cgroup_memory(container->id, &bytes))
+			continue;
+		(void)json_object_set_new(row, "memory_bytes", json_integer((json_int_t)bytes));
+		(void)json_object_set_new(row, "memory_from", json_string("cgroup"));
+	}
+}
+
+/* An engine that does not answer costs the list nothing but what it takes now. */
+static void measure(const struct config *config, json_t *rows)
+{
+	struct engine engine;
+	struct error err;
+
+	if (json_array_size(rows) == 0 || engine_open(config, &engine, &err) < 0)
+		return;
+	if (engine_list(&engine, deadline_in(ENGINE_CALL_DEADLINE_MS), measure_row, rows, &err) < 0)
+		(void)fprintf(
+			stderr,
+			"mayflyctl spares: the memory is that of the preparation, because no container engine answers: %s\n",
+			err.message);
+	engine_close(&engine);
+}
+
+/* NULL, with *err, when they cannot be read. */
+static json_t *counters(const struct config *config, struct error *err)
+{
+	_cleanup_metrics_ struct metrics metrics = {0};
+
+	if (metrics_read(config, &metrics, err) < 0)
+		return NULL;
+
+	uint64_t refills = metrics.values[METRIC_SPARE_REFILLS];
+	uint64_t refill_us = metrics.values[METRIC_SPARE_REFILL_US];
+
+	return json_pack("{s:I, s:I, s:I, s:f}", "claims",
+			 (json_int_t)metrics.values[METRIC_SPARE_CLAIMS], "misses",
+			 (json_int_t)metrics.values[METRIC_SPARE_MISSES], "refills",
+			 (json_int_t)refills, "refill_mean_ms",
+			 refills ? (double)refill_us / 1000 / (double)refills : 0.0);
+}
+
+/* A terminal is shown nothing that could move its cursor or turn its writing round. */
+static void print_label(const char *label)
+{
+	for (; *label; label++)
+		(void)putchar((unsigned char)*label >= 0x20 && (unsigned char)*label < 0x7F ? *label
+											    : '?');
+	(void)putchar('\n');
+}
+
+static void print_table(const json_t *rows, const json_t *counted)
+{
+	size_t i;
+	json_t *row;
+
+	if (json_array_size(rows))
+		(void)printf(ROW_FORMAT, "KIND", "AGE", "MEMORY", "KERNEL", "FOR");
+	json_array_foreach ((json_t *)rows, i, row) {
+		char age[32], memory[32];
+
+		(void)snprintf(age, sizeof(age), "%" JSON_INTEGER_FORMAT " s",
+			       number_of(row, "age_s"));
+		(void)snprintf(memory, sizeof(memory), "%.1f MiB",
+			       (double)number_of(row, "memory_bytes") / (double)MIB);
+		(void)printf("%-16s  %8s  %10s  %-6s  ", text_of(row, "kind"), age, memory,
+			     json_is_true(json_object_get(row, "kernel")) ? "yes" : "no");
+		print_label(text_of(row, "label"));
+	}
+	(void)printf("%zu waiting; claims %" JSON_INTEGER_FORMAT ", misses %" JSON_INTEGER_FORMAT
+		     ", refills %" JSON_INTEGER_FORMAT ", %.0f ms each\n",
+		     json_array_size(rows), number_of(counted, "claims"),
+		     number_of(counted, "misses"), number_of(counted, "refills"),
+		     json_real_value(json_object_get(counted, "refill_mean_ms")));
+}
+
+static int print_list(const struct config *config, bool as_json)
+{
+	struct error err = {0};
+	_cleanup_json_ json_t *rows = json_array(), *counted = counters(config, &err);
+	_cleanup_buf_ struct buf text = buf_new(OUTPUT_MAX_BYTES);
+
+	if (!counted || spare_list(config, add_row, rows, &err) < 0)
+		return fail(&err, EX_OSERR);
+	measure(config, rows);
+	if (!as_json) {
+		print_table(rows, counted);
+		return EX_OK;
+	}
+
+	_cleanup_json_ json_t *all = json_pack("{s:O, s:O}", "spares", rows, "counters", counted);
+
+	if (!all || json_write(all, &text) < 0)
+		return EX_OSERR;
+	(void)puts(text.data);
+	return EX_OK;
+}
+
+/* --- dropping ----------------------------------------------------------------------------------- */
+
+static bool is_wanted(const char *kind, int count, char **wanted)
+{
+	for (int i = 0; i < count; i++)
+		if (strcmp(wanted[i], "all") == 0 || strcmp(wanted[i], kind) == 0)
+			return true;
+	return false;
+}
+
+static int check_kinds(int count, char **wanted)
+{
+	for (int i = 0; i < count; i++)
+		if (strcmp(wanted[i], "all") != 0 &&
+		    (strlen(wanted[i]) != SPARE_KIND_DIGITS ||
+		     strspn(wanted[i], "0123456789abcdef") != SPARE_KIND_DIGITS)) {
+			(void)fprintf(
+				stderr,
+				"mayflyctl spares: a kind is the %d digits that the list shows, or all\n",
+				SPARE_KIND_DIGITS);
+			return EX_USAGE;
+		}
+	return EX_OK;
+}
+
+static int drop(const struct config *config, int count, char **wanted)
+{
+	_cleanup_json_ json_t *rows = json_array();
+	struct engine engine;
+	struct error err;
+	int status = check_kinds(count, wanted);
+	unsigned dropped = 0;
+	size_t i;
+	json_t *row;
+
+	if (status != EX_OK)
+		return status;
+	if (spare_list(config, add_row, rows, &err) < 0 || engine_open(config, &engine, &err) < 0)
+		return fail(&err, EX_OSERR);
+	json_array_foreach (rows, i, row) {
+		if (status != EX_OK || !is_wanted(text_of(row, "kind"), count, wanted))
+			continue;
+
+		int result = spare_drop(config, &engine, text_of(row, "folder"), &err);
+
+		dropped += result == 0;
+		if (result < 0)
+			status = fail(&err, EX_UNAVAILABLE);
+	}
+	engine_close(&engine);
+	(void)printf("%u removed\n", dropped);
+	return status;
+}
+
+int ctl_spares(const struct config *config, int argc, char **argv)
+{
+	if (argc == 1)
+		return print_list(config, false);
+	if (argc == 2 && strcmp(argv[1], "--json") == 0)
+		return print_list(config, true);
+	if (argc > 2 && strcmp(argv[1], "drop") == 0)
+		return drop(config, argc - 2, argv + 2);
+	return usage();
+}

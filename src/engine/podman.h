@@ -1,0 +1,85 @@
+/*
+ * The container engine's HTTP API over its Unix socket: one call at a time over one reused
+ * connection. The only place that knows libcurl.
+ *
+ * API: the one Podman and Docker share (docs.docker.com/reference/api/engine, podman system
+ * service(1)). Which of the two answers is learned from the first reply's header fields; what
+ * differs between them stands in isolate.c.
+ *
+ * Rules:
+ *  1. Every call has a deadline, every reply a maximum.
+ *  2. Nothing in the environment (http_proxy, .netrc) changes where a call goes.
+ *  3. A status is the caller's to judge; a transport that fails is an error: 503
+ * "engine_unreachable", 504 "engine_timeout", 502 "engine_bad_reply".
+ */
+#ifndef MAYFLY_ENGINE_BACKEND_H
+#define MAYFLY_ENGINE_BACKEND_H
+
+#include "base/buf.h"
+#include "base/deadline.h"
+#include "base/error.h"
+#include "bounds.h"
+#include "engine/socket.h"
+
+#include <curl/curl.h>
+#include <poll.h>
+#include <stdbool.h>
+
+enum backend_kind { BACKEND_PODMAN, BACKEND_DOCKER };
+
+struct backend {
+	enum backend_kind kind;
+	char version[32]; /* the engine's own, "" when it does not say */
+	char socket[SOCKET_PATH_BYTES];
+	uid_t owner; /* who listens there, in our user namespace; (uid_t)-1 when unknown */
+	/* private */
+	char api[16]; /* "/v1.41" */
+	CURLM *multi;
+	CURL *easy;
+	struct curl_slist *fields;
+	struct buf reply;
+	bool busy, done;
+	CURLcode result;
+};
+
+struct backend_reply {
+	long status;
+	struct slice body; /* NUL-terminated; valid until the next call */
+};
+
+#define _cleanup_backend_ __attribute__((cleanup(backend_close)))
+
+/* Finds the engine and asks who it is. The caller closes *out. 0, or -1 with *err: what socket_find
+ * says, and rule 3. */
+MUST_USE int backend_open(struct backend *out, struct error *err);
+void backend_close(struct backend *backend);
+
+/* "Podman" or "Docker". */
+const char *backend_name(const struct backend *backend);
+
+/* One whole call. path is without the API's version; body is JSON, or empty. 0 for any status, or
+ * -1 with *err. */
+MUST_USE int backend_call(struct backend *backend, const char *method, const char *path,
+			  struct slice body, deadline_ms deadline, struct backend_reply *out,
+			  struct error *err);
+
+/* The same in three steps, for who has to wait for something else meanwhile. backend_wait returns 1
+   when the call is over, 0 when one of the descriptors of others is ready or the time until has
+   come; its revents are written. */
+MUST_USE int backend_begin(struct backend *backend, const char *method, const char *path,
+			   struct slice body, deadline_ms deadline, struct error *err);
+int backend_wait(struct backend *backend, struct pollfd *others, unsigned count, deadline_ms until);
+MUST_USE int backend_finish(struct backend *backend, struct backend_reply *out, struct error *err);
+
+/* Gives up a call that was begun; its connection is closed. */
+void backend_abandon(struct backend *backend);
+
+/* 502 "engine_bad_reply" from a reply whose status was not expected: what was asked for, status,
+ * and what the engine says. */
+int backend_unexpected(const struct backend *backend, const struct backend_reply *reply,
+		       const char *what, struct error *err);
+
+/* The "message" of a reply in one clean line; "" when there is none. */
+void backend_message(const struct backend_reply *reply, char out[ENGINE_MESSAGE_BYTES]);
+
+#endif

@@ -1,0 +1,347 @@
+/* The verbs of the engine; the rules are in the header. */
+#include "engine/server.h"
+
+#include "base/cleanup.h"
+#include "base/frame.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "engine/info.h"
+#include "engine/inventory.h"
+#include "engine/lifecycle.h"
+#include "engine/request.h"
+#include "job/engine_client.h"
+#include "store/log_limit.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#define PROGRAM "mayfly-engine"
+
+struct connection {
+	const struct config *config;
+	const struct error *config_error;
+	int fd, ending;
+	struct frame_reader reader;
+	struct backend backend;
+	bool connected;             /* the backend is open */
+	struct job_folders folders; /* closed until needed */
+	bool leased, is_kept;       /* is_kept: the container that the lease is about outlives it */
+	struct lease lease;
+	/* for the log: whom the last MAKE was for, and what a REMOVE is about; or "" */
+	char job[ENGINE_JOB_BYTES], removing[FOLDER_NAME_BYTES];
+};
+
+static deadline_ms send_deadline(void)
+{
+	return deadline_in(ENGINE_CALL_DEADLINE_MS);
+}
+
+static int send_fields(struct connection *connection, uint8_t type, const struct buf *fields)
+{
+	return frame_send(connection->fd, type, buf_slice(fields), send_deadline());
+}
+
+static void begin_line(struct log_line *line, enum log_level level,
+		       const struct connection *connection, const char *verb)
+{
+	const char *container =
+		*connection->removing ? connection->removing : connection->lease.folder.name;
+
+	log_begin(line, level, PROGRAM);
+	log_text(line, "verb", verb);
+	if (*connection->job)
+		log_text(line, "job", connection->job);
+	if (*container)
+		log_text(line, "container", container);
+}
+
+static void log_failure(const struct connection *connection, const char *verb,
+			const struct error *err)
+{
+	_cleanup_close_ int count =
+		connection->config_error ? -1 : log_limit_open(connection->config, PROGRAM);
+	struct log_line line;
+
+	begin_line(&line, LOG_LEVEL_ERROR, connection, verb);
+	log_number(&line, "status", err->status);
+	log_text(&line, "error", err->word);
+	log_text(&line, "message", err->message);
+	log_limit_end(&line, count, err->status >= 500);
+}
+
+static void log_warning(const struct connection *connection, const char *verb)
+{
+	struct log_line line;
+
+	begin_line(&line, LOG_LEVEL_WARNING, connection, verb);
+	log_text(&line, "engine_says", connection->lease.warning);
+	log_end(&line);
+}
+
+static int send_error(struct connection *connection, const char *verb, const struct error *err)
+{
+	_cleanup_buf_ struct buf fields = buf_new(FRAME_ENGINE_MAX_BYTES);
+
+	log_failure(connection, verb, err);
+	if (field_add_number(&fields, "status", (uint64_t)err->status) < 0 ||
+	    field_add(&fields, "word", slice_of(err->word)) < 0 ||
+	    field_add(&fields, "message", slice_of(err->message)) < 0)
+		return -1;
+	return send_fields(connection, FRAME_ERROR, &fields);
+}
+
+/* The engine and the jobs folder, at the first verb that needs them. */
+static int get_ready(struct connection *connection, struct error *err)
+{
+	if (connection->config_error) {
+		*err = *connection->config_error;
+		return -1;
+	}
+	if (connection->folders.jobs < 0 &&
+	    folders_open(connection->config, &connection->folders, err) < 0)
+		return -1;
+	if (!connection->connected && backend_open(&connection->backend, err) < 0)
+		return -1;
+	connection->connected = true;
+	return 0;
+}
+
+static int serve_make(struct connection *connection, struct slice fields, struct buf *answer,
+		      struct error *err)
+{
+	struct isolation_request request = {0};
+
+	if (connection->leased)
+		return request_refuse(err, "this connection has made its container");
+	connection->job[0] = '\0';
+	if (request_parse_make(fields, &request, connection->job, err) < 0 ||
+	    get_ready(connection, err) < 0)
+		return -1;
+	connection->leased = true;
+	if (lease_make(&connection->lease, &connection->backend, connection->config,
+		       &connection->folders, &request, err) < 0)
+		return -1;
+	connection->is_kept = request.spare || request.session;
+	return field_add(answer, "folder", slice_of(connection->lease.folder.name)) < 0 ||
+			       field_add(answer, "id", slice_of(connection->lease.id)) < 0 ||
+			       field_add(answer, "image", slice_of(connection->lease.image)) < 0
+		       ? error_set(err, 500, "engine_failed", "Out of memory")
+		       : 0;
+}
+
+/* Lets a start that is under way end: the backend makes one call at a time. */
+static void settle(struct connection *connection)
+{
+	if (!connection->lease.starting)
+		return;
+	while (!backend_wait(&connection->backend, NULL, 0, deadline_in(ENGINE_CALL_DEADLINE_MS)))
+		;
+	lease_started(&connection->lease, &connection->backend);
+}
+
+static int end_lease(struct connection *connection, struct error *err)
+{
+	if (!connection->leased)
+		return 0;
+	if (lease_end(&connection->lease, &connection->backend, &connection->folders, err) < 0)
+		return -1;
+	connection->leased = false;
+	return 0;
+}
+
+static int serve_remove(struct connection *connection, struct slice fields, struct buf *answer,
+			struct error *err)
+{
+	struct slice key, folder;
+
+	(void)answer;
+	if (!field_next(&fields, &key, &folder) || !slice_eq(key, "folder") || fields.len > 0 ||
+	    !folder_is_name(folder))
+		return request_refuse(err, "REMOVE takes a folder's name");
+	/* a field's value is followed by NUL */
+	folder_first_name(folder.data, connection->removing);
+	if (get_ready(connection, err) < 0)
+		return -1;
+	if (connection->leased && slice_eq(folder, connection->lease.folder.name))
+		return end_lease(connection, err);
+	settle(connection);
+	return census_remove(&connection->backend, connection->config, &connection->folders,
+			     folder.data, err);
+}
+
+static int send_row(void *context, const struct census_row *row)
+{
+	_cleanup_buf_ struct buf fields = buf_new(FRAME_ENGINE_MAX_BYTES);
+
+	if (field_add(&fields, "folder", slice_of(row->folder)) < 0 ||
+	    field_add(&fields, "id", slice_of(row->id)) < 0 ||
+	    field_add(&fields, "template", slice_of(row->template)) < 0 ||
+	    field_add(&fields, "job", slice_of(row->job)) < 0 ||
+	    field_add(&fields, "expired", row->expired ? SLICE_LITERAL("1") : SLICE_LITERAL("0")) <
+		    0)
+		return -1;
+	return send_fields(context, FRAME_ROW, &fields);
+}
+
+static int serve_list(struct connection *connection, struct slice fields, struct buf *answer,
+		      struct error *err)
+{
+	(void)fields;
+	(void)answer;
+	if (get_ready(connection, err) < 0)
+		return -1;
+	settle(connection);
+	return census_list(&connection->backend, connection->config, &connection->folders, send_row,
+			   connection, err);
+}
+
+static int serve_ping(struct connection *connection, struct slice fields, struct buf *answer,
+		      struct error *err)
+{
+	const struct backend *backend = &connection->backend;
+
+	(void)fields;
+	if (get_ready(connection, err) < 0)
+		return -1;
+	return field_add(answer, "engine",
+			 backend->kind == BACKEND_PODMAN ? SLICE_LITERAL("podman")
+							 : SLICE_LITERAL("docker")) < 0 ||
+			       field_add(answer, "version", slice_of(backend->version)) < 0
+		       ? error_set(err, 500, "engine_failed", "Out of memory")
+		       : 0;
+}
+
+static int serve_describe(struct connection *connection, struct slice fields, struct buf *answer,
+			  struct error *err)
+{
+	struct slice key, template;
+
+	if (!field_next(&fields, &key, &template) || !slice_eq(key, "template") || fields.len > 0)
+		return request_refuse(err, "DESCRIBE takes a template's name");
+	if (get_ready(connection, err) < 0)
+		return -1;
+	settle(connection);
+	return describe(&connection->backend, connection->config, template, answer, err);
+}
+
+static const struct verb {
+	uint8_t type;
+	const char *name;
+	int (*serve)(struct connection *, struct slice fields, struct buf *answer,
+		     struct error *err);
+} verbs[] = {
+	{FRAME_MAKE, "make", serve_make},
+	{FRAME_REMOVE, "remove", serve_remove},
+	{FRAME_LIST, "list", serve_list},
+	{FRAME_PING, "ping", serve_ping},
+	{FRAME_DESCRIBE, "describe", serve_describe},
+};
+
+/* 0 to go on, -1 when the connection is over. */
+static int serve(struct connection *connection, const struct frame *frame)
+{
+	_cleanup_buf_ struct buf answer = buf_new(FRAME_ENGINE_MAX_BYTES);
+	const struct verb *verb = NULL;
+	struct error err;
+
+	connection->removing[0] = '\0';
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (verbs[i].type == frame->type)
+			verb = &verbs[i];
+	if (!verb) {
+		(void)request_refuse(&err, "a frame that is no verb");
+		(void)!send_error(connection, "none", &err);
+		return -1;
+	}
+	if (verb->serve(connection, frame->payload, &answer, &err) < 0) {
+		int sent = send_error(connection, verb->name, &err);
+
+		/* rule 2; a MAKE that failed leaves a lease to end, and what it leaves is reported
+		 * at the end */
+		if (verb->type == FRAME_MAKE && connection->leased && !connection->lease.deadline)
+			(void)!end_lease(connection, &err);
+		return sent;
+	}
+	if (send_fields(connection, FRAME_OK, &answer) < 0)
+		return -1;
+	if (verb->type == FRAME_MAKE && connection->lease.warning[0])
+		log_warning(connection, verb->name);
+	if (verb->type == FRAME_MAKE && connection->is_kept) {
+		settle(connection);
+		lease_detach(&connection->lease);
+		connection->leased = false;
+	} else if (verb->type == FRAME_MAKE && !connection->lease.starting) {
+		lease_started(&connection->lease, &connection->backend);
+	}
+	return 0;
+}
+
+/* Waits for the client, and for the engine's answer to a start. 1 when the client has sent
+ * something, 0 when it is time to end. */
+static int wait_client(struct connection *connection)
+{
+	struct pollfd fds[] = {{.fd = connection->fd, .events = POLLIN},
+			       {.fd = connection->ending, .events = POLLIN}};
+	deadline_ms deadline = connection->leased ? connection->lease.deadline
+						  : deadline_in(ENGINE_IDLE_DEADLINE_MS);
+
+	while (!fds[0].revents && !fds[1].revents) {
+		if (deadline_left_ms(deadline) == 0)
+			return 0;
+		if (connection->lease.starting) {
+			if (backend_wait(&connection->backend, fds, 2, deadline))
+				lease_started(&connection->lease, &connection->backend);
+		} else if (poll(fds, 2, deadline_left_ms(deadline)) < 0 && errno != EINTR) {
+			return 0;
+		}
+	}
+	return fds[1].revents ? 0 : 1;
+}
+
+static void serve_all(struct connection *connection)
+{
+	struct frame frame;
+	struct error err;
+
+	for (;;) {
+		int found = frame_reader_next(&connection->reader, &frame, &err);
+
+		if (found < 0)
+			return;
+		if (found == 1 && serve(connection, &frame) < 0)
+			return;
+		if (found == 0 &&
+		    (!wait_client(connection) || frame_reader_fill(&connection->reader) <= 0))
+			return;
+	}
+}
+
+int verbs_serve(const struct config *config, const struct error *config_error, int fd, int ending)
+{
+	struct connection connection = {
+		.config = config,
+		.config_error = config_error,
+		.fd = fd,
+		.ending = ending,
+		.reader = frame_reader_new(fd),
+		.folders = JOB_FOLDERS_CLOSED,
+		.lease = lease_new(),
+	};
+	struct error err;
+	int left = 0;
+
+	serve_all(&connection);
+	if (end_lease(&connection, &err) < 0) {
+		log_failure(&connection, "end", &err);
+		left = -1;
+	}
+	/* who waits for the end has waited enough: closing what inotify(7) watched takes tens of ms
+	 */
+	shutdown(fd, SHUT_RDWR);
+	lease_free(&connection.lease);
+	frame_reader_free(&connection.reader);
+	if (connection.connected)
+		backend_close(&connection.backend);
+	folders_close(&connection.folders);
+	return left;
+}

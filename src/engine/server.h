@@ -1,0 +1,20 @@
+/*
+ * The verbs of protocol/engine.h, served on one connection.
+ *
+ * Rules:
+ *  1. One connection makes at most one container; it is removed when the connection ends, or its
+ * life does, or we are told to end.
+ *  2. A refusal is told before anything is cleaned up: nobody waits for that.
+ *  3. A frame that is no verb ends the connection.
+ */
+#ifndef MAYFLY_ENGINE_VERBS_H
+#define MAYFLY_ENGINE_VERBS_H
+
+#include "config/config.h"
+
+/* Serves fd (not owned) until it ends or ending (a descriptor which gets readable, not owned) says
+   so. config_error, unless NULL, is the answer to every verb. 0, or -1 when something of ours was
+   left to the reaper. Logs refusals. */
+int verbs_serve(const struct config *config, const struct error *config_error, int fd, int ending);
+
+#endif

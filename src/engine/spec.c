@@ -1,0 +1,292 @@
+/* What a container is made with; the rules are in the header. */
+#include "engine/spec.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "protocol/control.h"
+#include "protocol/engine.h"
+#include "json/json.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+#define SECCOMP_MAX_BYTES     (256 * KIB)
+#define NANO_CPUS_PER_PERCENT 10000000
+#define KERNELS_PATH          "/usr/lib/mayfly" /* inside the container: worker/kernels */
+
+/*
+ * Where the two engines differ, measured with Podman 4.3 and Docker 20.10 (API v1.41): Podman adds a
+ * tmpfs of no size on /run and /var/tmp of a read-only root, takes mount options with a bind, gives
+ * a tmpfs to the user with "U" (Docker: uid= and gid=), seccomp as a path, masks as a security
+ * option, "private" for the PID and UTS namespaces, and copies the image's files into a tmpfs unless
+ * told not to. Docker takes none of those words; its runc gives a tmpfs the mode that the folder has
+ * in the image, whatever is asked for. Z: the folder gets the container's own SELinux label, where
+ * there is SELinux.
+ */
+static const struct dialect {
+	const char *tmpfs; /* an option of every tmpfs */
+	const char *owner; /* the option which gives a tmpfs to the user, or NULL: uid= and gid= */
+	const char *control, *data; /* options of the binds: the socket's folder; what is ours */
+	const char *own;            /* a PID or UTS namespace of its own */
+	const char *
+		network; /* for MAYFLY_NETWORK=allow: without a bridge where that can be, so that no container sees another */
+	bool seccomp_is_path, mask_is_option;
+} dialects[] = {
+	[BACKEND_PODMAN] = {"nosuid,nodev,notmpcopyup", "U", "rw,nosuid,nodev,noexec,rprivate,Z",
+			    "ro,nosuid,nodev,rprivate", "private", "slirp4netns", true, true},
+	[BACKEND_DOCKER] = {"nosuid,nodev", NULL, "rw,rprivate", "ro,rprivate", "", "bridge", false,
+			    false},
+};
+
+/* Masked on top of what the engine masks itself; Docker's list replaces its own, so it holds that,
+ * too. */
+static const char *const masks_added[] = {"/proc/asound",    "/proc/interrupts",
+					  "/proc/kallsyms",  "/proc/modules",
+					  "/proc/key-users", "/sys/devices/virtual/powercap"};
+static const char *const masks_usual[] = {
+	"/proc/acpi",          "/proc/kcore",      "/proc/keys",
+	"/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats",
+	"/proc/sched_debug",   "/proc/scsi",       "/sys/firmware"};
+
+/* Adds a new value to an object; value is given away. 0, or -1 when memory is out. */
+static int set(json_t *object, const char *key, json_t *value)
+{
+	return json_object_set_new(object, key, value);
+}
+
+static int set_number(json_t *object, const char *key, uint64_t value)
+{
+	return set(object, key, json_integer((json_int_t)value));
+}
+
+/* What a program may write to. Its working directory is its own: git, ssh and others insist on
+ * that. */
+static json_t *workspace_options(const struct template *template, const struct dialect *dialect)
+{
+	uint64_t size_mb = template->workspace_mb;
+
+	if (dialect->owner)
+		return json_sprintf("rw,exec,%s,mode=0700,size=%" PRIu64 "m,%s", dialect->tmpfs,
+				    size_mb, dialect->owner);
+	return json_sprintf("rw,exec,%s,mode=0700,size=%" PRIu64 "m,uid=%" PRIu64 ",gid=%" PRIu64,
+			    dialect->tmpfs, size_mb, template->uid, template->gid);
+}
+
+/* /run and /var/tmp: the engine would add them without a size. */
+static json_t *small_options(const struct dialect *dialect)
+{
+	return json_sprintf("ro,noexec,%s,mode=0755,size=%uk", dialect->tmpfs,
+			    (unsigned)(SMALL_TMPFS_BYTES / KIB));
+}
+
+static int add_kernels(const struct isolation *isolation, const struct dialect *dialect,
+		       json_t *binds)
+{
+	if (!isolation->kernels[0])
+		return 0;
+	return json_array_append_new(
+		binds, json_sprintf("%s:" KERNELS_PATH ":%s", isolation->kernels, dialect->data));
+}
+
+static int add_resolv(const struct isolation *isolation, const struct dialect *dialect,
+		      json_t *binds)
+{
+	if (!isolation->resolv[0])
+		return 0;
+	return json_array_append_new(
+		binds, json_sprintf("%s:/etc/resolv.conf:%s", isolation->resolv, dialect->data));
+}
+
+static int set_mounts(const struct isolation *isolation, const struct dialect *dialect,
+		      json_t *host)
+{
+	const struct template *template = &isolation->template;
+	json_t *tmpfs = json_object(), *binds = json_array();
+
+	if (set(host, "Tmpfs", tmpfs) < 0 || set(host, "Binds", binds) < 0)
+		return -1;
+	return set(tmpfs, template->workdir, workspace_options(template, dialect)) < 0 ||
+			       set(tmpfs, "/tmp",
+				   json_sprintf("rw,noexec,%s,mode=1777,size=%" PRIu64 "m",
+						dialect->tmpfs, template->tmp_mb)) < 0 ||
+			       set(tmpfs, "/run", small_options(dialect)) < 0 ||
+			       set(tmpfs, "/var/tmp", small_options(dialect)) < 0 ||
+			       set_number(host, "ShmSize", template->shm_mb * MIB) < 0 ||
+			       json_array_append_new(binds, json_sprintf("%s/" MAKING_DIR_NAME
+									 "/%s:" CONTROL_DIR ":%s",
+									 isolation->config->run,
+									 isolation->folder,
+									 dialect->control)) < 0 ||
+			       json_array_append_new(
+				       binds, json_sprintf("%s:" CONTROL_INIT_PATH ":%s",
+							   isolation->init, dialect->data)) < 0 ||
+			       json_array_append_new(binds, json_sprintf("%s:/etc/hosts:%s",
+									 isolation->hosts,
+									 dialect->data)) < 0 ||
+			       add_kernels(isolation, dialect, binds) < 0 ||
+			       add_resolv(isolation, dialect, binds) < 0
+		       ? -1
+		       : 0;
+}
+
+/* nofile and nproc go together: given one, Podman raises the other. A limit above our own hard one
+   cannot be set without CAP_SYS_RESOURCE. */
+static int set_ulimits(const struct template *template, json_t *host)
+{
+	const struct {
+		const char *name;
+		__rlimit_resource_t resource;
+		uint64_t value;
+	} limits[] = {
+		{"nofile", RLIMIT_NOFILE, template->nofile},
+		{"nproc", RLIMIT_NPROC, template->nproc},
+		{"core", RLIMIT_CORE, 0},
+		{"fsize", RLIMIT_FSIZE, template->fsize_mb * MIB},
+		{"msgqueue", RLIMIT_MSGQUEUE, 0},
+	};
+	json_t *list = json_array();
+
+	if (set(host, "Ulimits", list) < 0)
+		return -1;
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		uint64_t value = limits[i].value;
+		struct rlimit own;
+
+		if (getrlimit(limits[i].resource, &own) == 0 && own.rlim_max < value)
+			value = own.rlim_max;
+		if (json_array_append_new(list, json_pack("{s:s, s:I, s:I}", "Name", limits[i].name,
+							  "Soft", (json_int_t)value, "Hard",
+							  (json_int_t)value)) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Docker's client reads the profile, Podman's service does. */
+static json_t *seccomp_option(const struct isolation *isolation, const struct dialect *dialect)
+{
+	_cleanup_close_ int fd = -1;
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+
+	if (dialect->seccomp_is_path)
+		return json_sprintf("seccomp=%s", isolation->seccomp);
+	fd = open(isolation->seccomp, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || io_read_file(fd, SECCOMP_MAX_BYTES, &text, &len) < 0)
+		return NULL;
+	return json_sprintf("seccomp=%s", text);
+}
+
+static int set_security(const struct isolation *isolation, const struct dialect *dialect,
+			json_t *host)
+{
+	json_t *options = json_array(), *masks = json_array();
+
+	if (set(host, "SecurityOpt", options) < 0 || set(host, "MaskedPaths", masks) < 0 ||
+	    json_array_append_new(options, json_string("no-new-privileges")) < 0 ||
+	    json_array_append_new(options, seccomp_option(isolation, dialect)) < 0)
+		return -1;
+	if (isolation->apparmor &&
+	    json_array_append_new(options, json_sprintf("apparmor=%s", isolation->apparmor)) < 0)
+		return -1;
+	if (isolation->selinux &&
+	    json_array_append_new(options, json_sprintf("label=type:%s", isolation->selinux)) < 0)
+		return -1;
+	for (size_t i = 0; i < sizeof(masks_usual) / sizeof(masks_usual[0]); i++)
+		if (json_array_append_new(masks, json_string(masks_usual[i])) < 0)
+			return -1;
+	for (size_t i = 0; i < sizeof(masks_added) / sizeof(masks_added[0]); i++)
+		if (json_array_append_new(masks, json_string(masks_added[i])) < 0 ||
+		    (dialect->mask_is_option &&
+		     json_array_append_new(options, json_sprintf("mask=%s", masks_added[i])) < 0))
+			return -1;
+	return 0;
+}
+
+static const char *network_of(const struct isolation *isolation, const struct dialect *dialect)
+{
+	if (!isolation->template.network)
+		return "none";
+	return strcmp(isolation->config->network, NETWORK_ALLOW) == 0 ? dialect->network
+								      : isolation->config->network;
+}
+
+/* 0 is no limit: for pids that are left out Podman would take a default of its own, and the runtime refuse it. */
+static int set_limits(const struct isolation *isolation, json_t *host)
+{
+	const struct template *template = &isolation->template;
+	const struct {
+		unsigned limit;
+		const char *field;
+		uint64_t value;
+	} limits[] = {
+		{LIMIT_MEMORY, "Memory", template->memory_mb * MIB},
+		{LIMIT_MEMORY, "MemorySwap", template->memory_mb * MIB},
+		{LIMIT_CPU, "NanoCpus", template->cpu_percent * NANO_CPUS_PER_PERCENT},
+		{LIMIT_PIDS, "PidsLimit", template->pids},
+	};
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+		if (set_number(host, limits[i].field,
+			       isolation->engine.missing & limits[i].limit ? 0 : limits[i].value) <
+		    0)
+			return -1;
+	return 0;
+}
+
+/* A user's containers.conf may name another user namespace than the user's own: each image would be copied for it, at its first run. */
+static int set_user_namespace(const struct isolation *isolation, json_t *host)
+{
+	return isolation->engine.rootless ? set(host, "UsernsMode", json_string("host")) : 0;
+}
+
+static json_t *host_config(const struct isolation *isolation, const struct dialect *dialect)
+{
+	json_t *host = json_pack("{s:s, s:b, s:b, s:[s], s:s, s:s, s:s, s:s, s:{s:s}, s:{s:s}}",
+				 "NetworkMode", network_of(isolation, dialect), "ReadonlyRootfs", 1,
+				 "AutoRemove", 0, "CapDrop", "ALL", "IpcMode", "private", "PidMode",
+				 dialect->own, "UTSMode", dialect->own, "CgroupnsMode", "private",
+				 "LogConfig", "Type", "none", "RestartPolicy", "Name", "no");
+
+	if (host && set_limits(isolation, host) == 0 && set_user_namespace(isolation, host) == 0 &&
+	    set_mounts(isolation, dialect, host) == 0 &&
+	    set_ulimits(&isolation->template, host) == 0 &&
+	    set_security(isolation, dialect, host) == 0)
+		return host;
+	json_decref(host);
+	return NULL;
+}
+
+static json_t *labels(const struct isolation *isolation, const char *boot_id)
+{
+	json_t *deadline = json_sprintf("%" PRIu64, isolation_now_s() + isolation->lifetime_s);
+
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", LABEL_KIND,
+			 isolation->container_kind, LABEL_INSTANCE, isolation->config->instance,
+			 LABEL_RUN, isolation->config->run, LABEL_TEMPLATE,
+			 isolation->template.name, LABEL_FOLDER, isolation->folder, LABEL_JOB,
+			 isolation->job, LABEL_BOOT, boot_id, LABEL_DEADLINE, deadline);
+}
+
+int isolation_write(const struct isolation *isolation, struct buf *out, struct error *err)
+{
+	const struct template *template = &isolation->template;
+	_cleanup_json_ json_t *root = NULL;
+	char boot_id[64];
+
+	if (isolation_boot_id(boot_id, err) < 0)
+		return -1;
+	root = json_pack("{s:s, s:s, s:o, s:[s], s:[o], s:s, s:[], s:o, s:o}", "Image",
+			 template->image, "Hostname", "sandbox", "User",
+			 json_sprintf("%" PRIu64 ":%" PRIu64, template->uid, template->gid),
+			 "Entrypoint", CONTROL_INIT_PATH, "Cmd",
+			 json_sprintf("%" PRIu64, isolation->lifetime_s), "WorkingDir", "/", "Env",
+			 "Labels", labels(isolation, boot_id), "HostConfig",
+			 host_config(isolation, &dialects[isolation->kind]));
+	if (!root || json_write(root, out) < 0)
+		return error_set(err, 500, "engine_failed",
+				 "The request for a container cannot be written");
+	return 0;
+}

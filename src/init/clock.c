@@ -1,0 +1,88 @@
+/*
+ * The clocks of a job: wall time and a CPU budget.
+ *
+ * Rule: nothing is polled. A CPU budget is looked at when it can have been used up at the earliest: by every CPU at once.
+ */
+#include "base/cleanup.h"
+#include "init/run.h"
+
+#include <sched.h>
+#include <sys/resource.h>
+#include <time.h>
+
+static uint64_t timeval_us(struct timeval time)
+{
+	return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_usec;
+}
+
+/* CPU time of the container so far. Without a cgroup: of what was reaped, and of the main process. */
+static uint64_t cpu_counted_us(const struct run *run)
+{
+	uint64_t counted;
+	struct rusage reaped;
+	struct timespec own = {0};
+	clockid_t clock;
+
+	if (init_counter_read(&run->cgroup->cpu_us, &counted))
+		return counted;
+	(void)getrusage(RUSAGE_CHILDREN, &reaped);
+	if (!run->ended && run->program.pid > 0 &&
+	    clock_getcpuclockid(run->program.pid, &clock) == 0)
+		(void)clock_gettime(clock, &own);
+	return timeval_us(reaped.ru_utime) + timeval_us(reaped.ru_stime) +
+	       (uint64_t)own.tv_sec * 1000000 + (uint64_t)own.tv_nsec / 1000;
+}
+
+uint64_t clock_cpu_us(const struct run *run)
+{
+	uint64_t counted = cpu_counted_us(run);
+
+	return counted > run->cpu_before_us ? counted - run->cpu_before_us : 0;
+}
+
+void clock_start(struct run *run)
+{
+	cpu_set_t set;
+
+	run->cpus = sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+	(void)init_counter_read(&run->cgroup->oom_kills, &run->oom_before);
+	run->cpu_before_us = cpu_counted_us(run);
+	run->started_us = monotonic_us();
+	run->wall = deadline_in((int64_t)run->job->wall_ms);
+}
+
+static void check_cpu(struct run *run)
+{
+	uint64_t budget_us = run->job->cpu_ms * 1000, used_us;
+	int64_t earliest_ms;
+
+	if (!budget_us || run->killed_for || deadline_left_ms(run->cpu_check))
+		return;
+	used_us = clock_cpu_us(run);
+	if (used_us >= budget_us) {
+		run_stop(run, "cpu");
+		return;
+	}
+	earliest_ms = (int64_t)((budget_us - used_us) / run->cpus / 1000);
+	run->cpu_check =
+		deadline_in(earliest_ms > CPU_CHECK_MIN_MS ? earliest_ms : CPU_CHECK_MIN_MS);
+}
+
+void clock_check(struct run *run)
+{
+	check_cpu(run);
+	if (!run->killed_for && deadline_left_ms(run->wall) == 0)
+		run_stop(run, "timeout");
+}
+
+int clock_next_ms(const struct run *run)
+{
+	deadline_ms next = deadline_earlier(run->lifetime, run->cell.kill_at);
+
+	if (!run->killed_for) {
+		next = deadline_earlier(next, run->wall);
+		if (run->job->cpu_ms)
+			next = deadline_earlier(next, run->cpu_check);
+	}
+	return deadline_left_ms(deadline_earlier(next, pump_next(&run->pump)));
+}

@@ -1,0 +1,247 @@
+/*
+ * One connection: read the job, run it, answer; or prepare for it.
+ *
+ * Rules:
+ *  1. EXIT is sent as soon as the program's output is out; collecting comes after and cannot change
+ * it.
+ *  2. Whatever was wrong with the job, the host gets EXIT and END, unless it has gone.
+ *  3. A session survives a host that breaks off anywhere. It becomes one by its first job, and then no spare any more.
+ */
+#include "base/cleanup.h"
+#include "init/init.h"
+#include "protocol/control.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define STACK_TOUCHED_BYTES (64 * KIB) /* more than anything after GO goes down */
+
+/* Rule 1 of init.h, for the stack. */
+static void touch_stack(void)
+{
+	volatile char stack[STACK_TOUCHED_BYTES];
+
+	for (size_t i = 0; i < sizeof(stack); i += 1024)
+		stack[i] = 1;
+}
+
+static int prepare_channel(struct init_space *space, struct error *err)
+{
+	char *channel;
+
+	if (space->channel.data)
+		return 0;
+	space->channel = buf_new(FRAME_HEADER_BYTES + FRAME_DISPLAY_MAX_BYTES);
+	channel = buf_reserve(&space->channel, space->channel.max);
+	if (!channel)
+		return error_set_errno(err, 500, "not_started", "memory");
+	memset(channel, 1, space->channel.max);
+	return 0;
+}
+
+int init_space_prepare(struct init_space *space, bool with_channel, struct error *err)
+{
+	if (with_channel && prepare_channel(space, err) < 0)
+		return -1;
+	if (space->outgoing.data)
+		return 0;
+	space->outgoing = buf_new(FRAME_HEADER_BYTES + FRAME_DATA_MAX_BYTES);
+	space->fields = buf_new(FRAME_EXIT_MAX_BYTES);
+
+	char *outgoing = buf_reserve(&space->outgoing, space->outgoing.max);
+	char *fields = buf_reserve(&space->fields, space->fields.max);
+
+	if (!outgoing || !fields)
+		return error_set_errno(err, 500, "not_started", "memory");
+	memset(outgoing, 0, space->outgoing.max);
+	memset(fields, 0, space->fields.max);
+	memset(space->data, 1,
+	       sizeof(space->data)); /* not 0: the page of zeroes would do for that */
+	touch_stack();
+	return 0;
+}
+
+/* One line: what a program is called may hold anything. */
+static struct slice clean_line(char *text, size_t max)
+{
+	size_t len = strnlen(text, max);
+
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F)
+			text[i] = '?';
+	return (struct slice){text, len};
+}
+
+static int send_exit(int connection, struct init_outcome *outcome, struct init_space *space,
+		     deadline_ms deadline, struct error *err)
+{
+	struct buf *fields = &space->fields;
+
+	fields->len = 0;
+
+	int status = outcome->status;
+	int failed = field_add(fields, "reason", slice_of(outcome->reason));
+
+	if (status != -1 && WIFEXITED(status))
+		failed |= field_add_number(fields, "code", (uint64_t)WEXITSTATUS(status));
+	if (status != -1 && WIFSIGNALED(status))
+		failed |= field_add_number(fields, "signal", (uint64_t)WTERMSIG(status));
+	failed |= field_add_number(fields, "wall_us", outcome->wall_us);
+	failed |= field_add_number(fields, "cpu_us", outcome->cpu_us);
+	failed |= field_add_number(fields, "max_rss_bytes", outcome->max_rss_bytes);
+	failed |= field_add_number(fields, "stdout_truncated", outcome->truncated[0]);
+	failed |= field_add_number(fields, "stderr_truncated", outcome->truncated[1]);
+	if (outcome->kernel)
+		failed |= field_add(fields, "kernel", slice_of(outcome->kernel));
+	if (strcmp(outcome->reason, "not_started") == 0)
+		failed |= field_add(fields, "message",
+				    clean_line(outcome->err.message, FRAME_EXIT_MAX_BYTES / 2));
+	if (failed || frame_send(connection, FRAME_EXIT, buf_slice(fields), deadline) < 0)
+		return error_set_errno(err, 502, "host_gone", "sending the exit");
+	return 0;
+}
+
+/* From GO to the program's end, or why there was none. */
+static int run_job(struct init_job *job, struct init_spare *spare, struct frame_reader *reader,
+		   const struct init_cgroup *cgroup, struct init_space *space, deadline_ms lifetime,
+		   struct init_outcome *outcome, struct error *err)
+{
+	if (job->cancelled) {
+		outcome->reason = "cancelled";
+		return 0;
+	}
+	if (!job->refused && init_space_prepare(space, job->cell, &job->refusal) < 0)
+		job->refused = true;
+	if (job->refused) {
+		outcome->err = job->refusal;
+		return 0;
+	}
+	if (init_job_is_files(job)) {
+		outcome->reason = "exited";
+		outcome->status = 0;
+		return 0;
+	}
+	if (init_job_is_session(job) && clock_gettime(CLOCK_REALTIME_COARSE, &job->since) < 0)
+		job->since = (struct timespec){0};
+	if (job->cell)
+		return init_cell_run(job, spare, reader, cgroup, space, lifetime, outcome, err);
+	return init_run(job, spare, reader, cgroup, space, lifetime, outcome, err);
+}
+
+/* What the job asks for beside its output. */
+static int send_files(const struct init_job *job, int connection, struct init_space *space,
+		      deadline_ms deadline, struct error *err)
+{
+	if (job->fetch)
+		return init_fetch(job, connection, space, deadline, err);
+	if (init_job_is_files(job) && !job->list)
+		return 0;
+	return init_collect(job, connection, space, deadline, err);
+}
+
+static int answer(const struct init_job *job, int connection, struct init_space *space,
+		  struct init_outcome *outcome, deadline_ms lifetime, struct error *err)
+{
+	if (send_exit(connection, outcome, space, lifetime, err) < 0)
+		return -1;
+	if (outcome->status != -1 && send_files(job, connection, space, lifetime, err) < 0)
+		return -1;
+	if (frame_send(connection, FRAME_END, SLICE_LITERAL(""), lifetime) < 0)
+		return error_set_errno(err, 502, "host_gone", "sending the end");
+	return 0;
+}
+
+/* The first job of a session: what waited for a job of its own does so no more. */
+static void become_session(struct init_spare *spare, deadline_ms lifetime)
+{
+	if (spare->is_session)
+		return;
+	if (spare->program.pid >= 0)
+		init_spare_drop(spare, lifetime);
+	spare->is_session = true;
+	spare->is_prepared = false;
+}
+
+static int serve_session(struct init_job *job, struct init_spare *spare,
+			 struct frame_reader *reader, const struct init_cgroup *cgroup,
+			 struct init_space *space, deadline_ms lifetime, struct error *err)
+{
+	struct init_outcome outcome = {.reason = "not_started", .status = -1};
+
+	become_session(spare, lifetime);
+
+	int result = run_job(job, spare, reader, cgroup, space, lifetime, &outcome, err);
+	deadline_ms deadline = deadline_earlier(lifetime, deadline_in(CELL_SEND_DEADLINE_MS));
+
+	if (result == 0)
+		result = answer(job, reader->fd, space, &outcome, deadline, err);
+	if (job->idle_s)
+		spare->idle = deadline_earlier(lifetime, deadline_in((int64_t)job->idle_s * 1000));
+	return result;
+}
+
+static int serve_job(struct init_job *job, struct init_spare *spare, struct frame_reader *reader,
+		     const struct init_cgroup *cgroup, struct init_space *space,
+		     deadline_ms lifetime, struct error *err)
+{
+	struct init_outcome outcome = {.reason = "not_started", .status = -1};
+
+	cleanup_close(&spare->listener);
+	spare->listener = -1;
+
+	int result = run_job(job, spare, reader, cgroup, space, lifetime, &outcome, err);
+
+	if (result == 0)
+		result = answer(job, reader->fd, space, &outcome, lifetime, err);
+	spare->is_prepared = spare->is_session = false;
+	buf_free(&space->outgoing);
+	buf_free(&space->fields);
+	buf_free(&space->channel);
+	return result;
+}
+
+/* Only once, and only for a job that can be. What the job will need is made ready, too. */
+static int serve_spare(struct init_job *job, struct init_spare *spare, int connection,
+		       const struct init_cgroup *cgroup, struct init_space *space,
+		       deadline_ms lifetime, struct error *err)
+{
+	if (spare->is_prepared || spare->is_session)
+		return error_set(err, 400, "frame_order", "prepared already");
+	if (job->refused) {
+		*err = job->refusal;
+		return -1;
+	}
+	if (init_space_prepare(space, init_spare_wants_kernel(job), err) < 0)
+		return -1;
+	return init_spare_prepare(spare, job, connection, cgroup, lifetime, err);
+}
+
+int init_serve(int connection, const struct init_cgroup *cgroup, struct init_spare *spare,
+	       deadline_ms lifetime, struct error *err)
+{
+	static struct init_space space;
+	struct frame_reader reader = frame_reader_new(connection);
+	struct init_job job = init_job_new();
+	deadline_ms request = lifetime;
+	int result;
+
+	if (getpid() != 1)
+		return error_set(err, 500, "not_pid_1", "a job is served by PID 1 only");
+	if (!space.fields.max)
+		space.fields = buf_new(FRAME_EXIT_MAX_BYTES);
+	if (spare->is_session) /* rule 3 */
+		request = deadline_earlier(lifetime, deadline_in(CELL_SEND_DEADLINE_MS));
+	if (init_job_read(&reader, &job, request, err) < 0)
+		result = -1;
+	else if (job.is_spare)
+		result = serve_spare(&job, spare, connection, cgroup, &space, lifetime, err);
+	else if (init_job_is_session(&job) || (spare->is_session && job.cancelled))
+		result = serve_session(&job, spare, &reader, cgroup, &space, lifetime, err);
+	else
+		result = serve_job(&job, spare, &reader, cgroup, &space, lifetime, err);
+	init_job_free(&job);
+	frame_reader_free(&reader);
+	return result;
+}

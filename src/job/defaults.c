@@ -1,0 +1,36 @@
+#include "job/defaults.h"
+
+static const char *const environment[] = {
+	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+	"HOME=/tmp",
+	"TMPDIR=/tmp",
+	"USER=runner",
+	"LANG=C.UTF-8",
+};
+
+void job_standard(const struct config *config, struct job *job)
+{
+	job->cwd = "/workspace";
+	job->stream_bytes = config->stream_bytes;
+	job->artifact_count = config->artifact_count;
+	job->artifact_bytes = config->artifact_bytes;
+	job->artifacts_bytes = config->artifacts_bytes;
+	job->env_count = 0;
+	for (size_t i = 0; i < sizeof(environment) / sizeof(environment[0]); i++)
+		job->env[job->env_count++] = slice_of(environment[i]);
+}
+
+void job_set_variable(struct job *job, const char *text)
+{
+	const struct slice name = {text, strcspn(text, "=") + 1};
+	unsigned i = 0;
+
+	while (i < job->env_count &&
+	       (job->env[i].len < name.len || memcmp(job->env[i].data, text, name.len) != 0))
+		i++;
+	if (i == JOB_ENV_MAX_COUNT)
+		return;
+	job->env[i] = slice_of(text);
+	if (i == job->env_count)
+		job->env_count++;
+}

@@ -1,0 +1,298 @@
+#include "job/engine_client.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/num.h"
+#include "bounds.h"
+#include "protocol/engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define HEX "0123456789abcdef"
+
+/* 0 and *out, or -1: nobody listens there. */
+static int connect_socket(const struct config *config, int *out)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int len = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", config->run,
+			   ENGINE_SOCKET_NAME);
+
+	if (len < 0 || (size_t)len >= sizeof(address.sun_path))
+		return -1;
+
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -1;
+	*out = steal_fd(&fd);
+	return 0;
+}
+
+/* In the child: waits for a first byte, leaves it in the socket and becomes the engine; ends when the parent hangs up. */
+__attribute__((noreturn)) static void become_engine(const struct config *config, int fd)
+{
+	char path[PATH_MAX + 32], byte;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	/* what the parent had open is not ours: above all the client's connection, which must close when the parent closes it */
+	if (null < 0 || dup2(fd, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
+		_exit(126);
+	close_range(STDERR_FILENO + 1, ~0U, 0);
+	if (recv(STDIN_FILENO, &byte, 1, MSG_PEEK) <= 0)
+		_exit(0);
+	(void)snprintf(path, sizeof(path), "%s/mayfly-engine", config->libexec);
+	execl(path, "mayfly-engine", (char *)NULL);
+	_exit(127);
+}
+
+int engine_open(const struct config *config, struct engine *out, struct error *err)
+{
+	int pair[2], fd;
+	pid_t child = 0;
+
+	if (connect_socket(config, &fd) < 0) {
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+			return error_set_errno(err, 503, "engine_start",
+					       "no socket pair for the engine");
+		child = fork();
+		if (child == 0)
+			become_engine(config, pair[1]);
+		close(pair[1]);
+		fd = pair[0];
+		if (child < 0) {
+			close(fd);
+			return error_set_errno(err, 503, "engine_start",
+					       "no process for the engine");
+		}
+	}
+	*out = (struct engine){.fd = fd, .child = child, .reader = frame_reader_new(fd)};
+	return 0;
+}
+
+/* Words that come from the engine are its constants; ours must be static too, so they are looked up. */
+static const char *known_word(struct slice word)
+{
+	static const char *const words[] = {
+		"image_missing",  "engine_unreachable", "engine_timeout", "engine_bad_reply",
+		"engine_refused", "limit_ignored",      "bad_template",   "bad_configuration",
+		"bad_request",    "container_died",     "not_found"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (slice_eq(word, words[i]))
+			return words[i];
+	return "engine_failed";
+}
+
+static int take_error(struct slice fields, struct error *err)
+{
+	struct slice key, value, word = SLICE_LITERAL(""),
+				 message = SLICE_LITERAL("the engine failed");
+	uint64_t status = 500;
+
+	while (field_next(&fields, &key, &value)) {
+		if (slice_eq(key, "word"))
+			word = value;
+		else if (slice_eq(key, "message"))
+			message = value;
+		else if (slice_eq(key, "status") &&
+			 (num_parse(value, 10, 599, &status) < 0 || status < 400))
+			status = 500; /* 0 would mean: nobody to answer */
+	}
+	return error_set(err, (int)status, known_word(word), "%.*s", (int)message.len,
+			 message.data);
+}
+
+/* Sends a verb and reads frames until OK (0, its fields in *ok) or an error. */
+static int call(struct engine *engine, uint8_t verb, struct slice fields, deadline_ms deadline,
+		void (*row)(void *, struct slice), void *context, struct slice *ok,
+		struct error *err)
+{
+	struct frame frame;
+
+	if (frame_send(engine->fd, verb, fields, deadline) < 0)
+		return error_set_errno(err, 503, "engine_failed",
+				       "mayfly-engine cannot be reached");
+	for (;;) {
+		if (frame_read(&engine->reader, &frame, deadline, err) < 0) {
+			if (strcmp(err->word, "frame_timeout") == 0)
+				return error_set(err, 504, "engine_timeout",
+						 "mayfly-engine did not answer in time");
+			return error_set(
+				err, 503, "engine_failed",
+				"mayfly-engine ended without an answer; is it installed beside mayfly?");
+		}
+		if (frame.type == FRAME_ERROR)
+			return take_error(frame.payload, err);
+		if (frame.type == FRAME_OK) {
+			*ok = frame.payload;
+			return 0;
+		}
+		if (frame.type != FRAME_ROW || !row)
+			return error_set(err, 502, "engine_failed",
+					 "mayfly-engine answered out of turn");
+		row(context, frame.payload);
+	}
+}
+
+/* Copies a folder's name that is one component, as all are that the engine makes. */
+static int take_folder(struct slice value, char folder[ENGINE_FOLDER_BYTES])
+{
+	if (value.len == 0 || value.len >= ENGINE_FOLDER_BYTES || value.data[0] == '.' ||
+	    memchr(value.data, '/', value.len))
+		return -1;
+	memcpy(folder, value.data, value.len);
+	folder[value.len] = '\0';
+	return 0;
+}
+
+static int add_make(struct buf *fields, const struct engine_request *request)
+{
+	const struct {
+		const char *key;
+		uint64_t value;
+	} optional[] = {
+		{"spare", request->is_spare},
+		{"session", request->is_session},
+		{"memory_mb", request->limits.memory_mb},
+		{"pids", request->limits.pids},
+		{"cpu_percent", request->limits.cpu_percent},
+	};
+
+	if (field_add(fields, "template", slice_of(request->template)) < 0 ||
+	    field_add_number(fields, "lifetime_s", request->lifetime_s) < 0 ||
+	    (request->job && *request->job && field_add(fields, "job", slice_of(request->job)) < 0))
+		return -1;
+	for (size_t i = 0; i < sizeof(optional) / sizeof(optional[0]); i++)
+		if (optional[i].value &&
+		    field_add_number(fields, optional[i].key, optional[i].value) < 0)
+			return -1;
+	return 0;
+}
+
+int engine_make(struct engine *engine, const struct engine_request *request, deadline_ms deadline,
+		char folder[ENGINE_FOLDER_BYTES], struct error *err)
+{
+	_cleanup_buf_ struct buf fields = buf_new(FRAME_ENGINE_MAX_BYTES);
+	struct slice ok, key, value;
+
+	if (add_make(&fields, request) < 0)
+		return error_set_errno(err, 500, "engine_failed", "no memory");
+	if (call(engine, FRAME_MAKE, buf_slice(&fields), deadline, NULL, NULL, &ok, err) < 0)
+		return -1;
+	while (field_next(&ok, &key, &value))
+		if (slice_eq(key, "folder"))
+			return take_folder(value, folder) < 0
+				       ? error_set(err, 502, "engine_failed",
+						   "mayfly-engine named no good folder")
+				       : 0;
+	return error_set(err, 502, "engine_failed", "mayfly-engine named no folder");
+}
+
+int engine_remove(struct engine *engine, const char *folder, deadline_ms deadline,
+		  struct error *err)
+{
+	_cleanup_buf_ struct buf fields = buf_new(FRAME_ENGINE_MAX_BYTES);
+	struct slice ok;
+
+	if (field_add(&fields, "folder", slice_of(folder)) < 0)
+		return error_set_errno(err, 500, "engine_failed", "no memory");
+	return call(engine, FRAME_REMOVE, buf_slice(&fields), deadline, NULL, NULL, &ok, err);
+}
+
+struct list_context {
+	void (*row)(void *, const struct engine_row *);
+	void *context;
+};
+
+/* Copies an id made of these characters; what is none is left out. */
+static void take_id(struct slice value, const char *alphabet, char *id, size_t size)
+{
+	if (value.len >= size)
+		return;
+	for (size_t i = 0; i < value.len; i++)
+		if (!value.data[i] || !strchr(alphabet, value.data[i]))
+			return;
+	memcpy(id, value.data, value.len);
+	id[value.len] = '\0';
+}
+
+static void list_row(void *context, struct slice fields)
+{
+	const struct list_context *list = context;
+	struct engine_row row = {.folder = ""};
+	struct slice key, value;
+
+	while (field_next(&fields, &key, &value)) {
+		if (slice_eq(key, "folder") && take_folder(value, row.folder) < 0)
+			return;
+		if (slice_eq(key, "id"))
+			take_id(value, HEX, row.id, sizeof(row.id));
+		if (slice_eq(key, "job"))
+			take_id(value, ENGINE_JOB_ALPHABET, row.job, sizeof(row.job));
+		if (slice_eq(key, "expired"))
+			row.is_expired = slice_eq(value, "1");
+	}
+	if (*row.folder)
+		list->row(list->context, &row);
+}
+
+int engine_list(struct engine *engine, deadline_ms deadline,
+		void (*row)(void *, const struct engine_row *), void *context, struct error *err)
+{
+	struct list_context list = {row, context};
+	struct slice ok;
+
+	return call(engine, FRAME_LIST, SLICE_LITERAL(""), deadline, list_row, &list, &ok, err);
+}
+
+int engine_ping(struct engine *engine, deadline_ms deadline, struct buf *version, struct error *err)
+{
+	struct slice ok, key, value;
+
+	if (call(engine, FRAME_PING, SLICE_LITERAL(""), deadline, NULL, NULL, &ok, err) < 0)
+		return -1;
+	while (field_next(&ok, &key, &value))
+		if (buf_printf(version, "%s%.*s", version->len ? " " : "", (int)value.len,
+			       value.data) < 0)
+			return error_set_errno(err, 502, "engine_failed",
+					       "the version is too long");
+	return 0;
+}
+
+int engine_describe(struct engine *engine, const char *template, deadline_ms deadline,
+		    void (*field)(void *, struct slice, struct slice), void *context,
+		    struct error *err)
+{
+	_cleanup_buf_ struct buf fields = buf_new(FRAME_ENGINE_MAX_BYTES);
+	struct slice ok, key, value;
+
+	if (field_add(&fields, "template", slice_of(template)) < 0)
+		return error_set_errno(err, 500, "engine_failed", "no memory");
+	if (call(engine, FRAME_DESCRIBE, buf_slice(&fields), deadline, NULL, NULL, &ok, err) < 0)
+		return -1;
+	while (field_next(&ok, &key, &value))
+		field(context, key, value);
+	return 0;
+}
+
+void engine_close(struct engine *engine)
+{
+	deadline_ms deadline = deadline_in(ENGINE_CALL_DEADLINE_MS);
+	char late[256]; /* an answer that nobody waited for any more */
+
+	if (engine->fd < 0)
+		return;
+	shutdown(engine->fd, SHUT_WR);
+	while (engine->child && io_read_some(engine->fd, late, sizeof(late), deadline) > 0)
+		continue;
+	frame_reader_free(&engine->reader);
+	close(steal_fd(&engine->fd));
+}

@@ -1,0 +1,357 @@
+/*
+ * Making spares; the rules are in spares.h.
+ *
+ * Locks are on the file <run>/spares/lock, so whoever dies gives them back:
+ *   flock(2)               held while the stock is counted and a place in it is taken
+ *   byte PLACES + n        a spare is being made; n is less than the maximum number of spares (fcntl(2), OFD locks)
+ *   byte KINDS + <kind>    that kind is being refilled (rule 4)
+ */
+#include "job/pool.h"
+
+#include "base/cleanup.h"
+#include "base/frame.h"
+#include "base/num.h"
+#include "job/pool_parts.h"
+#include "protocol/control.h"
+#include "store/metrics.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define PLACES      0
+#define KINDS       (1LL << 60)
+#define KIND_DIGITS 15 /* as many of a kind's as a byte's offset has room for */
+
+struct refill {
+	const struct config *config;
+	struct engine *engine;
+	const struct spare_plan *plan;
+	uint64_t wanted, max_age_s, began_s;
+	int locks; /* owned */
+};
+
+/* --- locks -------------------------------------------------------------------------------------- */
+
+static int set_lock(int fd, int64_t offset, short type)
+{
+	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1};
+
+	return fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+static void unlock(int fd, int64_t offset)
+{
+	(void)set_lock(fd, offset, F_UNLCK);
+}
+
+static bool is_locked(int fd, int64_t offset)
+{
+	struct flock lock = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1};
+
+	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+static int open_locks(const struct config *config)
+{
+	_cleanup_close_ int records = spare_open_records(config, true);
+
+	return records < 0
+		       ? -1
+		       : openat(records, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+}
+
+/* Rule 4. False when somebody else is at it. */
+static bool lock_kind(int locks, const char *kind)
+{
+	uint64_t offset = 0;
+
+	return num_parse((struct slice){kind, KIND_DIGITS}, 16, INT64_MAX, &offset) == 0 &&
+	       set_lock(locks, KINDS + (int64_t)offset, F_WRLCK) == 0;
+}
+
+/* --- the stock ---------------------------------------------------------------------------------- */
+
+struct stock {
+	const struct refill *refill;
+	uint64_t of_kind, all, memory_bytes; /* of_kind: those that are young enough */
+	uint64_t kind_bytes;                 /* memory of those */
+	uint64_t oldest_age_s;               /* of those that may give way */
+	char oldest[ENGINE_FOLDER_BYTES];
+};
+
+static void take_stock(void *context, const struct spare_row *row)
+{
+	struct stock *stock = context;
+	const struct refill *refill = stock->refill;
+	bool is_good =
+		strcmp(row->kind, refill->plan->kind) == 0 && row->age_s <= refill->max_age_s;
+
+	stock->all++;
+	stock->of_kind += is_good;
+	stock->kind_bytes += is_good ? row->memory_bytes : 0;
+	stock->memory_bytes += row->memory_bytes;
+	/* rule 5: what was made since is not taken away again */
+	if (!is_good && spare_now_s() - row->age_s < refill->began_s &&
+	    (!*stock->oldest || row->age_s > stock->oldest_age_s)) {
+		stock->oldest_age_s = row->age_s;
+		(void)snprintf(stock->oldest, sizeof(stock->oldest), "%s", row->folder);
+	}
+}
+
+static bool is_full(const struct config *config, const struct stock *stock)
+{
+	return stock->all >= config->spares_total ||
+	       stock->memory_bytes >= config->spares_memory_bytes;
+}
+
+/* Rule 7. */
+static bool may_displace(const struct refill *refill, const struct stock *stock)
+{
+	return stock->of_kind == 0 || stock->kind_bytes / stock->of_kind * (stock->of_kind + 1) <=
+					      refill->config->spares_memory_bytes / 2;
+}
+
+/* Counts what is being made, and takes a place for one more. The place's offset, or -1 when there is none. */
+static int64_t take_place(const struct refill *refill, struct stock *stock)
+{
+	int64_t free_place = -1;
+
+	for (int64_t place = PLACES; place < PLACES + (int64_t)refill->config->spares_total;
+	     place++)
+		if (is_locked(refill->locks, place))
+			stock->all++;
+		else if (free_place < 0)
+			free_place = place;
+	if (is_full(refill->config, stock) || free_place < 0 ||
+	    set_lock(refill->locks, free_place, F_WRLCK) < 0)
+		return -1;
+	return free_place;
+}
+
+/* One look at the stock by one process at a time. 0: there are enough; 1: one is to be made at *place, or, when that is -1, stock->oldest is in the
+   way of it; or -1 with *err. */
+static int look(const struct refill *refill, struct stock *stock, int64_t *place, struct error *err)
+{
+	*stock = (struct stock){.refill = refill};
+	if (flock(refill->locks, LOCK_EX) < 0)
+		return error_set_errno(err, 500, "run_folder", "%s cannot be locked",
+				       refill->config->run);
+
+	int listed = spare_list(refill->config, take_stock, stock, err);
+	bool is_enough = stock->of_kind >= refill->wanted;
+
+	*place = listed < 0 || is_enough ? -1 : take_place(refill, stock);
+	(void)flock(refill->locks, LOCK_UN);
+	return listed < 0 ? -1 : !is_enough;
+}
+
+/* Removes notes whose spares have ended or were claimed by somebody who could not. */
+static void sweep_records(const struct config *config)
+{
+	_cleanup_closedir_ DIR *jobs = spare_open_jobs(config);
+	int fd = spare_open_records(config, false);
+	_cleanup_closedir_ DIR *records = fd < 0 ? NULL : fdopendir(fd);
+	time_t now = time(NULL);
+	struct stat status;
+
+	for (const struct dirent *entry; records && (entry = readdir(records));) {
+		bool is_kept = strlen(entry->d_name) != SPARE_DIGITS ||
+			       fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+			       now - status.st_mtime <= SPARE_RECORD_MAX_AGE_S;
+
+		if (!is_kept && jobs)
+			rewinddir(jobs);
+		for (const struct dirent *job; !is_kept && jobs && (job = readdir(jobs));)
+			is_kept = spare_is_one(job->d_name, NULL) &&
+				  strcmp(spare_digits(job->d_name), entry->d_name) == 0;
+		if (!is_kept)
+			(void)unlinkat(fd, entry->d_name, 0);
+	}
+}
+
+/* --- making one --------------------------------------------------------------------------------- */
+
+struct report {
+	uint64_t memory_bytes, kernel;
+};
+
+static int write_record(const struct refill *refill, const char *folder,
+			const struct report *report)
+{
+	_cleanup_close_ int records = spare_open_records(refill->config, true);
+	_cleanup_close_ int fd =
+		records < 0 ? -1
+			    : openat(records, spare_digits(folder),
+				     O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
+
+	return fd < 0 || dprintf(fd, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %s", spare_now_s(),
+				 report->memory_bytes, report->kernel, refill->plan->label) < 0
+		       ? -1
+		       : 0;
+}
+
+static int take_report(struct slice fields, struct report *report, struct error *err)
+{
+	struct slice key, value;
+
+	while (field_next(&fields, &key, &value))
+		if ((slice_eq(key, "memory_bytes") &&
+		     num_parse(value, 10, INT64_MAX, &report->memory_bytes) < 0) ||
+		    (slice_eq(key, "kernel") && num_parse(value, 10, 1, &report->kernel) < 0))
+			return error_set(err, 502, "control_failed",
+					 "A spare's report is malformed");
+	return 0;
+}
+
+/* Has init start the runtime and waits until that waits for its script. */
+static int prepare(const struct refill *refill, int control, struct report *report,
+		   struct error *err)
+{
+	deadline_ms deadline = deadline_in(SPARE_PREPARE_DEADLINE_MS);
+	_cleanup_buf_ struct buf fields = buf_new(FRAME_JOB_MAX_BYTES);
+	const struct spare_plan *plan = refill->plan;
+	struct frame_reader reader;
+	struct frame frame;
+
+	if (field_add_number(&fields, "idle_s", refill->config->spare_ttl_s) < 0 ||
+	    buf_append(&fields, plan->kernel.data, plan->kernel.len) < 0 ||
+	    frame_send(control, FRAME_JOB, buf_slice(&plan->job), deadline) < 0 ||
+	    frame_send(control, FRAME_PREPARE, buf_slice(&fields), deadline) < 0)
+		return error_set_errno(err, 502, "control_failed", "A spare does not take its job");
+	reader = frame_reader_new(control);
+
+	int read = frame_read(&reader, &frame, deadline, err);
+
+	if (read == 0 && frame.type != FRAME_READY)
+		read = error_set(err, 502, "control_failed", "A spare answered out of turn");
+	if (read == 0)
+		read = take_report(frame.payload, report, err);
+	frame_reader_free(&reader);
+	return read;
+}
+
+/* Makes a prepared container claimable. Until then it is an ordinary one, which the reaper knows. */
+static int publish(const struct refill *refill, const char *folder, const struct report *report,
+		   struct error *err)
+{
+	_cleanup_closedir_ DIR *jobs = spare_open_jobs(refill->config);
+	char spare[ENGINE_FOLDER_BYTES];
+
+	(void)snprintf(spare, sizeof(spare), SPARE_PREFIX "%s-%s", refill->plan->kind,
+		       spare_digits(folder));
+	if (!jobs || write_record(refill, folder, report) < 0 ||
+	    renameat(dirfd(jobs), folder, dirfd(jobs), spare) < 0)
+		return error_set_errno(err, 500, "run_folder", "A spare cannot be noted in %s",
+				       refill->config->run);
+	return 0;
+}
+
+static int prepare_and_publish(const struct refill *refill, const char *folder, struct error *err)
+{
+	struct report report = {0};
+	int control;
+
+	if (job_connect(refill->config, folder, &control, err) < 0)
+		return -1;
+
+	int prepared = prepare(refill, control, &report, err);
+
+	close(control);
+	return prepared < 0 ? -1 : publish(refill, folder, &report, err);
+}
+
+static void count_refill(const struct config *config, int64_t us)
+{
+	struct metrics_change change = {0};
+
+	change.add[METRIC_SPARE_REFILLS] = 1;
+	change.add[METRIC_SPARE_REFILL_US] = (uint64_t)us;
+	metrics_count(config, &change);
+}
+
+static int make_one(const struct refill *refill, struct error *err)
+{
+	const struct config *config = refill->config;
+	const struct engine_request request = {
+		.template = refill->plan->template,
+		.lifetime_s =
+			config->spare_ttl_s + refill->plan->job_max_s + CONTAINER_START_ALLOWANCE_S,
+		.limits = refill->plan->limits,
+		.is_spare = true,
+	};
+	char folder[ENGINE_FOLDER_BYTES];
+	int64_t started_us = monotonic_us();
+	struct error second;
+
+	if (engine_make(refill->engine, &request, deadline_in(ENGINE_MAKE_DEADLINE_MS), folder,
+			err) < 0)
+		return -1;
+	if (prepare_and_publish(refill, folder, err) < 0) {
+		spare_forget(config, folder);
+		/* should this fail too: the container has a deadline of its own */
+		(void)!engine_remove(refill->engine, folder, deadline_in(ENGINE_CALL_DEADLINE_MS),
+				     &second);
+		return -1;
+	}
+	count_refill(config, monotonic_us() - started_us);
+	return 0;
+}
+
+/* --- refilling ---------------------------------------------------------------------------------- */
+
+static int refill_kind(const struct refill *refill, struct error *err)
+{
+	struct stock stock;
+	int64_t place = -1;
+
+	for (;;) {
+		int found = look(refill, &stock, &place, err);
+		int done;
+
+		if (found <= 0)
+			return found;
+		if (place >= 0) {
+			done = make_one(refill, err);
+			unlock(refill->locks, place);
+		} else if (*stock.oldest && refill->config->spares_total &&
+			   may_displace(refill, &stock)) {
+			done = spare_drop(refill->config, refill->engine, stock.oldest, err);
+		} else {
+			return 0; /* no room, and nothing that would have to make some */
+		}
+		if (done < 0)
+			return -1;
+	}
+}
+
+int spare_refill(const struct config *config, struct engine *engine, const struct spare_plan *plan,
+		 uint64_t wanted, uint64_t max_age_s, struct error *err)
+{
+	const struct refill refill = {
+		.config = config,
+		.engine = engine,
+		.plan = plan,
+		.wanted = wanted,
+		.max_age_s = max_age_s,
+		.began_s = spare_now_s(),
+		.locks = open_locks(config),
+	};
+	int refilled = 0;
+
+	if (refill.locks < 0)
+		return error_set_errno(err, 500, "run_folder",
+				       "%s/" SPARE_RECORDS_DIR " cannot be written to",
+				       config->run);
+	if (lock_kind(refill.locks, plan->kind))
+		refilled = refill_kind(&refill, err);
+	sweep_records(config);
+	close(refill.locks);
+	return refilled;
+}

@@ -1,0 +1,30 @@
+#include "server/links.h"
+
+#include "base/date.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#define LINK_MAX_BYTES (4 * KIB)
+
+int link_set(const struct call *call, const struct sign_key *key, const char *id, json_t *entry)
+{
+	_cleanup_buf_ struct buf url = buf_new(LINK_MAX_BYTES);
+	struct slice host = call->connection->request.host;
+	int64_t expires_s = time(NULL) + SIGNED_URL_TTL_S;
+	char own[HTTP_AUTHORITY_MAX_BYTES], expires[DATE_BYTES];
+
+	if (host.len == 0) { /* HTTP/1.0 */
+		(void)snprintf(own, sizeof(own), "%s:%" PRIu64, call->config->bind,
+			       call->config->port);
+		host = slice_of(own);
+	}
+	date_rfc3339(expires_s * 1000, expires);
+	return sign_link(key, call->config, host, id, expires_s, &url) < 0 ||
+			       json_object_set_new(entry, "url", json_stringn(url.data, url.len)) <
+				       0 ||
+			       json_object_set_new(entry, "expires_at", json_string(expires)) < 0
+		       ? -1
+		       : 0;
+}

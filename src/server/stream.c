@@ -1,0 +1,107 @@
+#include "server/stream.h"
+
+#include "base/utf8.h"
+#include "bounds.h"
+
+#define EVENT_MAX_BYTES (8 * FRAME_DATA_MAX_BYTES) /* \u00XX is six bytes for one */
+
+struct stream stream_new(struct call *call)
+{
+	return (struct stream){
+		.call = call,
+		.sse = sse_new(call->connection->fd, SSE_BACKLOG_MAX_BYTES),
+		.is_wanted = sse_is_accepted(&call->connection->request),
+	};
+}
+
+void stream_free(struct stream *stream)
+{
+	sse_free(&stream->sse);
+}
+
+/* Whoever waits for the client has to know whether there is something for it. */
+static void tell_watch(struct stream *stream)
+{
+	stream->call->watch.has_more = stream->sse.outgoing.len > 0;
+}
+
+void stream_open(struct stream *stream)
+{
+	struct call *call = stream->call;
+
+	if (!stream->is_wanted || stream->is_open)
+		return;
+	stream->is_open = true;
+	call->status = 200;
+	call->watch.may_probe = call->watch.is_stream = true;
+	sse_begin(&stream->sse);
+	tell_watch(stream);
+}
+
+void stream_event(struct stream *stream, const char *name, json_t *value)
+{
+	_cleanup_buf_ struct buf text = buf_new(EVENT_MAX_BYTES);
+
+	if (stream->is_open && value && json_write(value, &text) == 0) {
+		sse_event(&stream->sse, name, buf_slice(&text));
+		tell_watch(stream);
+	}
+	json_decref(value);
+}
+
+static void send_text(struct stream *stream, bool is_stderr, struct slice text)
+{
+	if (text.len)
+		stream_event(stream, is_stderr ? "stderr" : "stdout",
+			     json_pack("{s:o}", "text", json_clean_string(text)));
+}
+
+void stream_output(struct stream *stream, bool is_stderr, struct slice data)
+{
+	char *tail = stream->tails[is_stderr].bytes;
+	size_t *tail_len = &stream->tails[is_stderr].len;
+	_cleanup_buf_ struct buf whole = buf_new(STREAM_TAIL_BYTES + data.len);
+
+	if (!stream->is_open || data.len == 0 || buf_append(&whole, tail, *tail_len) < 0 ||
+	    buf_append(&whole, data.data, data.len) < 0)
+		return;
+
+	size_t len = utf8_trim(whole.data, whole.len);
+
+	*tail_len = whole.len - len;
+	memcpy(tail, whole.data + len, *tail_len);
+	send_text(stream, is_stderr, (struct slice){whole.data, len});
+}
+
+void stream_output_end(struct stream *stream, bool is_stderr, bool dropped)
+{
+	if (stream->is_open && !dropped)
+		send_text(stream, is_stderr,
+			  (struct slice){stream->tails[is_stderr].bytes,
+					 stream->tails[is_stderr].len});
+	stream->tails[is_stderr].len = 0;
+}
+
+void stream_tick(struct stream *stream)
+{
+	if (!stream->is_open)
+		return;
+	(void)sse_push(&stream->sse);
+	sse_beat(&stream->sse);
+	tell_watch(stream);
+}
+
+bool stream_reply(struct stream *stream, int status, struct slice text)
+{
+	struct call *call = stream->call;
+
+	if (status == 200)
+		stream_open(stream);
+	if (!stream->is_open)
+		return false;
+	sse_event(&stream->sse, status == 200 ? "result" : "error", text);
+	if (sse_end(&stream->sse, deadline_in(SSE_END_DEADLINE_MS)) < 0)
+		call->word = "reply_not_sent";
+	call->answered_us = monotonic_us();
+	return true;
+}

@@ -1,0 +1,54 @@
+/*
+ * A job's events for a client that asked for them (Accept: text/event-stream): what happens while it runs, then the result.
+ *
+ *   event: status   {"id","status":"running"}, later {"id","status","exit_code"}
+ *   event: stdout   {"text"}; the same for stderr
+ *   event: result   what the answer would have been
+ *   event: error    what the refusal would have been
+ *
+ * Rules:
+ *  1. A refusal before the job runs is an ordinary one, with its status: the stream begins when the program does.
+ *  2. The texts of a stream, joined, are what the result says of it (as far as it does), however the output came in pieces: a character that is not whole yet waits for
+ *     its rest.
+ *  3. The job does not wait for the client; a client that hangs up cancels it (http/watch.h).
+ */
+#ifndef MAYFLY_API_STREAM_H
+#define MAYFLY_API_STREAM_H
+
+#include "http/sse.h"
+#include "server/call.h"
+
+#define STREAM_TAIL_BYTES 3 /* the most of a character of UTF-8 that is not whole */
+
+struct stream {
+	struct call *call;
+	struct sse sse;          /* owned */
+	bool is_wanted, is_open; /* the client asked for it; it has begun */
+	struct {
+		char bytes[STREAM_TAIL_BYTES];
+		size_t len;
+	} tails[2]; /* of stdout and stderr */
+};
+
+/* Looks whether the call's client wants a stream; whoever wants to give it one sets call->stream, and takes it back before stream_free. */
+struct stream stream_new(struct call *call);
+void stream_free(struct stream *stream);
+
+/* Begins the stream if it is wanted and has not begun. */
+void stream_open(struct stream *stream);
+
+/* All of these do nothing while the stream is not open. value is taken over. */
+void stream_event(struct stream *stream, const char *name, json_t *value);
+void stream_output(struct stream *stream, bool is_stderr, struct slice data);
+
+/* The end of both streams: what waits for its rest will get none. dropped: it is cut there, and what is not whole is left out. */
+void stream_output_end(struct stream *stream, bool is_stderr, bool dropped);
+
+/* Sends what the client takes now, and a heartbeat when it is time. */
+void stream_tick(struct stream *stream);
+
+/* Takes an answer: of a stream that is open, or is wanted and would begin with its result, text (one line of JSON) becomes the last event, and all that is
+   left is sent. False when it is an ordinary reply's. For call_reply. */
+bool stream_reply(struct stream *stream, int status, struct slice text);
+
+#endif

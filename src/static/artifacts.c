@@ -1,0 +1,227 @@
+/*
+ * GET and HEAD of /artifacts/{sessionId}/{jobId}/{path}: the file
+ * <storage>/<sessionId>/job-<jobId>/<path>. Rules 2 and 3 of static.h live here.
+ */
+#include "static/static.h"
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/io.h"
+#include "bounds.h"
+#include "http/media_types.h"
+#include "http/range.h"
+#include "http/uri.h"
+#include "static/preview.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+
+#define JOB_FOLDER_PREFIX "job-"
+
+/* For what a browser could run, should it ignore that it is an attachment: an opaque origin without
+ * scripts, forms or loads. */
+#define ACTIVE_POLICY "sandbox; default-src 'none'; frame-ancestors 'none'"
+
+static void refuse(struct static_call *call)
+{
+	call->call->word = "artifact_not_found";
+	call_reply_json(call->call, 404, json_pack("{s:s}", "error", "Artifact not found"));
+}
+
+/* Takes the text up to the next slash off *path. */
+static bool next_component(struct slice *path, struct slice *component)
+{
+	const char *slash = memchr(path->data, '/', path->len);
+
+	if (!slash)
+		return false;
+	*component = (struct slice){path->data, (size_t)(slash - path->data)};
+	path->data = slash + 1;
+	path->len -= component->len + 1;
+	return true;
+}
+
+static bool is_session_id(struct slice text)
+{
+	return text.len <= SESSION_ID_MAX_BYTES && fs_is_component(text) && text.data[0] != '.';
+}
+
+static bool is_job_id(struct slice text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.data[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		      c == '_' || c == '-'))
+			return false;
+	}
+	return text.len == JOB_ID_LENGTH;
+}
+
+/* Turns the encoded rest of the request's path, which decoded is to hold, into a place beneath the storage folder: an artifact's, or of a session or a
+ * job, where path is empty. False for what cannot be one. */
+static bool storage_place(struct slice rest, struct buf *decoded, struct buf *beneath,
+			  struct static_place *out)
+{
+	struct slice path;
+	struct error ignored;
+
+	*out = (struct static_place){.path = SLICE_LITERAL("")};
+	if (uri_decode(rest, decoded, &ignored) < 0)
+		return false;
+	path = buf_slice(decoded);
+	if (!next_component(&path, &out->session))
+		out->session = path;
+	else if (!next_component(&path, &out->job))
+		out->job = path;
+	else
+		out->path = path;
+	if (!is_session_id(out->session) || (out->job.len && !is_job_id(out->job)) ||
+	    (out->path.len && (out->job.len == 0 || out->path.len > JOB_PATH_MAX_BYTES ||
+			       !fs_is_relative_path(out->path, JOB_ARTIFACT_DEPTH_MAX + 1))))
+		return false;
+	if (buf_append(beneath, out->session.data, out->session.len) < 0 ||
+	    (out->job.len && buf_printf(beneath, "/" JOB_FOLDER_PREFIX "%.*s", (int)out->job.len,
+					out->job.data) < 0) ||
+	    (out->path.len && buf_printf(beneath, "/%.*s", (int)out->path.len, out->path.data) < 0))
+		return false;
+	out->beneath = beneath->data;
+	return true;
+}
+
+static int add_fields(struct http_reply *reply, const struct static_validators *file,
+		      struct slice file_name)
+{
+	_cleanup_buf_ struct buf disposition = buf_new(HTTP_REPLY_HEAD_MAX_BYTES / 2);
+	struct static_type type = static_type_of(file_name);
+
+	if (static_disposition(&disposition, type.handling, file_name) < 0 ||
+	    http_reply_field(reply, "Content-Type", "%s", type.name) < 0 ||
+	    http_reply_field(reply, "Content-Disposition", "%s", disposition.data) < 0 ||
+	    http_reply_field(reply, "ETag", "%s", file->etag) < 0 ||
+	    http_reply_field(reply, "Last-Modified", "%s", file->modified) < 0 ||
+	    http_reply_field(reply, "Accept-Ranges", "bytes") < 0 ||
+	    http_reply_field(reply, "Cache-Control", "private, no-cache") < 0)
+		return -1;
+	if (type.handling == STATIC_ACTIVE)
+		return http_reply_field(reply, "Content-Security-Policy", ACTIVE_POLICY);
+	return 0;
+}
+
+/* Copies part of the file to the connection without passing through us (sendfile(2)). 0, or -1 when
+ * not all could be sent. */
+static int send_part(struct static_call *call, int file, struct static_part part)
+{
+	int connection = call->call->connection->fd;
+	off_t position = (off_t)part.first;
+	uint64_t left = part.length;
+
+	while (left > 0) {
+		ssize_t sent = sendfile(connection, file, &position, left);
+
+		if (sent > 0) {
+			left -= (uint64_t)sent;
+			call->length_bytes += (uint64_t)sent;
+			continue;
+		}
+		if (sent < 0 && errno == EINTR)
+			continue;
+		/* 0: the file shrank, and the client must see that the body is short */
+		if (sent == 0 || errno != EAGAIN ||
+		    io_wait(connection, POLLOUT, call->deadline) <= 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* 200 and 206: the head, then the bytes. */
+static void send_content(struct static_call *call, struct http_reply *reply, int file,
+			 struct static_part part)
+{
+	if (http_reply_send_head(call->call->connection->fd, reply, part.length, call->deadline) <
+		    0 ||
+	    (static_request(call)->method != HTTP_HEAD && send_part(call, file, part) < 0))
+		call->call->word = STATIC_NOT_SENT;
+}
+
+/* Adds what the outcome says and sends. 0, or -1 when a field could not be added. */
+static int send_outcome(struct static_call *call, struct http_reply *reply,
+			enum static_outcome outcome, const struct static_validators *validators,
+			int file, struct static_part part)
+{
+	uint64_t size = validators->size_bytes;
+
+	switch (outcome) {
+	case STATIC_PART:
+		if (http_reply_field(reply, "Content-Range",
+				     "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, part.first,
+				     part.first + part.length - 1, size) < 0)
+			return -1;
+		/* fall through */
+	case STATIC_WHOLE:
+		send_content(call, reply, file, part);
+		return 0;
+	case STATIC_NOT_SATISFIABLE:
+		if (http_reply_field(reply, "Content-Range", "bytes */%" PRIu64, size) < 0)
+			return -1;
+		/* fall through */
+	default:
+		static_send(call, reply, (struct slice){"", 0});
+		return 0;
+	}
+}
+
+void static_send_file(struct static_call *call, int file, const struct stat *status,
+		      struct slice file_name)
+{
+	static const int statuses[] = {[STATIC_WHOLE] = 200,
+				       [STATIC_PART] = 206,
+				       [STATIC_NOT_MODIFIED] = 304,
+				       [STATIC_PRECONDITION_FAILED] = 412,
+				       [STATIC_NOT_SATISFIABLE] = 416};
+	struct static_validators validators = static_validators_of(status);
+	struct static_part part;
+	enum static_outcome outcome = static_evaluate(static_request(call), &validators, &part);
+	struct http_reply reply = http_reply_new(statuses[outcome]);
+	struct error err;
+
+	call->call->status = reply.status;
+	if (add_fields(&reply, &validators, file_name) < 0 ||
+	    send_outcome(call, &reply, outcome, &validators, file, part) < 0) {
+		error_set_errno(&err, 500, "reply_failed", "Cannot make the reply");
+		call_refuse(call->call, &err);
+	}
+	http_reply_free(&reply);
+}
+
+void static_artifact(struct static_call *call, struct slice rest)
+{
+	_cleanup_buf_ struct buf path =
+		buf_new(SESSION_ID_MAX_BYTES + JOB_PATH_MAX_BYTES + JOB_NAME_MAX_BYTES);
+	_cleanup_buf_ struct buf decoded = buf_new(URI_PATH_MAX_BYTES);
+	_cleanup_close_ int file = -1;
+	struct static_place place;
+	struct stat status;
+
+	if (call->storage < 0 || !storage_place(rest, &decoded, &path, &place)) {
+		refuse(call);
+		return;
+	}
+	if (static_preview(call, &place))
+		return;
+	if (place.path.len == 0) {
+		refuse(call);
+		return;
+	}
+	/* O_NONBLOCK: opening what turns out to be a FIFO must not wait. */
+	file = fs_open_beneath(call->storage, path.data,
+			       O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
+	if (file < 0 || fstat(file, &status) < 0 || !S_ISREG(status.st_mode))
+		refuse(call);
+	else
+		static_send_file(call, file, &status, slice_of(strrchr(path.data, '/') + 1));
+}

@@ -1,0 +1,256 @@
+#include "static/openapi.h"
+
+#include "api/runs/request.h"
+#include "api/tools/agent_fields.h"
+#include "config/registry.h"
+#include "config/template.h"
+#include "config/tool.h"
+#include "job/defaults.h"
+
+#include <stdio.h>
+
+#define REF_PREFIX      "#/components/schemas/"
+#define TOOL_PREFIX     "ToolRequest_"
+#define DEBUG_PATH      "/debug"
+#define TOOL_NAME_BYTES (sizeof(TOOL_PREFIX) + REGISTRY_NAME_MAX_BYTES)
+
+/* openapi.json as a text of the program. */
+__asm__(".pushsection .rodata\n"
+	".hidden openapi_text\n.global openapi_text\nopenapi_text:\n"
+	".incbin \"src/static/openapi.json\"\n"
+	".byte 0\n"
+	".popsection\n");
+extern const char openapi_text[];
+
+/* --- the limits of a run ------------------------------------------------------------------------ */
+
+/* Into RunLimits, which a request may hold, and RunLimitsInForce, which a record does. */
+static int add_limits(json_t *schemas)
+{
+	json_t *asked = json_object_get(json_object_get(schemas, "RunLimits"), "properties");
+	json_t *in_force = json_object_get(schemas, "RunLimitsInForce");
+	json_t *required = json_object_get(in_force, "required");
+	int failed = 0;
+
+	for (size_t i = 0; i < RUN_LIMIT_COUNT; i++) {
+		const struct run_limit *row = &run_limit_table[i];
+
+		failed |= json_object_set_new(asked, row->name,
+					      json_pack("{s:s, s:I, s:I, s:I}", "type", "integer",
+							"minimum", (json_int_t)row->least,
+							"maximum", (json_int_t)row->most, "default",
+							(json_int_t)row->fallback));
+		failed |= json_object_set_new(json_object_get(in_force, "properties"), row->name,
+					      json_pack("{s:s}", "type", "integer"));
+		failed |= json_array_append_new(required, json_string(row->name));
+	}
+	return failed;
+}
+
+/* --- languages ---------------------------------------------------------------------------------- */
+
+/* A language is there when its file is good and its template has an image. */
+static bool has_image(const struct config *config, const char *name)
+{
+	_cleanup_tool_ struct tool interpreter = {0};
+	struct template template;
+	struct error ignored;
+
+	return tool_load_from(config, REGISTRY_INTERPRETERS, name, &interpreter, &ignored) == 0 &&
+	       template_load(config, slice_of(interpreter.template), &template, &ignored) == 0;
+}
+
+static int add_languages(const struct config *config, json_t *schemas, struct error *err)
+{
+	_cleanup_registry_names_ struct registry_names names = {0};
+	_cleanup_json_ json_t *options = json_array();
+	json_t *language;
+
+	if (registry_names(config, REGISTRY_INTERPRETERS, &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count; i++)
+		if (has_image(config, names.names[i]) &&
+		    json_array_append_new(options, json_string(names.names[i])) < 0)
+			return error_set(err, 500, "out_of_memory", "no memory for the languages");
+	if (json_unpack(schemas, "{s:{s:{s:o}}}", "RunRequest", "properties", "language",
+			&language) < 0 ||
+	    (json_array_size(options) && json_object_set(language, "enum", options) < 0))
+		return error_set(err, 500, "out_of_memory", "no memory for the languages");
+	return 0;
+}
+
+/* --- tools -------------------------------------------------------------------------------------- */
+
+/* Adds fields to an object's schema; one without a default is required. */
+static int add_fields(json_t *schema, json_t *fields)
+{
+	json_t *properties = json_object_get(schema, "properties"),
+	       *required = json_object_get(schema, "required"), *field;
+	const char *name;
+	int failed = 0;
+
+	json_object_foreach (fields, name, field) {
+		failed |= json_object_set(properties, name, field);
+		if (!json_object_get(field, "default"))
+			failed |= json_array_append_new(required, json_string(name));
+	}
+	return failed;
+}
+
+/* The schema of a request. tool: its name, NULL where none is named. A new object, or NULL when memory is out. */
+static json_t *request_schema(const char *tool, const char *description, json_t *agent,
+			      json_t *parameters)
+{
+	json_t *schema = json_pack("{s:s, s:s, s:{}, s:[]}", "type", "object", "description",
+				   description, "properties", "required");
+	_cleanup_json_ json_t *name =
+		tool ? json_pack("{s:{s:s, s:s}}", "tool", "type", "string", "const", tool)
+		     : json_object();
+
+	if (!schema || !name || add_fields(schema, name) || add_fields(schema, agent) ||
+	    add_fields(schema, parameters)) {
+		json_decref(schema);
+		return NULL;
+	}
+	return schema;
+}
+
+/* One tool's request, and its places in ToolRequest. 0, or not when memory is out. */
+static int add_tool(json_t *schemas, json_t *choices, json_t *mapping, const struct tool *tool,
+		    json_t *agent)
+{
+	_cleanup_json_ json_t *shown = tool_describe(tool);
+	json_t *parameters = json_object_get(shown, "parameters");
+	char name[TOOL_NAME_BYTES], reference[sizeof(REF_PREFIX) + TOOL_NAME_BYTES];
+	int failed = shown == NULL;
+
+	(void)snprintf(name, sizeof(name), TOOL_PREFIX "%s", tool->name);
+	(void)snprintf(reference, sizeof(reference), REF_PREFIX "%s", name);
+	failed |= json_object_set_new(
+		schemas, name, request_schema(tool->name, tool->description, agent, parameters));
+	failed |= json_array_append_new(choices, json_pack("{s:s}", "$ref", reference));
+	failed |= json_object_set_new(mapping, tool->name, json_string(reference));
+	if (strcmp(tool->name, STANDARD_TOOL) == 0)
+		failed |= json_object_set_new(
+			schemas, "CodeRequest",
+			request_schema(NULL, tool->description, agent, parameters));
+	return failed;
+}
+
+/* What every tool takes, without what only we understand. */
+static int agent_schemas(json_t **out, struct error *err)
+{
+	const char *name;
+	json_t *schema;
+
+	if (json_parse(agent_parameters, out, err) < 0)
+		return -1;
+	json_object_foreach (*out, name, schema)
+		(void)json_object_del(schema, "errorMessage");
+	if (json_object_set_new(*out, "files",
+				json_pack("{s:s, s:{s:s}, s:[], s:s}", "type", "array", "items",
+					  "$ref", REF_PREFIX "StagedFile", "default", "description",
+					  "Uploads, put into the working directory.")) < 0)
+		return error_set(err, 500, "out_of_memory", "no memory for the tools");
+	return 0;
+}
+
+static int add_tools(const struct config *config, json_t *schemas, struct error *err)
+{
+	_cleanup_registry_names_ struct registry_names names = {0};
+	_cleanup_json_ json_t *agent = NULL, *choices = json_array(), *mapping = json_object();
+	struct error ignored;
+
+	if (agent_schemas(&agent, err) < 0 ||
+	    registry_names(config, REGISTRY_TOOLS, &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count; i++) {
+		_cleanup_tool_ struct tool tool = {0};
+
+		if (tool_load(config, names.names[i], &tool, &ignored) == 0 &&
+		    add_tool(schemas, choices, mapping, &tool, agent))
+			return error_set(err, 500, "out_of_memory", "no memory for the tools");
+	}
+	if (json_array_size(choices) &&
+	    json_object_set_new(schemas, "ToolRequest",
+				json_pack("{s:O, s:{s:s, s:O}}", "oneOf", choices, "discriminator",
+					  "propertyName", "tool", "mapping", mapping)) < 0)
+		return error_set(err, 500, "out_of_memory", "no memory for the tools");
+	return 0;
+}
+
+/* --- paths -------------------------------------------------------------------------------------- */
+
+/* A response without its content. One that is shared, and so only named, is looked up. */
+static json_t *bare_response(const json_t *document, const json_t *response)
+{
+	const char *reference = json_string_value(json_object_get(response, "$ref"));
+	const char *name = reference ? strrchr(reference, '/') + 1 : NULL;
+	json_t *bare;
+
+	if (name)
+		response = json_object_get(
+			json_object_get(json_object_get(document, "components"), "responses"),
+			name);
+	bare = json_copy((json_t *)response);
+	if (bare)
+		(void)json_object_del(bare, "content");
+	return bare;
+}
+
+/* HEAD of a path, from its GET. 0, or not when memory is out. */
+static int add_head(const json_t *document, json_t *path)
+{
+	const json_t *get = json_object_get(path, "get");
+	_cleanup_json_ json_t *head = json_copy((json_t *)get), *responses = json_object();
+	const char *status;
+	json_t *response;
+	int failed = 0;
+
+	if (!get)
+		return 0;
+	json_object_foreach (json_object_get(get, "responses"), status, response)
+		failed |= json_object_set_new(responses, status, bare_response(document, response));
+	failed |= json_object_set(head, "responses", responses);
+	failed |= json_object_set_new(
+		head, "operationId",
+		json_sprintf("%sHead", json_string_value(json_object_get(get, "operationId"))));
+	failed |= json_object_set(path, "head", head);
+	return failed;
+}
+
+static int finish_paths(const struct config *config, json_t *document, struct error *err)
+{
+	json_t *paths = json_object_get(document, "paths"), *path;
+	const char *name;
+	void *next;
+
+	json_object_foreach_safe(paths, next, name, path)
+	{
+		if (!config->debug_ui && slice_starts(slice_of(name), DEBUG_PATH))
+			(void)json_object_del(paths, name);
+		else if (add_head(document, path))
+			return error_set(err, 500, "out_of_memory", "no memory for the paths");
+	}
+	return 0;
+}
+
+int openapi_document(const struct config *config, json_t **out, struct error *err)
+{
+	_cleanup_json_ json_t *document = NULL;
+	json_t *schemas, *info;
+
+	if (json_parse(slice_of(openapi_text), &document, err) < 0)
+		return -1;
+	if (json_unpack(document, "{s:o, s:{s:o}}", "info", &info, "components", "schemas",
+			&schemas) < 0 ||
+	    json_object_set_new(info, "version", json_string(MAYFLY_VERSION)) < 0 ||
+	    add_limits(schemas))
+		return error_set(err, 500, "out_of_memory", "no memory for the description");
+	if (add_languages(config, schemas, err) < 0 || add_tools(config, schemas, err) < 0 ||
+	    finish_paths(config, document, err) < 0)
+		return -1;
+	*out = document;
+	document = NULL;
+	return 0;
+}

@@ -1,0 +1,48 @@
+/*
+ * GET and HEAD of /v1/files/{id}?payload=&sig=: an entry of the file store, for whoever has the link (contract, section C).
+ *
+ * Rules:
+ *  1. The signature alone decides, and it is checked before anything is looked up: without a good one nobody learns what there is.
+ *  2. What is served is what static_artifacts.c serves, with the same guards: nothing runs in a browser in our origin.
+ */
+#include "static/static.h"
+
+#include "base/cleanup.h"
+#include "store/files.h"
+#include "store/links.h"
+
+#include <sys/stat.h>
+#include <time.h>
+
+/* The key is read only; where none was ever made no signature can be good. */
+static int check(const struct static_call *call, struct error *err)
+{
+	const struct http_request *request = static_request(call);
+	struct sign_key key;
+	int loaded = sign_key_load(call->call->config, false, &key, err);
+
+	if (loaded < 0 && err->status != 404)
+		return -1;
+	return sign_check(loaded == 0 ? &key : NULL, request->path, request->query,
+			  request->method == HTTP_HEAD ? "HEAD" : "GET", time(NULL), err);
+}
+
+void static_signed(struct static_call *call, struct slice rest)
+{
+	_cleanup_close_ int file = -1;
+	struct file_meta meta;
+	struct stat status;
+	struct error err;
+
+	if (check(call, &err) < 0) {
+		call_refuse_data(call->call, &err);
+		return;
+	}
+	if (files_open(call->call->config, NULL, rest, &file, &meta, &err) < 0 ||
+	    fstat(file, &status) < 0) {
+		(void)error_set(&err, 404, "artifact_not_found", "artifact not found");
+		call_refuse_data(call->call, &err);
+		return;
+	}
+	static_send_file(call, file, &status, slice_of(meta.name));
+}

@@ -1,0 +1,93 @@
+#include "store/log_limit.h"
+
+#include "bounds.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOCK_TRIES    20
+#define LOCK_PAUSE_NS 100000
+
+struct window {
+	uint64_t number; /* since the machine started; the file does not outlive that */
+	uint64_t lines;
+};
+
+int log_limit_open(const struct config *config, const char *program)
+{
+	char path[PATH_MAX + 32];
+
+	if (!*config->run || !log_to_journal())
+		return -1;
+	(void)snprintf(path, sizeof(path), "%s/log-%s", config->run, program);
+	return open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+/* One that was stopped while it held the lock must not stop the others. */
+static bool lock(int fd)
+{
+	const struct timespec pause = {0, LOCK_PAUSE_NS};
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	for (int tries = 0; fcntl(fd, F_SETLK, &whole) < 0; tries++) {
+		if (tries == LOCK_TRIES)
+			return false;
+		(void)nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
+static void unlock(int fd)
+{
+	struct flock whole = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+
+	(void)fcntl(fd, F_SETLK, &whole);
+}
+
+/* Counts a line in its window. False: it is one too many. *suppressed: how many were, in the last window before a new one. */
+static bool count_line(struct window *window, uint64_t *suppressed)
+{
+	struct timespec now;
+	uint64_t number;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	number = (uint64_t)now.tv_sec / LOG_WINDOW_S;
+	*suppressed = 0;
+	if (window->number != number) {
+		if (window->lines > LOG_WINDOW_LINES)
+			*suppressed = window->lines - LOG_WINDOW_LINES;
+		*window = (struct window){.number = number};
+	}
+	return ++window->lines <= LOG_WINDOW_LINES;
+}
+
+static bool may_write(int fd, bool is_failure, uint64_t *suppressed)
+{
+	const off_t at = is_failure ? sizeof(struct window) : 0;
+	struct window window = {0};
+	bool may;
+
+	if (!lock(fd))
+		return false;
+	if (pread(fd, &window, sizeof(window), at) != (ssize_t)sizeof(window))
+		window = (struct window){0}; /* new */
+	may = count_line(&window, suppressed);
+	/* write(2): a confined program may not pwrite(2); where it cannot be kept there is no limit */
+	if (lseek(fd, at, SEEK_SET) == at)
+		(void)!write(fd, &window, sizeof(window));
+	unlock(fd);
+	return may;
+}
+
+void log_limit_end(struct log_line *line, int count, bool is_failure)
+{
+	uint64_t suppressed = 0;
+
+	if (count >= 0 && !may_write(count, is_failure, &suppressed))
+		return;
+	if (suppressed)
+		log_number(line, "suppressed", (int64_t)suppressed);
+	log_end(line);
+}

@@ -1,0 +1,315 @@
+#include "store/records.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/io.h"
+#include "base/random.h"
+#include "store/storage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FOLDER_MODE 0700 /* nobody but mayfly reads records */
+#define FILE_MODE   0600
+#define NEW_PREFIX  ".new-"
+#define TIME_DIGITS 7 /* of base 62: enough until 2081 */
+#define WRITE_TRIES 8
+#define DAY_S       86400
+
+static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+void record_make_id(int64_t now_ms, char out[RUN_ID_BYTES])
+{
+	uint64_t left = now_ms < 0 ? 0 : (uint64_t)now_ms;
+	char *id = stpcpy(out, RUN_ID_PREFIX);
+
+	for (int i = TIME_DIGITS - 1; i >= 0; i--, left /= 62)
+		id[i] = digits[left % 62];
+	random_alnum(id + TIME_DIGITS, RUN_ID_LENGTH - TIME_DIGITS);
+}
+
+void record_id_of_ms(int64_t ms, char out[RUN_ID_BYTES])
+{
+	record_make_id(ms, out);
+	memset(out + strlen(RUN_ID_PREFIX) + TIME_DIGITS, digits[0], RUN_ID_LENGTH - TIME_DIGITS);
+}
+
+int64_t record_ms_of(const char *id)
+{
+	int64_t ms = 0;
+
+	for (int i = 0; i < TIME_DIGITS; i++)
+		ms = ms * 62 + (strchr(digits, id[strlen(RUN_ID_PREFIX) + (size_t)i]) - digits);
+	return ms;
+}
+
+bool record_is_id(struct slice text)
+{
+	size_t prefix = strlen(RUN_ID_PREFIX);
+
+	if (text.len != RUN_ID_BYTES - 1 || !slice_starts(text, RUN_ID_PREFIX))
+		return false;
+	for (size_t i = prefix; i < text.len; i++)
+		if (!memchr(digits, text.data[i], sizeof(digits) - 1))
+			return false;
+	return true;
+}
+
+static int failed(const struct config *config, struct error *err, const char *doing)
+{
+	if (errno == ENOSPC || errno == EDQUOT)
+		return error_set(
+			err, 500, "storage_full",
+			"No space left in %s while %s: free some, or lower ARTIFACT_RETENTION_DAYS",
+			config->storage_dir, doing);
+	return error_set_errno(err, 500, "storage_failed", "Storing in %s failed while %s",
+			       config->storage_dir, doing);
+}
+
+int records_open_owner(const struct config *config, const char *owner)
+{
+	char path[PATH_MAX + 64];
+
+	(void)snprintf(path, sizeof(path), "%s/" RECORDS_FOLDER "/%s", config->storage_dir, owner);
+	return fs_open_or_make_dir(path, FOLDER_MODE);
+}
+
+/* --- claims ------------------------------------------------------------------------------------- */
+
+static void name_aside(const char *id, char out[sizeof(NEW_PREFIX) + RUN_ID_BYTES])
+{
+	(void)snprintf(out, sizeof(NEW_PREFIX) + RUN_ID_BYTES, NEW_PREFIX "%s", id);
+}
+
+int record_claim(const struct config *config, const char *owner, const char *id, struct error *err)
+{
+	char aside[sizeof(NEW_PREFIX) + RUN_ID_BYTES];
+
+	name_aside(id, aside);
+	for (int tries = 0; tries < WRITE_TRIES; tries++) {
+		_cleanup_close_ int folder = records_open_owner(config, owner);
+		_cleanup_close_ int fd =
+			folder < 0 ? -1
+				   : openat(folder, aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+					    FILE_MODE);
+
+		if (fd >= 0 || errno == EEXIST)
+			return fd < 0;
+		if (errno != ENOENT) /* the folder, empty until now, was swept away meanwhile */
+			break;
+	}
+	return failed(config, err, "taking a run's id");
+}
+
+void record_unclaim(const struct config *config, const char *owner, const char *id)
+{
+	_cleanup_close_ int folder = records_open_owner(config, owner);
+	char aside[sizeof(NEW_PREFIX) + RUN_ID_BYTES];
+
+	name_aside(id, aside);
+	if (folder >= 0)
+		(void)unlinkat(folder, aside, 0);
+}
+
+/* --- one record --------------------------------------------------------------------------------- */
+
+/* Writes, syncs and renames. 0, or -1 with errno: ENOENT when the folder, empty until now, was swept away meanwhile. */
+static int write_in(int folder, const char *id, struct slice summary, struct slice record)
+{
+	char aside[sizeof(NEW_PREFIX) + RUN_ID_BYTES];
+
+	name_aside(id, aside);
+
+	_cleanup_close_ int fd =
+		openat(folder, aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
+
+	if (fd < 0)
+		return -1;
+	if (io_write_all(fd, summary.data, summary.len) < 0 || io_write_all(fd, "\n", 1) < 0 ||
+	    io_write_all(fd, record.data, record.len) < 0 || fsync(fd) < 0 ||
+	    renameat(folder, aside, folder, id) < 0 || fsync(folder) < 0) {
+		int why = errno;
+
+		(void)unlinkat(folder, aside, 0);
+		errno = why;
+		return -1;
+	}
+	return 0;
+}
+
+int record_write(const struct config *config, const char *owner, const char *id,
+		 struct slice summary, struct slice record, struct error *err)
+{
+	for (int tries = 0; tries < WRITE_TRIES; tries++) {
+		_cleanup_close_ int folder = records_open_owner(config, owner);
+
+		if (folder >= 0 && write_in(folder, id, summary, record) == 0)
+			return 0;
+		if (errno != ENOENT)
+			break;
+	}
+	return failed(config, err, "writing a run's record");
+}
+
+static int open_record(int folder, const char *id)
+{
+	return openat(folder, id, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+int record_read(const struct config *config, const char *owner, struct slice id, struct record *out,
+		struct error *err)
+{
+	char name[RUN_ID_BYTES] = "";
+	_cleanup_free_ char *data = NULL;
+	struct stat status;
+	size_t len;
+
+	if (!record_is_id(id))
+		return error_set(err, 404, "run_not_found", "run not found");
+	memcpy(name, id.data, id.len);
+
+	_cleanup_close_ int folder = records_open_owner(config, owner);
+	_cleanup_close_ int fd = folder < 0 ? -1 : open_record(folder, name);
+
+	if (fd < 0 && errno == ENOENT)
+		return error_set(err, 404, "run_not_found", "run not found");
+	if (fd < 0 || fstat(fd, &status) < 0 ||
+	    io_read_file(fd, RUN_SUMMARY_MAX_BYTES + 1 + RUN_RECORD_MAX_BYTES, &data, &len) < 0)
+		return failed(config, err, "reading a run's record");
+
+	const char *end = memchr(data, '\n', len);
+
+	if (!end)
+		return error_set(err, 500, "storage_failed", "The record of %s is damaged", name);
+	out->text = (struct slice){end + 1, len - (size_t)(end + 1 - data)};
+	out->written_s = status.st_mtime;
+	out->data = steal_ptr(&data);
+	return 0;
+}
+
+bool record_exists(const struct config *config, const char *owner, const char *id)
+{
+	_cleanup_close_ int folder = records_open_owner(config, owner);
+	struct stat status;
+
+	return folder >= 0 && fstatat(folder, id, &status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* --- the list ----------------------------------------------------------------------------------- */
+
+/* The newest ids so far, the newest first; one more than are asked for, which tells whether there are more. */
+struct newest {
+	char ids[RUN_LIST_MAX + 1][RUN_ID_BYTES];
+	unsigned count, max;
+};
+
+static void insert(struct newest *newest, const char *id)
+{
+	unsigned at = newest->count;
+
+	while (at > 0 && strcmp(newest->ids[at - 1], id) < 0)
+		at--;
+	if (at == newest->max)
+		return;
+	if (newest->count < newest->max)
+		newest->count++;
+	memmove(newest->ids[at + 1], newest->ids[at], (newest->count - at - 1) * RUN_ID_BYTES);
+	memcpy(newest->ids[at], id, RUN_ID_BYTES);
+}
+
+static void find_newest(DIR *listing, struct slice before, struct newest *newest)
+{
+	char oldest[RUN_ID_BYTES] = "";
+
+	if (before.len < RUN_ID_BYTES)
+		memcpy(oldest, before.data, before.len);
+	for (const struct dirent *entry; (entry = readdir(listing));)
+		if (record_is_id(slice_of(entry->d_name)) &&
+		    (!*oldest || strcmp(entry->d_name, oldest) < 0))
+			insert(newest, entry->d_name);
+}
+
+/* Reads the first line of a record. False when there is none: swept meanwhile, or damaged. */
+static bool read_summary(int folder, const char *id, char text[RUN_SUMMARY_MAX_BYTES],
+			 struct slice *summary)
+{
+	_cleanup_close_ int fd = open_record(folder, id);
+	ssize_t len = fd < 0 ? -1 : read(fd, text, RUN_SUMMARY_MAX_BYTES);
+	const char *end = len <= 0 ? NULL : memchr(text, '\n', (size_t)len);
+
+	if (!end)
+		return false;
+	*summary = (struct slice){text, (size_t)(end - text)};
+	return true;
+}
+
+int records_list(const struct config *config, const char *owner, struct slice before,
+		 unsigned limit, int (*row)(void *context, const char *id, struct slice summary),
+		 void *context, bool *more, struct error *err)
+{
+	struct newest newest = {.max = (limit < RUN_LIST_MAX ? limit : RUN_LIST_MAX) + 1};
+	int folder = records_open_owner(config, owner);
+	_cleanup_closedir_ DIR *listing = folder < 0 ? NULL : fdopendir(folder);
+	char text[RUN_SUMMARY_MAX_BYTES];
+	struct slice summary;
+
+	if (!listing)
+		return failed(config, err, "listing runs");
+	find_newest(listing, before, &newest);
+	*more = newest.count == newest.max;
+	for (unsigned i = 0; i < newest.count && i < newest.max - 1; i++)
+		if (read_summary(folder, newest.ids[i], text, &summary) &&
+		    row(context, newest.ids[i], summary) < 0)
+			return error_set(err, 500, "out_of_memory", "no memory for the list");
+	return 0;
+}
+
+/* --- the sweep ---------------------------------------------------------------------------------- */
+
+static int open_folder(int parent, const char *name)
+{
+	return openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* An owner's folder goes with its last record. */
+static uint64_t sweep_owner(int runs, const char *name, time_t before, time_t half_written)
+{
+	_cleanup_close_ int owner = open_folder(runs, name);
+	uint64_t removed;
+
+	if (owner < 0)
+		return 0;
+	removed = storage_sweep_folder(open_folder(runs, name), RUN_ID_PREFIX, before);
+	removed += storage_sweep_folder(open_folder(runs, name), NEW_PREFIX, half_written);
+	(void)storage_sweep_folder(open_folder(owner, RECORDS_KEYS_FOLDER), "", before);
+	/* these fail while there is anything in them, as they should */
+	(void)unlinkat(owner, RECORDS_KEYS_FOLDER, AT_REMOVEDIR);
+	(void)unlinkat(runs, name, AT_REMOVEDIR);
+	return removed;
+}
+
+uint64_t records_sweep(const struct config *config)
+{
+	_cleanup_close_ int root = open(config->storage_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = root < 0 ? -1 : open_folder(root, RECORDS_FOLDER);
+	_cleanup_closedir_ DIR *runs = fd < 0 ? NULL : fdopendir(fd);
+	time_t now = time(NULL);
+	time_t before =
+		config->retention_days ? now - (time_t)config->retention_days * DAY_S : INT64_MIN;
+	uint64_t removed = 0;
+
+	if (!runs)
+		return 0;
+	for (const struct dirent *entry; (entry = readdir(runs));)
+		if (entry->d_name[0] != '.')
+			removed += sweep_owner(dirfd(runs), entry->d_name, before,
+					       now - INCOMING_MAX_AGE_S);
+	return removed;
+}

@@ -1,0 +1,311 @@
+#include "store/storage.h"
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/io.h"
+#include "base/random.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FOLDER_MODE     0750 /* mayfly-static may read results through its group, others may not */
+#define FILE_MODE       0640
+#define COMMIT_TRIES    8
+#define NAMES_MAX_BYTES (JOB_ARTIFACT_SCAN_MAX * 256ULL)
+
+static int failed(const struct storage *storage, struct error *err, const char *doing)
+{
+	if (errno == ENOSPC || errno == EDQUOT)
+		return error_set(
+			err, 500, "storage_full",
+			"No space left in %s while %s: free some, or lower ARTIFACT_RETENTION_DAYS",
+			storage->storage_path, doing);
+	return error_set_errno(err, 500, "storage_failed", "Storing in %s failed while %s",
+			       storage->storage_path, doing);
+}
+
+static int create(const struct storage *storage, const char *path)
+{
+	return fs_open_beneath(storage->folder, path, O_WRONLY | O_CREAT | O_EXCL, FILE_MODE);
+}
+
+/* Makes <storage>/.incoming/<random> and opens it. */
+static int open_folder(struct storage *storage, struct error *err)
+{
+	if (mkdirat(storage->root, STORAGE_INCOMING, FOLDER_MODE) < 0 && errno != EEXIST)
+		return failed(storage, err, "making a folder");
+
+	_cleanup_close_ int incoming = openat(storage->root, STORAGE_INCOMING,
+					      O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (incoming < 0)
+		return failed(storage, err, "opening a folder");
+	random_hex(storage->incoming_name, 24);
+	if (mkdirat(incoming, storage->incoming_name, FOLDER_MODE) < 0)
+		return failed(storage, err, "making a folder");
+	storage->folder = openat(incoming, storage->incoming_name,
+				 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return storage->folder < 0 ? failed(storage, err, "opening a folder") : 0;
+}
+
+static int open_storage(const struct config *config, bool keeps_streams, struct storage *out,
+			struct error *err)
+{
+	struct storage storage = {
+		.folder = -1,
+		.stdout_fd = -1,
+		.stderr_fd = -1,
+		.file_fd = -1,
+		.count_left = config->artifact_count,
+		.total_left = config->artifacts_bytes,
+		.artifact_bytes = config->artifact_bytes,
+		.names = buf_new(NAMES_MAX_BYTES),
+		.skipped = buf_new(NAMES_MAX_BYTES),
+		.hidden = buf_new(NAMES_MAX_BYTES),
+		.storage_path = config->storage,
+	};
+
+	storage.root = fs_open_or_make_dir(config->storage, FOLDER_MODE);
+	if (storage.root < 0)
+		return failed(&storage, err, "opening it");
+	if (open_folder(&storage, err) < 0)
+		goto fail;
+	if (keeps_streams) {
+		storage.stdout_fd = create(&storage, "stdout");
+		storage.stderr_fd = create(&storage, "stderr");
+	}
+	if (keeps_streams && (storage.stdout_fd < 0 || storage.stderr_fd < 0)) {
+		(void)failed(&storage, err, "making stdout and stderr");
+		goto fail;
+	}
+	*out = storage;
+	return 0;
+fail:
+	storage_close(&storage);
+	return -1;
+}
+
+int storage_open(const struct config *config, struct storage *out, struct error *err)
+{
+	return open_storage(config, true, out, err);
+}
+
+int storage_open_files(const struct config *config, struct storage *out, struct error *err)
+{
+	return open_storage(config, false, out, err);
+}
+
+int storage_put_input(struct storage *storage, const char *path, struct slice data,
+		      struct error *err)
+{
+	if (fs_make_parents(storage->folder, path, FOLDER_MODE) < 0)
+		return failed(storage, err, "making a folder");
+
+	_cleanup_close_ int fd = create(storage, path);
+
+	if (fd < 0 || io_write_all(fd, data.data, data.len) < 0 || fdatasync(fd) < 0)
+		return failed(storage, err, "writing an input");
+	return 0;
+}
+
+int storage_append_stream(struct storage *storage, bool is_stderr, struct slice data,
+			  struct error *err)
+{
+	int fd = is_stderr ? storage->stderr_fd : storage->stdout_fd;
+
+	if (fd < 0 || data.len == 0)
+		return 0;
+	if (io_write_all(fd, data.data, data.len) < 0)
+		return failed(storage, err, "writing the program's output");
+	storage->unsynced[is_stderr] = true;
+	return 0;
+}
+
+int storage_sync_streams(struct storage *storage, struct error *err)
+{
+	const int streams[] = {storage->stdout_fd, storage->stderr_fd};
+
+	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
+		if (storage->unsynced[i] && fdatasync(streams[i]) < 0)
+			return failed(storage, err, "writing the program's output");
+		storage->unsynced[i] = false;
+	}
+	return 0;
+}
+
+static int add_name(struct storage *storage, struct buf *names, struct slice path,
+		    struct error *err)
+{
+	if (buf_append(names, path.data, path.len) < 0 || buf_append(names, "", 1) < 0)
+		return failed(storage, err, "listing files");
+	return 0;
+}
+
+int storage_hide(struct storage *storage, struct slice path, struct error *err)
+{
+	return add_name(storage, &storage->hidden, path, err);
+}
+
+/* Is anybody to hear of an artifact of that path? */
+static bool is_wanted(const struct storage *storage, struct slice path)
+{
+	const struct buf *hidden = &storage->hidden;
+	char name[JOB_PATH_MAX_BYTES + 1];
+
+	for (size_t at = 0; at < hidden->len; at += strlen(hidden->data + at) + 1)
+		if (slice_eq(path, hidden->data + at))
+			return false;
+	if (!storage->patterns || path.len >= sizeof(name))
+		return true;
+	memcpy(name, path.data, path.len);
+	name[path.len] = '\0';
+	for (const char *const *pattern = storage->patterns; *pattern; pattern++)
+		if (fnmatch(*pattern, name, 0) == 0)
+			return true;
+	return false;
+}
+
+int storage_note_skipped(struct storage *storage, struct slice path, struct error *err)
+{
+	if (!is_wanted(storage, path))
+		return 0;
+	return add_name(storage, &storage->skipped, path, err);
+}
+
+int storage_end_file(struct storage *storage, struct error *err)
+{
+	if (storage->file_fd < 0)
+		return 0;
+	if (fsync(storage->file_fd) < 0)
+		return failed(storage, err, "writing a file");
+	close(steal_fd(&storage->file_fd));
+	return 0;
+}
+
+/* The captured streams win over a program's own files of that name. */
+static bool may_be_stored(const struct storage *storage, struct slice path)
+{
+	if (storage->count_left == 0 || !fs_is_relative_path(path, JOB_ARTIFACT_DEPTH_MAX + 1))
+		return false;
+	return storage->stdout_fd < 0 ||
+	       (!slice_eq(path, "stdout") && !slice_eq(path, "stderr") &&
+		!slice_starts(path, "stdout/") && !slice_starts(path, "stderr/"));
+}
+
+int storage_begin_file(struct storage *storage, struct slice path, struct error *err)
+{
+	char name[JOB_PATH_MAX_BYTES + 1];
+
+	if (storage_end_file(storage, err) < 0)
+		return -1;
+	if (!is_wanted(storage, path))
+		return 0; /* and its bytes are dropped */
+	if (!may_be_stored(storage, path))
+		return storage_note_skipped(storage, path, err);
+	memcpy(name, path.data, path.len);
+	name[path.len] = '\0';
+	if (fs_make_parents(storage->folder, name, FOLDER_MODE) == 0)
+		storage->file_fd = create(storage, name);
+	if (storage->file_fd < 0) {
+		/* a file where a folder should be, or a name that is taken: the container's doing, not the storage's */
+		if (errno == EEXIST || errno == ENOTDIR || errno == ELOOP || errno == EILSEQ ||
+		    errno == ENAMETOOLONG)
+			return storage_note_skipped(storage, path, err);
+		return failed(storage, err, "writing a file");
+	}
+	storage->count_left--;
+	storage->file_left = storage->artifact_bytes < storage->total_left ? storage->artifact_bytes
+									   : storage->total_left;
+	return add_name(storage, &storage->names, path, err);
+}
+
+/* Takes back the file begun last: it passed a cap. */
+static int drop_file(struct storage *storage, struct error *err)
+{
+	size_t start = storage->names.len - 1;
+
+	while (start > 0 && storage->names.data[start - 1] != '\0')
+		start--;
+	close(steal_fd(&storage->file_fd));
+	if (unlinkat(storage->folder, storage->names.data + start, 0) < 0)
+		return failed(storage, err, "removing a file that is too large");
+
+	struct slice path = slice_of(storage->names.data + start);
+
+	storage->names.len = start;
+	return storage_note_skipped(storage, path, err);
+}
+
+int storage_append_file(struct storage *storage, struct slice data, struct error *err)
+{
+	if (storage->file_fd < 0)
+		return 0;
+	if (data.len > storage->file_left)
+		return drop_file(storage, err);
+	storage->file_left -= data.len;
+	storage->total_left -= data.len;
+	if (io_write_all(storage->file_fd, data.data, data.len) < 0)
+		return failed(storage, err, "writing a file");
+	return 0;
+}
+
+/* The session's folder, made if missing; -1 with errno. While it is empty a sweep may take it away again: ENOENT, here or from a use of it. */
+static int open_session(const struct storage *storage, const char *session_id)
+{
+	if (mkdirat(storage->root, session_id, FOLDER_MODE) < 0 && errno != EEXIST)
+		return -1;
+	return fs_open_beneath(storage->root, session_id, O_RDONLY | O_DIRECTORY, 0);
+}
+
+int storage_commit(struct storage *storage, const char *session_id, char id[JOB_ID_LENGTH + 1],
+		   struct error *err)
+{
+	char from[sizeof(STORAGE_INCOMING) + sizeof(storage->incoming_name) + 1],
+		to[sizeof("job-") + JOB_ID_LENGTH];
+
+	if (storage_end_file(storage, err) < 0 || storage_sync_streams(storage, err) < 0)
+		return -1;
+	(void)snprintf(from, sizeof(from), "%s/%s", STORAGE_INCOMING, storage->incoming_name);
+	for (int tries = 0; tries < COMMIT_TRIES; tries++) {
+		_cleanup_close_ int session = open_session(storage, session_id);
+
+		random_id(id, JOB_ID_LENGTH);
+		(void)snprintf(to, sizeof(to), "job-%s", id);
+		/* onto a folder that is not empty, and no result is, rename fails: an id is never given twice */
+		if (session >= 0 && renameat(storage->root, from, session, to) == 0) {
+			storage->incoming_name[0] = '\0';
+			return 0;
+		}
+		if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOENT)
+			break;
+	}
+	return failed(storage, err, "moving the result into place");
+}
+
+void storage_close(struct storage *storage)
+{
+	int *const descriptors[] = {&storage->stdout_fd, &storage->stderr_fd, &storage->file_fd,
+				    &storage->folder};
+
+	for (size_t i = 0; i < sizeof(descriptors) / sizeof(descriptors[0]); i++)
+		if (*descriptors[i] >= 0)
+			close(steal_fd(descriptors[i]));
+	if (storage->root >= 0 && storage->incoming_name[0]) {
+		_cleanup_close_ int incoming =
+			openat(storage->root, STORAGE_INCOMING, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		/* what cannot be removed now the reaper will find */
+		if (incoming >= 0 && fs_remove_tree(incoming, storage->incoming_name) < 0)
+			storage->incoming_name[0] = '\0';
+	}
+	if (storage->root >= 0)
+		close(steal_fd(&storage->root));
+	buf_free(&storage->names);
+	buf_free(&storage->skipped);
+	buf_free(&storage->hidden);
+}
