@@ -37,7 +37,7 @@
 #define URI_PATH_MAX_BYTES              4096 /* decoded */
 #define HTTP_HANDOVER_MAX_BYTES         (128 * KIB) /* what mayfly may have read before it hands over */
 
-/* --- Family A requests (contract, section A) ----------------------------------------------------
+/* --- Tools API (src/api/tools/README.md) ----------------------------------------------------
  */
 #define SESSION_ID_MAX_BYTES   128
 #define TIMEOUT_DEFAULT_S      30
@@ -48,7 +48,7 @@
 #define JOB_ID_LENGTH          6
 #define JSON_DEPTH_MAX         64 /* nested arrays and objects in a request */
 
-/* --- Family C requests: runs (contract, section C; the six limits stand in api/runs/request.c) ---
+/* --- Runs API: runs (src/api/runs/README.md; the six limits stand in api/runs/request.c) ---
  */
 #define RUN_CODE_MAX_BYTES        (200 * KIB)
 #define RUN_FILE_MAX_BYTES        (10 * MIB) /* one staged file */
@@ -64,7 +64,7 @@
 #define IDEMPOTENCY_KEY_MAX_BYTES 255
 #define IDEMPOTENCY_WAIT_MS       30000 /* for the first run of a key to end; then 409 */
 
-/* --- Family D: agent runs (contract, section D), and POST /validate -------------------------------- */
+/* --- Agents API: agent runs (src/api/agents/README.md), and POST /validate -------------------------------- */
 #define AGENT_ID_MAX_BYTES           128
 #define AGENT_BODY_MAX_BYTES         (4 * MIB)
 #define AGENT_PROMPT_MAX_BYTES       (64 * KIB)
@@ -86,7 +86,7 @@
 #define PATTERN_MAX_BYTES        128
 #define PATTERN_HITS_MAX_COUNT   1000 /* named in one reply; there may be more */
 
-/* --- Family B requests: sandboxes and sessions (contract, section B) -----------------------------
+/* --- Sandbox API: sandboxes and sessions (src/api/sandbox/README.md) -----------------------------
  */
 #define HTTP_BODY_SANDBOX_MAX_BYTES  (16 * MIB)
 #define SANDBOX_TIMEOUT_MAX_S        3600 /* what a request or a template may ask for */
@@ -115,10 +115,10 @@
 #define RECIPE_WORD_MAX_BYTES      128         /* a package, a variable's name */
 #define RECIPE_LINE_MAX_BYTES      1024        /* a command, a variable's value */
 #define RECIPE_MAX_BYTES           (256 * KIB) /* as scripts/build-template reads it */
-#define ADDED_MAX_COUNT            64          /* templates that were added */
-#define ADDED_MEMORY_DEFAULT_MB    2048        /* MAYFLY_TEMPLATE_MEMORY_MB, the most of one */
-#define ADDED_CPU_DEFAULT_PERCENT  200         /* MAYFLY_TEMPLATE_CPU_PERCENT */
-#define ADDED_CPU_QUOTA_PERIOD_US  100000      /* of a cpu_quota in microseconds */
+#define CUSTOM_MAX_COUNT           64          /* custom templates */
+#define CUSTOM_MEMORY_DEFAULT_MB   2048        /* MAYFLY_TEMPLATE_MEMORY_MB, the most of one */
+#define CUSTOM_CPU_DEFAULT_PERCENT 200         /* MAYFLY_TEMPLATE_CPU_PERCENT */
+#define CUSTOM_CPU_QUOTA_PERIOD_US 100000      /* of a cpu_quota in microseconds */
 #define NETWORK_NAME_MAX_BYTES     64
 #define SELINUX_TYPE_MAX_BYTES     64
 
@@ -156,7 +156,7 @@
 #define JOB_SKIPPED_MAX_COUNT     256         /* things named as not collected */
 #define COLLECT_NAMES_MAX_BYTES   (512 * KIB) /* names of all folders on one way down */
 #define CELL_KERNEL_MAX_COUNT     4           /* of one container, each of another name */
-#define CELL_NAME_MAX_BYTES       16          /* of a kernel */
+#define KERNEL_NAME_MAX_BYTES     16          /* of a kernel */
 #define CELL_GRACE_MS             1500        /* from a cell's interrupt to SIGKILL */
 #define CELL_SEND_DEADLINE_MS     30000       /* for the host to take what is left */
 #define CELL_DISPLAY_MAX_COUNT    64          /* of one cell; more are thrown away */
@@ -228,18 +228,19 @@
 
 /* --- Admission and housekeeping ------------------------------------------------------------------
  */
-#define SLOT_WAIT_MS             10000 /* MAYFLY_SLOT_WAIT_MS: bounded wait, then 503 */
-#define SPARES_DEFAULT           2     /* MAYFLY_SPARES, of each kind; 0: none */
-#define SPARES_TOTAL_DEFAULT     8     /* MAYFLY_SPARES_TOTAL, of all kinds */
-#define SPARES_TOTAL_MAX         256
-#define SPARES_MEMORY_DEFAULT_MB 1024 /* MAYFLY_SPARES_MEMORY_MB, what all spares may take */
-#define SPARE_TTL_DEFAULT_S      300  /* MAYFLY_SPARE_TTL_S */
-#define SPARE_TTL_MAX_S          86400
-#define SPARE_PREPARE_DEADLINE_MS                                                                  \
+#define SLOT_WAIT_MS           10000 /* MAYFLY_SLOT_WAIT_MS: bounded wait, then 503 */
+#define POOL_DEFAULT           2     /* MAYFLY_POOL, of each kind; 0: none */
+#define POOL_TOTAL_DEFAULT     8     /* MAYFLY_POOL_TOTAL, of all kinds */
+#define POOL_TOTAL_MAX         256
+#define POOL_MEMORY_DEFAULT_MB 1024 /* MAYFLY_POOL_MEMORY_MB, what all pooled containers may take */
+#define POOL_TTL_DEFAULT_S     300  /* MAYFLY_POOL_TTL_S */
+#define POOL_TTL_MAX_S         86400
+#define POOL_PREPARE_DEADLINE_MS                                                                   \
 	20000 /* for a runtime to boot in a container that has half a CPU */
-#define SPARE_RECORD_MAX_BYTES    4096
-#define SPARE_END_DEADLINE_MS     2000 /* for one that is dropped to end by itself */
-#define SPARE_RECORD_MAX_AGE_S    60   /* a record without a spare, older than this, is swept */
+#define POOL_RECORD_MAX_BYTES 4096
+#define POOL_END_DEADLINE_MS  2000 /* for one that is dropped to end by itself */
+#define POOL_RECORD_MAX_AGE_S                                                                      \
+	60 /* a record without a pooled container, older than this, is swept */
 #define SETTINGS_FILE_MAX_BYTES   (64 * KIB) /* mayfly.conf */
 #define SLOT_MAX_COUNT            1024
 #define RETENTION_DEFAULT_DAYS    30   /* ARTIFACT_RETENTION_DAYS; 0 keeps */
@@ -257,9 +258,9 @@
 #define CACHE_DEFAULT_MB          16 /* MAYFLY_CACHE_MB, of where cached results are; 0: nothing is cached */
 #define CACHE_MAX_COUNT           4096
 #define CACHE_ENTRY_MAX_BYTES     511
-#define STORAGE_RECORD_MAX_BYTES  (16 * MIB) /* a reply of family A */
+#define STORAGE_RECORD_MAX_BYTES  (16 * MIB) /* a reply of the tools API */
 
-/* --- Keys, files and links of /v1 (contract, section C) -------------------------------------------
+/* --- Keys, files and links of /v1 (src/api/runs/README.md) -------------------------------------------
  */
 #define KEYS_FILE_MAX_BYTES          (256 * KIB) /* the keys file */
 #define KEYS_MAX_COUNT               1024
@@ -319,7 +320,7 @@
 #define METRICS_FAMILY_FIRST      'A'
 #define METRICS_FAMILY_COUNT      5 /* the contract's; each has a row more, for what finds none left */
 #define METRICS_BOUND_COUNT       14 /* of a histogram's buckets */
-#define METRICS_ENGINE_WORD_COUNT 14
+#define METRICS_ENGINE_CODE_COUNT 14
 #define METRICS_LOCK_DEADLINE_MS                                                                   \
 	2000 /* for who holds the file's lock to be done: microseconds, unless it is stopped */
 #define METRICS_TEXT_MAX_BYTES (8 * MIB) /* of an exposition */

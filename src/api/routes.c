@@ -38,10 +38,10 @@ enum route_needs {
 	KEY_TO_RUN = 32,  /* it wants a bearer token of this scope */
 	KEY_TO_READ = 64,
 	COSTS_TOKEN = 128,   /* of the caller's bucket */
-	AGENT_TOKEN = 256,   /* it wants family D's token */
-	SANDBOX = 512,       /* family B: its rules of keys, its errors, X-Request-ID */
-	NEEDS_CALLER = 1024, /* family B: it reads what belongs to somebody */
-	KEY_TO_ADMIN = 2048, /* a bearer token of scope admin, beside family B's own key */
+	AGENT_TOKEN = 256,   /* it wants the agents API's token */
+	SANDBOX = 512,       /* the sandbox API: its rules of keys, its errors, X-Request-ID */
+	NEEDS_CALLER = 1024, /* the sandbox API: it reads what belongs to somebody */
+	KEY_TO_ADMIN = 2048, /* a bearer token of scope admin, beside the sandbox API's own key */
 };
 
 static const struct route {
@@ -172,7 +172,7 @@ static bool has_need(struct slice path, unsigned needs)
 	return false;
 }
 
-/* Each family has its own shape of errors. */
+/* Each API has its own shape of errors. */
 static void refuse(struct call *call, const struct error *err)
 {
 	const struct slice path = call->connection->request.path;
@@ -253,7 +253,7 @@ static int confine_to_state(const struct config *config, struct error *err)
 		{config->storage, CONFINE_READ_WRITE},
 		{config->storage_dir, CONFINE_READ_WRITE},
 		{config->run, CONFINE_READ_WRITE},
-		{config->added, CONFINE_READ_WRITE},
+		{config->custom, CONFINE_READ_WRITE},
 		{config->registry[0][0] ? config->registry[0] : config->registry[1], CONFINE_READ},
 		{config->registry[1], CONFINE_READ},
 		{config->registry[2], CONFINE_READ},
@@ -344,7 +344,7 @@ static int answer_options(struct call *call, struct error *err)
 				       deadline_in(HTTP_WRITE_DEADLINE_MS));
 	http_reply_free(&reply);
 	if (sent < 0)
-		call->word = "reply_not_sent";
+		call->code = "reply_not_sent";
 	return 0;
 }
 
@@ -391,8 +391,8 @@ void api_serve(struct call *call, struct config *config)
 		refuse(call, &err);
 	/* the client has its answer before its container is taken down */
 	end_connection(call, refused || call->body_is_unread);
-	measure_end(call);
+	note_end(call);
 	execute_clean_up(call);
-	measure_end(call); /* what went wrong in cleaning up */
+	note_end(call); /* what went wrong in cleaning up */
 	buf_free(&call->body);
 }

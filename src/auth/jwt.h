@@ -1,5 +1,5 @@
 /*
- * Bearer tokens of family D: JSON Web Tokens (RFC 7519) in the compact serialization of RFC 7515, signed with HMAC-SHA256 and nothing else.
+ * Bearer tokens of the agents API: JSON Web Tokens (RFC 7519) in the compact serialization of RFC 7515, signed with HMAC-SHA256 and nothing else.
  *
  * Rules:
  *  1. We choose the algorithm, not the token: its signature is checked as HS256 first, in constant time, and a header that says anything else is

@@ -5,31 +5,31 @@
 #include <stdio.h>
 #include <string.h>
 
-static void fill(struct error *err, int status, const char *word, const char *format,
+static void fill(struct error *err, int status, const char *code, const char *format,
 		 va_list arguments)
 {
 	err->status = status;
-	err->word = word;
+	err->code = code;
 	(void)vsnprintf(err->message, sizeof(err->message), format, arguments);
 }
 
-int error_set(struct error *err, int status, const char *word, const char *format, ...)
+int error_set(struct error *err, int status, const char *code, const char *format, ...)
 {
 	va_list arguments;
 
 	va_start(arguments, format);
-	fill(err, status, word, format, arguments);
+	fill(err, status, code, format, arguments);
 	va_end(arguments);
 	return -1;
 }
 
-int error_set_errno(struct error *err, int status, const char *word, const char *format, ...)
+int error_set_errno(struct error *err, int status, const char *code, const char *format, ...)
 {
 	int number = errno;
 	va_list arguments;
 
 	va_start(arguments, format);
-	fill(err, status, word, format, arguments);
+	fill(err, status, code, format, arguments);
 	va_end(arguments);
 
 	size_t used = strlen(err->message);

@@ -9,7 +9,7 @@
 
 struct error {
 	int status;       /* the HTTP status that a client would see for it */
-	const char *word; /* stable word (style: reply, log, manual, test); static storage */
+	const char *code; /* stable (style: reply, log, manual, test); static storage */
 	char message[ERROR_MESSAGE_BYTES]; /* one sentence, says what to do where something can be
 					      done */
 };
@@ -18,11 +18,11 @@ struct error {
 
 /* Fills *err. Always returns -1, so that a refusal is one line: return error_set(err, 413,
  * "body_too_large", ...). */
-int error_set(struct error *err, int status, const char *word, const char *format, ...)
+int error_set(struct error *err, int status, const char *code, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
 /* As error_set, with ": <strerror(errno)>" at the end. */
-int error_set_errno(struct error *err, int status, const char *word, const char *format, ...)
+int error_set_errno(struct error *err, int status, const char *code, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
 #endif

@@ -11,7 +11,7 @@
  *
  * Control socket, down (host to init), in this order: JOB, then any of FILE (followed by its DATA)
  * and STDIN, then GO; CANCEL at any time. Up: STDOUT, STDERR, DISPLAY any times, EXIT once, then
- * FILE (followed by its DATA) and SKIPPED any times, END once. A connection may instead make a spare of the container: JOB and
+ * FILE (followed by its DATA) and SKIPPED any times, END once. A connection may instead make a pooled container of the container: JOB and
  * PREPARE down, READY up; the job itself comes over the next connection. In a session (protocol/control.h) every connection is a job of its own, and
  * LISTED comes as FILE does.
  */
@@ -31,7 +31,7 @@ enum frame_type {
 	/* down */
 	FRAME_JOB = 'J',     /* fields, see protocol/control.h */
 	FRAME_STDIN = 'I',   /* bytes of standard input, in order */
-	FRAME_PREPARE = 'B', /* fields, see protocol/control.h: this becomes a spare */
+	FRAME_PREPARE = 'B', /* fields, see protocol/control.h: this becomes a pooled container */
 	FRAME_GO = 'G',      /* empty: start the program */
 	FRAME_CANCEL = 'C',  /* empty: end the program now; EXIT and END still follow */
 	/* both ways */
@@ -41,7 +41,7 @@ enum frame_type {
 	FRAME_STDOUT = 'O',
 	FRAME_STDERR = 'E',
 	FRAME_DISPLAY = 'P', /* a rich output: base/display.h */
-	FRAME_READY = 'Y',   /* fields, see protocol/control.h: the spare is prepared */
+	FRAME_READY = 'Y',   /* fields, see protocol/control.h: the pooled container is prepared */
 	FRAME_EXIT = 'X',    /* fields, see protocol/control.h */
 	FRAME_SKIPPED =
 		'S', /* relative path of something not collected: a link, a device, past a cap */
@@ -52,7 +52,7 @@ enum frame_type {
 	FRAME_REMOVE = 'r',
 	FRAME_LIST = 'l',
 	FRAME_PING = 'p',
-	FRAME_DESCRIBE = 'd',
+	FRAME_INFO = 'd',
 	FRAME_OK = 'k',
 	FRAME_ROW = 'w',
 	FRAME_ERROR = 'e',

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ADDED_FOLDER  "/.templates"
+#define CUSTOM_FOLDER "/.templates"
 #define PODMAN_IMAGES "/containers/storage/overlay-images/images.json"
 
 /* The value of a variable; an empty one counts as unset. */
@@ -46,25 +46,25 @@ static const struct {
 	 offsetof(struct config, artifacts_bytes)},
 	{"MAX_CONCURRENT_RUNS", 1, SLOT_MAX_COUNT, 0, 1, offsetof(struct config, slots)},
 	{"MAYFLY_SLOT_WAIT_MS", 0, 600000, SLOT_WAIT_MS, 1, offsetof(struct config, slot_wait_ms)},
-	{"MAYFLY_SPARES", 0, SPARES_TOTAL_MAX, SPARES_DEFAULT, 1, offsetof(struct config, spares)},
-	{"MAYFLY_SPARES_TOTAL", 0, SPARES_TOTAL_MAX, SPARES_TOTAL_DEFAULT, 1,
-	 offsetof(struct config, spares_total)},
-	{"MAYFLY_SPARES_MEMORY_MB", 0, MEMORY_MAX_MB, SPARES_MEMORY_DEFAULT_MB, MIB,
-	 offsetof(struct config, spares_memory_bytes)},
-	{"MAYFLY_SPARE_TTL_S", 1, SPARE_TTL_MAX_S, SPARE_TTL_DEFAULT_S, 1,
-	 offsetof(struct config, spare_ttl_s)},
+	{"MAYFLY_POOL", 0, POOL_TOTAL_MAX, POOL_DEFAULT, 1, offsetof(struct config, pool)},
+	{"MAYFLY_POOL_TOTAL", 0, POOL_TOTAL_MAX, POOL_TOTAL_DEFAULT, 1,
+	 offsetof(struct config, pool_total)},
+	{"MAYFLY_POOL_MEMORY_MB", 0, MEMORY_MAX_MB, POOL_MEMORY_DEFAULT_MB, MIB,
+	 offsetof(struct config, pool_memory_bytes)},
+	{"MAYFLY_POOL_TTL_S", 1, POOL_TTL_MAX_S, POOL_TTL_DEFAULT_S, 1,
+	 offsetof(struct config, pool_ttl_s)},
 	{"MAYFLY_CACHE_MB", 0, MEMORY_MAX_MB, CACHE_DEFAULT_MB, MIB,
 	 offsetof(struct config, cache_bytes)},
 	{"MAYFLY_SESSIONS", 0, SESSIONS_MAX, SESSIONS_DEFAULT, 1,
 	 offsetof(struct config, sessions)},
 	{"MAYFLY_TENANT_SESSIONS", 0, SESSIONS_MAX, SESSIONS_DEFAULT, 1,
 	 offsetof(struct config, sessions_of_tenant)},
-	{"MAYFLY_TEMPLATE_MEMORY_MB", MEMORY_MIN_MB, MEMORY_MAX_MB, ADDED_MEMORY_DEFAULT_MB, 1,
-	 offsetof(struct config, added_memory_mb)},
-	{"MAYFLY_TEMPLATE_CPU_PERCENT", 1, CPU_PERCENT_MAX, ADDED_CPU_DEFAULT_PERCENT, 1,
-	 offsetof(struct config, added_cpu_percent)},
+	{"MAYFLY_TEMPLATE_MEMORY_MB", MEMORY_MIN_MB, MEMORY_MAX_MB, CUSTOM_MEMORY_DEFAULT_MB, 1,
+	 offsetof(struct config, custom_memory_mb)},
+	{"MAYFLY_TEMPLATE_CPU_PERCENT", 1, CPU_PERCENT_MAX, CUSTOM_CPU_DEFAULT_PERCENT, 1,
+	 offsetof(struct config, custom_cpu_percent)},
 	{"MAYFLY_TEMPLATE_TIMEOUT_S", TIMEOUT_MIN_S, SANDBOX_TIMEOUT_MAX_S, SANDBOX_TIMEOUT_MAX_S,
-	 1, offsetof(struct config, added_timeout_s)},
+	 1, offsetof(struct config, custom_timeout_s)},
 	{"ARTIFACT_RETENTION_DAYS", 0, 36500, RETENTION_DEFAULT_DAYS, 1,
 	 offsetof(struct config, retention_days)},
 };
@@ -125,10 +125,10 @@ static int read_flag(const char *name, bool *out, struct error *err)
 /* Where added templates lie: nowhere, beneath a folder whose path has no room for it. */
 static int read_added(struct config *config, struct error *err)
 {
-	bool has_room = strlen(config->storage_dir) + sizeof(ADDED_FOLDER) <= PATH_MAX;
+	bool has_room = strlen(config->storage_dir) + sizeof(CUSTOM_FOLDER) <= PATH_MAX;
 
 	return read_path("MAYFLY_TEMPLATES_DIR", has_room ? config->storage_dir : NULL,
-			 ADDED_FOLDER, config->added, err);
+			 CUSTOM_FOLDER, config->custom, err);
 }
 
 static int read_places(struct config *config, struct error *err)
@@ -281,6 +281,25 @@ static int read_unenforced(struct config *config, struct error *err)
 	return 0;
 }
 
+/* An old name would be a setting that does nothing: whoever set it is told what it is called. */
+static int refuse_old_names(struct error *err)
+{
+	static const struct {
+		const char *old, *now;
+	} names[] = {
+		{"MAYFLY_SPARES", "MAYFLY_POOL"},
+		{"MAYFLY_SPARES_TOTAL", "MAYFLY_POOL_TOTAL"},
+		{"MAYFLY_SPARES_MEMORY_MB", "MAYFLY_POOL_MEMORY_MB"},
+		{"MAYFLY_SPARE_TTL_S", "MAYFLY_POOL_TTL_S"},
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (getenv(names[i].old))
+			return error_set(err, 500, "bad_configuration", "%s is now called %s",
+					 names[i].old, names[i].now);
+	return 0;
+}
+
 int config_read(struct config *out, struct error *err)
 {
 	struct config config = {
@@ -288,11 +307,12 @@ int config_read(struct config *out, struct error *err)
 		.public_base_url = variable("PUBLIC_BASE_URL"),
 		.allowed_hosts = variable("ALLOWED_HOSTS"),
 		.warm = variable("MAYFLY_WARM"),
-		.added_images = variable("MAYFLY_TEMPLATE_IMAGES"),
+		.custom_images = variable("MAYFLY_TEMPLATE_IMAGES"),
 	};
 
-	if (read_numbers(&config, err) < 0 || read_flag("DEBUG_UI", &config.debug_ui, err) < 0 ||
-	    read_flag("MAYFLY_TEMPLATE_NETWORK", &config.added_network, err) < 0 ||
+	if (refuse_old_names(err) < 0 || read_numbers(&config, err) < 0 ||
+	    read_flag("DEBUG_UI", &config.debug_ui, err) < 0 ||
+	    read_flag("MAYFLY_TEMPLATE_NETWORK", &config.custom_network, err) < 0 ||
 	    read_network(&config, err) < 0 || read_unenforced(&config, err) < 0 ||
 	    read_places(&config, err) < 0 || read_libexec(&config, err) < 0 ||
 	    read_keys_file(&config, err) < 0 ||

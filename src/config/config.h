@@ -50,8 +50,8 @@ struct config {
 	uint64_t stream_bytes;  /* MAYFLY_STREAM_MB */
 	uint64_t artifact_count, artifact_bytes, artifacts_bytes;
 	uint64_t slots; /* MAX_CONCURRENT_RUNS; by default twice the number of CPUs, at least 4 */
-	uint64_t slot_wait_ms;                                           /* MAYFLY_SLOT_WAIT_MS */
-	uint64_t spares, spares_total, spares_memory_bytes, spare_ttl_s; /* MAYFLY_SPARES… */
+	uint64_t slot_wait_ms;                                    /* MAYFLY_SLOT_WAIT_MS */
+	uint64_t pool, pool_total, pool_memory_bytes, pool_ttl_s; /* MAYFLY_POOL… */
 	uint64_t sessions, sessions_of_tenant; /* MAYFLY_SESSIONS, MAYFLY_TENANT_SESSIONS */
 	const char *warm; /* MAYFLY_WARM: what mayflyctl warm makes, "python node:a.js"; or NULL */
 	char image_stamp
@@ -61,12 +61,12 @@ struct config {
 	const char *network;
 	unsigned
 		unenforced; /* MAYFLY_ALLOW_UNENFORCED: limits that jobs may run without where the engine cannot enforce them */
-	/* templates that were added (config/template_custom.h): MAYFLY_TEMPLATES_DIR, <STORAGE_DIR>/.templates; and what they may have: MAYFLY_TEMPLATE_… */
-	char added[PATH_MAX];
+	/* custom templates (config/template_custom.h): MAYFLY_TEMPLATES_DIR, <STORAGE_DIR>/.templates; and what they may have: MAYFLY_TEMPLATE_… */
+	char custom[PATH_MAX];
 	const char *
-		added_images; /* beside those of the operator's templates, with blanks between; or NULL */
-	uint64_t added_memory_mb, added_cpu_percent, added_timeout_s;
-	bool added_network;
+		custom_images; /* beside those of the operator's templates, with blanks between; or NULL */
+	uint64_t custom_memory_mb, custom_cpu_percent, custom_timeout_s;
+	bool custom_network;
 	uint64_t retention_days; /* ARTIFACT_RETENTION_DAYS; 0 keeps */
 };
 

@@ -1,4 +1,4 @@
-/* The languages of family B by every name that its clients know them by (contract, section B). Each is a file languages.d/NAME.json, as those of tools. */
+/* The languages of the sandbox API by every name that its clients know them by (src/api/sandbox/README.md). Each is a file languages.d/NAME.json, as those of tools. */
 #ifndef MAYFLY_API_SANDBOX_LANGUAGE_H
 #define MAYFLY_API_SANDBOX_LANGUAGE_H
 

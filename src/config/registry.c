@@ -197,7 +197,7 @@ static unsigned line_of(const struct registry_file *file, const char *field)
 	return 1;
 }
 
-int registry_bad_field(const struct registry_file *file, struct error *err, const char *word,
+int registry_bad_field(const struct registry_file *file, struct error *err, const char *code,
 		       const char *field, const char *format, ...)
 {
 	char what[256];
@@ -206,22 +206,22 @@ int registry_bad_field(const struct registry_file *file, struct error *err, cons
 	va_start(arguments, format);
 	(void)vsnprintf(what, sizeof(what), format, arguments);
 	va_end(arguments);
-	return error_set(err, 500, word, "%.256s:%u: \"%.64s\" %s", file->path,
+	return error_set(err, 500, code, "%.256s:%u: \"%.64s\" %s", file->path,
 			 line_of(file, field), field, what);
 }
 
-int registry_parse(const struct registry_file *file, const char *word, json_t **out,
+int registry_parse(const struct registry_file *file, const char *code, json_t **out,
 		   struct error *err)
 {
 	struct error why;
 
 	if (json_parse((struct slice){file->data, file->len}, out, &why) < 0)
-		return error_set(err, 500, word, "%.256s: %.200s", file->path, why.message);
+		return error_set(err, 500, code, "%.256s: %.200s", file->path, why.message);
 	if (json_is_object(*out))
 		return 0;
 	json_decref(*out);
 	*out = NULL;
-	return error_set(err, 500, word, "%.256s:1: must hold one object", file->path);
+	return error_set(err, 500, code, "%.256s:1: must hold one object", file->path);
 }
 
 int registry_read_path(const char *path, struct registry_file *out, struct error *err)

@@ -19,8 +19,8 @@
 
 #define REGISTRY_TOOLS     "tools.d"
 #define REGISTRY_TEMPLATES "templates.d"
-#define REGISTRY_SANDBOXES "sandboxes.d" /* templates that clients of family B may name */
-/* the languages of family B: files as those of tools, with one parameter, code */
+#define REGISTRY_SANDBOXES "sandboxes.d" /* templates that clients of the sandbox API may name */
+/* the languages of the sandbox API: files as those of tools, with one parameter, code */
 #define REGISTRY_LANGUAGES "languages.d"
 #define REGISTRY_RUNTIMES  "runtimes.d"
 #define REGISTRY_PATTERNS  "patterns.d" /* what is dangerous in a source text (config/patterns.h) */
@@ -64,13 +64,13 @@ void registry_file_free(struct registry_file *file);
 /* Reads a file that is in no registry, as registry_open does. 404 where it is not there. */
 MUST_USE int registry_read_path(const char *path, struct registry_file *out, struct error *err);
 
-/* Parses the one object that a file holds; the caller owns *out. 0, or -1 with *err: 500, the word, and a message that begins with the file. */
-MUST_USE int registry_parse(const struct registry_file *file, const char *word, json_t **out,
+/* Parses the one object that a file holds; the caller owns *out. 0, or -1 with *err: 500, the code, and a message that begins with the file. */
+MUST_USE int registry_parse(const struct registry_file *file, const char *code, json_t **out,
 			    struct error *err);
 
-/* An error about one field of a file: 500, the word, and a message that begins with file, line and field. Returns -1. */
+/* An error about one field of a file: 500, the code, and a message that begins with file, line and field. Returns -1. */
 __attribute__((format(printf, 5, 6))) int registry_bad_field(const struct registry_file *file,
-							     struct error *err, const char *word,
+							     struct error *err, const char *code,
 							     const char *field, const char *format,
 							     ...);
 

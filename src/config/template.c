@@ -285,7 +285,7 @@ int template_load_from(const struct config *config, const char *registry, struct
 	if (registry_open(config, registry, name, &file, err) == 0)
 		return template_parse(&file, name, out, err);
 	if (err->status == 404 && strcmp(registry, REGISTRY_SANDBOXES) == 0)
-		return added_load(config, name, out, err);
+		return custom_load(config, name, out, err);
 	return err->status == 404
 		       ? error_set(err, 404, "not_found", "There is no template of that name")
 		       : -1;

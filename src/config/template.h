@@ -1,6 +1,6 @@
 /*
  * Templates: what a container is made of and what it may use at most. A template is a file
- * templates.d/NAME.json in a registry (config/registry.h); those that clients of family B choose among are
+ * templates.d/NAME.json in a registry (config/registry.h); those that clients of the sandbox API choose among are
  * sandboxes.d/NAME.json, and are called "sandbox:NAME" wherever a template is named.
  *
  * Rules:
@@ -38,7 +38,7 @@ struct template
 	char workdir
 		[TEMPLATE_TEXT_BYTES]; /* where the tmpfs of workspace_mb is: /workspace or /work */
 	char languages
-		[TEMPLATE_TEXT_BYTES]; /* of family B that the image has, with blanks between: "python node bash" */
+		[TEMPLATE_TEXT_BYTES]; /* of the sandbox API that the image has, with blanks between: "python node bash" */
 	uint64_t uid, gid;
 	bool network;          /* false: nothing but a loopback of its own */
 	uint64_t memory_mb;    /* MAYFLY_MEMORY_MB; swap is never more */
@@ -58,7 +58,7 @@ struct template
 	char preload[TEMPLATE_TEXT_BYTES];
 	uint64_t package_count; /* that its image is built with */
 	bool is_built;          /* its file says how its image is made */
-	bool is_added;          /* not the operator's: config/template_custom.h */
+	bool is_custom;         /* not the operator's: config/template_custom.h */
 };
 
 /* No name of an entry has a colon. What follows one prefix is the name of a file in sandboxes.d; what follows the other is a tool's, and its template is

@@ -1,4 +1,4 @@
-/* Templates that were added: loading, listing, removing; the rules are in the header. Adding is in template_put.c. */
+/* Custom templates: loading, listing, removing; the rules are in the header. Adding is in template_put.c. */
 #include "config/template_custom.h"
 
 #include "base/cleanup.h"
@@ -11,15 +11,15 @@
 
 static int path_of(const struct config *config, struct slice name, char out[PATH_MAX])
 {
-	return registry_is_name(name) && *config->added &&
-			       (size_t)snprintf(out, PATH_MAX, "%s/%.*s.json", config->added,
+	return registry_is_name(name) && *config->custom &&
+			       (size_t)snprintf(out, PATH_MAX, "%s/%.*s.json", config->custom,
 						(int)name.len, name.data) < PATH_MAX
 		       ? 0
 		       : -1;
 }
 
-int added_open(const struct config *config, struct slice name, struct registry_file *out,
-	       struct error *err)
+int custom_open(const struct config *config, struct slice name, struct registry_file *out,
+		struct error *err)
 {
 	char path[PATH_MAX];
 
@@ -67,21 +67,21 @@ static bool is_listed(const char *list, const char *image)
 
 static bool is_own(const char *name, const char *image)
 {
-	size_t prefix = strlen(ADDED_IMAGE_PREFIX), len = strlen(name);
+	size_t prefix = strlen(CUSTOM_IMAGE_PREFIX), len = strlen(name);
 
-	return len > 0 && strncmp(image, ADDED_IMAGE_PREFIX, prefix) == 0 &&
+	return len > 0 && strncmp(image, CUSTOM_IMAGE_PREFIX, prefix) == 0 &&
 	       strncmp(image + prefix, name, len) == 0 && image[prefix + len] == ':';
 }
 
-int added_check_image(const struct config *config, const char *name, const char *image,
-		      struct error *err)
+int custom_check_image(const struct config *config, const char *name, const char *image,
+		       struct error *err)
 {
-	if (is_own(name, image) || is_listed(config->added_images, image) ||
+	if (is_own(name, image) || is_listed(config->custom_images, image) ||
 	    is_operators(config, image))
 		return 0;
 	return error_set(
 		err, 403, "template_not_allowed",
-		"The image %.128s is not allowed for templates that are added: it must be that of an installed template, or stand in MAYFLY_TEMPLATE_IMAGES",
+		"The image %.128s is not allowed for custom templates: it must be that of an installed template, or stand in MAYFLY_TEMPLATE_IMAGES",
 		image);
 }
 
@@ -96,7 +96,7 @@ static int restrict_to(const struct config *config, const struct template *asked
 {
 	struct template template;
 
-	if (added_check_image(config, asked->name, asked->image, err) < 0 ||
+	if (custom_check_image(config, asked->name, asked->image, err) < 0 ||
 	    template_load_from(config, REGISTRY_SANDBOXES, SLICE_LITERAL("default"), &template,
 			       err) < 0)
 		return -1;
@@ -104,22 +104,22 @@ static int restrict_to(const struct config *config, const struct template *asked
 	memcpy(template.description, asked->description, sizeof(template.description));
 	memcpy(template.image, asked->image, sizeof(template.image));
 	memcpy(template.environment, asked->environment, sizeof(template.environment));
-	template.memory_mb = least(asked->memory_mb, config->added_memory_mb);
-	template.cpu_percent = least(asked->cpu_percent, config->added_cpu_percent);
-	template.timeout_s = least(asked->timeout_s, config->added_timeout_s);
-	template.timeout_max_s = config->added_timeout_s;
-	template.network = asked->network && config->added_network;
+	template.memory_mb = least(asked->memory_mb, config->custom_memory_mb);
+	template.cpu_percent = least(asked->cpu_percent, config->custom_cpu_percent);
+	template.timeout_s = least(asked->timeout_s, config->custom_timeout_s);
+	template.timeout_max_s = config->custom_timeout_s;
+	template.network = asked->network && config->custom_network;
 	template.package_count = asked->package_count;
 	template.preload[0] = '\0';
 	template.image_env[0] = '\0';
 	template.is_built = asked->is_built;
-	template.is_added = true;
+	template.is_custom = true;
 	*out = template;
 	return 0;
 }
 
-int added_load(const struct config *config, struct slice name, struct template *out,
-	       struct error *err)
+int custom_load(const struct config *config, struct slice name, struct template *out,
+		struct error *err)
 {
 	_cleanup_registry_file_ struct registry_file file = {0};
 	struct template asked;
@@ -127,7 +127,7 @@ int added_load(const struct config *config, struct slice name, struct template *
 	/* rule 1; and the default itself must not be looked for here again */
 	if (slice_eq(name, "default"))
 		return error_set(err, 404, "not_found", "There is no template of that name");
-	return added_open(config, name, &file, err) < 0 ||
+	return custom_open(config, name, &file, err) < 0 ||
 			       template_parse(&file, name, &asked, err) < 0 ||
 			       restrict_to(config, &asked, out, err) < 0
 		       ? -1
@@ -136,9 +136,9 @@ int added_load(const struct config *config, struct slice name, struct template *
 
 /* --- the folder ---------------------------------------------------------------------------------- */
 
-int added_names(const struct config *config, struct registry_names *out, struct error *err)
+int custom_names(const struct config *config, struct registry_names *out, struct error *err)
 {
-	return *config->added ? registry_add_names(config->added, out, err) : 0;
+	return *config->custom ? registry_add_names(config->custom, out, err) : 0;
 }
 
 int template_names(const struct config *config, struct registry_names *out, struct error *err)
@@ -146,31 +146,31 @@ int template_names(const struct config *config, struct registry_names *out, stru
 	_cleanup_registry_names_ struct registry_names names = {0};
 
 	if (registry_names(config, REGISTRY_SANDBOXES, &names, err) < 0 ||
-	    added_names(config, &names, err) < 0)
+	    custom_names(config, &names, err) < 0)
 		return -1;
 	*out = names;
 	names = (struct registry_names){0};
 	return 0;
 }
 
-int added_not_written(const struct config *config, struct error *err)
+int custom_not_written(const struct config *config, struct error *err)
 {
 	return error_set_errno(err, 500, "templates_not_written", "%.256s cannot be written to",
-			       config->added);
+			       config->custom);
 }
 
-int added_remove(const struct config *config, struct slice name, struct error *err)
+int custom_remove(const struct config *config, struct slice name, struct error *err)
 {
 	_cleanup_registry_file_ struct registry_file file = {0};
 	char path[PATH_MAX];
 
 	if (registry_open(config, REGISTRY_SANDBOXES, name, &file, err) == 0)
-		return error_set(err, 403, "template_not_added",
+		return error_set(err, 403, "template_not_custom",
 				 "Template %.*s is the operator's, and stays", (int)name.len,
 				 name.data);
 	if (path_of(config, name, path) == 0 && unlink(path) == 0)
 		return 0;
 	if (path_of(config, name, path) == 0 && errno != ENOENT && errno != ENOTDIR)
-		return added_not_written(config, err);
+		return custom_not_written(config, err);
 	return error_set(err, 404, "not_found", "There is no template of that name");
 }

@@ -1,6 +1,6 @@
 /*
  * Adding a template from a request: what a client says becomes a file as those of sandboxes.d, which is checked as one before it is there.
- * The fields are those of the contract, section B.
+ * The fields are those of the src/api/sandbox/README.md.
  */
 #include "base/cleanup.h"
 #include "base/fs.h"
@@ -94,22 +94,22 @@ static int take_memory(struct put *put, struct error *err)
 		return bad(err, "memory_limit",
 			   "takes a whole number and m or g, such as 512m or 2g");
 	put->memory_mb = unit == 'g' || unit == 'G' ? number * KIB : number;
-	if (put->memory_mb < MEMORY_MIN_MB || put->memory_mb > put->config->added_memory_mb)
+	if (put->memory_mb < MEMORY_MIN_MB || put->memory_mb > put->config->custom_memory_mb)
 		return error_set(err, 400, "bad_template", "memory_limit: takes %dm to %llum here",
-				 MEMORY_MIN_MB, (unsigned long long)put->config->added_memory_mb);
+				 MEMORY_MIN_MB, (unsigned long long)put->config->custom_memory_mb);
 	return 0;
 }
 
-/* A number of CPUs; from 1000 on microseconds of each ADDED_CPU_QUOTA_PERIOD_US, as Docker has it. */
+/* A number of CPUs; from 1000 on microseconds of each CUSTOM_CPU_QUOTA_PERIOD_US, as Docker has it. */
 static int take_cpu(struct put *put, struct error *err)
 {
 	double quota = json_number_value(json_object_get(put->values, "cpu_quota"));
-	double percent = quota >= 1000 ? quota * 100 / ADDED_CPU_QUOTA_PERIOD_US : quota * 100;
+	double percent = quota >= 1000 ? quota * 100 / CUSTOM_CPU_QUOTA_PERIOD_US : quota * 100;
 
 	put->cpu_percent = (uint64_t)(percent + 0.5);
-	if (put->cpu_percent < 1 || put->cpu_percent > put->config->added_cpu_percent)
+	if (put->cpu_percent < 1 || put->cpu_percent > put->config->custom_cpu_percent)
 		return error_set(err, 400, "bad_template", "cpu_quota: takes 0.01 to %g CPUs here",
-				 (double)put->config->added_cpu_percent / 100);
+				 (double)put->config->custom_cpu_percent / 100);
 	return 0;
 }
 
@@ -118,14 +118,14 @@ static int take_limits(struct put *put, struct error *err)
 	if (take_memory(put, err) < 0 || take_cpu(put, err) < 0)
 		return -1;
 	put->timeout_s = (uint64_t)json_integer_value(json_object_get(put->values, "timeout"));
-	if (put->timeout_s > put->config->added_timeout_s)
+	if (put->timeout_s > put->config->custom_timeout_s)
 		return error_set(err, 400, "bad_template", "timeout: takes 1 to %llu here",
-				 (unsigned long long)put->config->added_timeout_s);
+				 (unsigned long long)put->config->custom_timeout_s);
 	put->network = json_is_true(json_object_get(put->values, "network_enabled"));
-	if (put->network && !(put->config->network && put->config->added_network))
+	if (put->network && !(put->config->network && put->config->custom_network))
 		return error_set(
 			err, 403, "template_not_allowed",
-			"network_enabled: the operator allows templates that are added no network (MAYFLY_NETWORK, MAYFLY_TEMPLATE_NETWORK)");
+			"network_enabled: the operator allows custom templates no network (MAYFLY_NETWORK, MAYFLY_TEMPLATE_NETWORK)");
 	return 0;
 }
 
@@ -176,7 +176,7 @@ static int name_image(struct put *put, struct error *err)
 	sha256_add(&hash, buf_slice(&text));
 	sha256_end(&hash, digest);
 	sha256_hex(digest, hex);
-	(void)snprintf(put->image, sizeof(put->image), ADDED_IMAGE_PREFIX "%s:%.*s", put->name,
+	(void)snprintf(put->image, sizeof(put->image), CUSTOM_IMAGE_PREFIX "%s:%.*s", put->name,
 		       HASH_DIGITS, hex);
 	return 0;
 }
@@ -195,7 +195,7 @@ static int take_image(struct put *put, struct error *err)
 	if (!recipe_is_image(base))
 		return bad(err, "base_image", "is not the name of an image");
 	/* a template's own image is for itself alone: none is anybody's base */
-	if (added_check_image(put->config, "", base, err) < 0)
+	if (custom_check_image(put->config, "", base, err) < 0)
 		return -1;
 	put->build = json_pack("{s:s}", "base", base);
 	if (take_list(put, "packages", "takes a list of names of packages", err) < 0 ||
@@ -209,11 +209,12 @@ static int take_image(struct put *put, struct error *err)
 
 static int write_text(const struct put *put, struct buf *out, struct error *err)
 {
-	_cleanup_json_ json_t *root = json_pack(
-		"{s:s, s:s, s:I, s:I, s:I, s:I, s:b}", "name", put->name, "image", put->image,
-		"memory_mb", (json_int_t)put->memory_mb, "cpu_percent",
-		(json_int_t)put->cpu_percent, "timeout_s", (json_int_t)put->timeout_s,
-		"timeout_max_s", (json_int_t)put->config->added_timeout_s, "network", put->network);
+	_cleanup_json_ json_t *root =
+		json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:b}", "name", put->name, "image",
+			  put->image, "memory_mb", (json_int_t)put->memory_mb, "cpu_percent",
+			  (json_int_t)put->cpu_percent, "timeout_s", (json_int_t)put->timeout_s,
+			  "timeout_max_s", (json_int_t)put->config->custom_timeout_s, "network",
+			  put->network);
 	const char *description = text_of(put, "description");
 
 	if (!root ||
@@ -235,7 +236,7 @@ static int check_text(const struct put *put, struct buf *text, struct error *err
 	(void)snprintf(file.path, sizeof(file.path), "%.64s", put->name);
 	if (template_parse(&file, slice_of(put->name), &ignored, err) == 0)
 		return 0;
-	if (strcmp(err->word, "bad_template") == 0)
+	if (strcmp(err->code, "bad_template") == 0)
 		err->status = 400;
 	return -1;
 }
@@ -244,13 +245,13 @@ static int count_added(const struct config *config, struct error *err)
 {
 	_cleanup_registry_names_ struct registry_names names = {0};
 
-	if (added_names(config, &names, err) < 0)
+	if (custom_names(config, &names, err) < 0)
 		return -1;
-	return names.count < ADDED_MAX_COUNT
+	return names.count < CUSTOM_MAX_COUNT
 		       ? 0
 		       : error_set(err, 409, "too_many_templates",
-				   "There are %d templates that were added, and no more can be",
-				   ADDED_MAX_COUNT);
+				   "There are %d custom templates, and no more can be",
+				   CUSTOM_MAX_COUNT);
 }
 
 static int write_aside(int folder, const char *aside, const struct buf *text)
@@ -266,12 +267,12 @@ static int write_aside(int folder, const char *aside, const struct buf *text)
 static int store(const struct put *put, const struct buf *text, struct error *err)
 {
 	char aside[32] = ".", target[REGISTRY_NAME_MAX_BYTES + sizeof(".json")];
-	_cleanup_close_ int folder = fs_open_or_make_dir(put->config->added, FOLDER_MODE);
+	_cleanup_close_ int folder = fs_open_or_make_dir(put->config->custom, FOLDER_MODE);
 
 	(void)snprintf(target, sizeof(target), "%s.json", put->name);
 	random_hex(aside + 1, ASIDE_DIGITS);
 	if (folder < 0)
-		return added_not_written(put->config, err);
+		return custom_not_written(put->config, err);
 	if (write_aside(folder, aside, text) == 0 &&
 	    renameat2(folder, aside, folder, target, RENAME_NOREPLACE) == 0 && fsync(folder) == 0)
 		return 0;
@@ -279,7 +280,7 @@ static int store(const struct put *put, const struct buf *text, struct error *er
 		(void)error_set(err, 409, "template_exists",
 				"There is a template %s already: remove it first", put->name);
 	else
-		(void)added_not_written(put->config, err);
+		(void)custom_not_written(put->config, err);
 	(void)unlinkat(folder, aside, 0);
 	return -1;
 }
@@ -297,8 +298,8 @@ static int check_name(struct put *put, struct error *err)
 	return err->status == 404 ? count_added(put->config, err) : -1;
 }
 
-int added_put(const struct config *config, const json_t *request, struct template *out,
-	      bool *needs_build, struct error *err)
+int custom_put(const struct config *config, const json_t *request, struct template *out,
+	       bool *needs_build, struct error *err)
 {
 	_cleanup_buf_ struct buf text = buf_new(REGISTRY_FILE_MAX_BYTES);
 	struct put put = {.config = config, .request = request};
@@ -307,7 +308,7 @@ int added_put(const struct config *config, const json_t *request, struct templat
 				   take_image(&put, err) < 0 || write_text(&put, &text, err) < 0 ||
 				   check_text(&put, &text, err) < 0 ||
 				   store(&put, &text, err) < 0 ||
-				   added_load(config, slice_of(put.name), out, err) < 0
+				   custom_load(config, slice_of(put.name), out, err) < 0
 			   ? -1
 			   : 0;
 

@@ -9,8 +9,8 @@
 static const char *const tool_fields[] = {"description", "parameters", "template",    "image",
 					  "runtime",     "argv",       "stdin",       "files",
 					  "artifacts",   "limits",     "timeoutText", "compile"};
-static const char *const runtime_fields[] = {"description", "argv",       "kernel", "byPath",
-					     "check",       "checkWaits", "cell"};
+static const char *const runtime_fields[] = {"description", "argv",       "boot_env", "byPath",
+					     "check",       "checkWaits", "kernel"};
 
 int tool_parse(const struct registry_file *file, const char *const *fields, size_t count,
 	       json_t **out, struct error *err)
@@ -80,7 +80,7 @@ static int refuse_schema(const struct registry_file *file, const struct error *w
 	size_t len = strcspn(why->message, " ");
 	char field[128];
 
-	if (strcmp(why->word, "bad_schema") != 0) {
+	if (strcmp(why->code, "bad_schema") != 0) {
 		*err = *why;
 		return -1;
 	}

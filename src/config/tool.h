@@ -19,11 +19,11 @@
  * runtimes.d/NAME.json:
  *   description, argv
  *   byPath        true: a file is named to it as ./NAME, because it takes some bare names for commands of its own
- *   kernel        environment (texts NAME=value) that makes the runtime wait before its script, so that it can be booted
+ *   boot_env      environment (texts NAME=value) that makes the runtime wait before its script, so that it can be booted
  *                 ahead; see worker/kernels
  *   check         argv of the language's parser, which behind it takes a file and says by its exit code whether that is a program
  *   checkWaits    true: the parser can be booted ahead as the runtime can
- *   cell          argv of the runtime's kernel, which runs cells and keeps its state between them (protocol/control.h); none: it has no such kernel
+ *   kernel        argv of the runtime's kernel, which runs cells and keeps its state between them (protocol/control.h); none: it has no such kernel
  *
  * Rules:
  *  1. A file's and stdin's bytes are the parameter's text; where its schema says contentEncoding base64, what that stands for, or the upload that it
@@ -41,7 +41,7 @@
 #include "job/staging.h"
 #include "json/json.h"
 
-#define TOOL_KERNEL_MAX_COUNT   8
+#define TOOL_BOOT_ENV_MAX_COUNT 8
 #define TOOL_ENDING_BYTES       512 /* with the NUL */
 #define TOOL_DECODED_MAX_COUNT  16
 #define TOOL_PATTERNS_MAX_COUNT 32
@@ -49,7 +49,7 @@
 struct tool {
 	json_t *definition; /* owned: the whole file */
 	json_t *runtime;    /* owned: the runtime's file, once tool_job has chosen it */
-	const char *kernel[TOOL_KERNEL_MAX_COUNT + 1]; /* the runtime's, ended by NULL */
+	const char *boot_env[TOOL_BOOT_ENV_MAX_COUNT + 1]; /* the runtime's, ended by NULL */
 	const json_t *parameters;
 	json_t *dashed; /* owned: "./-name" for each name of a file that would read as an option */
 	struct buf decoded[TOOL_DECODED_MAX_COUNT]; /* owned: what was base64 */
@@ -83,9 +83,9 @@ MUST_USE int tool_load_from(const struct config *config, const char *registry, c
 MUST_USE int tool_load_runtime(const struct config *config, struct slice name, json_t **out,
 			       struct error *err);
 
-/* The runtime's "kernel", whose texts it owns, ended by NULL. 0, or -1 with *err: 500 "bad_tool". */
-MUST_USE int tool_runtime_kernel(const json_t *runtime, const char *out[TOOL_KERNEL_MAX_COUNT + 1],
-				 struct error *err);
+/* The runtime's "boot_env", whose texts it owns, ended by NULL. 0, or -1 with *err: 500 "bad_tool". */
+MUST_USE int tool_runtime_boot_env(const json_t *runtime,
+				   const char *out[TOOL_BOOT_ENV_MAX_COUNT + 1], struct error *err);
 /* The same of a file that has been read; its registry is only for what the operator's files are looked up in. */
 MUST_USE int tool_read(const struct config *config, const struct registry_file *file,
 		       const char *name, struct tool *out, struct error *err);

@@ -32,7 +32,7 @@ static int fail(const struct error *err)
 	(void)fprintf(stderr, "mayflyctl keys: %s\n", err->message);
 	if (err->status == 404 || err->status == 409)
 		return EX_DATAERR;
-	return strcmp(err->word, "bad_configuration") == 0 ? EX_CONFIG : EX_OSERR;
+	return strcmp(err->code, "bad_configuration") == 0 ? EX_CONFIG : EX_OSERR;
 }
 
 /* --- add ---------------------------------------------------------------------------------------- */

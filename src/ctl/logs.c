@@ -79,7 +79,7 @@ static int parse(int argc, char **argv, struct query *query)
 /* The users that mayfly, mayfly-reap and mayfly-engine run as: the owners of what is theirs in the run folder. */
 static void find_users(const struct config *config, struct query *query)
 {
-	const char *const folders[] = {"spares", JOBS_DIR_NAME};
+	const char *const folders[] = {"pool", JOBS_DIR_NAME};
 	struct stat status;
 
 	for (unsigned i = 0; i < 2; i++) {

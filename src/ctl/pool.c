@@ -11,19 +11,19 @@
 #include <sysexits.h>
 
 #define OUTPUT_MAX_BYTES MIB
-#define ROW_FORMAT       "%-16s  %8s  %10s  %-6s  %s\n"
+#define ROW_FORMAT       "%-16s  %8s  %10s  %-9s  %s\n"
 
 static int usage(void)
 {
-	(void)fputs("usage: mayflyctl spares [--json]\n"
-		    "       mayflyctl spares drop KIND...|all\n",
+	(void)fputs("usage: mayflyctl pool [--json]\n"
+		    "       mayflyctl pool drop KIND...|all\n",
 		    stderr);
 	return EX_USAGE;
 }
 
 static int fail(const struct error *err, int status)
 {
-	(void)fprintf(stderr, "mayflyctl spares: %s\n", err->message);
+	(void)fprintf(stderr, "mayflyctl pool: %s\n", err->message);
 	return status;
 }
 
@@ -39,7 +39,7 @@ static json_int_t number_of(const json_t *row, const char *key)
 
 /* --- the list ----------------------------------------------------------------------------------- */
 
-static void add_row(void *context, const struct spare_row *row)
+static void add_row(void *context, const struct pool_row *row)
 {
 	json_t *rows = context;
 
@@ -48,11 +48,11 @@ static void add_row(void *context, const struct spare_row *row)
 						    json_clean_string(slice_of(row->label)),
 						    "age_s", (json_int_t)row->age_s, "memory_bytes",
 						    (json_int_t)row->memory_bytes, "memory_from",
-						    "preparation", "kernel", row->has_kernel));
+						    "preparation", "prebooted", row->is_prebooted));
 }
 
 /* The engine knows which container is which; its cgroup knows the memory. */
-static void measure_row(void *context, const struct engine_row *container)
+static void note_row(void *context, const struct engine_row *container)
 {
 	const char *digits = strrchr(container->folder, '-');
 	size_t i;
@@ -78,10 +78,10 @@ static void measure(const struct config *config, json_t *rows)
 
 	if (json_array_size(rows) == 0 || engine_open(config, &engine, &err) < 0)
 		return;
-	if (engine_list(&engine, deadline_in(ENGINE_CALL_DEADLINE_MS), measure_row, rows, &err) < 0)
+	if (engine_list(&engine, deadline_in(ENGINE_CALL_DEADLINE_MS), note_row, rows, &err) < 0)
 		(void)fprintf(
 			stderr,
-			"mayflyctl spares: the memory is that of the preparation, because no container engine answers: %s\n",
+			"mayflyctl pool: the memory is that of the preparation, because no container engine answers: %s\n",
 			err.message);
 	engine_close(&engine);
 }
@@ -94,12 +94,12 @@ static json_t *counters(const struct config *config, struct error *err)
 	if (metrics_read(config, &metrics, err) < 0)
 		return NULL;
 
-	uint64_t refills = metrics.values[METRIC_SPARE_REFILLS];
-	uint64_t refill_us = metrics.values[METRIC_SPARE_REFILL_US];
+	uint64_t refills = metrics.values[METRIC_POOL_REFILLS];
+	uint64_t refill_us = metrics.values[METRIC_POOL_REFILL_US];
 
 	return json_pack("{s:I, s:I, s:I, s:f}", "claims",
-			 (json_int_t)metrics.values[METRIC_SPARE_CLAIMS], "misses",
-			 (json_int_t)metrics.values[METRIC_SPARE_MISSES], "refills",
+			 (json_int_t)metrics.values[METRIC_POOL_CLAIMS], "misses",
+			 (json_int_t)metrics.values[METRIC_POOL_MISSES], "refills",
 			 (json_int_t)refills, "refill_mean_ms",
 			 refills ? (double)refill_us / 1000 / (double)refills : 0.0);
 }
@@ -119,7 +119,7 @@ static void print_table(const json_t *rows, const json_t *counted)
 	json_t *row;
 
 	if (json_array_size(rows))
-		(void)printf(ROW_FORMAT, "KIND", "AGE", "MEMORY", "KERNEL", "FOR");
+		(void)printf(ROW_FORMAT, "KIND", "AGE", "MEMORY", "PREBOOTED", "FOR");
 	json_array_foreach ((json_t *)rows, i, row) {
 		char age[32], memory[32];
 
@@ -128,7 +128,7 @@ static void print_table(const json_t *rows, const json_t *counted)
 		(void)snprintf(memory, sizeof(memory), "%.1f MiB",
 			       (double)number_of(row, "memory_bytes") / (double)MIB);
 		(void)printf("%-16s  %8s  %10s  %-6s  ", text_of(row, "kind"), age, memory,
-			     json_is_true(json_object_get(row, "kernel")) ? "yes" : "no");
+			     json_is_true(json_object_get(row, "prebooted")) ? "yes" : "no");
 		print_label(text_of(row, "label"));
 	}
 	(void)printf("%zu waiting; claims %" JSON_INTEGER_FORMAT ", misses %" JSON_INTEGER_FORMAT
@@ -144,7 +144,7 @@ static int print_list(const struct config *config, bool as_json)
 	_cleanup_json_ json_t *rows = json_array(), *counted = counters(config, &err);
 	_cleanup_buf_ struct buf text = buf_new(OUTPUT_MAX_BYTES);
 
-	if (!counted || spare_list(config, add_row, rows, &err) < 0)
+	if (!counted || pool_list(config, add_row, rows, &err) < 0)
 		return fail(&err, EX_OSERR);
 	measure(config, rows);
 	if (!as_json) {
@@ -152,7 +152,7 @@ static int print_list(const struct config *config, bool as_json)
 		return EX_OK;
 	}
 
-	_cleanup_json_ json_t *all = json_pack("{s:O, s:O}", "spares", rows, "counters", counted);
+	_cleanup_json_ json_t *all = json_pack("{s:O, s:O}", "pool", rows, "counters", counted);
 
 	if (!all || json_write(all, &text) < 0)
 		return EX_OSERR;
@@ -174,12 +174,12 @@ static int check_kinds(int count, char **wanted)
 {
 	for (int i = 0; i < count; i++)
 		if (strcmp(wanted[i], "all") != 0 &&
-		    (strlen(wanted[i]) != SPARE_KIND_DIGITS ||
-		     strspn(wanted[i], "0123456789abcdef") != SPARE_KIND_DIGITS)) {
+		    (strlen(wanted[i]) != POOL_KIND_DIGITS ||
+		     strspn(wanted[i], "0123456789abcdef") != POOL_KIND_DIGITS)) {
 			(void)fprintf(
 				stderr,
-				"mayflyctl spares: a kind is the %d digits that the list shows, or all\n",
-				SPARE_KIND_DIGITS);
+				"mayflyctl pool: a kind is the %d digits that the list shows, or all\n",
+				POOL_KIND_DIGITS);
 			return EX_USAGE;
 		}
 	return EX_OK;
@@ -197,13 +197,13 @@ static int drop(const struct config *config, int count, char **wanted)
 
 	if (status != EX_OK)
 		return status;
-	if (spare_list(config, add_row, rows, &err) < 0 || engine_open(config, &engine, &err) < 0)
+	if (pool_list(config, add_row, rows, &err) < 0 || engine_open(config, &engine, &err) < 0)
 		return fail(&err, EX_OSERR);
 	json_array_foreach (rows, i, row) {
 		if (status != EX_OK || !is_wanted(text_of(row, "kind"), count, wanted))
 			continue;
 
-		int result = spare_drop(config, &engine, text_of(row, "folder"), &err);
+		int result = pool_drop(config, &engine, text_of(row, "folder"), &err);
 
 		dropped += result == 0;
 		if (result < 0)
@@ -214,7 +214,7 @@ static int drop(const struct config *config, int count, char **wanted)
 	return status;
 }
 
-int ctl_spares(const struct config *config, int argc, char **argv)
+int ctl_pool(const struct config *config, int argc, char **argv)
 {
 	if (argc == 1)
 		return print_list(config, false);

@@ -1,18 +1,18 @@
-/* mayflyctl spares: the containers that wait for a job. */
-#ifndef MAYFLY_CTL_SPARES_H
-#define MAYFLY_CTL_SPARES_H
+/* mayflyctl pool: the containers that wait for a job. */
+#ifndef MAYFLY_CTL_POOL_H
+#define MAYFLY_CTL_POOL_H
 
 #include "config/config.h"
 
 /*
- * mayflyctl spares [--json]
+ * mayflyctl pool [--json]
  *     Lists what waits: kind, age, memory (what the container takes now where its cgroup can be read, else what it took when it was
  *     prepared), whether a runtime is booted in it, what it is for; then the counters of /metrics.
- * mayflyctl spares drop KIND...|all
+ * mayflyctl pool drop KIND...|all
  *     Removes those that wait: of a kind by its 16 digits, or all. A kind of which none waits is no error.
  *
  * Returns the program's exit status.
  */
-int ctl_spares(const struct config *config, int argc, char **argv);
+int ctl_pool(const struct config *config, int argc, char **argv);
 
 #endif

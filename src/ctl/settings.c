@@ -127,7 +127,7 @@ bool ctl_service_user(const struct config *config, uid_t *uid, gid_t *gid)
 	char path[PATH_MAX + 16];
 	struct stat status;
 
-	(void)snprintf(path, sizeof(path), "%s/spares", config->run);
+	(void)snprintf(path, sizeof(path), "%s/pool", config->run);
 	if (geteuid() != 0 || stat(path, &status) < 0 || status.st_uid == 0)
 		return false;
 	*uid = status.st_uid;

@@ -105,7 +105,7 @@ static int make_job(struct run *run)
 
 	if (asked->timeout_s > most)
 		return say(run, "the tool's longest time-out is shorter", EX_DATAERR);
-	job_standard(run->config, job);
+	job_defaults(run->config, job);
 	job->wall_ms = 1000 * (asked->timeout_s ? asked->timeout_s : usual < most ? usual : most);
 	run->tool.staging = &run->staging;
 	run->tool.owner = CALLER_LOOPBACK;
@@ -127,7 +127,7 @@ static void erase_progress(struct run *run)
 	run->has_line = false;
 }
 
-static void hear(void *context, bool is_stderr, struct slice data)
+static void on_output(void *context, bool is_stderr, struct slice data)
 {
 	struct run *run = context;
 
@@ -136,7 +136,7 @@ static void hear(void *context, bool is_stderr, struct slice data)
 	(void)!io_write_all(is_stderr ? STDERR_FILENO : STDOUT_FILENO, data.data, data.len);
 }
 
-static void tick(void *context)
+static void on_tick(void *context)
 {
 	struct run *run = context;
 
@@ -150,7 +150,7 @@ static void tick(void *context)
 static int execute(struct run *run)
 {
 	const struct job_listener listener = {
-		.context = run, .stream = hear, .tick = tick, .tick_ms = PROGRESS_MS};
+		.context = run, .on_output = on_output, .on_tick = on_tick, .tick_ms = PROGRESS_MS};
 	struct storage *storage = &run->storage;
 	struct error err;
 
@@ -165,7 +165,7 @@ static int execute(struct run *run)
 	char ending[TOOL_ENDING_BYTES];
 
 	tool_ending(&run->tool, &run->job, &run->result, ending);
-	hear(run, true, slice_of(ending));
+	on_output(run, true, slice_of(ending));
 	if (run->result.stdout_truncated || run->result.stderr_truncated)
 		(void)say(run, "the output was longer than is kept, and is cut", 0);
 	return run->result.reason == JOB_TIMEOUT ? EXIT_TIMEOUT : job_exit_code(&run->result);
@@ -242,9 +242,10 @@ static int run_child(const struct config *config, const struct shell_job *asked,
 	else if (status == EX_OK) {
 		status = run_stored(&run, to);
 		say_usage(&run);
-		measure_end(&run.call);
-		execute_next(&run.call,
-			     false); /* who waits for a prompt does not wait for a spare */
+		note_end(&run.call);
+		execute_next(
+			&run.call,
+			false); /* who waits for a prompt does not wait for a pooled container */
 		execute_clean_up(&run.call);
 	}
 	tool_free(&run.tool);

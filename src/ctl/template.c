@@ -29,10 +29,10 @@ static int usage(void)
 int template_fail(const struct error *err)
 {
 	(void)fprintf(stderr, "mayflyctl template: %s\n", err->message);
-	if (strcmp(err->word, "bad_configuration") == 0)
+	if (strcmp(err->code, "bad_configuration") == 0)
 		return EX_CONFIG;
-	return strcmp(err->word, "templates_not_written") == 0 ||
-			       strcmp(err->word, "registry_unreadable") == 0
+	return strcmp(err->code, "templates_not_written") == 0 ||
+			       strcmp(err->code, "registry_unreadable") == 0
 		       ? EX_OSERR
 		       : EX_DATAERR;
 }
@@ -43,7 +43,7 @@ int template_find(const struct config *config, const char *name, struct registry
 	struct registry_file found = {0};
 
 	if (registry_open(config, REGISTRY_SANDBOXES, slice_of(name), &found, err) < 0 &&
-	    (err->status != 404 || added_open(config, slice_of(name), &found, err) < 0)) {
+	    (err->status != 404 || custom_open(config, slice_of(name), &found, err) < 0)) {
 		if (err->status == 404)
 			(void)error_set(err, 404, "not_found", "There is no template %.64s", name);
 		return -1;
@@ -74,7 +74,7 @@ static json_t *describe(const struct config *config, const struct template *temp
 		"timeout_max_s", (json_int_t) template->timeout_max_s, "network", template->network,
 		"network_allowed", template->network && config->network, "environment", environment,
 		"preload", template->preload, "package_count", (json_int_t) template->package_count,
-		"from", template->is_added ? "added" : "operator");
+		"from", template->is_custom ? "custom" : "operator");
 }
 
 static int print_json(const json_t *value)
@@ -98,7 +98,7 @@ static void print_row(const struct config *config, const struct template *templa
 		     !template->network ? "none"
 		     : config->network  ? "yes"
 					: "refused",
-		     template->is_added ? "added" : "operator", template->image);
+		     template->is_custom ? "custom" : "operator", template->image);
 }
 
 static int list(const struct config *config, bool as_json)
@@ -227,7 +227,7 @@ static int add(const struct config *config, const char *path)
 	struct error err;
 
 	if (read_request(path, &request, &err) < 0 || ctl_become_service(config, &err) < 0 ||
-	    added_put(config, request, &template, &needs_build, &err) < 0)
+	    custom_put(config, request, &template, &needs_build, &err) < 0)
 		return template_fail(&err);
 	(void)printf("%s: added\n", template.name);
 	if (needs_build)
@@ -240,7 +240,7 @@ static int take_away(const struct config *config, const char *name)
 {
 	struct error err;
 
-	if (ctl_become_service(config, &err) < 0 || added_remove(config, slice_of(name), &err) < 0)
+	if (ctl_become_service(config, &err) < 0 || custom_remove(config, slice_of(name), &err) < 0)
 		return template_fail(&err);
 	(void)printf("%s: removed\n", name);
 	return EX_OK;

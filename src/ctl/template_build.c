@@ -57,7 +57,7 @@ static int run_script(const struct build *build, const struct buf *recipe)
 static bool is_trusted(const struct build *build, const struct template *template,
 		       const struct buf *recipe)
 {
-	if (!template->is_added || build->trust)
+	if (!template->is_custom || build->trust)
 		return true;
 	(void)fprintf(
 		stderr,

@@ -102,7 +102,7 @@ static int take_run_arguments(int argc, char **argv, struct run_arguments *out,
 
 int ctl_run(const struct config *config, int argc, char **argv)
 {
-	struct shell_job job = {.command = "run", .tool = STANDARD_TOOL};
+	struct shell_job job = {.command = "run", .tool = DEFAULT_TOOL};
 	struct run_arguments arguments = {0};
 	_cleanup_free_ char *code = NULL;
 	size_t len;

@@ -64,7 +64,7 @@ static bool make_sample(struct warm *warm, const char *what, struct sample *out)
 	struct error err;
 
 	*out = (struct sample){.values = json_object()};
-	if (tool_load(warm->config, STANDARD_TOOL, &out->tool, &err) < 0 ||
+	if (tool_load(warm->config, DEFAULT_TOOL, &out->tool, &err) < 0 ||
 	    schema_validate(out->tool.parameters, request, issues, out->values, &err) < 0) {
 		complain(warm, what, err.message, EX_CONFIG);
 		return false;
@@ -75,7 +75,7 @@ static bool make_sample(struct warm *warm, const char *what, struct sample *out)
 			 EX_DATAERR);
 		return false;
 	}
-	job_standard(warm->config, &out->job);
+	job_defaults(warm->config, &out->job);
 	if (tool_job(warm->config, &out->tool, out->values, &out->job, out->inputs, &err) < 0) {
 		complain(warm, what, err.message, EX_CONFIG);
 		return false;
@@ -83,7 +83,7 @@ static bool make_sample(struct warm *warm, const char *what, struct sample *out)
 	return true;
 }
 
-/* --- its spares --------------------------------------------------------------------------------- */
+/* --- its pooled containers --------------------------------------------------------------------------------- */
 
 struct search {
 	const char *kind;
@@ -92,7 +92,7 @@ struct search {
 	struct buf old; /* owned: the folders of those that are too old, each ended by NUL */
 };
 
-static void look_at(void *context, const struct spare_row *row)
+static void look_at(void *context, const struct pool_row *row)
 {
 	struct search *search = context;
 
@@ -105,24 +105,24 @@ static void look_at(void *context, const struct spare_row *row)
 }
 
 /* Removes those whose successors are there, and says how many wait. */
-static void settle(struct warm *warm, const char *what, const struct spare_plan *plan)
+static void settle(struct warm *warm, const char *what, const struct pool_plan *plan)
 {
 	struct search search = {plan->kind, warm->max_age_s, 0,
-				buf_new(SPARES_TOTAL_MAX * ENGINE_FOLDER_BYTES)};
+				buf_new(POOL_TOTAL_MAX * ENGINE_FOLDER_BYTES)};
 	struct error err;
 
-	if (spare_list(warm->config, look_at, &search, &err) < 0) {
+	if (pool_list(warm->config, look_at, &search, &err) < 0) {
 		complain(warm, what, err.message, EX_OSERR);
 		return;
 	}
 	for (size_t at = 0; search.young >= warm->count && at < search.old.len;
 	     at += strlen(search.old.data + at) + 1)
-		if (spare_drop(warm->config, &warm->engine, search.old.data + at, &err) < 0)
+		if (pool_drop(warm->config, &warm->engine, search.old.data + at, &err) < 0)
 			complain(warm, what, err.message, EX_UNAVAILABLE);
 	(void)printf(
 		"%s: %" PRIu64 " waiting%s\n", what, search.young,
 		search.young < warm->count
-			? "; the maximum of spares, or somebody else who makes them, is in the way of more"
+			? "; the maximum of pooled containers, or somebody else who makes them, is in the way of more"
 			: "");
 	buf_free(&search.old);
 }
@@ -130,19 +130,19 @@ static void settle(struct warm *warm, const char *what, const struct spare_plan 
 static void warm_one(struct warm *warm, const char *what)
 {
 	struct sample sample;
-	struct spare_plan plan;
+	struct pool_plan plan;
 	struct error err;
 
 	if (make_sample(warm, what, &sample)) {
-		if (spare_plan(warm->config, &sample.job, &plan, &err) < 0) {
+		if (pool_plan(warm->config, &sample.job, &plan, &err) < 0) {
 			complain(warm, what, err.message, EX_CONFIG);
 		} else {
-			if (spare_refill(warm->config, &warm->engine, &plan, warm->count,
-					 warm->max_age_s, &err) < 0)
+			if (pool_refill(warm->config, &warm->engine, &plan, warm->count,
+					warm->max_age_s, &err) < 0)
 				complain(warm, what, err.message, EX_UNAVAILABLE);
 			else
 				settle(warm, what, &plan);
-			spare_plan_free(&plan);
+			pool_plan_free(&plan);
 		}
 	}
 	sample_free(&sample);
@@ -179,9 +179,9 @@ static int check(struct warm *warm)
 	const struct config *config = warm->config;
 	struct error err;
 
-	if (!config->spares || !config->spares_total || !config->spares_memory_bytes) {
+	if (!config->pool || !config->pool_total || !config->pool_memory_bytes) {
 		(void)fputs(
-			"mayflyctl warm: spares are off: MAYFLY_SPARES, MAYFLY_SPARES_TOTAL or MAYFLY_SPARES_MEMORY_MB is 0\n",
+			"mayflyctl warm: pooled containers are off: MAYFLY_POOL, MAYFLY_POOL_TOTAL or MAYFLY_POOL_MEMORY_MB is 0\n",
 			stderr);
 		return EX_CONFIG;
 	}
@@ -194,13 +194,12 @@ static int check(struct warm *warm)
 int ctl_warm(const struct config *config, int argc, char **argv)
 {
 	struct warm warm = {
-		.config = config, .count = config->spares, .max_age_s = config->spare_ttl_s / 2};
+		.config = config, .count = config->pool, .max_age_s = config->pool_ttl_s / 2};
 	int first = 1;
 	struct error err;
 
 	if (argc > 1 && strcmp(argv[1], "--count") == 0) {
-		if (argc < 3 ||
-		    num_parse(slice_of(argv[2]), 10, SPARES_TOTAL_MAX, &warm.count) < 0 ||
+		if (argc < 3 || num_parse(slice_of(argv[2]), 10, POOL_TOTAL_MAX, &warm.count) < 0 ||
 		    warm.count == 0)
 			return usage();
 		first = 3;

@@ -1,4 +1,4 @@
-/* mayflyctl warm: spares for jobs to come. */
+/* mayflyctl warm: pooled containers for jobs to come. */
 #ifndef MAYFLY_CTL_WARM_H
 #define MAYFLY_CTL_WARM_H
 
@@ -6,8 +6,8 @@
 
 /*
  * mayflyctl warm [--count N] [LANGUAGE[:FILENAME]]...
- *     Makes spares of the kind that a job of POST /run and of the tool code_execution needs, until N (MAYFLY_SPARES) wait that have half
- *     of their time before them; the older ones are removed. So run by a timer, more often than half of MAYFLY_SPARE_TTL_S, there is
+ *     Makes pooled containers of the kind that a job of POST /run and of the tool code_execution needs, until N (MAYFLY_POOL) wait that have half
+ *     of their time before them; the older ones are removed. So run by a timer, more often than half of MAYFLY_POOL_TTL_S, there is
  *     always one. Without arguments: what MAYFLY_WARM lists.
  *
  * Returns the program's exit status; a language that cannot be warmed does not keep the others from it.

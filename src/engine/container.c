@@ -34,7 +34,7 @@ static int refuse_missing(const char *image, struct error *err)
 		image);
 }
 
-static int refuse_create(const struct backend *backend, const struct backend_reply *reply,
+static int refuse_create(const struct podman *podman, const struct podman_reply *reply,
 			 const char *image, struct error *err)
 {
 	char message[ENGINE_MESSAGE_BYTES];
@@ -42,10 +42,10 @@ static int refuse_create(const struct backend *backend, const struct backend_rep
 	if (reply->status == 404)
 		return refuse_missing(image, err);
 	if (reply->status < 400 || reply->status >= 500)
-		return backend_unexpected(backend, reply, "asked for a container", err);
-	backend_message(reply, message);
+		return podman_unexpected(podman, reply, "asked for a container", err);
+	podman_message(reply, message);
 	return error_set(err, 500, "engine_refused", "%s refuses the container (%ld): %s",
-			 backend_name(backend), reply->status, message);
+			 podman_name(podman), reply->status, message);
 }
 
 /* Docker says "… limit discarded." of a limit that its kernel has no controller for. */
@@ -67,42 +67,40 @@ static int take_warnings(const json_t *warnings, struct container_made *made, st
 	return 0;
 }
 
-int container_create(struct backend *backend, const char *name, const char *image,
-		     struct slice body, deadline_ms deadline, struct container_made *out,
-		     struct error *err)
+int container_create(struct podman *podman, const char *name, const char *image, struct slice body,
+		     deadline_ms deadline, struct container_made *out, struct error *err)
 {
 	_cleanup_json_ json_t *root = NULL;
-	struct backend_reply reply;
+	struct podman_reply reply;
 	char path[PATH_BYTES];
 	const char *id;
 
 	(void)snprintf(path, sizeof(path), "/containers/create?name=%s", name);
-	if (backend_call(backend, "POST", path, body, deadline, &reply, err) < 0)
+	if (podman_call(podman, "POST", path, body, deadline, &reply, err) < 0)
 		return -1;
 	if (reply.status == 409)
 		return 1;
 	if (reply.status != 201)
-		return refuse_create(backend, &reply, image, err);
+		return refuse_create(podman, &reply, image, err);
 	if (json_parse(reply.body, &root, err) < 0 ||
 	    !(id = json_string_value(json_object_get(root, "Id"))) ||
 	    !container_is_id(slice_of(id)))
 		return error_set(err, 502, "engine_bad_reply", "%s made a container and gave no id",
-				 backend_name(backend));
+				 podman_name(podman));
 	memcpy(out->id, id, strlen(id) + 1);
 	return take_warnings(json_object_get(root, "Warnings"), out, err);
 }
 
-int container_inspect(struct backend *backend, const char *id, deadline_ms deadline, json_t **out,
+int container_inspect(struct podman *podman, const char *id, deadline_ms deadline, json_t **out,
 		      struct error *err)
 {
-	struct backend_reply reply;
+	struct podman_reply reply;
 	char path[PATH_BYTES];
 	json_t *root;
 
 	(void)snprintf(path, sizeof(path), "/containers/%s/json", id);
 	for (int pause_ms = ENGINE_INSPECT_RETRY_MS;; pause_ms *= 2) {
-		if (backend_call(backend, "GET", path, SLICE_LITERAL(""), deadline, &reply, err) <
-		    0)
+		if (podman_call(podman, "GET", path, SLICE_LITERAL(""), deadline, &reply, err) < 0)
 			return -1;
 		/* Podman 4.3 says "container not known" for a moment, when another process of it
 		 * (the clean-up after another container) has just rewritten the store */
@@ -113,32 +111,30 @@ int container_inspect(struct backend *backend, const char *id, deadline_ms deadl
 	if (reply.status == 404)
 		return 1;
 	if (reply.status != 200)
-		return backend_unexpected(backend, &reply, "asked about a container", err);
+		return podman_unexpected(podman, &reply, "asked about a container", err);
 	if (json_parse(reply.body, &root, err) < 0)
 		return error_set(err, 502, "engine_bad_reply",
-				 "%s describes a container in no good JSON", backend_name(backend));
+				 "%s describes a container in no good JSON", podman_name(podman));
 	*out = root;
 	return 0;
 }
 
-int container_remove(struct backend *backend, const char *id, deadline_ms deadline,
-		     struct error *err)
+int container_remove(struct podman *podman, const char *id, deadline_ms deadline, struct error *err)
 {
-	struct backend_reply reply;
+	struct podman_reply reply;
 	char path[PATH_BYTES];
 	int pause_ms = ENGINE_REMOVE_RETRY_MS;
 
 	(void)snprintf(path, sizeof(path), "/containers/%s?force=true&v=true", id);
 	for (;;) {
-		if (backend_call(backend, "DELETE", path, SLICE_LITERAL(""), deadline, &reply,
-				 err) < 0)
+		if (podman_call(podman, "DELETE", path, SLICE_LITERAL(""), deadline, &reply, err) <
+		    0)
 			return -1;
 		if (reply.status == 204 || reply.status == 200 || reply.status == 404)
 			return 0;
 		if ((reply.status != 500 && reply.status != 409) ||
 		    deadline_left_ms(deadline) <= pause_ms)
-			return backend_unexpected(backend, &reply, "told to remove a container",
-						  err);
+			return podman_unexpected(podman, &reply, "told to remove a container", err);
 		/* no event tells when it has made up its mind */
 		(void)poll(NULL, 0, pause_ms);
 		pause_ms = pause_ms * 2 < ENGINE_REMOVE_RETRY_MAX_MS ? pause_ms * 2

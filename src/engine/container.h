@@ -15,20 +15,20 @@ struct container_made {
 };
 
 /* POST /containers/create. 0; 1 when the name is taken; -1 with *err: 500 "image_missing" (image
-   and template stand in the message), "engine_refused", "limit_ignored"; and what backend_call
+   and template stand in the message), "engine_refused", "limit_ignored"; and what podman_call
    says. */
-MUST_USE int container_create(struct backend *backend, const char *name, const char *image,
+MUST_USE int container_create(struct podman *podman, const char *name, const char *image,
 			      struct slice body, deadline_ms deadline, struct container_made *out,
 			      struct error *err);
 
 /* GET /containers/ID/json. The caller owns *out. 0; 1 when there is none; or -1 with *err. */
-MUST_USE int container_inspect(struct backend *backend, const char *id, deadline_ms deadline,
+MUST_USE int container_inspect(struct podman *podman, const char *id, deadline_ms deadline,
 			       json_t **out, struct error *err);
 
 /* DELETE /containers/ID, running or not, with its anonymous volumes; again while the engine is at
    odds with itself (it answers 500 to the removal of a container that ends at that moment). 0, also
    when there is none; or -1 with *err. */
-MUST_USE int container_remove(struct backend *backend, const char *id, deadline_ms deadline,
+MUST_USE int container_remove(struct podman *podman, const char *id, deadline_ms deadline,
 			      struct error *err);
 
 /* True for an id as the engines make them. */

@@ -28,15 +28,15 @@ static bool is_hex(struct slice text, size_t digits)
 
 bool folder_is_name(struct slice name)
 {
-	const size_t kind_bytes = strlen(SPARE_PREFIX) + SPARE_KIND_DIGITS;
+	const size_t kind_bytes = strlen(POOL_PREFIX) + POOL_KIND_DIGITS;
 
 	if (slice_starts(name, FOLDER_PREFIX))
 		return is_hex((struct slice){name.data + strlen(FOLDER_PREFIX),
 					     name.len - strlen(FOLDER_PREFIX)},
 			      FOLDER_HEX_DIGITS);
-	return slice_starts(name, SPARE_PREFIX) && name.len > kind_bytes &&
-	       is_hex((struct slice){name.data + strlen(SPARE_PREFIX), SPARE_KIND_DIGITS},
-		      SPARE_KIND_DIGITS) &&
+	return slice_starts(name, POOL_PREFIX) && name.len > kind_bytes &&
+	       is_hex((struct slice){name.data + strlen(POOL_PREFIX), POOL_KIND_DIGITS},
+		      POOL_KIND_DIGITS) &&
 	       name.data[kind_bytes] == '-' &&
 	       is_hex((struct slice){name.data + kind_bytes + 1, name.len - kind_bytes - 1},
 		      FOLDER_HEX_DIGITS);

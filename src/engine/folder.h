@@ -3,11 +3,11 @@
  *
  * Rules:
  *  1. A folder is made in <run>/making, which is ours alone, and moves to <run>/jobs when init listens in it: whoever may rename in
- *     jobs, as mayfly may to claim a spare, can never choose what a container gets mounted.
+ *     jobs, as mayfly may to claim a pooled container, can never choose what a container gets mounted.
  *  2. Both are closed to others: a folder is open (0777) until init listens, because init's user is not ours; then it is sealed
  *     (0555) for good.
  *  3. Who owns a folder holds a lock on it (flock(2)), which the kernel takes back when the owner dies, however it dies.
- *  4. A folder is called c-<digits>, or s-<kind>-<digits> while it waits as a spare: the digits are the container's.
+ *  4. A folder is called c-<digits>, or s-<kind>-<digits> while it waits as a pooled container: the digits are the container's.
  */
 #ifndef MAYFLY_ENGINE_FOLDER_H
 #define MAYFLY_ENGINE_FOLDER_H

@@ -46,15 +46,15 @@ static bool root_is_root(void)
 }
 
 /* What an answer is good for, with a blank at its end (rule 3). */
-static int identify(const struct backend *backend, char out[ANSWER_MAX_BYTES], struct error *err)
+static int identify(const struct podman *podman, char out[ANSWER_MAX_BYTES], struct error *err)
 {
 	struct stat status;
 	char boot_id[64];
 
-	if (isolation_boot_id(boot_id, err) < 0)
+	if (spec_boot_id(boot_id, err) < 0)
 		return -1;
-	if (stat(backend->socket, &status) < 0)
-		return error_set_errno(err, 503, "engine_unreachable", "%s", backend->socket);
+	if (stat(podman->socket, &status) < 0)
+		return error_set_errno(err, 503, "engine_unreachable", "%s", podman->socket);
 	(void)snprintf(out, ANSWER_MAX_BYTES, "%s %ju %ju %jd.%ld ", boot_id,
 		       (uintmax_t)status.st_dev, (uintmax_t)status.st_ino,
 		       (intmax_t)status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
@@ -71,7 +71,7 @@ static int open_answer(const struct config *config, int flags)
 }
 
 /* True when an answer is kept that is good for key. */
-static bool recall(const struct config *config, const char *key, struct enforcement *out)
+static bool recall(const struct config *config, const char *key, struct host_limits *out)
 {
 	_cleanup_close_ int fd = open_answer(config, O_RDONLY);
 	_cleanup_free_ char *text = NULL;
@@ -84,13 +84,13 @@ static bool recall(const struct config *config, const char *key, struct enforcem
 	    num_parse((struct slice){text + key_len, len - key_len - 1}, 10, 2 * ROOTLESS - 1,
 		      &value) < 0)
 		return false;
-	*out = (struct enforcement){.missing = (unsigned)value & (ROOTLESS - 1),
+	*out = (struct host_limits){.missing = (unsigned)value & (ROOTLESS - 1),
 				    .rootless = value & ROOTLESS};
 	return true;
 }
 
 /* What cannot be kept is asked for again. */
-static void keep(const struct config *config, const char *key, const struct enforcement *known)
+static void keep(const struct config *config, const char *key, const struct host_limits *known)
 {
 	_cleanup_close_ int fd = open_answer(config, O_WRONLY | O_CREAT | O_TRUNC);
 	char text[ANSWER_MAX_BYTES];
@@ -162,20 +162,20 @@ static void read_docker(const json_t *root, struct answer *out)
 			out->missing |= 1U << i;
 }
 
-static int ask(struct backend *backend, deadline_ms deadline, struct answer *out, struct error *err)
+static int ask(struct podman *podman, deadline_ms deadline, struct answer *out, struct error *err)
 {
 	_cleanup_json_ json_t *root = NULL;
-	struct backend_reply reply;
-	bool is_podman = backend->kind == BACKEND_PODMAN;
+	struct podman_reply reply;
+	bool is_podman = podman->kind == ENGINE_PODMAN;
 
-	if (backend_call(backend, "GET", is_podman ? "/libpod/info" : "/info", SLICE_LITERAL(""),
-			 deadline, &reply, err) < 0)
+	if (podman_call(podman, "GET", is_podman ? "/libpod/info" : "/info", SLICE_LITERAL(""),
+			deadline, &reply, err) < 0)
 		return -1;
 	if (reply.status != 200)
-		return backend_unexpected(backend, &reply, "asked what it can enforce", err);
+		return podman_unexpected(podman, &reply, "asked what it can enforce", err);
 	if (json_parse(reply.body, &root, err) < 0 || !json_is_object(root))
 		return error_set(err, 502, "engine_bad_reply",
-				 "%s describes itself in no good JSON", backend_name(backend));
+				 "%s describes itself in no good JSON", podman_name(podman));
 	(is_podman ? read_podman : read_docker)(root, out);
 	return 0;
 }
@@ -192,7 +192,7 @@ static void name_limits(unsigned limits, char out[NAMES_BYTES])
 						 used ? "," : "", config_limits[i]);
 }
 
-static void take_note(const struct answer *answer, const char *names, struct enforcement *out)
+static void take_note(const struct answer *answer, const char *names, struct host_limits *out)
 {
 	static const char vfs[] =
 		"vfs copies the image for every container: set driver = \"overlay\" in storage.conf, then podman system reset";
@@ -202,23 +202,23 @@ static void take_note(const struct answer *answer, const char *names, struct enf
 		       answer->copies_images ? vfs : "");
 }
 
-int enforcement_learn(struct backend *backend, const struct config *config, deadline_ms deadline,
-		      struct enforcement *out, struct error *err)
+int host_limits_learn(struct podman *podman, const struct config *config, deadline_ms deadline,
+		      struct host_limits *out, struct error *err)
 {
-	struct enforcement found = {0};
+	struct host_limits found = {0};
 	char key[ANSWER_MAX_BYTES], names[NAMES_BYTES];
 	struct answer answer = {0};
 
 	*out = found;
-	if (!config->unenforced && backend->owner == 0 && root_is_root())
+	if (!config->unenforced && podman->owner == 0 && root_is_root())
 		return 0;
-	if (identify(backend, key, err) < 0)
+	if (identify(podman, key, err) < 0)
 		return -1;
 	if (recall(config, key, &found) && !(found.missing & ~config->unenforced)) {
 		*out = found;
 		return 0;
 	}
-	if (ask(backend, deadline, &answer, err) < 0)
+	if (ask(podman, deadline, &answer, err) < 0)
 		return -1;
 	name_limits(answer.missing, names);
 	if (answer.missing & ~config->unenforced)
@@ -226,9 +226,9 @@ int enforcement_learn(struct backend *backend, const struct config *config, dead
 			err, 500, "limit_ignored",
 			"%s%s cannot enforce these limits: %s. Either %s; or have jobs run "
 			"without them: MAYFLY_ALLOW_UNENFORCED=%s",
-			answer.rootless ? "Rootless " : "", backend_name(backend), names,
+			answer.rootless ? "Rootless " : "", podman_name(podman), names,
 			answer.remedy, names);
-	found = (struct enforcement){.missing = answer.missing, .rootless = answer.rootless};
+	found = (struct host_limits){.missing = answer.missing, .rootless = answer.rootless};
 	keep(config, key, &found);
 	take_note(&answer, names, &found);
 	*out = found;

@@ -11,21 +11,21 @@
 #define PATH_BYTES      (TEMPLATE_TEXT_BYTES + 32)
 
 /* One GET. 0 and *out, the caller's; 1 for 404; -1 with *err. */
-static int get(struct backend *backend, const char *path, const char *what, json_t **out,
+static int get(struct podman *podman, const char *path, const char *what, json_t **out,
 	       struct error *err)
 {
-	struct backend_reply reply;
+	struct podman_reply reply;
 
-	if (backend_call(backend, "GET", path, SLICE_LITERAL(""),
-			 deadline_in(ENGINE_CALL_DEADLINE_MS), &reply, err) < 0)
+	if (podman_call(podman, "GET", path, SLICE_LITERAL(""),
+			deadline_in(ENGINE_CALL_DEADLINE_MS), &reply, err) < 0)
 		return -1;
 	if (reply.status == 404)
 		return 1;
 	if (reply.status != 200)
-		return backend_unexpected(backend, &reply, what, err);
+		return podman_unexpected(podman, &reply, what, err);
 	if (json_parse(reply.body, out, err) < 0)
 		return error_set(err, 502, "engine_bad_reply", "%s, %s, answered in no good JSON",
-				 backend_name(backend), what);
+				 podman_name(podman), what);
 	return 0;
 }
 
@@ -58,12 +58,12 @@ static int add_component(const json_t *component, struct buf *answer)
 	return add_text(answer, "component", text);
 }
 
-static int add_version(struct backend *backend, struct buf *answer, struct error *err)
+static int add_version(struct podman *podman, struct buf *answer, struct error *err)
 {
 	_cleanup_json_ json_t *version = NULL;
 	const json_t *component;
 	size_t i;
-	int result = get(backend, "/version", "asked for its version", &version, err);
+	int result = get(podman, "/version", "asked for its version", &version, err);
 
 	if (result < 0)
 		return -1;
@@ -91,7 +91,7 @@ static int add_rootless(const json_t *info, struct buf *answer)
 	return field_add_number(answer, "rootless", is_rootless);
 }
 
-static int add_info(struct backend *backend, struct buf *answer, struct error *err)
+static int add_info(struct podman *podman, struct buf *answer, struct error *err)
 {
 	_cleanup_json_ json_t *info = NULL;
 	static const struct {
@@ -100,7 +100,7 @@ static int add_info(struct backend *backend, struct buf *answer, struct error *e
 		     {"swap", "SwapLimit"},
 		     {"pids", "PidsLimit"},
 		     {"cpu", "CpuCfsQuota"}};
-	int result = get(backend, "/info", "asked about its host", &info, err);
+	int result = get(podman, "/info", "asked about its host", &info, err);
 
 	if (result < 0)
 		return -1;
@@ -119,15 +119,14 @@ static int add_info(struct backend *backend, struct buf *answer, struct error *e
 		       : 0;
 }
 
-static int add_image(struct backend *backend, const char *name, struct buf *answer,
-		     struct error *err)
+static int add_image(struct podman *podman, const char *name, struct buf *answer, struct error *err)
 {
 	_cleanup_json_ json_t *image = NULL;
 	char path[PATH_BYTES];
 
 	(void)snprintf(path, sizeof(path), "/images/%s/json", name);
 
-	int result = get(backend, path, "asked for an image", &image, err);
+	int result = get(podman, path, "asked for an image", &image, err);
 	const char *id = json_string_value(json_object_get(image, "Id"));
 
 	if (result < 0)
@@ -137,19 +136,19 @@ static int add_image(struct backend *backend, const char *name, struct buf *answ
 		       : 0;
 }
 
-int describe(struct backend *backend, const struct config *config, struct slice template,
-	     struct buf *answer, struct error *err)
+int info_write(struct podman *podman, const struct config *config, struct slice template,
+	       struct buf *answer, struct error *err)
 {
 	struct template found;
 
 	if (template_load(config, template, &found, err) < 0)
 		return -1;
-	if (add_text(answer, "engine", backend->kind == BACKEND_PODMAN ? "podman" : "docker") < 0 ||
-	    add_text(answer, "version", backend->version) < 0 ||
-	    add_text(answer, "socket", backend->socket) < 0)
+	if (add_text(answer, "engine", podman->kind == ENGINE_PODMAN ? "podman" : "docker") < 0 ||
+	    add_text(answer, "version", podman->version) < 0 ||
+	    add_text(answer, "socket", podman->socket) < 0)
 		return no_memory(err);
-	return add_version(backend, answer, err) < 0 || add_info(backend, answer, err) < 0 ||
-			       add_image(backend, found.image, answer, err) < 0
+	return add_version(podman, answer, err) < 0 || add_info(podman, answer, err) < 0 ||
+			       add_image(podman, found.image, answer, err) < 0
 		       ? -1
 		       : 0;
 }

@@ -1,4 +1,4 @@
-/* The census; the rules are in the header. */
+/* The inventory; the rules are in the header. */
 #include "engine/inventory.h"
 
 #include "base/cleanup.h"
@@ -16,7 +16,7 @@
 
 /* GET /containers/json, of all states, with our labels; those of one folder unless it is NULL. The
  * caller owns *out, an array. */
-static int fetch(struct backend *backend, const struct config *config, const char *folder,
+static int fetch(struct podman *podman, const struct config *config, const char *folder,
 		 json_t **out, struct error *err)
 {
 	_cleanup_buf_ struct buf filters = buf_new(LIST_PATH_MAX_BYTES),
@@ -25,7 +25,7 @@ static int fetch(struct backend *backend, const struct config *config, const cha
 		json_pack("[o, o]", json_sprintf(LABEL_INSTANCE "=%s", config->instance),
 			  json_sprintf(LABEL_RUN "=%s", config->run));
 	_cleanup_json_ json_t *root = NULL, *list = NULL;
-	struct backend_reply reply;
+	struct podman_reply reply;
 
 	if (folder && json_array_append_new(labels, json_sprintf(LABEL_FOLDER "=%s", folder)) < 0)
 		return error_set(err, 500, "engine_failed", "Out of memory");
@@ -35,14 +35,14 @@ static int fetch(struct backend *backend, const struct config *config, const cha
 	    uri_encode(&path, buf_slice(&filters), false) < 0)
 		return error_set(err, 500, "engine_failed",
 				 "The question for our containers cannot be written");
-	if (backend_call(backend, "GET", path.data, SLICE_LITERAL(""),
-			 deadline_in(ENGINE_CALL_DEADLINE_MS), &reply, err) < 0)
+	if (podman_call(podman, "GET", path.data, SLICE_LITERAL(""),
+			deadline_in(ENGINE_CALL_DEADLINE_MS), &reply, err) < 0)
 		return -1;
 	if (reply.status != 200)
-		return backend_unexpected(backend, &reply, "asked for its containers", err);
+		return podman_unexpected(podman, &reply, "asked for its containers", err);
 	if (json_parse(reply.body, &list, err) < 0 || !json_is_array(list))
 		return error_set(err, 502, "engine_bad_reply",
-				 "%s lists its containers in no good JSON", backend_name(backend));
+				 "%s lists its containers in no good JSON", podman_name(podman));
 	*out = steal_ptr(&list);
 	return 0;
 }
@@ -65,7 +65,7 @@ static bool is_expired(const json_t *container, const char *boot_id,
 	int64_t age_ms;
 
 	if (num_parse(slice_of(text_of(labels, LABEL_DEADLINE)), 10, UINT32_MAX, &deadline_s) < 0 ||
-	    strcmp(text_of(labels, LABEL_BOOT), boot_id) != 0 || isolation_now_s() > deadline_s)
+	    strcmp(text_of(labels, LABEL_BOOT), boot_id) != 0 || spec_now_s() > deadline_s)
 		return true;
 	if (strcmp(state, "running") == 0 || strcmp(state, "paused") == 0)
 		return false;
@@ -73,18 +73,18 @@ static bool is_expired(const json_t *container, const char *boot_id,
 }
 
 static int list_containers(const json_t *list, const struct job_folders *folders, json_t *seen,
-			   int (*row)(void *, const struct census_row *), void *context,
+			   int (*row)(void *, const struct inventory_row *), void *context,
 			   struct error *err)
 {
 	const json_t *container;
 	char boot_id[64];
 	size_t i;
 
-	if (isolation_boot_id(boot_id, err) < 0)
+	if (spec_boot_id(boot_id, err) < 0)
 		return -1;
 	json_array_foreach (list, i, container) {
 		const json_t *labels = json_object_get(container, "Labels");
-		struct census_row one = {
+		struct inventory_row one = {
 			.folder = text_of(labels, LABEL_FOLDER),
 			.id = text_of(container, "Id"),
 			.template = text_of(labels, LABEL_TEMPLATE),
@@ -104,14 +104,14 @@ static int list_containers(const json_t *list, const struct job_folders *folders
 struct folder_rows {
 	const struct job_folders *folders;
 	const json_t *seen;
-	int (*row)(void *, const struct census_row *);
+	int (*row)(void *, const struct inventory_row *);
 	void *context;
 };
 
 static int list_folder(void *context, const char *first_name)
 {
 	const struct folder_rows *rows = context;
-	struct census_row one = {
+	struct inventory_row one = {
 		.folder = first_name, .id = "", .template = "", .job = "", .expired = true};
 	int64_t age_ms;
 
@@ -122,14 +122,14 @@ static int list_folder(void *context, const char *first_name)
 	return rows->row(rows->context, &one);
 }
 
-int census_list(struct backend *backend, const struct config *config,
-		const struct job_folders *folders,
-		int (*row)(void *context, const struct census_row *row), void *context,
-		struct error *err)
+int inventory_list(struct podman *podman, const struct config *config,
+		   const struct job_folders *folders,
+		   int (*row)(void *context, const struct inventory_row *row), void *context,
+		   struct error *err)
 {
 	_cleanup_json_ json_t *list = NULL, *seen = json_object();
 
-	if (fetch(backend, config, NULL, &list, err) < 0)
+	if (fetch(podman, config, NULL, &list, err) < 0)
 		return -1;
 	if (list_containers(list, folders, seen, row, context, err) < 0)
 		return -1;
@@ -142,8 +142,8 @@ int census_list(struct backend *backend, const struct config *config,
 		       : 0;
 }
 
-int census_remove(struct backend *backend, const struct config *config,
-		  const struct job_folders *folders, const char *folder, struct error *err)
+int inventory_remove(struct podman *podman, const struct config *config,
+		     const struct job_folders *folders, const char *folder, struct error *err)
 {
 	_cleanup_json_ json_t *list = NULL;
 	char first_name[FOLDER_NAME_BYTES];
@@ -151,16 +151,15 @@ int census_remove(struct backend *backend, const struct config *config,
 	size_t i;
 
 	folder_first_name(folder, first_name);
-	if (fetch(backend, config, first_name, &list, err) < 0)
+	if (fetch(podman, config, first_name, &list, err) < 0)
 		return -1;
 	json_array_foreach (list, i, container) {
 		const char *id = text_of(container, "Id");
 
 		if (!container_is_id(slice_of(id)))
 			return error_set(err, 502, "engine_bad_reply",
-					 "%s lists a container without an id",
-					 backend_name(backend));
-		if (container_remove(backend, id, deadline_in(ENGINE_REMOVE_DEADLINE_MS), err) < 0)
+					 "%s lists a container without an id", podman_name(podman));
+		if (container_remove(podman, id, deadline_in(ENGINE_REMOVE_DEADLINE_MS), err) < 0)
 			return -1;
 	}
 	return folder_remove(folders, folder) < 0

@@ -1,5 +1,5 @@
 /*
- * The census: containers of this installation, and job folders without one.
+ * The inventory: containers of this installation, and job folders without one.
  *
  * Rules:
  *  1. Only containers which carry our instance and our run folder as labels are ever listed or
@@ -10,28 +10,28 @@
  *       it is a folder without container or owner, older than making one may take.
  *     A running container whose owner is gone keeps its deadline: init holds it too.
  */
-#ifndef MAYFLY_ENGINE_CENSUS_H
-#define MAYFLY_ENGINE_CENSUS_H
+#ifndef MAYFLY_ENGINE_INVENTORY_H
+#define MAYFLY_ENGINE_INVENTORY_H
 
 #include "config/config.h"
 #include "engine/folder.h"
 #include "engine/podman.h"
 
-struct census_row {
+struct inventory_row {
 	const char *folder, *id, *template, *job; /* "" where unknown */
 	bool expired;
 };
 
-/* Calls row(context, …) for each; it ends the census by returning -1. 0, or -1 with *err. */
-MUST_USE int census_list(struct backend *backend, const struct config *config,
-			 const struct job_folders *folders,
-			 int (*row)(void *context, const struct census_row *row), void *context,
-			 struct error *err);
+/* Calls row(context, …) for each; it ends the inventory by returning -1. 0, or -1 with *err. */
+MUST_USE int inventory_list(struct podman *podman, const struct config *config,
+			    const struct job_folders *folders,
+			    int (*row)(void *context, const struct inventory_row *row),
+			    void *context, struct error *err);
 
 /* Removes the containers of a folder and the folder. folder is any name of it (folder_is_name). 0,
    also when there is nothing; or -1 with *err. */
-MUST_USE int census_remove(struct backend *backend, const struct config *config,
-			   const struct job_folders *folders, const char *folder,
-			   struct error *err);
+MUST_USE int inventory_remove(struct podman *podman, const struct config *config,
+			      const struct job_folders *folders, const char *folder,
+			      struct error *err);
 
 #endif

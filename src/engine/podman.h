@@ -4,7 +4,7 @@
  *
  * API: the one Podman and Docker share (docs.docker.com/reference/api/engine, podman system
  * service(1)). Which of the two answers is learned from the first reply's header fields; what
- * differs between them stands in isolate.c.
+ * differs between them stands in spec.c.
  *
  * Rules:
  *  1. Every call has a deadline, every reply a maximum.
@@ -12,8 +12,8 @@
  *  3. A status is the caller's to judge; a transport that fails is an error: 503
  * "engine_unreachable", 504 "engine_timeout", 502 "engine_bad_reply".
  */
-#ifndef MAYFLY_ENGINE_BACKEND_H
-#define MAYFLY_ENGINE_BACKEND_H
+#ifndef MAYFLY_ENGINE_PODMAN_H
+#define MAYFLY_ENGINE_PODMAN_H
 
 #include "base/buf.h"
 #include "base/deadline.h"
@@ -25,10 +25,10 @@
 #include <poll.h>
 #include <stdbool.h>
 
-enum backend_kind { BACKEND_PODMAN, BACKEND_DOCKER };
+enum engine_kind { ENGINE_PODMAN, ENGINE_DOCKER };
 
-struct backend {
-	enum backend_kind kind;
+struct podman {
+	enum engine_kind kind;
 	char version[32]; /* the engine's own, "" when it does not say */
 	char socket[SOCKET_PATH_BYTES];
 	uid_t owner; /* who listens there, in our user namespace; (uid_t)-1 when unknown */
@@ -42,44 +42,44 @@ struct backend {
 	CURLcode result;
 };
 
-struct backend_reply {
+struct podman_reply {
 	long status;
 	struct slice body; /* NUL-terminated; valid until the next call */
 };
 
-#define _cleanup_backend_ __attribute__((cleanup(backend_close)))
+#define _cleanup_podman_ __attribute__((cleanup(podman_close)))
 
 /* Finds the engine and asks who it is. The caller closes *out. 0, or -1 with *err: what socket_find
  * says, and rule 3. */
-MUST_USE int backend_open(struct backend *out, struct error *err);
-void backend_close(struct backend *backend);
+MUST_USE int podman_open(struct podman *out, struct error *err);
+void podman_close(struct podman *podman);
 
 /* "Podman" or "Docker". */
-const char *backend_name(const struct backend *backend);
+const char *podman_name(const struct podman *podman);
 
 /* One whole call. path is without the API's version; body is JSON, or empty. 0 for any status, or
  * -1 with *err. */
-MUST_USE int backend_call(struct backend *backend, const char *method, const char *path,
-			  struct slice body, deadline_ms deadline, struct backend_reply *out,
-			  struct error *err);
+MUST_USE int podman_call(struct podman *podman, const char *method, const char *path,
+			 struct slice body, deadline_ms deadline, struct podman_reply *out,
+			 struct error *err);
 
-/* The same in three steps, for who has to wait for something else meanwhile. backend_wait returns 1
+/* The same in three steps, for who has to wait for something else meanwhile. podman_wait returns 1
    when the call is over, 0 when one of the descriptors of others is ready or the time until has
    come; its revents are written. */
-MUST_USE int backend_begin(struct backend *backend, const char *method, const char *path,
-			   struct slice body, deadline_ms deadline, struct error *err);
-int backend_wait(struct backend *backend, struct pollfd *others, unsigned count, deadline_ms until);
-MUST_USE int backend_finish(struct backend *backend, struct backend_reply *out, struct error *err);
+MUST_USE int podman_begin(struct podman *podman, const char *method, const char *path,
+			  struct slice body, deadline_ms deadline, struct error *err);
+int podman_wait(struct podman *podman, struct pollfd *others, unsigned count, deadline_ms until);
+MUST_USE int podman_finish(struct podman *podman, struct podman_reply *out, struct error *err);
 
 /* Gives up a call that was begun; its connection is closed. */
-void backend_abandon(struct backend *backend);
+void podman_abandon(struct podman *podman);
 
 /* 502 "engine_bad_reply" from a reply whose status was not expected: what was asked for, status,
  * and what the engine says. */
-int backend_unexpected(const struct backend *backend, const struct backend_reply *reply,
-		       const char *what, struct error *err);
+int podman_unexpected(const struct podman *podman, const struct podman_reply *reply,
+		      const char *what, struct error *err);
 
 /* The "message" of a reply in one clean line; "" when there is none. */
-void backend_message(const struct backend_reply *reply, char out[ENGINE_MESSAGE_BYTES]);
+void podman_message(const struct podman_reply *reply, char out[ENGINE_MESSAGE_BYTES]);
 
 #endif

@@ -45,7 +45,7 @@ static bool find_data(const struct config *config, const char *name,
 	return false;
 }
 
-static int find_init(const struct config *config, struct isolation *out, struct error *err)
+static int find_init(const struct config *config, struct spec *out, struct error *err)
 {
 	if ((size_t)snprintf(out->init, sizeof(out->init), "%s/mayfly-init", config->libexec) >=
 		    sizeof(out->init) ||
@@ -59,7 +59,7 @@ static int find_init(const struct config *config, struct isolation *out, struct 
 
 /* SECCOMP_PROFILE, else seccomp.json of the first registry folder that has one. There is no way to
  * go without. */
-static int find_seccomp(const struct config *config, struct isolation *out, struct error *err)
+static int find_seccomp(const struct config *config, struct spec *out, struct error *err)
 {
 	const char *named = getenv("SECCOMP_PROFILE");
 
@@ -93,16 +93,16 @@ static int find_file(const struct config *config, const char *name, char out[PAT
 
 /* The engine would put the host's own list of names and addresses into every container, and Docker its name servers into one without
    network. */
-static int find_names(const struct config *config, struct isolation *out, struct error *err)
+static int find_names(const struct config *config, struct spec *out, struct error *err)
 {
 	if (find_file(config, "hosts", out->hosts, err) < 0)
 		return -1;
-	if (out->kind == BACKEND_PODMAN || out->template.network)
+	if (out->kind == ENGINE_PODMAN || out->template.network)
 		return 0;
 	return find_file(config, "resolv.conf", out->resolv, err);
 }
 
-static int find_apparmor(struct isolation *out, struct error *err)
+static int find_apparmor(struct spec *out, struct error *err)
 {
 	const char *name = getenv("APPARMOR_PROFILE");
 
@@ -115,7 +115,7 @@ static int find_apparmor(struct isolation *out, struct error *err)
 }
 
 /* SELinux confines a container by the policy's own type for them; where it is off, the engine leaves a label out. */
-static int find_selinux(struct isolation *out, struct error *err)
+static int find_selinux(struct spec *out, struct error *err)
 {
 	static const char characters[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
@@ -133,36 +133,33 @@ static int find_selinux(struct isolation *out, struct error *err)
 }
 
 /* The binds are texts of the form host:container:options. */
-static int check_paths(const struct config *config, const struct isolation *isolation,
-		       struct error *err)
+static int check_paths(const struct config *config, const struct spec *spec, struct error *err)
 {
-	if (strchr(config->run, ':') || strchr(isolation->init, ':') ||
-	    strchr(isolation->kernels, ':') || strchr(isolation->hosts, ':') ||
-	    strchr(isolation->resolv, ':'))
+	if (strchr(config->run, ':') || strchr(spec->init, ':') || strchr(spec->kernels, ':') ||
+	    strchr(spec->hosts, ':') || strchr(spec->resolv, ':'))
 		return error_set(
 			err, 500, "bad_configuration",
 			"MAYFLY_RUN_DIR, MAYFLY_LIBEXEC_DIR and MAYFLY_DATA_DIR must hold no colon");
 	return 0;
 }
 
-int isolation_prepare(const struct config *config, enum backend_kind kind,
-		      const struct isolation_request *request, struct isolation *out,
-		      struct error *err)
+int spec_prepare(const struct config *config, enum engine_kind kind,
+		 const struct spec_request *request, struct spec *out, struct error *err)
 {
-	struct isolation isolation = {.config = config, .kind = kind, .job = request->job};
-	struct template *template = &isolation.template;
+	struct spec spec = {.config = config, .kind = kind, .job = request->job};
+	struct template *template = &spec.template;
 
 	if (template_load(config, request->template, template, err) < 0)
 		return -1;
 	/* both must say so: the template and the operator */
 	template->network = template->network && config->network;
-	if (find_init(config, &isolation, err) < 0 || find_seccomp(config, &isolation, err) < 0 ||
-	    find_names(config, &isolation, err) < 0 || find_apparmor(&isolation, err) < 0 ||
-	    find_selinux(&isolation, err) < 0)
+	if (find_init(config, &spec, err) < 0 || find_seccomp(config, &spec, err) < 0 ||
+	    find_names(config, &spec, err) < 0 || find_apparmor(&spec, err) < 0 ||
+	    find_selinux(&spec, err) < 0)
 		return -1;
 	/* without them every job starts its runtime anew */
-	(void)find_data(config, "kernels", is_folder, isolation.kernels);
-	if (check_paths(config, &isolation, err) < 0)
+	(void)find_data(config, "kernels", is_folder, spec.kernels);
+	if (check_paths(config, &spec, err) < 0)
 		return -1;
 	if (template->uid == geteuid())
 		return error_set(err, 500, "bad_template",
@@ -171,17 +168,17 @@ int isolation_prepare(const struct config *config, enum backend_kind kind,
 	clamp(request->memory_mb, MEMORY_MIN_MB, &template->memory_mb);
 	clamp(request->pids, PIDS_MIN, &template->pids);
 	clamp(request->cpu_percent, 1, &template->cpu_percent);
-	isolation.lifetime_s =
+	spec.lifetime_s =
 		template->timeout_max_s + CONTAINER_START_ALLOWANCE_S + JOB_GRACE_MS / 1000;
-	isolation.container_kind = request->spare ? "spare" : request->session ? "session" : "job";
-	if (request->spare || request->session)
-		isolation.lifetime_s += SPARE_TTL_MAX_S + SESSION_LIFETIME_S;
-	clamp(request->lifetime_s, 1, &isolation.lifetime_s);
-	*out = isolation;
+	spec.container_kind = request->pooled ? "pool" : request->session ? "session" : "job";
+	if (request->pooled || request->session)
+		spec.lifetime_s += POOL_TTL_MAX_S + SESSION_LIFETIME_S;
+	clamp(request->lifetime_s, 1, &spec.lifetime_s);
+	*out = spec;
 	return 0;
 }
 
-int isolation_boot_id(char out[64], struct error *err)
+int spec_boot_id(char out[64], struct error *err)
 {
 	_cleanup_close_ int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
 	ssize_t len = fd < 0 ? -1 : read(fd, out, 63);
@@ -193,7 +190,7 @@ int isolation_boot_id(char out[64], struct error *err)
 	return 0;
 }
 
-uint64_t isolation_now_s(void)
+uint64_t spec_now_s(void)
 {
 	struct timespec now;
 

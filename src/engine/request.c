@@ -21,10 +21,10 @@ static int take_job(struct slice value, char job[ENGINE_JOB_BYTES], struct error
 	return 0;
 }
 
-int request_parse_make(struct slice fields, struct isolation_request *out,
-		       char job[ENGINE_JOB_BYTES], struct error *err)
+int request_parse_make(struct slice fields, struct spec_request *out, char job[ENGINE_JOB_BYTES],
+		       struct error *err)
 {
-	struct isolation_request request = {.template = SLICE_LITERAL(""), .job = job};
+	struct spec_request request = {.template = SLICE_LITERAL(""), .job = job};
 	const struct {
 		const char *key;
 		uint64_t *place;
@@ -33,7 +33,7 @@ int request_parse_make(struct slice fields, struct isolation_request *out,
 		{"memory_mb", &request.memory_mb},
 		{"pids", &request.pids},
 		{"cpu_percent", &request.cpu_percent},
-		{"spare", &request.spare},
+		{"pool", &request.pooled},
 		{"session", &request.session},
 	};
 	struct slice key, value;

@@ -12,7 +12,7 @@ int request_refuse(struct error *err, const char *what);
 
 /* The fields of MAKE. out points into fields and at job, where the id of the job that the container is for goes, or "". 0, or -1 with *err:
    400 "bad_request". */
-MUST_USE int request_parse_make(struct slice fields, struct isolation_request *out,
+MUST_USE int request_parse_make(struct slice fields, struct spec_request *out,
 				char job[ENGINE_JOB_BYTES], struct error *err);
 
 #endif

@@ -22,11 +22,11 @@ struct connection {
 	const struct error *config_error;
 	int fd, ending;
 	struct frame_reader reader;
-	struct backend backend;
-	bool connected;             /* the backend is open */
+	struct podman podman;
+	bool connected;             /* the podman is open */
 	struct job_folders folders; /* closed until needed */
-	bool leased, is_kept;       /* is_kept: the container that the lease is about outlives it */
-	struct lease lease;
+	bool leased, is_kept; /* is_kept: the container that the lifecycle is about outlives it */
+	struct lifecycle lifecycle;
 	/* for the log: whom the last MAKE was for, and what a REMOVE is about; or "" */
 	char job[ENGINE_JOB_BYTES], removing[FOLDER_NAME_BYTES];
 };
@@ -45,7 +45,7 @@ static void begin_line(struct log_line *line, enum log_level level,
 		       const struct connection *connection, const char *verb)
 {
 	const char *container =
-		*connection->removing ? connection->removing : connection->lease.folder.name;
+		*connection->removing ? connection->removing : connection->lifecycle.folder.name;
 
 	log_begin(line, level, PROGRAM);
 	log_text(line, "verb", verb);
@@ -64,7 +64,7 @@ static void log_failure(const struct connection *connection, const char *verb,
 
 	begin_line(&line, LOG_LEVEL_ERROR, connection, verb);
 	log_number(&line, "status", err->status);
-	log_text(&line, "error", err->word);
+	log_text(&line, "error", err->code);
 	log_text(&line, "message", err->message);
 	log_limit_end(&line, count, err->status >= 500);
 }
@@ -74,7 +74,7 @@ static void log_warning(const struct connection *connection, const char *verb)
 	struct log_line line;
 
 	begin_line(&line, LOG_LEVEL_WARNING, connection, verb);
-	log_text(&line, "engine_says", connection->lease.warning);
+	log_text(&line, "engine_says", connection->lifecycle.warning);
 	log_end(&line);
 }
 
@@ -84,7 +84,7 @@ static int send_error(struct connection *connection, const char *verb, const str
 
 	log_failure(connection, verb, err);
 	if (field_add_number(&fields, "status", (uint64_t)err->status) < 0 ||
-	    field_add(&fields, "word", slice_of(err->word)) < 0 ||
+	    field_add(&fields, "code", slice_of(err->code)) < 0 ||
 	    field_add(&fields, "message", slice_of(err->message)) < 0)
 		return -1;
 	return send_fields(connection, FRAME_ERROR, &fields);
@@ -100,7 +100,7 @@ static int get_ready(struct connection *connection, struct error *err)
 	if (connection->folders.jobs < 0 &&
 	    folders_open(connection->config, &connection->folders, err) < 0)
 		return -1;
-	if (!connection->connected && backend_open(&connection->backend, err) < 0)
+	if (!connection->connected && podman_open(&connection->podman, err) < 0)
 		return -1;
 	connection->connected = true;
 	return 0;
@@ -109,7 +109,7 @@ static int get_ready(struct connection *connection, struct error *err)
 static int serve_make(struct connection *connection, struct slice fields, struct buf *answer,
 		      struct error *err)
 {
-	struct isolation_request request = {0};
+	struct spec_request request = {0};
 
 	if (connection->leased)
 		return request_refuse(err, "this connection has made its container");
@@ -118,32 +118,33 @@ static int serve_make(struct connection *connection, struct slice fields, struct
 	    get_ready(connection, err) < 0)
 		return -1;
 	connection->leased = true;
-	if (lease_make(&connection->lease, &connection->backend, connection->config,
-		       &connection->folders, &request, err) < 0)
+	if (lifecycle_make(&connection->lifecycle, &connection->podman, connection->config,
+			   &connection->folders, &request, err) < 0)
 		return -1;
-	connection->is_kept = request.spare || request.session;
-	return field_add(answer, "folder", slice_of(connection->lease.folder.name)) < 0 ||
-			       field_add(answer, "id", slice_of(connection->lease.id)) < 0 ||
-			       field_add(answer, "image", slice_of(connection->lease.image)) < 0
+	connection->is_kept = request.pooled || request.session;
+	return field_add(answer, "folder", slice_of(connection->lifecycle.folder.name)) < 0 ||
+			       field_add(answer, "id", slice_of(connection->lifecycle.id)) < 0 ||
+			       field_add(answer, "image", slice_of(connection->lifecycle.image)) < 0
 		       ? error_set(err, 500, "engine_failed", "Out of memory")
 		       : 0;
 }
 
-/* Lets a start that is under way end: the backend makes one call at a time. */
+/* Lets a start that is under way end: the podman makes one call at a time. */
 static void settle(struct connection *connection)
 {
-	if (!connection->lease.starting)
+	if (!connection->lifecycle.starting)
 		return;
-	while (!backend_wait(&connection->backend, NULL, 0, deadline_in(ENGINE_CALL_DEADLINE_MS)))
+	while (!podman_wait(&connection->podman, NULL, 0, deadline_in(ENGINE_CALL_DEADLINE_MS)))
 		;
-	lease_started(&connection->lease, &connection->backend);
+	lifecycle_started(&connection->lifecycle, &connection->podman);
 }
 
-static int end_lease(struct connection *connection, struct error *err)
+static int end_lifecycle(struct connection *connection, struct error *err)
 {
 	if (!connection->leased)
 		return 0;
-	if (lease_end(&connection->lease, &connection->backend, &connection->folders, err) < 0)
+	if (lifecycle_end(&connection->lifecycle, &connection->podman, &connection->folders, err) <
+	    0)
 		return -1;
 	connection->leased = false;
 	return 0;
@@ -162,14 +163,14 @@ static int serve_remove(struct connection *connection, struct slice fields, stru
 	folder_first_name(folder.data, connection->removing);
 	if (get_ready(connection, err) < 0)
 		return -1;
-	if (connection->leased && slice_eq(folder, connection->lease.folder.name))
-		return end_lease(connection, err);
+	if (connection->leased && slice_eq(folder, connection->lifecycle.folder.name))
+		return end_lifecycle(connection, err);
 	settle(connection);
-	return census_remove(&connection->backend, connection->config, &connection->folders,
-			     folder.data, err);
+	return inventory_remove(&connection->podman, connection->config, &connection->folders,
+				folder.data, err);
 }
 
-static int send_row(void *context, const struct census_row *row)
+static int send_row(void *context, const struct inventory_row *row)
 {
 	_cleanup_buf_ struct buf fields = buf_new(FRAME_ENGINE_MAX_BYTES);
 
@@ -191,37 +192,37 @@ static int serve_list(struct connection *connection, struct slice fields, struct
 	if (get_ready(connection, err) < 0)
 		return -1;
 	settle(connection);
-	return census_list(&connection->backend, connection->config, &connection->folders, send_row,
-			   connection, err);
+	return inventory_list(&connection->podman, connection->config, &connection->folders,
+			      send_row, connection, err);
 }
 
 static int serve_ping(struct connection *connection, struct slice fields, struct buf *answer,
 		      struct error *err)
 {
-	const struct backend *backend = &connection->backend;
+	const struct podman *podman = &connection->podman;
 
 	(void)fields;
 	if (get_ready(connection, err) < 0)
 		return -1;
 	return field_add(answer, "engine",
-			 backend->kind == BACKEND_PODMAN ? SLICE_LITERAL("podman")
-							 : SLICE_LITERAL("docker")) < 0 ||
-			       field_add(answer, "version", slice_of(backend->version)) < 0
+			 podman->kind == ENGINE_PODMAN ? SLICE_LITERAL("podman")
+						       : SLICE_LITERAL("docker")) < 0 ||
+			       field_add(answer, "version", slice_of(podman->version)) < 0
 		       ? error_set(err, 500, "engine_failed", "Out of memory")
 		       : 0;
 }
 
-static int serve_describe(struct connection *connection, struct slice fields, struct buf *answer,
-			  struct error *err)
+static int serve_info(struct connection *connection, struct slice fields, struct buf *answer,
+		      struct error *err)
 {
 	struct slice key, template;
 
 	if (!field_next(&fields, &key, &template) || !slice_eq(key, "template") || fields.len > 0)
-		return request_refuse(err, "DESCRIBE takes a template's name");
+		return request_refuse(err, "INFO takes a template's name");
 	if (get_ready(connection, err) < 0)
 		return -1;
 	settle(connection);
-	return describe(&connection->backend, connection->config, template, answer, err);
+	return info_write(&connection->podman, connection->config, template, answer, err);
 }
 
 static const struct verb {
@@ -230,11 +231,9 @@ static const struct verb {
 	int (*serve)(struct connection *, struct slice fields, struct buf *answer,
 		     struct error *err);
 } verbs[] = {
-	{FRAME_MAKE, "make", serve_make},
-	{FRAME_REMOVE, "remove", serve_remove},
-	{FRAME_LIST, "list", serve_list},
-	{FRAME_PING, "ping", serve_ping},
-	{FRAME_DESCRIBE, "describe", serve_describe},
+	{FRAME_MAKE, "make", serve_make},     {FRAME_REMOVE, "remove", serve_remove},
+	{FRAME_LIST, "list", serve_list},     {FRAME_PING, "ping", serve_ping},
+	{FRAME_INFO, "describe", serve_info},
 };
 
 /* 0 to go on, -1 when the connection is over. */
@@ -256,22 +255,23 @@ static int serve(struct connection *connection, const struct frame *frame)
 	if (verb->serve(connection, frame->payload, &answer, &err) < 0) {
 		int sent = send_error(connection, verb->name, &err);
 
-		/* rule 2; a MAKE that failed leaves a lease to end, and what it leaves is reported
+		/* rule 2; a MAKE that failed leaves a lifecycle to end, and what it leaves is reported
 		 * at the end */
-		if (verb->type == FRAME_MAKE && connection->leased && !connection->lease.deadline)
-			(void)!end_lease(connection, &err);
+		if (verb->type == FRAME_MAKE && connection->leased &&
+		    !connection->lifecycle.deadline)
+			(void)!end_lifecycle(connection, &err);
 		return sent;
 	}
 	if (send_fields(connection, FRAME_OK, &answer) < 0)
 		return -1;
-	if (verb->type == FRAME_MAKE && connection->lease.warning[0])
+	if (verb->type == FRAME_MAKE && connection->lifecycle.warning[0])
 		log_warning(connection, verb->name);
 	if (verb->type == FRAME_MAKE && connection->is_kept) {
 		settle(connection);
-		lease_detach(&connection->lease);
+		lifecycle_detach(&connection->lifecycle);
 		connection->leased = false;
-	} else if (verb->type == FRAME_MAKE && !connection->lease.starting) {
-		lease_started(&connection->lease, &connection->backend);
+	} else if (verb->type == FRAME_MAKE && !connection->lifecycle.starting) {
+		lifecycle_started(&connection->lifecycle, &connection->podman);
 	}
 	return 0;
 }
@@ -282,15 +282,15 @@ static int wait_client(struct connection *connection)
 {
 	struct pollfd fds[] = {{.fd = connection->fd, .events = POLLIN},
 			       {.fd = connection->ending, .events = POLLIN}};
-	deadline_ms deadline = connection->leased ? connection->lease.deadline
+	deadline_ms deadline = connection->leased ? connection->lifecycle.deadline
 						  : deadline_in(ENGINE_IDLE_DEADLINE_MS);
 
 	while (!fds[0].revents && !fds[1].revents) {
 		if (deadline_left_ms(deadline) == 0)
 			return 0;
-		if (connection->lease.starting) {
-			if (backend_wait(&connection->backend, fds, 2, deadline))
-				lease_started(&connection->lease, &connection->backend);
+		if (connection->lifecycle.starting) {
+			if (podman_wait(&connection->podman, fds, 2, deadline))
+				lifecycle_started(&connection->lifecycle, &connection->podman);
 		} else if (poll(fds, 2, deadline_left_ms(deadline)) < 0 && errno != EINTR) {
 			return 0;
 		}
@@ -316,7 +316,7 @@ static void serve_all(struct connection *connection)
 	}
 }
 
-int verbs_serve(const struct config *config, const struct error *config_error, int fd, int ending)
+int engine_serve(const struct config *config, const struct error *config_error, int fd, int ending)
 {
 	struct connection connection = {
 		.config = config,
@@ -325,23 +325,23 @@ int verbs_serve(const struct config *config, const struct error *config_error, i
 		.ending = ending,
 		.reader = frame_reader_new(fd),
 		.folders = JOB_FOLDERS_CLOSED,
-		.lease = lease_new(),
+		.lifecycle = lifecycle_new(),
 	};
 	struct error err;
 	int left = 0;
 
 	serve_all(&connection);
-	if (end_lease(&connection, &err) < 0) {
+	if (end_lifecycle(&connection, &err) < 0) {
 		log_failure(&connection, "end", &err);
 		left = -1;
 	}
 	/* who waits for the end has waited enough: closing what inotify(7) watched takes tens of ms
 	 */
 	shutdown(fd, SHUT_RDWR);
-	lease_free(&connection.lease);
+	lifecycle_free(&connection.lifecycle);
 	frame_reader_free(&connection.reader);
 	if (connection.connected)
-		backend_close(&connection.backend);
+		podman_close(&connection.podman);
 	folders_close(&connection.folders);
 	return left;
 }

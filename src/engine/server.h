@@ -7,14 +7,14 @@
  *  2. A refusal is told before anything is cleaned up: nobody waits for that.
  *  3. A frame that is no verb ends the connection.
  */
-#ifndef MAYFLY_ENGINE_VERBS_H
-#define MAYFLY_ENGINE_VERBS_H
+#ifndef MAYFLY_ENGINE_SERVER_H
+#define MAYFLY_ENGINE_SERVER_H
 
 #include "config/config.h"
 
 /* Serves fd (not owned) until it ends or ending (a descriptor which gets readable, not owned) says
    so. config_error, unless NULL, is the answer to every verb. 0, or -1 when something of ours was
    left to the reaper. Logs refusals. */
-int verbs_serve(const struct config *config, const struct error *config_error, int fd, int ending);
+int engine_serve(const struct config *config, const struct error *config_error, int fd, int ending);
 
 #endif

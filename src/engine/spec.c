@@ -34,10 +34,10 @@ static const struct dialect {
 		network; /* for MAYFLY_NETWORK=allow: without a bridge where that can be, so that no container sees another */
 	bool seccomp_is_path, mask_is_option;
 } dialects[] = {
-	[BACKEND_PODMAN] = {"nosuid,nodev,notmpcopyup", "U", "rw,nosuid,nodev,noexec,rprivate,Z",
-			    "ro,nosuid,nodev,rprivate", "private", "slirp4netns", true, true},
-	[BACKEND_DOCKER] = {"nosuid,nodev", NULL, "rw,rprivate", "ro,rprivate", "", "bridge", false,
-			    false},
+	[ENGINE_PODMAN] = {"nosuid,nodev,notmpcopyup", "U", "rw,nosuid,nodev,noexec,rprivate,Z",
+			   "ro,nosuid,nodev,rprivate", "private", "slirp4netns", true, true},
+	[ENGINE_DOCKER] = {"nosuid,nodev", NULL, "rw,rprivate", "ro,rprivate", "", "bridge", false,
+			   false},
 };
 
 /* Masked on top of what the engine masks itself; Docker's list replaces its own, so it holds that,
@@ -81,28 +81,25 @@ static json_t *small_options(const struct dialect *dialect)
 			    (unsigned)(SMALL_TMPFS_BYTES / KIB));
 }
 
-static int add_kernels(const struct isolation *isolation, const struct dialect *dialect,
-		       json_t *binds)
+static int add_kernels(const struct spec *spec, const struct dialect *dialect, json_t *binds)
 {
-	if (!isolation->kernels[0])
+	if (!spec->kernels[0])
 		return 0;
 	return json_array_append_new(
-		binds, json_sprintf("%s:" KERNELS_PATH ":%s", isolation->kernels, dialect->data));
+		binds, json_sprintf("%s:" KERNELS_PATH ":%s", spec->kernels, dialect->data));
 }
 
-static int add_resolv(const struct isolation *isolation, const struct dialect *dialect,
-		      json_t *binds)
+static int add_resolv(const struct spec *spec, const struct dialect *dialect, json_t *binds)
 {
-	if (!isolation->resolv[0])
+	if (!spec->resolv[0])
 		return 0;
 	return json_array_append_new(
-		binds, json_sprintf("%s:/etc/resolv.conf:%s", isolation->resolv, dialect->data));
+		binds, json_sprintf("%s:/etc/resolv.conf:%s", spec->resolv, dialect->data));
 }
 
-static int set_mounts(const struct isolation *isolation, const struct dialect *dialect,
-		      json_t *host)
+static int set_mounts(const struct spec *spec, const struct dialect *dialect, json_t *host)
 {
-	const struct template *template = &isolation->template;
+	const struct template *template = &spec->template;
 	json_t *tmpfs = json_object(), *binds = json_array();
 
 	if (set(host, "Tmpfs", tmpfs) < 0 || set(host, "Binds", binds) < 0)
@@ -114,19 +111,19 @@ static int set_mounts(const struct isolation *isolation, const struct dialect *d
 			       set(tmpfs, "/run", small_options(dialect)) < 0 ||
 			       set(tmpfs, "/var/tmp", small_options(dialect)) < 0 ||
 			       set_number(host, "ShmSize", template->shm_mb * MIB) < 0 ||
-			       json_array_append_new(binds, json_sprintf("%s/" MAKING_DIR_NAME
-									 "/%s:" CONTROL_DIR ":%s",
-									 isolation->config->run,
-									 isolation->folder,
-									 dialect->control)) < 0 ||
-			       json_array_append_new(
-				       binds, json_sprintf("%s:" CONTROL_INIT_PATH ":%s",
-							   isolation->init, dialect->data)) < 0 ||
-			       json_array_append_new(binds, json_sprintf("%s:/etc/hosts:%s",
-									 isolation->hosts,
-									 dialect->data)) < 0 ||
-			       add_kernels(isolation, dialect, binds) < 0 ||
-			       add_resolv(isolation, dialect, binds) < 0
+			       json_array_append_new(binds,
+						     json_sprintf("%s/" MAKING_DIR_NAME
+								  "/%s:" CONTROL_DIR ":%s",
+								  spec->config->run, spec->folder,
+								  dialect->control)) < 0 ||
+			       json_array_append_new(binds,
+						     json_sprintf("%s:" CONTROL_INIT_PATH ":%s",
+								  spec->init, dialect->data)) < 0 ||
+			       json_array_append_new(binds,
+						     json_sprintf("%s:/etc/hosts:%s", spec->hosts,
+								  dialect->data)) < 0 ||
+			       add_kernels(spec, dialect, binds) < 0 ||
+			       add_resolv(spec, dialect, binds) < 0
 		       ? -1
 		       : 0;
 }
@@ -165,34 +162,33 @@ static int set_ulimits(const struct template *template, json_t *host)
 }
 
 /* Docker's client reads the profile, Podman's service does. */
-static json_t *seccomp_option(const struct isolation *isolation, const struct dialect *dialect)
+static json_t *seccomp_option(const struct spec *spec, const struct dialect *dialect)
 {
 	_cleanup_close_ int fd = -1;
 	_cleanup_free_ char *text = NULL;
 	size_t len;
 
 	if (dialect->seccomp_is_path)
-		return json_sprintf("seccomp=%s", isolation->seccomp);
-	fd = open(isolation->seccomp, O_RDONLY | O_CLOEXEC);
+		return json_sprintf("seccomp=%s", spec->seccomp);
+	fd = open(spec->seccomp, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || io_read_file(fd, SECCOMP_MAX_BYTES, &text, &len) < 0)
 		return NULL;
 	return json_sprintf("seccomp=%s", text);
 }
 
-static int set_security(const struct isolation *isolation, const struct dialect *dialect,
-			json_t *host)
+static int set_security(const struct spec *spec, const struct dialect *dialect, json_t *host)
 {
 	json_t *options = json_array(), *masks = json_array();
 
 	if (set(host, "SecurityOpt", options) < 0 || set(host, "MaskedPaths", masks) < 0 ||
 	    json_array_append_new(options, json_string("no-new-privileges")) < 0 ||
-	    json_array_append_new(options, seccomp_option(isolation, dialect)) < 0)
+	    json_array_append_new(options, seccomp_option(spec, dialect)) < 0)
 		return -1;
-	if (isolation->apparmor &&
-	    json_array_append_new(options, json_sprintf("apparmor=%s", isolation->apparmor)) < 0)
+	if (spec->apparmor &&
+	    json_array_append_new(options, json_sprintf("apparmor=%s", spec->apparmor)) < 0)
 		return -1;
-	if (isolation->selinux &&
-	    json_array_append_new(options, json_sprintf("label=type:%s", isolation->selinux)) < 0)
+	if (spec->selinux &&
+	    json_array_append_new(options, json_sprintf("label=type:%s", spec->selinux)) < 0)
 		return -1;
 	for (size_t i = 0; i < sizeof(masks_usual) / sizeof(masks_usual[0]); i++)
 		if (json_array_append_new(masks, json_string(masks_usual[i])) < 0)
@@ -205,18 +201,18 @@ static int set_security(const struct isolation *isolation, const struct dialect 
 	return 0;
 }
 
-static const char *network_of(const struct isolation *isolation, const struct dialect *dialect)
+static const char *network_of(const struct spec *spec, const struct dialect *dialect)
 {
-	if (!isolation->template.network)
+	if (!spec->template.network)
 		return "none";
-	return strcmp(isolation->config->network, NETWORK_ALLOW) == 0 ? dialect->network
-								      : isolation->config->network;
+	return strcmp(spec->config->network, NETWORK_ALLOW) == 0 ? dialect->network
+								 : spec->config->network;
 }
 
 /* 0 is no limit: for pids that are left out Podman would take a default of its own, and the runtime refuse it. */
-static int set_limits(const struct isolation *isolation, json_t *host)
+static int set_limits(const struct spec *spec, json_t *host)
 {
-	const struct template *template = &isolation->template;
+	const struct template *template = &spec->template;
 	const struct {
 		unsigned limit;
 		const char *field;
@@ -230,61 +226,59 @@ static int set_limits(const struct isolation *isolation, json_t *host)
 
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
 		if (set_number(host, limits[i].field,
-			       isolation->engine.missing & limits[i].limit ? 0 : limits[i].value) <
-		    0)
+			       spec->engine.missing & limits[i].limit ? 0 : limits[i].value) < 0)
 			return -1;
 	return 0;
 }
 
 /* A user's containers.conf may name another user namespace than the user's own: each image would be copied for it, at its first run. */
-static int set_user_namespace(const struct isolation *isolation, json_t *host)
+static int set_user_namespace(const struct spec *spec, json_t *host)
 {
-	return isolation->engine.rootless ? set(host, "UsernsMode", json_string("host")) : 0;
+	return spec->engine.rootless ? set(host, "UsernsMode", json_string("host")) : 0;
 }
 
-static json_t *host_config(const struct isolation *isolation, const struct dialect *dialect)
+static json_t *host_config(const struct spec *spec, const struct dialect *dialect)
 {
 	json_t *host = json_pack("{s:s, s:b, s:b, s:[s], s:s, s:s, s:s, s:s, s:{s:s}, s:{s:s}}",
-				 "NetworkMode", network_of(isolation, dialect), "ReadonlyRootfs", 1,
+				 "NetworkMode", network_of(spec, dialect), "ReadonlyRootfs", 1,
 				 "AutoRemove", 0, "CapDrop", "ALL", "IpcMode", "private", "PidMode",
 				 dialect->own, "UTSMode", dialect->own, "CgroupnsMode", "private",
 				 "LogConfig", "Type", "none", "RestartPolicy", "Name", "no");
 
-	if (host && set_limits(isolation, host) == 0 && set_user_namespace(isolation, host) == 0 &&
-	    set_mounts(isolation, dialect, host) == 0 &&
-	    set_ulimits(&isolation->template, host) == 0 &&
-	    set_security(isolation, dialect, host) == 0)
+	if (host && set_limits(spec, host) == 0 && set_user_namespace(spec, host) == 0 &&
+	    set_mounts(spec, dialect, host) == 0 && set_ulimits(&spec->template, host) == 0 &&
+	    set_security(spec, dialect, host) == 0)
 		return host;
 	json_decref(host);
 	return NULL;
 }
 
-static json_t *labels(const struct isolation *isolation, const char *boot_id)
+static json_t *labels(const struct spec *spec, const char *boot_id)
 {
-	json_t *deadline = json_sprintf("%" PRIu64, isolation_now_s() + isolation->lifetime_s);
+	json_t *deadline = json_sprintf("%" PRIu64, spec_now_s() + spec->lifetime_s);
 
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", LABEL_KIND,
-			 isolation->container_kind, LABEL_INSTANCE, isolation->config->instance,
-			 LABEL_RUN, isolation->config->run, LABEL_TEMPLATE,
-			 isolation->template.name, LABEL_FOLDER, isolation->folder, LABEL_JOB,
-			 isolation->job, LABEL_BOOT, boot_id, LABEL_DEADLINE, deadline);
+			 spec->container_kind, LABEL_INSTANCE, spec->config->instance, LABEL_RUN,
+			 spec->config->run, LABEL_TEMPLATE, spec->template.name, LABEL_FOLDER,
+			 spec->folder, LABEL_JOB, spec->job, LABEL_BOOT, boot_id, LABEL_DEADLINE,
+			 deadline);
 }
 
-int isolation_write(const struct isolation *isolation, struct buf *out, struct error *err)
+int spec_write(const struct spec *spec, struct buf *out, struct error *err)
 {
-	const struct template *template = &isolation->template;
+	const struct template *template = &spec->template;
 	_cleanup_json_ json_t *root = NULL;
 	char boot_id[64];
 
-	if (isolation_boot_id(boot_id, err) < 0)
+	if (spec_boot_id(boot_id, err) < 0)
 		return -1;
 	root = json_pack("{s:s, s:s, s:o, s:[s], s:[o], s:s, s:[], s:o, s:o}", "Image",
 			 template->image, "Hostname", "sandbox", "User",
 			 json_sprintf("%" PRIu64 ":%" PRIu64, template->uid, template->gid),
 			 "Entrypoint", CONTROL_INIT_PATH, "Cmd",
-			 json_sprintf("%" PRIu64, isolation->lifetime_s), "WorkingDir", "/", "Env",
-			 "Labels", labels(isolation, boot_id), "HostConfig",
-			 host_config(isolation, &dialects[isolation->kind]));
+			 json_sprintf("%" PRIu64, spec->lifetime_s), "WorkingDir", "/", "Env",
+			 "Labels", labels(spec, boot_id), "HostConfig",
+			 host_config(spec, &dialects[spec->kind]));
 	if (!root || json_write(root, out) < 0)
 		return error_set(err, 500, "engine_failed",
 				 "The request for a container cannot be written");

@@ -11,8 +11,8 @@
  *  4. What the engine answers is checked before the container starts: a limit that it did not take
  * is an error, not a warning. What it can tell beforehand that it will not enforce: enforce.h.
  */
-#ifndef MAYFLY_ENGINE_ISOLATE_H
-#define MAYFLY_ENGINE_ISOLATE_H
+#ifndef MAYFLY_ENGINE_SPEC_H
+#define MAYFLY_ENGINE_SPEC_H
 
 #include "config/config.h"
 #include "config/template.h"
@@ -21,9 +21,9 @@
 
 #include <jansson.h>
 
-struct isolation {
+struct spec {
 	const struct config *config;
-	enum backend_kind kind;
+	enum engine_kind kind;
 	struct template template;   /* its limits already clamped */
 	uint64_t lifetime_s;        /* clamped */
 	const char *container_kind; /* for people: what it was made as */
@@ -36,14 +36,14 @@ struct isolation {
 	char kernels[PATH_MAX]; /* on the host; "": there are none */
 	const char *apparmor;   /* a profile's name, or NULL */
 	const char *selinux;    /* a type's name, or NULL: the policy's own for containers */
-	struct enforcement engine; /* the caller's to set, as folder is */
+	struct host_limits engine; /* the caller's to set, as folder is */
 };
 
-struct isolation_request {
+struct spec_request {
 	struct slice template;
 	uint64_t lifetime_s;
 	uint64_t memory_mb, pids, cpu_percent; /* 0: the template's */
-	uint64_t spare, session;               /* not 0: it outlives who asks for it */
+	uint64_t pooled, session;              /* not 0: it outlives who asks for it */
 	const char *job;                       /* for the log; "" where nobody knows yet */
 };
 
@@ -52,28 +52,26 @@ struct isolation_request {
 	"mayfly.run" /* the run folder: two installations of one name do not touch each other's */
 #define LABEL_TEMPLATE "mayfly.template"
 #define LABEL_FOLDER   "mayfly.folder"
-#define LABEL_KIND     "mayfly.kind" /* as it was made: job, spare, session */
+#define LABEL_KIND     "mayfly.kind" /* as it was made: job, pool, session */
 #define LABEL_JOB      "mayfly.job"
 #define LABEL_BOOT     "mayfly.boot"     /* the kernel's boot_id */
 #define LABEL_DEADLINE "mayfly.deadline" /* seconds on CLOCK_BOOTTIME */
 
 /* Loads the template, clamps what is asked for, finds init and the profiles; out->folder and
    out->engine are the caller's to set. 0, or -1 with *err: what template_load says; 500 "bad_configuration". */
-MUST_USE int isolation_prepare(const struct config *config, enum backend_kind kind,
-			       const struct isolation_request *request, struct isolation *out,
-			       struct error *err);
+MUST_USE int spec_prepare(const struct config *config, enum engine_kind kind,
+			  const struct spec_request *request, struct spec *out, struct error *err);
 
 /* Appends the body of POST /containers/create. 0, or -1 with *err. */
-MUST_USE int isolation_write(const struct isolation *isolation, struct buf *out, struct error *err);
+MUST_USE int spec_write(const struct spec *spec, struct buf *out, struct error *err);
 
 /* Rule 4: created is what GET /containers/ID/json says. 0, or -1 with *err: 500 "limit_ignored". */
-MUST_USE int isolation_verify(const struct isolation *isolation, const json_t *created,
-			      struct error *err);
+MUST_USE int spec_verify(const struct spec *spec, const json_t *created, struct error *err);
 
 /* The kernel's boot_id. 0, or -1 with *err. */
-MUST_USE int isolation_boot_id(char out[64], struct error *err);
+MUST_USE int spec_boot_id(char out[64], struct error *err);
 
 /* Seconds on CLOCK_BOOTTIME. */
-uint64_t isolation_now_s(void);
+uint64_t spec_now_s(void);
 
 #endif

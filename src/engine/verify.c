@@ -69,24 +69,24 @@ static int check_mounts(const json_t *created, struct error *err)
 }
 
 /* Without network there is none; with one it is never the host's or another container's. */
-static int check_network(const struct isolation *isolation, const json_t *host, struct error *err)
+static int check_network(const struct spec *spec, const json_t *host, struct error *err)
 {
 	const char *got = json_string_value(json_object_get(host, "NetworkMode"));
 
-	if (!isolation->template.network)
+	if (!spec->template.network)
 		return check_text(host, "NetworkMode", "none", err);
 	if (got && strcmp(got, "host") != 0 && !strchr(got, ':'))
 		return 0;
 	return error_set(err, 500, "limit_ignored",
 			 "The engine gives network %.64s for MAYFLY_NETWORK=%.64s",
-			 got ? got : "nothing", isolation->config->network);
+			 got ? got : "nothing", spec->config->network);
 }
 
 /* Those that the engine was asked for. */
-static int check_limits(const struct isolation *isolation, const json_t *host, struct error *err)
+static int check_limits(const struct spec *spec, const json_t *host, struct error *err)
 {
-	const struct template *template = &isolation->template;
-	unsigned missing = isolation->engine.missing;
+	const struct template *template = &spec->template;
+	unsigned missing = spec->engine.missing;
 
 	if (!(missing & LIMIT_MEMORY) &&
 	    (check_number(host, "Memory", template->memory_mb * MIB, err) < 0 ||
@@ -97,7 +97,7 @@ static int check_limits(const struct isolation *isolation, const json_t *host, s
 	return missing & LIMIT_CPU ? 0 : check_cpu(host, template->cpu_percent, err);
 }
 
-int isolation_verify(const struct isolation *isolation, const json_t *created, struct error *err)
+int spec_verify(const struct spec *spec, const json_t *created, struct error *err)
 {
 	const json_t *host = json_object_get(created, "HostConfig");
 
@@ -108,7 +108,7 @@ int isolation_verify(const struct isolation *isolation, const json_t *created, s
 	    json_is_true(json_object_get(host, "Privileged")))
 		return error_set(err, 500, "limit_ignored",
 				 "The engine ignores ReadonlyRootfs or adds privileges");
-	return check_limits(isolation, host, err) < 0 || check_network(isolation, host, err) < 0 ||
+	return check_limits(spec, host, err) < 0 || check_network(spec, host, err) < 0 ||
 			       check_mounts(created, err) < 0
 		       ? -1
 		       : 0;

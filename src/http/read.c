@@ -28,10 +28,10 @@ void http_connection_free(struct http_connection *connection)
 	buf_free(&connection->head);
 }
 
-static int read_failed(const char *timeout_word, struct error *err)
+static int read_failed(const char *timeout_code, struct error *err)
 {
 	if (errno == ETIMEDOUT)
-		return error_set(err, 408, timeout_word, "the request did not arrive in time");
+		return error_set(err, 408, timeout_code, "the request did not arrive in time");
 	return error_set_errno(err, 0, "client_gone", "the connection broke");
 }
 
@@ -42,7 +42,7 @@ static int append_failed(struct error *err)
 }
 
 /* One read into buf, of at most len bytes. 1, 0 at end of file, -1 with *err. */
-static int read_into(int fd, struct buf *buf, size_t len, const char *timeout_word,
+static int read_into(int fd, struct buf *buf, size_t len, const char *timeout_code,
 		     deadline_ms deadline, struct error *err)
 {
 	char *place = buf_reserve(buf, len);
@@ -56,7 +56,7 @@ static int read_into(int fd, struct buf *buf, size_t len, const char *timeout_wo
 		buf->len += (size_t)got;
 	buf->data[buf->len] = '\0';
 	if (got < 0)
-		return read_failed(timeout_word, err);
+		return read_failed(timeout_code, err);
 	return got > 0;
 }
 

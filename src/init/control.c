@@ -6,7 +6,7 @@
  *     host waits for it.
  *  2. Only a process outside our pid namespace is served: its SO_PEERCRED pid is 0 here (unix(7)).
  *  3. Who has connected is heard: at the deadline connecting is made impossible first, and then the
- *     queue is looked at for the last time. A claimed spare does not end under its job.
+ *     queue is looked at for the last time. A claimed pooled container does not end under its job.
  */
 #include "protocol/control.h"
 #include "base/cleanup.h"
@@ -57,7 +57,7 @@ int init_control_listen(const char *folder, struct error *err)
 	return steal_fd(&listener);
 }
 
-void init_control_rest(struct init_spare *spare, deadline_ms deadline)
+void init_control_rest(struct init_prepared *prepared, deadline_ms deadline)
 {
 	sigset_t children;
 
@@ -65,7 +65,7 @@ void init_control_rest(struct init_spare *spare, deadline_ms deadline)
 	sigaddset(&children, SIGCHLD);
 
 	_cleanup_close_ int signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
-	struct pollfd polls[2] = {{.fd = spare->listener, .events = POLLIN},
+	struct pollfd polls[2] = {{.fd = prepared->listener, .events = POLLIN},
 				  {.fd = signals, .events = POLLIN}};
 	int left;
 
@@ -76,7 +76,7 @@ void init_control_rest(struct init_spare *spare, deadline_ms deadline)
 		while (read(signals, &info, sizeof(info)) > 0)
 			;
 		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-			init_kernels_note_end(&spare->kernels, pid);
+			init_kernels_note_end(&prepared->kernels, pid);
 		if (poll(polls, 2, left) < 0 && errno != EINTR)
 			return;
 	}

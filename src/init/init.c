@@ -1,6 +1,6 @@
 /*
  * mayfly-init LIFETIME_S: PID 1 of a container. Listens on the control socket, serves the one job
- * that comes, over the first connection or over the one after that which made a spare of it, and
+ * that comes, over the first connection or over the one after that which made a pooled container of it, and
  * ends; or serves the jobs of a session, until none has come for as long as the last one said. src/init/init.h lists its parts and rules.
  *
  * Exit codes: 0 all jobs were served, or none came in time; 1 one could not be; 2 wrong usage.
@@ -58,7 +58,7 @@ static void seclude(void)
 
 int main(int argc, char **argv)
 {
-	struct init_spare spare = init_spare_new();
+	struct init_prepared prepared = init_prepared_new();
 	struct init_cgroup cgroup;
 	deadline_ms lifetime;
 	struct error err;
@@ -73,22 +73,22 @@ int main(int argc, char **argv)
 	}
 	seclude();
 
-	spare.listener = init_control_listen(CONTROL_DIR, &err);
-	if (spare.listener < 0)
+	prepared.listener = init_control_listen(CONTROL_DIR, &err);
+	if (prepared.listener < 0)
 		return complain(err.message);
 	init_cgroup_open_own(&cgroup);
-	spare.idle = lifetime;
+	prepared.idle = lifetime;
 	do {
-		init_control_rest(&spare, spare.idle);
+		init_control_rest(&prepared, prepared.idle);
 
 		_cleanup_close_ int connection =
-			init_control_accept(spare.listener, 0, spare.idle, &err);
+			init_control_accept(prepared.listener, 0, prepared.idle, &err);
 
 		if (connection < 0)
-			return strcmp(err.word, "no_job") == 0 ? EXIT_DONE : complain(err.message);
-		if (init_serve(connection, &cgroup, &spare, lifetime, &err) < 0 &&
-		    !spare.is_session)
+			return strcmp(err.code, "no_job") == 0 ? EXIT_DONE : complain(err.message);
+		if (init_serve(connection, &cgroup, &prepared, lifetime, &err) < 0 &&
+		    !prepared.is_session)
 			return complain(err.message);
-	} while (spare.is_prepared || spare.is_session);
+	} while (prepared.is_prepared || prepared.is_session);
 	return EXIT_DONE;
 }

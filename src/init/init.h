@@ -15,7 +15,7 @@
  *   output.c     its output on the way to the host
  *   cgroup.c   what the kernel counted: CPU time, memory, OOM kills
  *   collect.c  the files it left
- *   serve.c    one connection: a job from JOB to END, or a spare's PREPARE
+ *   serve.c    one connection: a job from JOB to END, or a pooled container's PREPARE
  *
  * Rules:
  *  1. What needs memory gets it before GO: a program that fills its cgroup must not take init with
@@ -43,10 +43,10 @@
    or -1 with *err. */
 MUST_USE int init_control_listen(const char *folder, struct error *err);
 
-struct init_spare;
+struct init_prepared;
 
 /* Waits until somebody connects, or the deadline; what ends meanwhile is reaped, and a kernel among it forgotten. */
-void init_control_rest(struct init_spare *spare, deadline_ms deadline);
+void init_control_rest(struct init_prepared *prepared, deadline_ms deadline);
 
 /* The first connection whose SO_PEERCRED pid is peer_pid (0: a process outside our pid namespace);
    others are closed at once. The descriptor, or -1 with *err at the deadline. */
@@ -68,7 +68,7 @@ struct init_job {
 	unsigned folder_count;
 	char *readonly; /* the folder beneath cwd that the program cannot change; NULL: none */
 	char *collect; /* the folder that artifacts are in, beneath cwd unless absolute; NULL: cwd */
-	char *cell;    /* name of the kernel that runs it; NULL: a program of its own */
+	char *kernel;  /* name of the kernel that runs it; NULL: a program of its own */
 	char *script;  /* an input that is the cell's code; NULL: standard input is */
 	char *fetch;   /* path of a file that is asked for, or NULL */
 	uint64_t echo, last, list, idle_s; /* see protocol/control.h */
@@ -79,7 +79,7 @@ struct init_job {
 	uint64_t stdin_bytes;
 	int cwd_fd, file_fd, stdin_fd; /* owned, or -1 */
 	bool received;                 /* a JOB frame came */
-	bool is_spare;                 /* a PREPARE frame came after it */
+	bool is_preparation;           /* a PREPARE frame came after it */
 	bool cancelled;
 	bool refused; /* it cannot be started; refusal says why */
 	struct error refusal;
@@ -175,7 +175,7 @@ void init_end_all_but(const pid_t *kept, deadline_ms lifetime);
 
 /* An interpreter that stays. */
 struct init_kernel {
-	char name[CELL_NAME_MAX_BYTES + 1];
+	char name[KERNEL_NAME_MAX_BYTES + 1];
 	struct init_job job;         /* owned: what it was started for by PREPARE */
 	struct init_program program; /* owned; pid -1: none runs */
 	int channel, code;           /* owned, or -1: our ends (protocol/control.h) */
@@ -191,7 +191,7 @@ struct init_kernels {
 void init_kernels_new(struct init_kernels *kernels);
 void init_kernels_free(struct init_kernels *kernels);
 
-/* Starts the kernel job->cell names; env: more of it, ended by NULL, or NULL. 0 and *out, or -1 with *err. */
+/* Starts the kernel job->kernel names; env: more of it, ended by NULL, or NULL. 0 and *out, or -1 with *err. */
 MUST_USE int init_kernel_start(struct init_kernels *kernels, const struct init_job *job,
 			       char *const *env, struct init_kernel **out, struct error *err);
 
@@ -219,7 +219,7 @@ MUST_USE int init_kernel_give(struct init_kernel *kernel, const struct init_job 
 /* --- prepared.c ------------------------------------------------------------------------------*/
 
 /* What waits for a job. */
-struct init_spare {
+struct init_prepared {
 	bool is_prepared;
 	bool is_session;             /* a job with idle_s came: connections go on coming */
 	struct init_kernels kernels; /* owned */
@@ -231,27 +231,28 @@ struct init_spare {
 	int listener; /* owned, or -1: closed before a job's program runs, which could connect */
 };
 
-struct init_spare init_spare_new(void);
-void init_spare_free(struct init_spare *spare);
+struct init_prepared init_prepared_new(void);
+void init_prepared_free(struct init_prepared *prepared);
 
 /* True when its PREPARE asks for a kernel of cells. */
-bool init_spare_wants_kernel(const struct init_job *job);
+bool init_prepared_wants_kernel(const struct init_job *job);
 
-/* Starts job's runtime as its PREPARE says, waits until that waits, answers READY. A runtime that does not is ended, and the spare is
+/* Starts job's runtime as its PREPARE says, waits until that waits, answers READY. A runtime that does not is ended, and the pooled container is
    one without. Takes the job. 0, or -1 with *err: the request is malformed, the host has gone. */
-MUST_USE int init_spare_prepare(struct init_spare *spare, struct init_job *job, int connection,
-				const struct init_cgroup *cgroup, deadline_ms lifetime,
-				struct error *err);
+MUST_USE int init_prepared_prepare(struct init_prepared *prepared, struct init_job *job,
+				   int connection, const struct init_cgroup *cgroup,
+				   deadline_ms lifetime, struct error *err);
 
 /* Ends what waits, and everything else. */
-void init_spare_drop(struct init_spare *spare, deadline_ms lifetime);
+void init_prepared_drop(struct init_prepared *prepared, deadline_ms lifetime);
 
-/* True with *out, which is the caller's, when the waiting runtime can run the job; init_spare_go is next. Else none waits any more. */
-bool init_spare_take(struct init_spare *spare, const struct init_job *job, deadline_ms lifetime,
-		     struct init_program *out);
+/* True with *out, which is the caller's, when the waiting runtime can run the job; init_prepared_go is next. Else none waits any more. */
+bool init_prepared_take(struct init_prepared *prepared, const struct init_job *job,
+			deadline_ms lifetime, struct init_program *out);
 
 /* Lets program, the waiting one, go on to its script. False when it has ended at this moment: then there is none. */
-bool init_spare_go(struct init_spare *spare, struct init_program *program, deadline_ms lifetime);
+bool init_prepared_go(struct init_prepared *prepared, struct init_program *program,
+		      deadline_ms lifetime);
 
 /* --- run.c --------------------------------------------------------------------------------*/
 
@@ -278,7 +279,7 @@ MUST_USE int init_space_prepare(struct init_space *space, bool with_channel, str
 
 /* Runs the job's program, the waiting one where it can, to its end and every other process with it; sends its output. 0 and *out,
    or -1 with *err when the host has gone or init's own deadline has come: then nobody listens. */
-MUST_USE int init_run(const struct init_job *job, struct init_spare *spare,
+MUST_USE int init_run(const struct init_job *job, struct init_prepared *prepared,
 		      struct frame_reader *reader, const struct init_cgroup *cgroup,
 		      struct init_space *space, deadline_ms lifetime, struct init_outcome *out,
 		      struct error *err);
@@ -287,7 +288,7 @@ MUST_USE int init_run(const struct init_job *job, struct init_spare *spare,
 
 /* The same for a cell, by the kernel it names, which is started when it does not run. A host that has gone is an error only after the cell has
    come to its end. */
-MUST_USE int init_cell_run(const struct init_job *job, struct init_spare *spare,
+MUST_USE int init_cell_run(const struct init_job *job, struct init_prepared *prepared,
 			   struct frame_reader *reader, const struct init_cgroup *cgroup,
 			   struct init_space *space, deadline_ms lifetime, struct init_outcome *out,
 			   struct error *err);
@@ -308,10 +309,10 @@ MUST_USE int init_fetch(const struct init_job *job, int connection, struct init_
 
 /* --- serve.c ------------------------------------------------------------------------------*/
 
-/* Serves a connection: the one job, or what prepares for it; then spare->is_prepared, and the job comes over the next; or a job
-   of a session; then spare->is_session. Only for PID 1 of a pid namespace: it ends every other process. 0, or -1 with *err, which ends no
+/* Serves a connection: the one job, or what prepares for it; then prepared->is_prepared, and the job comes over the next; or a job
+   of a session; then prepared->is_session. Only for PID 1 of a pid namespace: it ends every other process. 0, or -1 with *err, which ends no
    session. */
-MUST_USE int init_serve(int connection, const struct init_cgroup *cgroup, struct init_spare *spare,
-			deadline_ms lifetime, struct error *err);
+MUST_USE int init_serve(int connection, const struct init_cgroup *cgroup,
+			struct init_prepared *prepared, deadline_ms lifetime, struct error *err);
 
 #endif

@@ -3,7 +3,7 @@
  *
  *   state        JOB        FILE       DATA       STDIN      GO         CANCEL     PREPARE
  *   before JOB   received   error      error      error      error      cancelled  error
- *   received     error      file       error      received   done       cancelled  spare
+ *   received     error      file       error      received   done       cancelled  preparation
  *   file         error      file       file       received   done       cancelled  error
  *
  * Rules:
@@ -50,9 +50,9 @@ static bool is_any(struct slice text)
 	return true;
 }
 
-static bool is_cell_name(struct slice text)
+static bool is_kernel_name(struct slice text)
 {
-	return fs_is_component(text) && text.len <= CELL_NAME_MAX_BYTES;
+	return fs_is_component(text) && text.len <= KERNEL_NAME_MAX_BYTES;
 }
 
 static bool is_folder_name(struct slice text)
@@ -76,7 +76,7 @@ static const struct {
 	{"cwd", is_any, offsetof(struct init_job, cwd)},
 	{"readonly", fs_is_component, offsetof(struct init_job, readonly)},
 	{"collect", is_folder_name, offsetof(struct init_job, collect)},
-	{"cell", is_cell_name, offsetof(struct init_job, cell)},
+	{"kernel", is_kernel_name, offsetof(struct init_job, kernel)},
 	{"script", fs_is_component, offsetof(struct init_job, script)},
 	{"fetch", is_path, offsetof(struct init_job, fetch)},
 };
@@ -116,7 +116,7 @@ bool init_job_is_session(const struct init_job *job)
 
 bool init_job_is_files(const struct init_job *job)
 {
-	return job->argc == 0 && !job->cell && init_job_is_session(job);
+	return job->argc == 0 && !job->kernel && init_job_is_session(job);
 }
 
 bool init_job_is_input(const struct init_job *job, const char *path)
@@ -288,7 +288,7 @@ static int take_prepare(struct init_job *job, struct slice payload, struct error
 		return error_set(err, 400, "frame_order", "PREPARE behind an input");
 	if (buf_append(&job->prepare, payload.data, payload.len) < 0)
 		return error_set_errno(err, 500, "prepare_bad", "keeping what to prepare");
-	job->is_spare = true;
+	job->is_preparation = true;
 	return 0;
 }
 
@@ -338,7 +338,7 @@ int init_job_read(struct frame_reader *reader, struct init_job *job, deadline_ms
 		}
 		if (take_frame(job, &frame, &problem) == 0)
 			continue;
-		if (strcmp(problem.word, "frame_order") == 0) {
+		if (strcmp(problem.code, "frame_order") == 0) {
 			*err = problem;
 			return -1;
 		}

@@ -145,7 +145,7 @@ int init_kernel_start(struct init_kernels *kernels, const struct init_job *job, 
 		init_kernel_forget(kernel);
 		return -1;
 	}
-	(void)snprintf(kernel->name, sizeof(kernel->name), "%s", job->cell);
+	(void)snprintf(kernel->name, sizeof(kernel->name), "%s", job->kernel);
 	return 0;
 }
 
@@ -161,7 +161,7 @@ struct init_kernel *init_kernel_find(struct init_kernels *kernels, const struct 
 	for (unsigned i = 0; i < CELL_KERNEL_MAX_COUNT; i++) {
 		struct init_kernel *kernel = &kernels->list[i];
 
-		if (strcmp(kernel->name, job->cell) != 0)
+		if (strcmp(kernel->name, job->kernel) != 0)
 			continue;
 		if (is_for(kernel, job))
 			return kernel;

@@ -197,7 +197,7 @@ bool init_cell_await_ready(struct init_kernel *kernel, deadline_ms deadline)
 
 static int begin(struct run *run, struct error *err)
 {
-	struct init_kernels *kernels = &run->spare->kernels;
+	struct init_kernels *kernels = &run->prepared->kernels;
 	struct init_kernel *kernel = init_kernel_find(kernels, run->job, run->lifetime);
 
 	clock_start(run);
@@ -264,7 +264,7 @@ static int end(struct run *run, struct init_outcome *out, struct error *err)
 	if (run->job->last || !is_over)
 		init_end_everything(run->lifetime);
 	else if (run->ended)
-		init_kernel_kill(&run->spare->kernels, run->cell.kernel, run->lifetime);
+		init_kernel_kill(&run->prepared->kernels, run->cell.kernel, run->lifetime);
 	if (run->host_gone)
 		return error_set(err, 502, "host_gone", "the host has gone");
 	if (!is_over)
@@ -279,11 +279,12 @@ static int end(struct run *run, struct init_outcome *out, struct error *err)
 	return 0;
 }
 
-int init_cell_run(const struct init_job *job, struct init_spare *spare, struct frame_reader *reader,
-		  const struct init_cgroup *cgroup, struct init_space *space, deadline_ms lifetime,
-		  struct init_outcome *out, struct error *err)
+int init_cell_run(const struct init_job *job, struct init_prepared *prepared,
+		  struct frame_reader *reader, const struct init_cgroup *cgroup,
+		  struct init_space *space, deadline_ms lifetime, struct init_outcome *out,
+		  struct error *err)
 {
-	struct run run = run_new(job, spare, reader, cgroup, space, lifetime);
+	struct run run = run_new(job, prepared, reader, cgroup, space, lifetime);
 	int result = 0;
 
 	run.cell.channel = &space->channel;
@@ -291,7 +292,7 @@ int init_cell_run(const struct init_job *job, struct init_spare *spare, struct f
 	if (begin(&run, &out->err) < 0) {
 		out->reason = "not_started";
 		if (run.cell.kernel)
-			init_kernel_kill(&spare->kernels, run.cell.kernel, lifetime);
+			init_kernel_kill(&prepared->kernels, run.cell.kernel, lifetime);
 		run.ended = true;
 	} else {
 		run_loop(&run);

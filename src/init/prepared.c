@@ -1,5 +1,5 @@
 /*
- * Spares: a runtime that was started before its job came (protocol/control.h, PREPARE).
+ * Pooled containers: a runtime that was started before its job came (protocol/control.h, PREPARE).
  *
  *   state      PREPARE    first byte   ended, silent   same job   another job   idle
  *   listening  booting    –            –               –          –             –
@@ -41,49 +41,49 @@ struct request {
 	char *env[JOB_ENV_MAX_COUNT + INIT_KERNEL_ENV_MAX_COUNT + 2]; /* the job's first */
 	unsigned envc;
 	char go[sizeof(GO_VARIABLE) + 16];
-	bool has_kernel;
-	const char *cell;     /* the kernel's name, or NULL */
+	bool is_prebooted;
+	const char *kernel;   /* the kernel's name, or NULL */
 	const char *stand_in; /* a path beneath cwd, or NULL */
 	const char *unless;   /* a path beneath cwd, or NULL */
 };
 
 static const struct init_program no_program = {-1, {-1, -1}, -1};
 
-struct init_spare init_spare_new(void)
+struct init_prepared init_prepared_new(void)
 {
-	struct init_spare spare = {
+	struct init_prepared prepared = {
 		.job = init_job_new(),
 		.program = no_program,
 		.go_fd = -1,
 		.listener = -1,
 	};
 
-	init_kernels_new(&spare.kernels);
-	return spare;
+	init_kernels_new(&prepared.kernels);
+	return prepared;
 }
 
-static void forget_program(struct init_spare *spare)
+static void forget_program(struct init_prepared *prepared)
 {
-	cleanup_close(&spare->program.output[0]);
-	cleanup_close(&spare->program.output[1]);
-	cleanup_close(&spare->program.failure_fd);
-	cleanup_close(&spare->go_fd);
-	spare->program = no_program;
-	spare->go_fd = -1;
+	cleanup_close(&prepared->program.output[0]);
+	cleanup_close(&prepared->program.output[1]);
+	cleanup_close(&prepared->program.failure_fd);
+	cleanup_close(&prepared->go_fd);
+	prepared->program = no_program;
+	prepared->go_fd = -1;
 }
 
 /* With everything it has started. */
-void init_spare_drop(struct init_spare *spare, deadline_ms lifetime)
+void init_prepared_drop(struct init_prepared *prepared, deadline_ms lifetime)
 {
 	init_end_everything(lifetime);
-	forget_program(spare);
+	forget_program(prepared);
 }
 
-void init_spare_free(struct init_spare *spare)
+void init_prepared_free(struct init_prepared *prepared)
 {
-	forget_program(spare);
-	init_job_free(&spare->job);
-	init_kernels_free(&spare->kernels);
+	forget_program(prepared);
+	init_job_free(&prepared->job);
+	init_kernels_free(&prepared->kernels);
 }
 
 /* --- PREPARE -----------------------------------------------------------------------------------*/
@@ -127,13 +127,13 @@ static int take_field(struct request *request, const struct init_job *job, struc
 		      struct slice value, struct error *err)
 {
 	if (slice_eq(key, "idle_s")) {
-		if (num_parse(value, 10, SPARE_TTL_MAX_S, &request->idle_s) < 0)
+		if (num_parse(value, 10, POOL_TTL_MAX_S, &request->idle_s) < 0)
 			return error_set(err, 400, "prepare_bad",
-					 "idle_s is not a number from 0 to %d", SPARE_TTL_MAX_S);
+					 "idle_s is not a number from 0 to %d", POOL_TTL_MAX_S);
 		return 0;
 	}
-	if (slice_eq(key, "cell") && value.len && value.len <= CELL_NAME_MAX_BYTES) {
-		request->cell = value.data; /* NUL follows it */
+	if (slice_eq(key, "kernel") && value.len && value.len <= KERNEL_NAME_MAX_BYTES) {
+		request->kernel = value.data; /* NUL follows it */
 		return 0;
 	}
 	if (!slice_eq(key, "env") || !memchr(value.data, '=', value.len))
@@ -160,35 +160,35 @@ static int parse(const struct init_job *job, struct request *out, struct error *
 	if (fields.len)
 		return error_set(err, 400, "prepare_bad", "a field without a name or an end");
 	(void)snprintf(out->go, sizeof(out->go), GO_VARIABLE "=%d", INIT_GO_FD);
-	out->has_kernel = out->envc > job->envc;
-	if (out->cell)
+	out->is_prebooted = out->envc > job->envc;
+	if (out->kernel)
 		return 0;
 	out->env[out->envc++] = out->go;
 	for (unsigned i = job->envc; i < out->envc; i++)
-		out->has_kernel &= !job_has(job, out->env[i]);
+		out->is_prebooted &= !job_has(job, out->env[i]);
 	return 0;
 }
 
-bool init_spare_wants_kernel(const struct init_job *job)
+bool init_prepared_wants_kernel(const struct init_job *job)
 {
 	struct slice fields = buf_slice(&job->prepare), key, value;
 
 	while (field_next(&fields, &key, &value))
-		if (slice_eq(key, "cell"))
+		if (slice_eq(key, "kernel"))
 			return true;
 	return false;
 }
 
 /* Rule 3. What has ended is reaped here. */
-static bool is_usable(const struct init_spare *spare)
+static bool is_usable(const struct init_prepared *prepared)
 {
 	for (int i = 0; i < 2; i++) {
 		int said = 0;
 
-		if (ioctl(spare->program.output[i], FIONREAD, &said) < 0 || said)
+		if (ioctl(prepared->program.output[i], FIONREAD, &said) < 0 || said)
 			return false;
 	}
-	return waitpid(spare->program.pid, NULL, WNOHANG) == 0;
+	return waitpid(prepared->program.pid, NULL, WNOHANG) == 0;
 }
 
 /* Rule 4. */
@@ -204,7 +204,8 @@ static bool put_stand_in(const struct init_job *job, const char *path)
 }
 
 /* Starts the runtime and waits for the byte that says it waits. */
-static bool start(struct init_spare *spare, const struct request *request, deadline_ms lifetime)
+static bool start(struct init_prepared *prepared, const struct request *request,
+		  deadline_ms lifetime)
 {
 	deadline_ms deadline = deadline_earlier(lifetime, deadline_in(INIT_BOOT_DEADLINE_MS));
 	struct error ignored;
@@ -213,46 +214,49 @@ static bool start(struct init_spare *spare, const struct request *request, deadl
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		return false;
-	spare->go_fd = ends[0];
+	prepared->go_fd = ends[0];
 
-	int started = init_start(&spare->job, request->env, ends[1], -1, &spare->program, &ignored);
+	int started =
+		init_start(&prepared->job, request->env, ends[1], -1, &prepared->program, &ignored);
 
 	close(ends[1]);
-	return started == 0 && io_read_some(ends[0], &byte, 1, deadline) == 1 && is_usable(spare);
+	return started == 0 && io_read_some(ends[0], &byte, 1, deadline) == 1 &&
+	       is_usable(prepared);
 }
 
-static bool boot(struct init_spare *spare, const struct request *request, deadline_ms lifetime)
+static bool boot(struct init_prepared *prepared, const struct request *request,
+		 deadline_ms lifetime)
 {
 	bool waits;
 
 	/* with a folder to start in the script is there, and a stand-in would not be */
 	if (request->stand_in &&
-	    (spare->job.readonly || !put_stand_in(&spare->job, request->stand_in)))
+	    (prepared->job.readonly || !put_stand_in(&prepared->job, request->stand_in)))
 		return false;
-	waits = start(spare, request, lifetime);
-	if (request->stand_in && unlinkat(spare->job.cwd_fd, request->stand_in, 0) < 0)
+	waits = start(prepared, request, lifetime);
+	if (request->stand_in && unlinkat(prepared->job.cwd_fd, request->stand_in, 0) < 0)
 		return false;
 	return waits;
 }
 
 /* The cells' kernel instead: for any cell of this command, or none. */
-static bool boot_kernel(struct init_spare *spare, const struct request *request,
+static bool boot_kernel(struct init_prepared *prepared, const struct request *request,
 			deadline_ms lifetime)
 {
 	deadline_ms deadline = deadline_earlier(lifetime, deadline_in(INIT_BOOT_DEADLINE_MS));
 	struct init_kernel *kernel;
 	struct error ignored;
 
-	spare->job.cell = (char *)request->cell;
-	if (init_kernel_start(&spare->kernels, &spare->job, request->env + spare->job.envc, &kernel,
-			      &ignored) < 0)
+	prepared->job.kernel = (char *)request->kernel;
+	if (init_kernel_start(&prepared->kernels, &prepared->job, request->env + prepared->job.envc,
+			      &kernel, &ignored) < 0)
 		return false;
 	if (!init_cell_await_ready(kernel, deadline)) {
-		init_kernel_end(&spare->kernels, kernel, lifetime);
+		init_kernel_end(&prepared->kernels, kernel, lifetime);
 		return false;
 	}
-	kernel->job = spare->job;
-	spare->job = init_job_new();
+	kernel->job = prepared->job;
+	prepared->job = init_job_new();
 	return true;
 }
 
@@ -264,69 +268,71 @@ static int send_ready(bool waits, int connection, const struct init_cgroup *cgro
 
 	(void)init_counter_read(&cgroup->current_bytes, &memory_bytes);
 	if (field_add_number(&fields, "memory_bytes", memory_bytes) < 0 ||
-	    field_add_number(&fields, "kernel", waits) < 0 ||
+	    field_add_number(&fields, "prebooted", waits) < 0 ||
 	    frame_send(connection, FRAME_READY, buf_slice(&fields), deadline) < 0)
-		return error_set_errno(err, 502, "host_gone", "saying that the spare is ready");
+		return error_set_errno(err, 502, "host_gone",
+				       "saying that the pooled container is ready");
 	return 0;
 }
 
-int init_spare_prepare(struct init_spare *spare, struct init_job *job, int connection,
-		       const struct init_cgroup *cgroup, deadline_ms lifetime, struct error *err)
+int init_prepared_prepare(struct init_prepared *prepared, struct init_job *job, int connection,
+			  const struct init_cgroup *cgroup, deadline_ms lifetime, struct error *err)
 {
 	struct request request = {0};
-	int listener = spare->listener;
+	int listener = prepared->listener;
 	bool waits = false;
 
 	if (parse(job, &request, err) < 0)
 		return -1;
-	init_spare_free(spare);
-	*spare = init_spare_new();
-	spare->listener = listener;
-	spare->job = *job;
-	spare->unless = request.unless;
+	init_prepared_free(prepared);
+	*prepared = init_prepared_new();
+	prepared->listener = listener;
+	prepared->job = *job;
+	prepared->unless = request.unless;
 	*job = init_job_new();
-	if (request.cell)
-		waits = boot_kernel(spare, &request, lifetime);
-	else if (request.has_kernel && !(waits = boot(spare, &request, lifetime)))
-		init_spare_drop(spare, lifetime);
-	spare->is_prepared = true;
-	spare->idle = deadline_earlier(lifetime, deadline_in((int64_t)request.idle_s * 1000));
+	if (request.kernel)
+		waits = boot_kernel(prepared, &request, lifetime);
+	else if (request.is_prebooted && !(waits = boot(prepared, &request, lifetime)))
+		init_prepared_drop(prepared, lifetime);
+	prepared->is_prepared = true;
+	prepared->idle = deadline_earlier(lifetime, deadline_in((int64_t)request.idle_s * 1000));
 	return send_ready(waits, connection, cgroup, lifetime, err);
 }
 
 /* --- The job -----------------------------------------------------------------------------------*/
 
 /* Rule 2. */
-static bool is_for(const struct init_spare *spare, const struct init_job *job)
+static bool is_for(const struct init_prepared *prepared, const struct init_job *job)
 {
-	return init_job_same_command(&spare->job, job) && job->stdin_fd < 0 &&
-	       (!spare->unless || !init_job_is_input(job, spare->unless));
+	return init_job_same_command(&prepared->job, job) && job->stdin_fd < 0 &&
+	       (!prepared->unless || !init_job_is_input(job, prepared->unless));
 }
 
-bool init_spare_take(struct init_spare *spare, const struct init_job *job, deadline_ms lifetime,
-		     struct init_program *out)
+bool init_prepared_take(struct init_prepared *prepared, const struct init_job *job,
+			deadline_ms lifetime, struct init_program *out)
 {
-	if (spare->program.pid < 0)
+	if (prepared->program.pid < 0)
 		return false;
-	if (is_for(spare, job) && is_usable(spare)) {
-		*out = spare->program;
-		spare->program = no_program;
+	if (is_for(prepared, job) && is_usable(prepared)) {
+		*out = prepared->program;
+		prepared->program = no_program;
 		return true;
 	}
-	init_spare_drop(spare, lifetime);
+	init_prepared_drop(prepared, lifetime);
 	return false;
 }
 
-bool init_spare_go(struct init_spare *spare, struct init_program *program, deadline_ms lifetime)
+bool init_prepared_go(struct init_prepared *prepared, struct init_program *program,
+		      deadline_ms lifetime)
 {
 	static const char go = 'g';
 
-	if (send(spare->go_fd, &go, 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1) {
-		close(steal_fd(&spare->go_fd));
+	if (send(prepared->go_fd, &go, 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1) {
+		close(steal_fd(&prepared->go_fd));
 		return true;
 	}
-	spare->program = *program;
+	prepared->program = *program;
 	*program = no_program;
-	init_spare_drop(spare, lifetime);
+	init_prepared_drop(prepared, lifetime);
 	return false;
 }

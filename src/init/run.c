@@ -28,7 +28,7 @@
 static void end_others(const struct run *run)
 {
 	if (init_job_is_session(run->job))
-		init_kernel_kill(&run->spare->kernels, NULL, run->lifetime);
+		init_kernel_kill(&run->prepared->kernels, NULL, run->lifetime);
 	else
 		init_end_everything(run->lifetime);
 }
@@ -73,7 +73,7 @@ static void reap(struct run *run)
 			run->ended = true;
 			return;
 		}
-		init_kernels_note_end(&run->spare->kernels, pid);
+		init_kernels_note_end(&run->prepared->kernels, pid);
 	}
 }
 
@@ -168,10 +168,10 @@ int run_watch_program(struct run *run, struct error *err)
 
 static int start(struct run *run, struct error *err)
 {
-	bool waits = init_spare_take(run->spare, run->job, run->lifetime, &run->program);
+	bool waits = init_prepared_take(run->prepared, run->job, run->lifetime, &run->program);
 
 	clock_start(run);
-	if (!(waits && init_spare_go(run->spare, &run->program, run->lifetime)) &&
+	if (!(waits && init_prepared_go(run->prepared, &run->program, run->lifetime)) &&
 	    init_start(run->job, run->job->env, -1, -1, &run->program, err) < 0)
 		return -1;
 	return run_open(run, err) < 0 || run_watch_program(run, err) < 0 ? -1 : 0;
@@ -232,13 +232,13 @@ static int finish(struct run *run, struct init_outcome *out, struct error *err)
 	return 0;
 }
 
-struct run run_new(const struct init_job *job, struct init_spare *spare,
+struct run run_new(const struct init_job *job, struct init_prepared *prepared,
 		   struct frame_reader *reader, const struct init_cgroup *cgroup,
 		   struct init_space *space, deadline_ms lifetime)
 {
 	return (struct run){
 		.job = job,
-		.spare = spare,
+		.prepared = prepared,
 		.reader = reader,
 		.cgroup = cgroup,
 		.program = {.pid = -1, .output = {-1, -1}, .failure_fd = -1},
@@ -267,11 +267,12 @@ void run_loop(struct run *run)
 	}
 }
 
-int init_run(const struct init_job *job, struct init_spare *spare, struct frame_reader *reader,
-	     const struct init_cgroup *cgroup, struct init_space *space, deadline_ms lifetime,
-	     struct init_outcome *out, struct error *err)
+int init_run(const struct init_job *job, struct init_prepared *prepared,
+	     struct frame_reader *reader, const struct init_cgroup *cgroup,
+	     struct init_space *space, deadline_ms lifetime, struct init_outcome *out,
+	     struct error *err)
 {
-	struct run run = run_new(job, spare, reader, cgroup, space, lifetime);
+	struct run run = run_new(job, prepared, reader, cgroup, space, lifetime);
 	int result = 0;
 
 	if (start(&run, &out->err) < 0) {

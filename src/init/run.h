@@ -21,7 +21,7 @@ struct cell {
 
 struct run {
 	const struct init_job *job;
-	struct init_spare *spare;
+	struct init_prepared *prepared;
 	struct frame_reader *reader; /* its fd is the connection */
 	const struct init_cgroup *cgroup;
 	struct init_program program;
@@ -42,7 +42,7 @@ struct run {
 /* --- run.c --------------------------------------------------------------------------------*/
 
 /* All that a run has before it starts; the watches are open. 0, or -1 with *err. close in any case. */
-struct run run_new(const struct init_job *job, struct init_spare *spare,
+struct run run_new(const struct init_job *job, struct init_prepared *prepared,
 		   struct frame_reader *reader, const struct init_cgroup *cgroup,
 		   struct init_space *space, deadline_ms lifetime);
 MUST_USE int run_open(struct run *run, struct error *err);

@@ -5,7 +5,7 @@
  *  1. EXIT is sent as soon as the program's output is out; collecting comes after and cannot change
  * it.
  *  2. Whatever was wrong with the job, the host gets EXIT and END, unless it has gone.
- *  3. A session survives a host that breaks off anywhere. It becomes one by its first job, and then no spare any more.
+ *  3. A session survives a host that breaks off anywhere. It becomes one by its first job, and then no longer in the pool.
  */
 #include "base/cleanup.h"
 #include "init/init.h"
@@ -104,15 +104,16 @@ static int send_exit(int connection, struct init_outcome *outcome, struct init_s
 }
 
 /* From GO to the program's end, or why there was none. */
-static int run_job(struct init_job *job, struct init_spare *spare, struct frame_reader *reader,
-		   const struct init_cgroup *cgroup, struct init_space *space, deadline_ms lifetime,
-		   struct init_outcome *outcome, struct error *err)
+static int run_job(struct init_job *job, struct init_prepared *prepared,
+		   struct frame_reader *reader, const struct init_cgroup *cgroup,
+		   struct init_space *space, deadline_ms lifetime, struct init_outcome *outcome,
+		   struct error *err)
 {
 	if (job->cancelled) {
 		outcome->reason = "cancelled";
 		return 0;
 	}
-	if (!job->refused && init_space_prepare(space, job->cell, &job->refusal) < 0)
+	if (!job->refused && init_space_prepare(space, job->kernel, &job->refusal) < 0)
 		job->refused = true;
 	if (job->refused) {
 		outcome->err = job->refusal;
@@ -125,9 +126,9 @@ static int run_job(struct init_job *job, struct init_spare *spare, struct frame_
 	}
 	if (init_job_is_session(job) && clock_gettime(CLOCK_REALTIME_COARSE, &job->since) < 0)
 		job->since = (struct timespec){0};
-	if (job->cell)
-		return init_cell_run(job, spare, reader, cgroup, space, lifetime, outcome, err);
-	return init_run(job, spare, reader, cgroup, space, lifetime, outcome, err);
+	if (job->kernel)
+		return init_cell_run(job, prepared, reader, cgroup, space, lifetime, outcome, err);
+	return init_run(job, prepared, reader, cgroup, space, lifetime, outcome, err);
 }
 
 /* What the job asks for beside its output. */
@@ -154,48 +155,49 @@ static int answer(const struct init_job *job, int connection, struct init_space 
 }
 
 /* The first job of a session: what waited for a job of its own does so no more. */
-static void become_session(struct init_spare *spare, deadline_ms lifetime)
+static void become_session(struct init_prepared *prepared, deadline_ms lifetime)
 {
-	if (spare->is_session)
+	if (prepared->is_session)
 		return;
-	if (spare->program.pid >= 0)
-		init_spare_drop(spare, lifetime);
-	spare->is_session = true;
-	spare->is_prepared = false;
+	if (prepared->program.pid >= 0)
+		init_prepared_drop(prepared, lifetime);
+	prepared->is_session = true;
+	prepared->is_prepared = false;
 }
 
-static int serve_session(struct init_job *job, struct init_spare *spare,
+static int serve_session(struct init_job *job, struct init_prepared *prepared,
 			 struct frame_reader *reader, const struct init_cgroup *cgroup,
 			 struct init_space *space, deadline_ms lifetime, struct error *err)
 {
 	struct init_outcome outcome = {.reason = "not_started", .status = -1};
 
-	become_session(spare, lifetime);
+	become_session(prepared, lifetime);
 
-	int result = run_job(job, spare, reader, cgroup, space, lifetime, &outcome, err);
+	int result = run_job(job, prepared, reader, cgroup, space, lifetime, &outcome, err);
 	deadline_ms deadline = deadline_earlier(lifetime, deadline_in(CELL_SEND_DEADLINE_MS));
 
 	if (result == 0)
 		result = answer(job, reader->fd, space, &outcome, deadline, err);
 	if (job->idle_s)
-		spare->idle = deadline_earlier(lifetime, deadline_in((int64_t)job->idle_s * 1000));
+		prepared->idle =
+			deadline_earlier(lifetime, deadline_in((int64_t)job->idle_s * 1000));
 	return result;
 }
 
-static int serve_job(struct init_job *job, struct init_spare *spare, struct frame_reader *reader,
-		     const struct init_cgroup *cgroup, struct init_space *space,
-		     deadline_ms lifetime, struct error *err)
+static int serve_job(struct init_job *job, struct init_prepared *prepared,
+		     struct frame_reader *reader, const struct init_cgroup *cgroup,
+		     struct init_space *space, deadline_ms lifetime, struct error *err)
 {
 	struct init_outcome outcome = {.reason = "not_started", .status = -1};
 
-	cleanup_close(&spare->listener);
-	spare->listener = -1;
+	cleanup_close(&prepared->listener);
+	prepared->listener = -1;
 
-	int result = run_job(job, spare, reader, cgroup, space, lifetime, &outcome, err);
+	int result = run_job(job, prepared, reader, cgroup, space, lifetime, &outcome, err);
 
 	if (result == 0)
 		result = answer(job, reader->fd, space, &outcome, lifetime, err);
-	spare->is_prepared = spare->is_session = false;
+	prepared->is_prepared = prepared->is_session = false;
 	buf_free(&space->outgoing);
 	buf_free(&space->fields);
 	buf_free(&space->channel);
@@ -203,22 +205,22 @@ static int serve_job(struct init_job *job, struct init_spare *spare, struct fram
 }
 
 /* Only once, and only for a job that can be. What the job will need is made ready, too. */
-static int serve_spare(struct init_job *job, struct init_spare *spare, int connection,
-		       const struct init_cgroup *cgroup, struct init_space *space,
-		       deadline_ms lifetime, struct error *err)
+static int serve_pooled(struct init_job *job, struct init_prepared *prepared, int connection,
+			const struct init_cgroup *cgroup, struct init_space *space,
+			deadline_ms lifetime, struct error *err)
 {
-	if (spare->is_prepared || spare->is_session)
+	if (prepared->is_prepared || prepared->is_session)
 		return error_set(err, 400, "frame_order", "prepared already");
 	if (job->refused) {
 		*err = job->refusal;
 		return -1;
 	}
-	if (init_space_prepare(space, init_spare_wants_kernel(job), err) < 0)
+	if (init_space_prepare(space, init_prepared_wants_kernel(job), err) < 0)
 		return -1;
-	return init_spare_prepare(spare, job, connection, cgroup, lifetime, err);
+	return init_prepared_prepare(prepared, job, connection, cgroup, lifetime, err);
 }
 
-int init_serve(int connection, const struct init_cgroup *cgroup, struct init_spare *spare,
+int init_serve(int connection, const struct init_cgroup *cgroup, struct init_prepared *prepared,
 	       deadline_ms lifetime, struct error *err)
 {
 	static struct init_space space;
@@ -231,16 +233,16 @@ int init_serve(int connection, const struct init_cgroup *cgroup, struct init_spa
 		return error_set(err, 500, "not_pid_1", "a job is served by PID 1 only");
 	if (!space.fields.max)
 		space.fields = buf_new(FRAME_EXIT_MAX_BYTES);
-	if (spare->is_session) /* rule 3 */
+	if (prepared->is_session) /* rule 3 */
 		request = deadline_earlier(lifetime, deadline_in(CELL_SEND_DEADLINE_MS));
 	if (init_job_read(&reader, &job, request, err) < 0)
 		result = -1;
-	else if (job.is_spare)
-		result = serve_spare(&job, spare, connection, cgroup, &space, lifetime, err);
-	else if (init_job_is_session(&job) || (spare->is_session && job.cancelled))
-		result = serve_session(&job, spare, &reader, cgroup, &space, lifetime, err);
+	else if (job.is_preparation)
+		result = serve_pooled(&job, prepared, connection, cgroup, &space, lifetime, err);
+	else if (init_job_is_session(&job) || (prepared->is_session && job.cancelled))
+		result = serve_session(&job, prepared, &reader, cgroup, &space, lifetime, err);
 	else
-		result = serve_job(&job, spare, &reader, cgroup, &space, lifetime, err);
+		result = serve_job(&job, prepared, &reader, cgroup, &space, lifetime, err);
 	init_job_free(&job);
 	frame_reader_free(&reader);
 	return result;

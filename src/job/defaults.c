@@ -8,7 +8,7 @@ static const char *const environment[] = {
 	"LANG=C.UTF-8",
 };
 
-void job_standard(const struct config *config, struct job *job)
+void job_defaults(const struct config *config, struct job *job)
 {
 	job->cwd = "/workspace";
 	job->stream_bytes = config->stream_bytes;

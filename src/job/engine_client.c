@@ -78,35 +78,35 @@ int engine_open(const struct config *config, struct engine *out, struct error *e
 }
 
 /* Words that come from the engine are its constants; ours must be static too, so they are looked up. */
-static const char *known_word(struct slice word)
+static const char *known_code(struct slice code)
 {
-	static const char *const words[] = {
+	static const char *const codes[] = {
 		"image_missing",  "engine_unreachable", "engine_timeout", "engine_bad_reply",
 		"engine_refused", "limit_ignored",      "bad_template",   "bad_configuration",
 		"bad_request",    "container_died",     "not_found"};
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (slice_eq(word, words[i]))
-			return words[i];
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (slice_eq(code, codes[i]))
+			return codes[i];
 	return "engine_failed";
 }
 
 static int take_error(struct slice fields, struct error *err)
 {
-	struct slice key, value, word = SLICE_LITERAL(""),
+	struct slice key, value, code = SLICE_LITERAL(""),
 				 message = SLICE_LITERAL("the engine failed");
 	uint64_t status = 500;
 
 	while (field_next(&fields, &key, &value)) {
-		if (slice_eq(key, "word"))
-			word = value;
+		if (slice_eq(key, "code"))
+			code = value;
 		else if (slice_eq(key, "message"))
 			message = value;
 		else if (slice_eq(key, "status") &&
 			 (num_parse(value, 10, 599, &status) < 0 || status < 400))
 			status = 500; /* 0 would mean: nobody to answer */
 	}
-	return error_set(err, (int)status, known_word(word), "%.*s", (int)message.len,
+	return error_set(err, (int)status, known_code(code), "%.*s", (int)message.len,
 			 message.data);
 }
 
@@ -122,7 +122,7 @@ static int call(struct engine *engine, uint8_t verb, struct slice fields, deadli
 				       "mayfly-engine cannot be reached");
 	for (;;) {
 		if (frame_read(&engine->reader, &frame, deadline, err) < 0) {
-			if (strcmp(err->word, "frame_timeout") == 0)
+			if (strcmp(err->code, "frame_timeout") == 0)
 				return error_set(err, 504, "engine_timeout",
 						 "mayfly-engine did not answer in time");
 			return error_set(
@@ -159,7 +159,7 @@ static int add_make(struct buf *fields, const struct engine_request *request)
 		const char *key;
 		uint64_t value;
 	} optional[] = {
-		{"spare", request->is_spare},
+		{"pool", request->is_pooled},
 		{"session", request->is_session},
 		{"memory_mb", request->limits.memory_mb},
 		{"pids", request->limits.pids},
@@ -267,16 +267,15 @@ int engine_ping(struct engine *engine, deadline_ms deadline, struct buf *version
 	return 0;
 }
 
-int engine_describe(struct engine *engine, const char *template, deadline_ms deadline,
-		    void (*field)(void *, struct slice, struct slice), void *context,
-		    struct error *err)
+int engine_info(struct engine *engine, const char *template, deadline_ms deadline,
+		void (*field)(void *, struct slice, struct slice), void *context, struct error *err)
 {
 	_cleanup_buf_ struct buf fields = buf_new(FRAME_ENGINE_MAX_BYTES);
 	struct slice ok, key, value;
 
 	if (field_add(&fields, "template", slice_of(template)) < 0)
 		return error_set_errno(err, 500, "engine_failed", "no memory");
-	if (call(engine, FRAME_DESCRIBE, buf_slice(&fields), deadline, NULL, NULL, &ok, err) < 0)
+	if (call(engine, FRAME_INFO, buf_slice(&fields), deadline, NULL, NULL, &ok, err) < 0)
 		return -1;
 	while (field_next(&ok, &key, &value))
 		field(context, key, value);

@@ -38,7 +38,7 @@ struct engine_request {
 	uint64_t lifetime_s; /* of the container */
 	struct engine_limits limits;
 	/* it stays when the connection goes, because it belongs to nobody, or to a session. Else engine_close gives it back */
-	bool is_spare, is_session;
+	bool is_pooled, is_session;
 };
 
 /* Has a container made; its folder is written to folder. 0, or -1 with *err as the engine says it. */
@@ -66,11 +66,11 @@ MUST_USE int engine_list(struct engine *engine, deadline_ms deadline,
 MUST_USE int engine_ping(struct engine *engine, deadline_ms deadline, struct buf *version,
 			 struct error *err);
 
-/* What the engine says of itself and of a template's image: calls field for each field of DESCRIBE (protocol/engine.h); a value is
+/* What the engine says of itself and of a template's image: calls field for each field of INFO (protocol/engine.h); a value is
    followed by NUL. 0, or -1 with *err. */
-MUST_USE int engine_describe(struct engine *engine, const char *template, deadline_ms deadline,
-			     void (*field)(void *context, struct slice key, struct slice value),
-			     void *context, struct error *err);
+MUST_USE int engine_info(struct engine *engine, const char *template, deadline_ms deadline,
+			 void (*field)(void *context, struct slice key, struct slice value),
+			 void *context, struct error *err);
 
 /* Hangs up: the engine removes what it made for us. Waits for a child of ours to have done so, because whoever started us may end our
    children with us. */

@@ -1,4 +1,4 @@
-/* Spares: kinds, claiming, the list; the rules are in the header. Making them is in spares_refill.c. */
+/* Pooled containers: kinds, claiming, the list; the rules are in the header. Making them is in pool_refill.c. */
 #include "job/pool.h"
 
 #include "base/cleanup.h"
@@ -23,19 +23,19 @@
 /* --- kinds -------------------------------------------------------------------------------------- */
 
 /* preload: the template's, which only python's cells know what to do with. */
-static int add_kernel(struct spare_plan *plan, const char *cell, const char *const *kernel_env,
-		      const char *preload)
+static int add_boot_env(struct pool_plan *plan, const char *kernel, const char *const *boot_env,
+			const char *preload)
 {
 	char modules[sizeof(PRELOAD_VARIABLE) + TEMPLATE_TEXT_BYTES];
 
-	if (cell && field_add(&plan->kernel, "cell", slice_of(cell)) < 0)
+	if (kernel && field_add(&plan->boot_env, "kernel", slice_of(kernel)) < 0)
 		return -1;
 	(void)snprintf(modules, sizeof(modules), PRELOAD_VARIABLE "%s", preload);
-	if (*preload && cell && strcmp(cell, "python") == 0 &&
-	    field_add(&plan->kernel, "env", slice_of(modules)) < 0)
+	if (*preload && kernel && strcmp(kernel, "python") == 0 &&
+	    field_add(&plan->boot_env, "env", slice_of(modules)) < 0)
 		return -1;
-	for (; kernel_env && *kernel_env; kernel_env++)
-		if (field_add(&plan->kernel, "env", slice_of(*kernel_env)) < 0)
+	for (; boot_env && *boot_env; boot_env++)
+		if (field_add(&plan->boot_env, "env", slice_of(*boot_env)) < 0)
 			return -1;
 	return 0;
 }
@@ -83,9 +83,9 @@ static void add_isolation(const struct config *config, struct sha256 *hash)
 		add_file(hash, config->registry[i], "/seccomp.json");
 }
 
-/* Rule 3: everything that makes a spare what it is goes into its kind's name. */
+/* Rule 3: everything that makes a pooled container what it is goes into its kind's name. */
 static void name_kind(const struct config *config, const struct template *template,
-		      struct spare_plan *plan)
+		      struct pool_plan *plan)
 {
 	struct sha256 hash = sha256_new();
 	unsigned char digest[SHA256_BYTES];
@@ -94,16 +94,16 @@ static void name_kind(const struct config *config, const struct template *templa
 	template_hash(template, &hash);
 	add_bytes(&hash, &plan->limits, sizeof(plan->limits));
 	add_bytes(&hash, plan->job.data, plan->job.len);
-	add_bytes(&hash, plan->kernel.data, plan->kernel.len);
+	add_bytes(&hash, plan->boot_env.data, plan->boot_env.len);
 	add_file(&hash, config->image_stamp, "");
 	add_isolation(config, &hash);
 	sha256_end(&hash, digest);
 	sha256_hex(digest, hex);
-	memcpy(plan->kind, hex, SPARE_KIND_DIGITS);
-	plan->kind[SPARE_KIND_DIGITS] = '\0';
+	memcpy(plan->kind, hex, POOL_KIND_DIGITS);
+	plan->kind[POOL_KIND_DIGITS] = '\0';
 }
 
-static void write_label(const struct job *job, struct spare_plan *plan)
+static void write_label(const struct job *job, struct pool_plan *plan)
 {
 	(void)snprintf(plan->label, sizeof(plan->label), "%s: %.*s %.*s", job->template,
 		       (int)job->argv[0].len, job->argv[0].data,
@@ -114,18 +114,18 @@ static void write_label(const struct job *job, struct spare_plan *plan)
 			*at = '?';
 }
 
-int spare_plan(const struct config *config, const struct job *job, struct spare_plan *out,
-	       struct error *err)
+int pool_plan(const struct config *config, const struct job *job, struct pool_plan *out,
+	      struct error *err)
 {
-	struct spare_plan plan = {.job = buf_new(FRAME_JOB_MAX_BYTES),
-				  .kernel = buf_new(FRAME_JOB_MAX_BYTES / 2)};
+	struct pool_plan plan = {.job = buf_new(FRAME_JOB_MAX_BYTES),
+				 .boot_env = buf_new(FRAME_JOB_MAX_BYTES / 2)};
 	struct template template;
 
 	if (template_load(config, slice_of(job->template), &template, err) < 0)
 		return -1;
 	if (job_command(job, &plan.job) < 0 ||
-	    add_kernel(&plan, job->cell, job->kernel, template.preload) < 0) {
-		spare_plan_free(&plan);
+	    add_boot_env(&plan, job->kernel, job->boot_env, template.preload) < 0) {
+		pool_plan_free(&plan);
 		return error_set(err, 400, "job_too_large",
 				 "Arguments and environment pass %llu bytes",
 				 (unsigned long long)FRAME_JOB_MAX_BYTES);
@@ -133,22 +133,22 @@ int spare_plan(const struct config *config, const struct job *job, struct spare_
 	(void)snprintf(plan.template, sizeof(plan.template), "%s", job->template);
 	plan.limits = job->limits;
 	/* whoever runs cells may become a session */
-	plan.job_max_s = job->cell ? SESSION_LIFETIME_S : template.timeout_max_s;
+	plan.job_max_s = job->kernel ? SESSION_LIFETIME_S : template.timeout_max_s;
 	write_label(job, &plan);
 	name_kind(config, &template, &plan);
 	*out = plan;
 	return 0;
 }
 
-void spare_plan_free(struct spare_plan *plan)
+void pool_plan_free(struct pool_plan *plan)
 {
 	buf_free(&plan->job);
-	buf_free(&plan->kernel);
+	buf_free(&plan->boot_env);
 }
 
 /* --- folders and records ------------------------------------------------------------------------ */
 
-DIR *spare_open_jobs(const struct config *config)
+DIR *pool_open_jobs(const struct config *config)
 {
 	char path[PATH_MAX + 16];
 
@@ -156,45 +156,45 @@ DIR *spare_open_jobs(const struct config *config)
 	return opendir(path);
 }
 
-int spare_open_records(const struct config *config, bool make)
+int pool_open_records(const struct config *config, bool make)
 {
 	char path[PATH_MAX + 16];
 
-	(void)snprintf(path, sizeof(path), "%s/%s", config->run, SPARE_RECORDS_DIR);
+	(void)snprintf(path, sizeof(path), "%s/%s", config->run, POOL_RECORDS_DIR);
 	return make ? fs_open_or_make_dir(path, 0700)
 		    : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 /* s-<kind>-<digits> */
-bool spare_is_one(const char *folder, const char *kind)
+bool pool_has_name(const char *folder, const char *kind)
 {
-	const size_t kind_at = strlen(SPARE_PREFIX), digits_at = kind_at + SPARE_KIND_DIGITS + 1;
+	const size_t kind_at = strlen(POOL_PREFIX), digits_at = kind_at + POOL_KIND_DIGITS + 1;
 
-	return strncmp(folder, SPARE_PREFIX, kind_at) == 0 &&
-	       strlen(folder) == digits_at + SPARE_DIGITS &&
-	       (!kind || strncmp(folder + kind_at, kind, SPARE_KIND_DIGITS) == 0);
+	return strncmp(folder, POOL_PREFIX, kind_at) == 0 &&
+	       strlen(folder) == digits_at + POOL_DIGITS &&
+	       (!kind || strncmp(folder + kind_at, kind, POOL_KIND_DIGITS) == 0);
 }
 
-const char *spare_digits(const char *folder)
+const char *pool_digits(const char *folder)
 {
-	return folder + strlen(folder) - SPARE_DIGITS;
+	return folder + strlen(folder) - POOL_DIGITS;
 }
 
-int spare_claim_folder(int jobs, const char *spare, char folder[ENGINE_FOLDER_BYTES])
+int pool_claim_folder(int jobs, const char *pooled, char folder[ENGINE_FOLDER_BYTES])
 {
-	(void)snprintf(folder, ENGINE_FOLDER_BYTES, "c-%s", spare_digits(spare));
-	return renameat(jobs, spare, jobs, folder);
+	(void)snprintf(folder, ENGINE_FOLDER_BYTES, "c-%s", pool_digits(pooled));
+	return renameat(jobs, pooled, jobs, folder);
 }
 
-void spare_forget(const struct config *config, const char *folder)
+void pool_forget(const struct config *config, const char *folder)
 {
-	_cleanup_close_ int records = spare_open_records(config, false);
+	_cleanup_close_ int records = pool_open_records(config, false);
 
 	if (records >= 0)
-		(void)unlinkat(records, spare_digits(folder), 0);
+		(void)unlinkat(records, pool_digits(folder), 0);
 }
 
-uint64_t spare_now_s(void)
+uint64_t pool_now_s(void)
 {
 	struct timespec now;
 
@@ -202,21 +202,21 @@ uint64_t spare_now_s(void)
 	return (uint64_t)now.tv_sec;
 }
 
-bool spare_claim(const struct config *config, const struct spare_plan *plan, int *control,
-		 char folder[ENGINE_FOLDER_BYTES])
+bool pool_claim(const struct config *config, const struct pool_plan *plan, int *control,
+		char folder[ENGINE_FOLDER_BYTES])
 {
-	_cleanup_closedir_ DIR *jobs = spare_open_jobs(config);
+	_cleanup_closedir_ DIR *jobs = pool_open_jobs(config);
 	struct error ignored; /* rule 2 */
 
 	if (!jobs)
 		return false;
 	for (const struct dirent *entry; (entry = readdir(jobs));) {
-		if (!spare_is_one(entry->d_name, plan->kind) ||
-		    spare_claim_folder(dirfd(jobs), entry->d_name, folder) < 0)
+		if (!pool_has_name(entry->d_name, plan->kind) ||
+		    pool_claim_folder(dirfd(jobs), entry->d_name, folder) < 0)
 			continue;
 		if (job_connect(config, folder, control, &ignored) == 0)
 			return true;
-		spare_forget(config, folder); /* it has ended: its folder is the reaper's now */
+		pool_forget(config, folder); /* it has ended: its folder is the reaper's now */
 	}
 	return false;
 }
@@ -231,37 +231,38 @@ static void hang_up(const struct config *config, const char *folder)
 	if (job_connect(config, folder, &control, &ignored) < 0)
 		return;
 	(void)shutdown(control, SHUT_WR);
-	(void)!io_read_some(control, &byte, sizeof(byte), deadline_in(SPARE_END_DEADLINE_MS));
+	(void)!io_read_some(control, &byte, sizeof(byte), deadline_in(POOL_END_DEADLINE_MS));
 	close(control);
 }
 
-int spare_drop(const struct config *config, struct engine *engine, const char *folder,
-	       struct error *err)
+int pool_drop(const struct config *config, struct engine *engine, const char *folder,
+	      struct error *err)
 {
-	_cleanup_closedir_ DIR *jobs = spare_open_jobs(config);
+	_cleanup_closedir_ DIR *jobs = pool_open_jobs(config);
 	char claimed[ENGINE_FOLDER_BYTES];
 
-	if (!jobs || spare_claim_folder(dirfd(jobs), folder, claimed) < 0)
+	if (!jobs || pool_claim_folder(dirfd(jobs), folder, claimed) < 0)
 		return errno == ENOENT
 			       ? 1
 			       : error_set_errno(err, 500, "run_folder",
-						 "A spare in %s cannot be claimed", config->run);
-	spare_forget(config, claimed);
+						 "A pooled container in %s cannot be claimed",
+						 config->run);
+	pool_forget(config, claimed);
 	hang_up(config, claimed);
 	return engine_remove(engine, claimed, deadline_in(ENGINE_CALL_DEADLINE_MS), err);
 }
 
 /* --- the list ----------------------------------------------------------------------------------- */
 
-/* Reads what was noted of a spare: "<made, s since boot> <memory, bytes> <kernel> <label>". False when there is nothing good. */
-static bool read_record(int records, const char *folder, char text[SPARE_RECORD_MAX_BYTES],
-			struct spare_row *row)
+/* Reads what was noted of a pooled container: "<made, s since boot> <memory, bytes> <prebooted> <label>". False when there is nothing good. */
+static bool read_record(int records, const char *folder, char text[POOL_RECORD_MAX_BYTES],
+			struct pool_row *row)
 {
 	_cleanup_close_ int fd =
-		openat(records, spare_digits(folder), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	ssize_t len = fd < 0 ? -1 : read(fd, text, SPARE_RECORD_MAX_BYTES - 1);
-	uint64_t now_s = spare_now_s(), kernel = 0,
-		 *numbers[] = {&row->age_s, &row->memory_bytes, &kernel};
+		openat(records, pool_digits(folder), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	ssize_t len = fd < 0 ? -1 : read(fd, text, POOL_RECORD_MAX_BYTES - 1);
+	uint64_t now_s = pool_now_s(), prebooted = 0,
+		 *numbers[] = {&row->age_s, &row->memory_bytes, &prebooted};
 	char *at = text;
 
 	if (len <= 0)
@@ -276,18 +277,18 @@ static bool read_record(int records, const char *folder, char text[SPARE_RECORD_
 		at += digits + 1;
 	}
 	row->age_s = now_s > row->age_s ? now_s - row->age_s : 0;
-	row->has_kernel = kernel;
+	row->is_prebooted = prebooted;
 	row->label = at;
 	return true;
 }
 
-int spare_list(const struct config *config, void (*row)(void *, const struct spare_row *),
-	       void *context, struct error *err)
+int pool_list(const struct config *config, void (*row)(void *, const struct pool_row *),
+	      void *context, struct error *err)
 {
-	_cleanup_closedir_ DIR *jobs = spare_open_jobs(config);
+	_cleanup_closedir_ DIR *jobs = pool_open_jobs(config);
 	int jobs_errno = errno;
-	_cleanup_close_ int records = spare_open_records(config, false);
-	char text[SPARE_RECORD_MAX_BYTES];
+	_cleanup_close_ int records = pool_open_records(config, false);
+	char text[POOL_RECORD_MAX_BYTES];
 
 	if ((!jobs && jobs_errno != ENOENT) || (records < 0 && errno != ENOENT))
 		return error_set(err, 500, "run_folder", "%s cannot be read: %s", config->run,
@@ -295,13 +296,13 @@ int spare_list(const struct config *config, void (*row)(void *, const struct spa
 	if (!jobs || records < 0)
 		return 0; /* nothing was ever made here */
 	for (const struct dirent *entry; (entry = readdir(jobs));) {
-		struct spare_row one = {.folder = entry->d_name, .label = ""};
+		struct pool_row one = {.folder = entry->d_name, .label = ""};
 
-		if (!spare_is_one(entry->d_name, NULL) ||
+		if (!pool_has_name(entry->d_name, NULL) ||
 		    !read_record(records, entry->d_name, text, &one) ||
-		    one.age_s >= config->spare_ttl_s)
+		    one.age_s >= config->pool_ttl_s)
 			continue;
-		memcpy(one.kind, entry->d_name + strlen(SPARE_PREFIX), SPARE_KIND_DIGITS);
+		memcpy(one.kind, entry->d_name + strlen(POOL_PREFIX), POOL_KIND_DIGITS);
 		row(context, &one);
 	}
 	return 0;

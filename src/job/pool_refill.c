@@ -1,9 +1,9 @@
 /*
- * Making spares; the rules are in spares.h.
+ * Making pooled containers; the rules are in pool.h.
  *
- * Locks are on the file <run>/spares/lock, so whoever dies gives them back:
+ * Locks are on the file <run>/pool/lock, so whoever dies gives them back:
  *   flock(2)               held while the stock is counted and a place in it is taken
- *   byte PLACES + n        a spare is being made; n is less than the maximum number of spares (fcntl(2), OFD locks)
+ *   byte PLACES + n        a pooled container is being made; n is less than the maximum number of pooled containers (fcntl(2), OFD locks)
  *   byte KINDS + <kind>    that kind is being refilled (rule 4)
  */
 #include "job/pool.h"
@@ -31,7 +31,7 @@
 struct refill {
 	const struct config *config;
 	struct engine *engine;
-	const struct spare_plan *plan;
+	const struct pool_plan *plan;
 	uint64_t wanted, max_age_s, began_s;
 	int locks; /* owned */
 };
@@ -60,7 +60,7 @@ static bool is_locked(int fd, int64_t offset)
 
 static int open_locks(const struct config *config)
 {
-	_cleanup_close_ int records = spare_open_records(config, true);
+	_cleanup_close_ int records = pool_open_records(config, true);
 
 	return records < 0
 		       ? -1
@@ -86,7 +86,7 @@ struct stock {
 	char oldest[ENGINE_FOLDER_BYTES];
 };
 
-static void take_stock(void *context, const struct spare_row *row)
+static void take_stock(void *context, const struct pool_row *row)
 {
 	struct stock *stock = context;
 	const struct refill *refill = stock->refill;
@@ -98,7 +98,7 @@ static void take_stock(void *context, const struct spare_row *row)
 	stock->kind_bytes += is_good ? row->memory_bytes : 0;
 	stock->memory_bytes += row->memory_bytes;
 	/* rule 5: what was made since is not taken away again */
-	if (!is_good && spare_now_s() - row->age_s < refill->began_s &&
+	if (!is_good && pool_now_s() - row->age_s < refill->began_s &&
 	    (!*stock->oldest || row->age_s > stock->oldest_age_s)) {
 		stock->oldest_age_s = row->age_s;
 		(void)snprintf(stock->oldest, sizeof(stock->oldest), "%s", row->folder);
@@ -107,15 +107,14 @@ static void take_stock(void *context, const struct spare_row *row)
 
 static bool is_full(const struct config *config, const struct stock *stock)
 {
-	return stock->all >= config->spares_total ||
-	       stock->memory_bytes >= config->spares_memory_bytes;
+	return stock->all >= config->pool_total || stock->memory_bytes >= config->pool_memory_bytes;
 }
 
 /* Rule 7. */
 static bool may_displace(const struct refill *refill, const struct stock *stock)
 {
 	return stock->of_kind == 0 || stock->kind_bytes / stock->of_kind * (stock->of_kind + 1) <=
-					      refill->config->spares_memory_bytes / 2;
+					      refill->config->pool_memory_bytes / 2;
 }
 
 /* Counts what is being made, and takes a place for one more. The place's offset, or -1 when there is none. */
@@ -123,8 +122,7 @@ static int64_t take_place(const struct refill *refill, struct stock *stock)
 {
 	int64_t free_place = -1;
 
-	for (int64_t place = PLACES; place < PLACES + (int64_t)refill->config->spares_total;
-	     place++)
+	for (int64_t place = PLACES; place < PLACES + (int64_t)refill->config->pool_total; place++)
 		if (is_locked(refill->locks, place))
 			stock->all++;
 		else if (free_place < 0)
@@ -144,7 +142,7 @@ static int look(const struct refill *refill, struct stock *stock, int64_t *place
 		return error_set_errno(err, 500, "run_folder", "%s cannot be locked",
 				       refill->config->run);
 
-	int listed = spare_list(refill->config, take_stock, stock, err);
+	int listed = pool_list(refill->config, take_stock, stock, err);
 	bool is_enough = stock->of_kind >= refill->wanted;
 
 	*place = listed < 0 || is_enough ? -1 : take_place(refill, stock);
@@ -152,25 +150,25 @@ static int look(const struct refill *refill, struct stock *stock, int64_t *place
 	return listed < 0 ? -1 : !is_enough;
 }
 
-/* Removes notes whose spares have ended or were claimed by somebody who could not. */
+/* Removes notes whose pooled containers have ended or were claimed by somebody who could not. */
 static void sweep_records(const struct config *config)
 {
-	_cleanup_closedir_ DIR *jobs = spare_open_jobs(config);
-	int fd = spare_open_records(config, false);
+	_cleanup_closedir_ DIR *jobs = pool_open_jobs(config);
+	int fd = pool_open_records(config, false);
 	_cleanup_closedir_ DIR *records = fd < 0 ? NULL : fdopendir(fd);
 	time_t now = time(NULL);
 	struct stat status;
 
 	for (const struct dirent *entry; records && (entry = readdir(records));) {
-		bool is_kept = strlen(entry->d_name) != SPARE_DIGITS ||
+		bool is_kept = strlen(entry->d_name) != POOL_DIGITS ||
 			       fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
-			       now - status.st_mtime <= SPARE_RECORD_MAX_AGE_S;
+			       now - status.st_mtime <= POOL_RECORD_MAX_AGE_S;
 
 		if (!is_kept && jobs)
 			rewinddir(jobs);
 		for (const struct dirent *job; !is_kept && jobs && (job = readdir(jobs));)
-			is_kept = spare_is_one(job->d_name, NULL) &&
-				  strcmp(spare_digits(job->d_name), entry->d_name) == 0;
+			is_kept = pool_has_name(job->d_name, NULL) &&
+				  strcmp(pool_digits(job->d_name), entry->d_name) == 0;
 		if (!is_kept)
 			(void)unlinkat(fd, entry->d_name, 0);
 	}
@@ -179,20 +177,20 @@ static void sweep_records(const struct config *config)
 /* --- making one --------------------------------------------------------------------------------- */
 
 struct report {
-	uint64_t memory_bytes, kernel;
+	uint64_t memory_bytes, prebooted;
 };
 
 static int write_record(const struct refill *refill, const char *folder,
 			const struct report *report)
 {
-	_cleanup_close_ int records = spare_open_records(refill->config, true);
+	_cleanup_close_ int records = pool_open_records(refill->config, true);
 	_cleanup_close_ int fd =
 		records < 0 ? -1
-			    : openat(records, spare_digits(folder),
+			    : openat(records, pool_digits(folder),
 				     O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
 
-	return fd < 0 || dprintf(fd, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %s", spare_now_s(),
-				 report->memory_bytes, report->kernel, refill->plan->label) < 0
+	return fd < 0 || dprintf(fd, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %s", pool_now_s(),
+				 report->memory_bytes, report->prebooted, refill->plan->label) < 0
 		       ? -1
 		       : 0;
 }
@@ -204,9 +202,9 @@ static int take_report(struct slice fields, struct report *report, struct error 
 	while (field_next(&fields, &key, &value))
 		if ((slice_eq(key, "memory_bytes") &&
 		     num_parse(value, 10, INT64_MAX, &report->memory_bytes) < 0) ||
-		    (slice_eq(key, "kernel") && num_parse(value, 10, 1, &report->kernel) < 0))
+		    (slice_eq(key, "prebooted") && num_parse(value, 10, 1, &report->prebooted) < 0))
 			return error_set(err, 502, "control_failed",
-					 "A spare's report is malformed");
+					 "A pooled container's report is malformed");
 	return 0;
 }
 
@@ -214,23 +212,25 @@ static int take_report(struct slice fields, struct report *report, struct error 
 static int prepare(const struct refill *refill, int control, struct report *report,
 		   struct error *err)
 {
-	deadline_ms deadline = deadline_in(SPARE_PREPARE_DEADLINE_MS);
+	deadline_ms deadline = deadline_in(POOL_PREPARE_DEADLINE_MS);
 	_cleanup_buf_ struct buf fields = buf_new(FRAME_JOB_MAX_BYTES);
-	const struct spare_plan *plan = refill->plan;
+	const struct pool_plan *plan = refill->plan;
 	struct frame_reader reader;
 	struct frame frame;
 
-	if (field_add_number(&fields, "idle_s", refill->config->spare_ttl_s) < 0 ||
-	    buf_append(&fields, plan->kernel.data, plan->kernel.len) < 0 ||
+	if (field_add_number(&fields, "idle_s", refill->config->pool_ttl_s) < 0 ||
+	    buf_append(&fields, plan->boot_env.data, plan->boot_env.len) < 0 ||
 	    frame_send(control, FRAME_JOB, buf_slice(&plan->job), deadline) < 0 ||
 	    frame_send(control, FRAME_PREPARE, buf_slice(&fields), deadline) < 0)
-		return error_set_errno(err, 502, "control_failed", "A spare does not take its job");
+		return error_set_errno(err, 502, "control_failed",
+				       "A pooled container does not take its job");
 	reader = frame_reader_new(control);
 
 	int read = frame_read(&reader, &frame, deadline, err);
 
 	if (read == 0 && frame.type != FRAME_READY)
-		read = error_set(err, 502, "control_failed", "A spare answered out of turn");
+		read = error_set(err, 502, "control_failed",
+				 "A pooled container answered out of turn");
 	if (read == 0)
 		read = take_report(frame.payload, report, err);
 	frame_reader_free(&reader);
@@ -241,14 +241,15 @@ static int prepare(const struct refill *refill, int control, struct report *repo
 static int publish(const struct refill *refill, const char *folder, const struct report *report,
 		   struct error *err)
 {
-	_cleanup_closedir_ DIR *jobs = spare_open_jobs(refill->config);
-	char spare[ENGINE_FOLDER_BYTES];
+	_cleanup_closedir_ DIR *jobs = pool_open_jobs(refill->config);
+	char pooled[ENGINE_FOLDER_BYTES];
 
-	(void)snprintf(spare, sizeof(spare), SPARE_PREFIX "%s-%s", refill->plan->kind,
-		       spare_digits(folder));
+	(void)snprintf(pooled, sizeof(pooled), POOL_PREFIX "%s-%s", refill->plan->kind,
+		       pool_digits(folder));
 	if (!jobs || write_record(refill, folder, report) < 0 ||
-	    renameat(dirfd(jobs), folder, dirfd(jobs), spare) < 0)
-		return error_set_errno(err, 500, "run_folder", "A spare cannot be noted in %s",
+	    renameat(dirfd(jobs), folder, dirfd(jobs), pooled) < 0)
+		return error_set_errno(err, 500, "run_folder",
+				       "A pooled container cannot be noted in %s",
 				       refill->config->run);
 	return 0;
 }
@@ -271,8 +272,8 @@ static void count_refill(const struct config *config, int64_t us)
 {
 	struct metrics_change change = {0};
 
-	change.add[METRIC_SPARE_REFILLS] = 1;
-	change.add[METRIC_SPARE_REFILL_US] = (uint64_t)us;
+	change.add[METRIC_POOL_REFILLS] = 1;
+	change.add[METRIC_POOL_REFILL_US] = (uint64_t)us;
 	metrics_count(config, &change);
 }
 
@@ -282,9 +283,9 @@ static int make_one(const struct refill *refill, struct error *err)
 	const struct engine_request request = {
 		.template = refill->plan->template,
 		.lifetime_s =
-			config->spare_ttl_s + refill->plan->job_max_s + CONTAINER_START_ALLOWANCE_S,
+			config->pool_ttl_s + refill->plan->job_max_s + CONTAINER_START_ALLOWANCE_S,
 		.limits = refill->plan->limits,
-		.is_spare = true,
+		.is_pooled = true,
 	};
 	char folder[ENGINE_FOLDER_BYTES];
 	int64_t started_us = monotonic_us();
@@ -294,7 +295,7 @@ static int make_one(const struct refill *refill, struct error *err)
 			err) < 0)
 		return -1;
 	if (prepare_and_publish(refill, folder, err) < 0) {
-		spare_forget(config, folder);
+		pool_forget(config, folder);
 		/* should this fail too: the container has a deadline of its own */
 		(void)!engine_remove(refill->engine, folder, deadline_in(ENGINE_CALL_DEADLINE_MS),
 				     &second);
@@ -320,9 +321,9 @@ static int refill_kind(const struct refill *refill, struct error *err)
 		if (place >= 0) {
 			done = make_one(refill, err);
 			unlock(refill->locks, place);
-		} else if (*stock.oldest && refill->config->spares_total &&
+		} else if (*stock.oldest && refill->config->pool_total &&
 			   may_displace(refill, &stock)) {
-			done = spare_drop(refill->config, refill->engine, stock.oldest, err);
+			done = pool_drop(refill->config, refill->engine, stock.oldest, err);
 		} else {
 			return 0; /* no room, and nothing that would have to make some */
 		}
@@ -331,8 +332,8 @@ static int refill_kind(const struct refill *refill, struct error *err)
 	}
 }
 
-int spare_refill(const struct config *config, struct engine *engine, const struct spare_plan *plan,
-		 uint64_t wanted, uint64_t max_age_s, struct error *err)
+int pool_refill(const struct config *config, struct engine *engine, const struct pool_plan *plan,
+		uint64_t wanted, uint64_t max_age_s, struct error *err)
 {
 	const struct refill refill = {
 		.config = config,
@@ -340,15 +341,14 @@ int spare_refill(const struct config *config, struct engine *engine, const struc
 		.plan = plan,
 		.wanted = wanted,
 		.max_age_s = max_age_s,
-		.began_s = spare_now_s(),
+		.began_s = pool_now_s(),
 		.locks = open_locks(config),
 	};
 	int refilled = 0;
 
 	if (refill.locks < 0)
 		return error_set_errno(err, 500, "run_folder",
-				       "%s/" SPARE_RECORDS_DIR " cannot be written to",
-				       config->run);
+				       "%s/" POOL_RECORDS_DIR " cannot be written to", config->run);
 	if (lock_kind(refill.locks, plan->kind))
 		refilled = refill_kind(&refill, err);
 	sweep_records(config);

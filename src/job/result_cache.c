@@ -42,17 +42,17 @@ static void add_limits(struct sha256 *hash, const struct job *job)
 		add(hash, slice_of(*pattern));
 }
 
-int cache_key(const struct config *config, const char *owner, const char *family,
+int cache_key(const struct config *config, const char *owner, const char *api,
 	      const struct job *job, char out[SHA256_HEX_BYTES], struct error *err)
 {
 	struct sha256 hash = sha256_new();
 	unsigned char digest[SHA256_BYTES];
-	struct spare_plan plan;
+	struct pool_plan plan;
 
-	if (spare_plan(config, job, &plan, err) < 0)
+	if (pool_plan(config, job, &plan, err) < 0)
 		return -1;
 	add(&hash, slice_of(owner));
-	add(&hash, slice_of(family));
+	add(&hash, slice_of(api));
 	add(&hash, slice_of(plan.kind));
 	add(&hash, buf_slice(&plan.job));
 	add_limits(&hash, job);
@@ -63,7 +63,7 @@ int cache_key(const struct config *config, const char *owner, const char *family
 	}
 	sha256_end(&hash, digest);
 	sha256_hex(digest, out);
-	spare_plan_free(&plan);
+	pool_plan_free(&plan);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 /*
  * The cache of results: what a job was answered with, for the same caller who asks for the same job again.
  *
- *     <STORAGE_DIR>/.cache/<hash>     where the result is, in the words of the family that put it there
+ *     <STORAGE_DIR>/.cache/<hash>     where the result is, in the words of the API that put it there
  *
  * Rules:
  *  1. Nobody gets a cached result who did not ask for one, and nobody another's: the caller is part of the hash, and so is everything that decides what a
@@ -19,8 +19,8 @@
 
 #define CACHE_FOLDER ".cache"
 
-/* The name of a job's entry. owner: a caller's id; family: whose words the entry is in. 0, or -1 with *err, as spare_plan. */
-MUST_USE int cache_key(const struct config *config, const char *owner, const char *family,
+/* The name of a job's entry. owner: a caller's id; api: whose words the entry is in. 0, or -1 with *err, as pool_plan. */
+MUST_USE int cache_key(const struct config *config, const char *owner, const char *api,
 		       const struct job *job, char out[SHA256_HEX_BYTES], struct error *err);
 
 /* Reads an entry and notes that it was used. True with *out, CACHE_ENTRY_MAX_BYTES and a NUL at most. */

@@ -161,7 +161,7 @@ static int take_stream(struct run *run, bool is_stderr, struct slice data, struc
 				 "The container sends more output than it may");
 	run->stream_left[is_stderr] -= data.len;
 	run->bytes_out += data.len;
-	run->listener->stream(run->listener->context, is_stderr, data);
+	run->listener->on_output(run->listener->context, is_stderr, data);
 	return storage_append_stream(run->storage, is_stderr, data, err);
 }
 
@@ -171,8 +171,8 @@ static void take_display(const struct run *run, struct slice payload)
 	struct display display;
 	struct error ignored;
 
-	if (run->listener->display && display_parse(payload, &display, &ignored) == 0)
-		run->listener->display(run->listener->context, &display);
+	if (run->listener->on_display && display_parse(payload, &display, &ignored) == 0)
+		run->listener->on_display(run->listener->context, &display);
 }
 
 static int take_listed(const struct run *run, struct slice fields, struct error *err)
@@ -188,8 +188,9 @@ static int take_listed(const struct run *run, struct slice fields, struct error 
 			return error_set(err, 502, "control_failed",
 					 "The container listed a file of an impossible size");
 	}
-	if (run->listener->listed && fs_is_relative_path(path, JOB_ARTIFACT_DEPTH_MAX + 1))
-		run->listener->listed(run->listener->context, path, size_bytes, (int64_t)mtime_ms);
+	if (run->listener->on_listed && fs_is_relative_path(path, JOB_ARTIFACT_DEPTH_MAX + 1))
+		run->listener->on_listed(run->listener->context, path, size_bytes,
+					 (int64_t)mtime_ms);
 	return 0;
 }
 
@@ -246,7 +247,7 @@ static int wait_once(const struct run *run, int control, struct http_watch *watc
 	const struct job_listener *listener = run->listener;
 	struct pollfd polls[2] = {{.fd = control, .events = POLLIN}, http_watch_pollfd(watch)};
 	int left = deadline_left_ms(deadline);
-	int wait = listener->tick && listener->tick_ms < left ? (int)listener->tick_ms : left;
+	int wait = listener->on_tick && listener->tick_ms < left ? (int)listener->tick_ms : left;
 	int ready =
 		left ? poll(polls, 2, wait) : 0; /* one that never stops sending is overdue, too */
 
@@ -258,8 +259,8 @@ static int wait_once(const struct run *run, int control, struct http_watch *watc
 	if (ready > 0 && (polls[1].revents & ~POLLOUT) &&
 	    http_watch_is_gone(watch, polls[1].revents))
 		return error_set(err, 0, "client_gone", "the client hung up");
-	if (listener->tick && (ready == 0 || (ready > 0 && (polls[1].revents & POLLOUT))))
-		listener->tick(listener->context);
+	if (listener->on_tick && (ready == 0 || (ready > 0 && (polls[1].revents & POLLOUT))))
+		listener->on_tick(listener->context);
 	return ready > 0 && polls[0].revents;
 }
 
@@ -334,10 +335,10 @@ int job_run(const struct job *job, int control, struct storage *storage,
 	for (unsigned i = 0; i < job->input_count; i++)
 		if (job_is_hidden(job, i) && storage_hide(storage, job->inputs[i].path, err) < 0)
 			return -1;
-	if (listener->sent && listener->sent(listener->context, err) < 0)
+	if (listener->on_sent && listener->on_sent(listener->context, err) < 0)
 		return -1;
-	if (listener->tick)
-		listener->tick(listener->context);
+	if (listener->on_tick)
+		listener->on_tick(listener->context);
 
 	struct frame_reader reader = frame_reader_new(control);
 	int received = receive(&run, &reader, watch,

@@ -42,7 +42,7 @@ struct job {
 	struct slice language;       /* a registry entry's name, for the metrics; or "" */
 	struct engine_limits limits; /* below the template's */
 	const char *const *
-		kernel; /* texts NAME=value that make the runtime wait before its script, ended by NULL; NULL when it cannot */
+		boot_env; /* texts NAME=value that make the runtime wait before its script, ended by NULL; NULL when it cannot */
 	uint64_t wall_ms, cpu_ms; /* cpu_ms 0: no budget */
 	uint64_t stream_bytes, artifact_count, artifact_bytes, artifacts_bytes;
 	const struct job_input *inputs;
@@ -50,8 +50,8 @@ struct job {
 	const bool *
 		hidden; /* by input: neither stored nor listed, nor is what the program makes of it; NULL: none is */
 	struct slice standard_input;
-	/* what the fields of these names say in protocol/control.h; without argv and cell it is about files alone */
-	const char *cell, *script, *fetch;
+	/* what the fields of these names say in protocol/control.h; without argv and kernel it is about files alone */
+	const char *kernel, *script, *fetch;
 	bool is_echo, is_last, is_list;
 	uint64_t idle_s;
 };
@@ -87,18 +87,18 @@ static inline bool job_is_hidden(const struct job *job, unsigned input)
 /* Hears of output as it arrives. */
 struct job_listener {
 	void *context;
-	void (*stream)(void *context, bool is_stderr, struct slice data);
+	void (*on_output)(void *context, bool is_stderr, struct slice data);
 	/* or NULL: when the job has been sent, for what can be done while it runs; an error ends the job. Again, should the job be
 	   sent anew to another container (job_not_taken) */
-	int (*sent)(void *context, struct error *err);
+	int (*on_sent)(void *context, struct error *err);
 	/* or NULL: once when the job has been sent, then whenever nothing was heard for tick_ms, and when the client takes what
 	   watch has more of */
-	void (*tick)(void *context);
+	void (*on_tick)(void *context);
 	int64_t tick_ms;
 	/* or NULL, and they are dropped: a rich result */
-	void (*display)(void *context, const struct display *display);
+	void (*on_display)(void *context, const struct display *display);
 	/* or NULL: a file that is there (job->is_list); path is a relative one, mtime_ms since 1970 */
-	void (*listed)(void *context, struct slice path, uint64_t size_bytes, int64_t mtime_ms);
+	void (*on_listed)(void *context, struct slice path, uint64_t size_bytes, int64_t mtime_ms);
 };
 
 /* Appends what of a job decides how its runtime starts: the fields argv, env, cwd and readonly of its JOB frame. 0, or -1 as buf_append. */

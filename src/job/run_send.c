@@ -46,7 +46,7 @@ static int add_request(const struct job *job, struct buf *fields)
 	for (const char *const *folder = job->folders; folder && *folder; folder++)
 		if (field_add(fields, "folder", slice_of(*folder)) < 0)
 			return -1;
-	if ((job->cell && field_add(fields, "cell", slice_of(job->cell)) < 0) ||
+	if ((job->kernel && field_add(fields, "kernel", slice_of(job->kernel)) < 0) ||
 	    (job->script && field_add(fields, "script", slice_of(job->script)) < 0) ||
 	    (job->fetch && field_add(fields, "fetch", slice_of(job->fetch)) < 0))
 		return -1;

@@ -133,8 +133,8 @@ bool session_is_expired(const struct session *session)
 	       session_idle_s(session) > (double)session->ttl_s;
 }
 
-int session_find(const struct config *config, struct slice id, const struct session_asker *asker,
-		 struct session *out, struct error *err)
+int session_find(const struct config *config, struct slice id,
+		 const struct session_requester *requester, struct session *out, struct error *err)
 {
 	struct session session = {.lock = -1};
 	char text[SESSION_ID_BYTES];
@@ -143,19 +143,20 @@ int session_find(const struct config *config, struct slice id, const struct sess
 		return not_found(id, err);
 	memcpy(text, id.data, id.len);
 	text[id.len] = '\0';
-	if (session_read(config, text, &session) < 0 || !session_is_of(&session, asker))
+	if (session_read(config, text, &session) < 0 || !session_is_of(&session, requester))
 		return not_found(id, err);
 	*out = session;
 	return 0;
 }
 
-int session_take(const struct config *config, struct slice id, const struct session_asker *asker,
-		 struct http_watch *watch, struct session *out, struct error *err)
+int session_take(const struct config *config, struct slice id,
+		 const struct session_requester *requester, struct http_watch *watch,
+		 struct session *out, struct error *err)
 {
 	struct session session;
 
 	/* nobody waits for what is not there, or is not his */
-	if (session_find(config, id, asker, &session, err) < 0)
+	if (session_find(config, id, requester, &session, err) < 0)
 		return -1;
 
 	_cleanup_close_ int lock = session_open_locks(config);
@@ -164,7 +165,7 @@ int session_take(const struct config *config, struct slice id, const struct sess
 		return failed(config, err);
 	if (wait_lock(config, lock, offset_of(session.id), watch, err) < 0)
 		return -1;
-	if (session_find(config, id, asker, &session, err) < 0) /* rule 2 */
+	if (session_find(config, id, requester, &session, err) < 0) /* rule 2 */
 		return -1;
 	if (session_is_expired(&session))
 		return not_found(id, err);
@@ -201,7 +202,7 @@ static void count(void *context, const struct session *session)
 static int check_room(const struct config *config, const struct session *session, struct error *err)
 {
 	struct census census = {.tenant_id = slice_of(session->tenant_id), .owner = session->owner};
-	const struct session_asker all = {0};
+	const struct session_requester all = {0};
 
 	if (session_list(config, &all, count, &census, err) < 0)
 		return -1;
@@ -301,7 +302,7 @@ static void sweep_one(void *context, const struct session *found)
 uint64_t session_sweep(const struct config *config, int locks, struct engine *engine)
 {
 	struct sweep sweep = {.config = config, .engine = engine, .locks = locks};
-	const struct session_asker all = {0};
+	const struct session_requester all = {0};
 	struct error ignored;
 
 	if (locks >= 0 && session_list(config, &all, sweep_one, &sweep, &ignored) < 0)

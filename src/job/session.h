@@ -37,7 +37,7 @@ struct session {
 };
 
 /* Who asks for a session. */
-struct session_asker {
+struct session_requester {
 	const char *owner;
 	struct slice tenant_id; /* len 0: not said */
 };
@@ -52,12 +52,12 @@ MUST_USE int session_reserve(const struct config *config, struct session *sessio
 /* Takes the lock of a session, and reads it. 0 and *out, to be released, or -1 with *err: 404 "session_not_found", also for what has expired, which stays for the sweep;
    409 "session_busy"; status 0 "client_gone"; 500. */
 MUST_USE int session_take(const struct config *config, struct slice id,
-			  const struct session_asker *asker, struct http_watch *watch,
+			  const struct session_requester *requester, struct http_watch *watch,
 			  struct session *out, struct error *err);
 
 /* The same without the lock, and without a wait. */
 MUST_USE int session_find(const struct config *config, struct slice id,
-			  const struct session_asker *asker, struct session *out,
+			  const struct session_requester *requester, struct session *out,
 			  struct error *err);
 
 /* Notes that a session whose lock is held is used now. One that was removed meanwhile stays so. */
@@ -74,8 +74,8 @@ bool session_is_expired(const struct session *session);
 double session_age_s(const struct session *session);
 double session_idle_s(const struct session *session);
 
-/* Calls row for every session of the asker, without its lock; owner NULL: of all. 0, or -1 with *err. */
-MUST_USE int session_list(const struct config *config, const struct session_asker *asker,
+/* Calls row for every session of the requester, without its lock; owner NULL: of all. 0, or -1 with *err. */
+MUST_USE int session_list(const struct config *config, const struct session_requester *requester,
 			  void (*row)(void *context, const struct session *session), void *context,
 			  struct error *err);
 

@@ -20,6 +20,6 @@ MUST_USE int session_read(const struct config *config, const char *id, struct se
 MUST_USE int session_write(const struct config *config, const struct session *session, bool is_new);
 
 /* Rule 5. */
-bool session_is_of(const struct session *session, const struct session_asker *asker);
+bool session_is_of(const struct session *session, const struct session_requester *requester);
 
 #endif

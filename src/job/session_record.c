@@ -154,10 +154,11 @@ bool session_remove(const struct config *config, const struct session *session)
 	return folder >= 0 && unlinkat(folder, session->id, 0) == 0;
 }
 
-bool session_is_of(const struct session *session, const struct session_asker *asker)
+bool session_is_of(const struct session *session, const struct session_requester *requester)
 {
-	return (!asker->owner || strcmp(asker->owner, session->owner) == 0) &&
-	       (asker->tenant_id.len == 0 || slice_eq(asker->tenant_id, session->tenant_id));
+	return (!requester->owner || strcmp(requester->owner, session->owner) == 0) &&
+	       (requester->tenant_id.len == 0 ||
+		slice_eq(requester->tenant_id, session->tenant_id));
 }
 
 double session_age_s(const struct session *session)
@@ -170,7 +171,7 @@ double session_idle_s(const struct session *session)
 	return (double)(session_now_ms() - session->used_ms) / MS_PER_S;
 }
 
-int session_list(const struct config *config, const struct session_asker *asker,
+int session_list(const struct config *config, const struct session_requester *requester,
 		 void (*row)(void *, const struct session *), void *context, struct error *err)
 {
 	int fd = session_open_folder(config);
@@ -183,7 +184,7 @@ int session_list(const struct config *config, const struct session_asker *asker,
 	for (const struct dirent *entry; (entry = readdir(folder));)
 		if (strlen(entry->d_name) == SESSION_ID_DIGITS &&
 		    session_read(config, entry->d_name, &session) == 0 &&
-		    session_is_of(&session, asker))
+		    session_is_of(&session, requester))
 			row(context, &session);
 	return 0;
 }

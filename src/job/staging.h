@@ -1,5 +1,5 @@
 /*
- * Files of the store on their way into a container: uploads named by id, held in memory as mappings until the job is over. The same for every family
+ * Files of the store on their way into a container: uploads named by id, held in memory as mappings until the job is over. The same for every API
  * that takes them.
  *
  * Rules:

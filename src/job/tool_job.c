@@ -95,20 +95,20 @@ static int add_arguments(struct tool *tool, struct job *job, const json_t *value
 	return 0;
 }
 
-int tool_runtime_kernel(const json_t *runtime, const char *out[TOOL_KERNEL_MAX_COUNT + 1],
-			struct error *err)
+int tool_runtime_boot_env(const json_t *runtime, const char *out[TOOL_BOOT_ENV_MAX_COUNT + 1],
+			  struct error *err)
 {
-	const json_t *kernel = json_object_get(runtime, "kernel"), *text;
+	const json_t *kernel = json_object_get(runtime, "boot_env"), *text;
 	size_t i;
 
-	memset(out, 0, (TOOL_KERNEL_MAX_COUNT + 1) * sizeof(out[0]));
+	memset(out, 0, (TOOL_BOOT_ENV_MAX_COUNT + 1) * sizeof(out[0]));
 	json_array_foreach ((json_t *)kernel, i, text) {
-		if (i == TOOL_KERNEL_MAX_COUNT || !json_is_string(text) ||
+		if (i == TOOL_BOOT_ENV_MAX_COUNT || !json_is_string(text) ||
 		    !strchr(json_string_value(text), '='))
 			return error_set(
 				err, 500, "bad_tool",
 				"runtimes.d: \"kernel\" must be at most %d texts NAME=value",
-				TOOL_KERNEL_MAX_COUNT);
+				TOOL_BOOT_ENV_MAX_COUNT);
 		out[i] = json_string_value(text);
 	}
 	return 0;
@@ -139,7 +139,7 @@ static int add_runtime(const struct config *config, struct tool *tool, struct jo
 		return error_set(err, 500, "bad_tool",
 				 "runtimes.d/%.*s.json: argv must be 1 to %d texts", (int)name.len,
 				 name.data, JOB_ARGV_MAX_COUNT);
-	return tool_runtime_kernel(tool->runtime, tool->kernel, err);
+	return tool_runtime_boot_env(tool->runtime, tool->boot_env, err);
 }
 
 /* A path that came from a client must be one; the file's own are checked when it is read. */
@@ -216,7 +216,7 @@ int tool_job(const struct config *config, struct tool *tool, const json_t *value
 	take_limits(tool, job);
 	job->artifacts = tool->patterns[0] ? tool->patterns : NULL;
 	job->template = *tool->place ? tool->place : tool->template;
-	job->kernel = tool->kernel[0] ? tool->kernel : NULL;
+	job->boot_env = tool->boot_env[0] ? tool->boot_env : NULL;
 	return 0;
 }
 

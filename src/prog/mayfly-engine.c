@@ -73,5 +73,5 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	configured = config_read(&config, &err) == 0;
-	return verbs_serve(&config, configured ? NULL : &err, fd, ending) < 0 ? 1 : 0;
+	return engine_serve(&config, configured ? NULL : &err, fd, ending) < 0 ? 1 : 0;
 }

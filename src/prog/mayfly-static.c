@@ -122,8 +122,8 @@ static void write_log(const struct static_call *call, int64_t started_us, int co
 	log_number(&line, "status", call->call->status);
 	log_number(&line, "bytes", (int64_t)call->length_bytes);
 	log_number(&line, "duration_us", monotonic_us() - started_us);
-	if (call->call->word)
-		log_text(&line, "reason", call->call->word);
+	if (call->call->code)
+		log_text(&line, "code", call->call->code);
 	log_limit_end(&line, count, call->call->status >= 500);
 }
 

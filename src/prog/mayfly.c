@@ -76,7 +76,7 @@ static void write_job(struct log_line *line, const struct call *call)
 	write_text(line, "language", job->language);
 	write_text(line, "template", job->template);
 	log_text(line, "outcome", metrics_outcomes[job->outcome]);
-	write_text(line, "spare", call->spare);
+	write_text(line, "pool", call->pool);
 }
 
 static void write_log(const struct call *call, bool configured)
@@ -88,7 +88,7 @@ static void write_log(const struct call *call, bool configured)
 	log_number(&line, "status", call->status);
 	write_times(&line, call);
 	write_job(&line, call);
-	write_text(&line, "reason", call->word);
+	write_text(&line, "code", call->code);
 	write_text(&line, "after", call->after);
 	if (call->job.family && call->job.program_us >= 0) {
 		log_end(&line); /* a program ran */

@@ -24,7 +24,7 @@
  *                        script's place until the runtime waits; MAYFLY_UNLESS=NAME, a job with that input is run by a fresh one
  * READY: it waits, or there is nothing to wait for.
  *   memory_bytes=…       what the container takes now
- *   kernel=0|1           a runtime waits
+ *   prebooted=0|1        a runtime waits
  * The next connection's JOB is run by the waiting runtime when its argv, env and cwd are those it was started with and it
  * has no standard input; else by a fresh one.
  *
@@ -37,7 +37,7 @@
  *   kernel=kept|lost|ended   of a cell: it runs the next one; it is gone and the next one starts another; it has ended as last=1 wants
  *
  * Sessions. A container may serve many connections, one after the other, one job each. Those jobs have more fields:
- *   cell=NAME            (runtimes.d field "cell") the job is a cell, run by the container's kernel of that name: an interpreter that stays.
+ *   kernel=NAME          (runtimes.d field "kernel") the job is a cell, run by the container's kernel of that name: an interpreter that stays.
  *                        argv, env and cwd start that kernel when it does not run yet; they are compared only with a kernel that
  *                        waits unused (PREPARE), and another is started when they differ. STDIN frames carry the cell's code. wall_ms and
  *                        cpu_ms end in an interrupt (SIGINT to the kernel's process group) and, CELL_GRACE_MS later, in SIGKILL to the kernel
@@ -48,12 +48,12 @@
  *                        END. With python, script=main.py (the last argv) and without echo, an unused kernel becomes `python3 main.py`
  *   idle_s=…             without last: init waits so long for the next connection, and then ends; every connection that brings it renews it
  *   collect=…            of these jobs may be absolute; without last, only files are sent that were changed since the tick (4 ms) in which the cell began
- * A job with idle_s but neither argv nor cell is a file operation: FILE frames are written, and then EXIT, what was asked for, END.
+ * A job with idle_s but neither argv nor kernel is a file operation: FILE frames are written, and then EXIT, what was asked for, END.
  *   list=1               one LISTED frame for each regular file beneath cwd (or collect), within the caps
  *   fetch=PATH           that file beneath cwd comes up as an artifact; SKIPPED when it cannot be
  * FILE frames of a session's jobs replace a file that is there. wall_ms is not needed for a file operation.
- * PREPARE cell=NAME: that kernel is booted and waits, for cells or for a last one with its script; its environment
- *   MAYFLY_PRELOAD=module,… names what python imports meanwhile. READY kernel=1 says that it waits.
+ * PREPARE kernel=NAME: that kernel is booted and waits, for cells or for a last one with its script; its environment
+ *   MAYFLY_PRELOAD=module,… names what python imports meanwhile. READY prebooted=1 says that it waits.
  *
  * DISPLAY (base/display.h): type=<MIME type>, name=<plot_0|chart|image_0|table_0|display_0|error…>, source=<matplotlib|plotly|pillow|pandas|repr|
  *   node|python|display>, index=<number of the cell in its kernel, from 0>; message=… with type DISPLAY_ERROR_TYPE, whose content is the

@@ -5,11 +5,11 @@
  * Rule: there are no words for anything but these. Isolation is decided inside the engine, from
  * files the operator owns; a limit asked for is clamped to the template's.
  *
- * MAKE    template=NAME lifetime_s=N [spare=1|session=1] [memory_mb=N] [pids=N] [cpu_percent=N] [job=ID]
+ * MAKE    template=NAME lifetime_s=N [pool=1|session=1] [memory_mb=N] [pids=N] [cpu_percent=N] [job=ID]
  *         A limit that is missing is the template's. The job is for the engine's log alone. The container belongs to the connection: when
- *         that ends, for whatever reason, the engine removes container and folder. A spare belongs
+ *         that ends, for whatever reason, the engine removes container and folder. A pooled container belongs
  *         to nobody: it stays until somebody has it removed, or its lifetime is over. So does a
- *         session's container, whether it was made for one or has been a spare before.
+ *         session's container, whether it was made for one or has been a pooled container before.
  *    OK   folder=NAME id=HEX image=HEX
  *         The folder lies beneath <run>/jobs and holds the control socket, already listening.
  * REMOVE  folder=NAME
@@ -20,15 +20,15 @@
  *    OK
  * PING    (no fields)
  *    OK   engine=podman|docker version=…         the socket answers
- * DESCRIBE template=NAME
+ * INFO template=NAME
  *    OK   what a doctor wants to know, as the engine says it: engine= version= socket=
  *         component=NAME VERSION (any number: engine, monitor, runtime; the version may be a package's),
  *         cgroup=1|2 rootless=0|1 memory= swap= pids= cpu=0|1 (it can limit that) storage=DRIVER
  *         image=NAME image_id=HEX runtime=NAME (image_id is "" when that template's is missing)
- * ERROR   status=… word=… message=…              instead of OK and ROW
+ * ERROR   status=… code=… message=…              instead of OK and ROW
  *
  * A folder is called c-<24 hex digits>, and s-<16 hex digits of its kind>-<the same 24> while it
- * waits as a spare (job/pool.h): the 24 digits are the container's.
+ * waits as a pooled container (job/pool.h): the 24 digits are the container's.
  */
 #ifndef MAYFLY_JOB_ENGINE_PROTOCOL_H
 #define MAYFLY_JOB_ENGINE_PROTOCOL_H
@@ -37,7 +37,7 @@
 #define JOBS_DIR_NAME      "jobs"        /* beneath the run folder: a folder per container */
 #define MAKING_DIR_NAME                                                                            \
 	"making" /* the engine's own: folders of containers that do not listen yet */
-#define SPARE_PREFIX      "s-"
-#define SPARE_KIND_DIGITS 16
+#define POOL_PREFIX      "s-"
+#define POOL_KIND_DIGITS 16
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Who calls: the bearer token of family C, and of whoever runs code from another machine.
+ * Who calls: the bearer token of the runs API, and of whoever runs code from another machine.
  *
  * Rules:
  *  1. With keys configured, a valid token is needed. With none, any caller on loopback is served, with or without a token, and nobody else.
@@ -17,11 +17,11 @@
 MUST_USE int auth_check(const struct call *call, enum key_scope scope, struct caller *out,
 			struct error *err);
 
-/* Family D: with JWT_SECRET a token of it is needed (auth/jwt.h), and its subject is the caller; without it, as auth_check_run, and all are one caller.
+/* The agents API: with JWT_SECRET a token of it is needed (auth/jwt.h), and its subject is the caller; without it, as auth_check_run, and all are one caller.
    0 and *out, or -1 with *err: 401 "missing_token" ("No token provided"), "invalid_token" ("Invalid or expired token"). Before confinement. */
 MUST_USE int auth_check_agent(struct call *call, struct caller *out, struct error *err);
 
-/* Family B's administration: a key of scope admin as auth_check wants it; the caller on loopback only where there is no key of either kind. 0, or -1 with *err:
+/* The sandbox API's administration: a key of scope admin as auth_check wants it; the caller on loopback only where there is no key of either kind. 0, or -1 with *err:
    401 "unauthorized", "missing_token", "invalid_token"; 403 "scope_missing", "no_key_configured". Before confinement. */
 MUST_USE int auth_check_admin(const struct call *call, struct caller *out, struct error *err);
 
@@ -29,7 +29,7 @@ MUST_USE int auth_check_admin(const struct call *call, struct caller *out, struc
    scope run (Bearer). 0 and call->caller, for whose files and results are meant, or -1 with *err: 401 "unauthorized", 403 "no_key_configured", "scope_missing". Before confinement. */
 MUST_USE int auth_check_run(struct call *call, struct error *err);
 
-/* Family B: where EXECUTOR_API_KEY is set it is wanted in X-API-Key, on every route and from everybody; else, with needs_key, as auth_check_run.
+/* The sandbox API: where EXECUTOR_API_KEY is set it is wanted in X-API-Key, on every route and from everybody; else, with needs_key, as auth_check_run.
    call->caller says who it is: the owner of sessions and files. 0, or -1 with *err: 401 "unauthorized", 403. Before confinement. */
 MUST_USE int auth_check_sandbox(struct call *call, bool needs_key, struct error *err);
 

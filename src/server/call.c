@@ -9,7 +9,7 @@
 
 #define RETRY_AFTER_S 1 /* a slot is usually free again by then */
 
-/* What only family B's replies have: who asked, and which page may read the answer (Fetch standard, section 3.2). */
+/* What only the sandbox API's replies have: who asked, and which page may read the answer (Fetch standard, section 3.2). */
 static int add_sandbox_fields(const struct call *call, struct http_reply *reply)
 {
 	if (!*call->request_id)
@@ -47,7 +47,7 @@ void call_reply(struct call *call, int status, const char *type, struct slice bo
 	    (status == 405 && http_reply_field(&reply, "Allow", "%s", call->allow) < 0) ||
 	    http_reply_send(call->connection->fd, &reply, body, head_only,
 			    deadline_in(HTTP_WRITE_DEADLINE_MS)) < 0)
-		call->word = "reply_not_sent";
+		call->code = "reply_not_sent";
 	call->answered_us = monotonic_us();
 	http_reply_free(&reply);
 }
@@ -71,7 +71,7 @@ void call_reply_json(struct call *call, int status, json_t *value)
 
 void call_refuse_data(struct call *call, const struct error *err)
 {
-	call->word = err->word;
+	call->code = err->code;
 	call->wants_bearer = true;
 	if (err->status == 0)
 		return;
@@ -82,7 +82,7 @@ void call_refuse_data(struct call *call, const struct error *err)
 
 void call_refuse_status(struct call *call, const struct error *err)
 {
-	call->word = err->word;
+	call->code = err->code;
 	if (err->status == 0)
 		return;
 	call_reply_json(call, err->status,
@@ -92,11 +92,11 @@ void call_refuse_status(struct call *call, const struct error *err)
 
 void call_refuse(struct call *call, const struct error *err)
 {
-	call->word = err->word;
+	call->code = err->code;
 	if (err->status == 0)
 		return;
 	call_reply_json(call, err->status,
 			json_pack("{s:i, s:s, s:s, s:o}", "statusCode", err->status, "code",
-				  err->word, "error", http_reason(err->status), "message",
+				  err->code, "error", http_reason(err->status), "message",
 				  json_clean_string(slice_of(err->message))));
 }

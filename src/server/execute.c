@@ -15,8 +15,8 @@ int execute_admit(struct call *call, struct error *err)
 		return 0;
 	if (slot_take(call->config, &call->watch, &call->slot, err) < 0)
 		return -1;
-	measure_add(call, METRIC_SLOTS_TAKEN, 1);
-	measure_add(call, METRIC_SLOT_WAIT_US, (uint64_t)(monotonic_us() - began_us));
+	note_add(call, METRIC_SLOTS_TAKEN, 1);
+	note_add(call, METRIC_SLOT_WAIT_US, (uint64_t)(monotonic_us() - began_us));
 	return 0;
 }
 
@@ -24,10 +24,10 @@ static bool claim(struct call *call, const struct job *job, int *control)
 {
 	struct error ignored; /* what is wrong with the job, making its container will say */
 
-	if (!call->config->spares || spare_plan(call->config, job, &call->plan, &ignored) < 0)
+	if (!call->config->pool || pool_plan(call->config, job, &call->plan, &ignored) < 0)
 		return false;
 	call->has_plan = true;
-	return spare_claim(call->config, &call->plan, control, call->folder);
+	return pool_claim(call->config, &call->plan, control, call->folder);
 }
 
 static int make(struct call *call, const struct engine_request *request, int *control,
@@ -37,20 +37,20 @@ static int make(struct call *call, const struct engine_request *request, int *co
 	if (engine_make(&call->engine, request, deadline_in(ENGINE_MAKE_DEADLINE_MS), call->folder,
 			err) < 0 ||
 	    job_connect(call->config, call->folder, control, err) < 0) {
-		measure_engine_error(call, err);
+		note_engine_error(call, err);
 		return -1;
 	}
 	call->engine_us = monotonic_us() - call->asked_us;
 	return 0;
 }
 
-/* A job whose kind has spares either found one or did not. */
+/* A job whose kind has pooled containers either found one or did not. */
 static void note_claim(struct call *call)
 {
 	if (!call->has_plan)
 		return;
-	measure_add(call, call->is_claimed ? METRIC_SPARE_CLAIMS : METRIC_SPARE_MISSES, 1);
-	call->spare = call->is_claimed ? "hit" : "miss";
+	note_add(call, call->is_claimed ? METRIC_POOL_CLAIMS : METRIC_POOL_MISSES, 1);
+	call->pool = call->is_claimed ? "hit" : "miss";
 }
 
 int execute_keep(struct call *call, const struct job *job, bool may_claim, int *control,
@@ -75,7 +75,7 @@ int execute_keep(struct call *call, const struct job *job, bool may_claim, int *
 	return make(call, &request, control, err);
 }
 
-/* A spare may end between its claim and the job: then the job has not begun, and another container is made for it. */
+/* A pooled container may end between its claim and the job: then the job has not begun, and another container is made for it. */
 static int run(struct call *call, const struct job *job, struct storage *storage,
 	       const struct job_listener *listener, struct job_result *out, struct error *err)
 {
@@ -93,8 +93,8 @@ static int run(struct call *call, const struct job *job, struct storage *storage
 	if (call->is_claimed) {
 		ran = job_run(job, control, storage, listener, &call->watch, out, err);
 		close(control);
-		if (ran < 0 && strcmp(err->word, "job_not_taken") == 0) {
-			spare_forget(call->config, call->folder); /* the reaper's now */
+		if (ran < 0 && strcmp(err->code, "job_not_taken") == 0) {
+			pool_forget(call->config, call->folder); /* the reaper's now */
 			call->is_claimed = false;
 		}
 	}
@@ -120,8 +120,8 @@ int execute_again(struct call *call, const struct job *job, struct storage *stor
 	if (ran == 0)
 		call->program_us += (int64_t)out->wall_us;
 	if (ran == 0 ||
-	    strcmp(err->word, "job_not_taken") != 0) /* its container is gone: nothing ran */
-		measure_job(call, job->language, job->template, ran == 0 ? out : NULL, err);
+	    strcmp(err->code, "job_not_taken") != 0) /* its container is gone: nothing ran */
+		note_job(call, job->language, job->template, ran == 0 ? out : NULL, err);
 	return ran;
 }
 
@@ -132,7 +132,7 @@ int execute_job(struct call *call, const struct job *job, struct storage *storag
 
 	if (ran == 0)
 		call->program_us = (int64_t)out->wall_us;
-	measure_job(call, job->language, job->template, ran == 0 ? out : NULL, err);
+	note_job(call, job->language, job->template, ran == 0 ? out : NULL, err);
 	return ran;
 }
 
@@ -144,47 +144,47 @@ static bool remove_container(struct call *call, const char *folder)
 	if (!*folder ||
 	    engine_remove(&call->engine, folder, deadline_in(ENGINE_CALL_DEADLINE_MS), &err) == 0)
 		return true;
-	measure_engine_error(call, &err);
-	call->after = err.word;
+	note_engine_error(call, &err);
+	call->after = err.code;
 	return false;
 }
 
-/* What was noted of the last job's container, where it was a spare. */
-static void forget_spare(struct call *call)
+/* What was noted of the last job's container, where it was a pooled container. */
+static void forget_pooled(struct call *call)
 {
 	if (call->is_claimed)
-		spare_forget(call->config, call->folder);
+		pool_forget(call->config, call->folder);
 }
 
-/* Nothing has to be removed before a spare's successor can be made or claimed: the engine has no container of this connection's. */
+/* Nothing has to be removed before a pooled container's successor can be made or claimed: the engine has no container of this connection's. */
 void execute_next(struct call *call, bool again)
 {
 	if (call->is_claimed && again && !*call->earlier_folder)
 		memcpy(call->earlier_folder, call->folder, sizeof(call->folder));
 	else
 		(void)remove_container(call, call->folder);
-	forget_spare(call);
+	forget_pooled(call);
 	if (call->has_plan && again && !call->has_earlier_plan) {
 		call->earlier_plan = call->plan;
 		call->has_earlier_plan = true;
 	} else if (call->has_plan) {
-		spare_plan_free(&call->plan);
+		pool_plan_free(&call->plan);
 	}
 	call->has_plan = call->is_claimed = false;
 	call->folder[0] = '\0';
 }
 
-/* Ends the plan, whether or not the spare can be made. */
-static void refill(struct call *call, struct spare_plan *plan, bool is_free)
+/* Ends the plan, whether or not the pooled container can be made. */
+static void refill(struct call *call, struct pool_plan *plan, bool is_free)
 {
 	struct error err;
 
-	if (is_free && spare_refill(call->config, &call->engine, plan, call->config->spares,
-				    call->config->spare_ttl_s, &err) < 0) {
-		measure_engine_error(call, &err);
-		call->after = err.word;
+	if (is_free && pool_refill(call->config, &call->engine, plan, call->config->pool,
+				   call->config->pool_ttl_s, &err) < 0) {
+		note_engine_error(call, &err);
+		call->after = err.code;
 	}
-	spare_plan_free(plan);
+	pool_plan_free(plan);
 }
 
 void execute_clean_up(struct call *call)
@@ -193,7 +193,7 @@ void execute_clean_up(struct call *call)
 	bool is_free = call->is_kept || remove_container(call, call->folder);
 
 	is_free = remove_container(call, call->earlier_folder) && is_free;
-	forget_spare(call);
+	forget_pooled(call);
 	slot_release(call->slot);
 	if (call->has_plan)
 		refill(call, &call->plan, is_free);

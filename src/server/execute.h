@@ -1,5 +1,5 @@
 /*
- * From a job to its result, the same for every family: a slot, a container (a spare's or one made for it), the run. The container and the slot stay
+ * From a job to its result, the same for every API: a slot, a container (a pooled container's or one made for it), the run. The container and the slot stay
  * with the call: execute_clean_up gives them back when the client has its answer.
  */
 #ifndef MAYFLY_API_EXECUTE_H
@@ -20,7 +20,7 @@ void execute_next(struct call *call, bool again);
 /* Takes a slot, unless the call has one. 0, or -1 with *err: 503 "busy". */
 MUST_USE int execute_admit(struct call *call, struct error *err);
 
-/* Gets a container that outlives the connection, as the job would have it: a spare, if may_claim and there is one, else one made. Its folder is the call's; it is
+/* Gets a container that outlives the connection, as the job would have it: a pooled container, if may_claim and there is one, else one made. Its folder is the call's; it is
    removed with the call unless call->is_kept is set. 0 with the first connection to it, which is the caller's, or -1 with *err. */
 MUST_USE int execute_keep(struct call *call, const struct job *job, bool may_claim, int *control,
 			  struct error *err);

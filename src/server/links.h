@@ -1,4 +1,4 @@
-/* Signed links to what is in the file store (contract, section C). */
+/* Signed links to what is in the file store (src/api/runs/README.md). */
 #ifndef MAYFLY_API_LINKS_H
 #define MAYFLY_API_LINKS_H
 

@@ -34,17 +34,17 @@ static enum job_outcome outcome_of(const struct job_result *result, const struct
 
 	if (!result)
 		return err->status == 0                 ? OUTCOME_CANCELLED
-		       : strcmp(err->word, "busy") == 0 ? OUTCOME_BUSY
+		       : strcmp(err->code, "busy") == 0 ? OUTCOME_BUSY
 							: OUTCOME_ERROR;
 	if (result->reason == JOB_EXITED && result->code == 0)
 		return OUTCOME_SUCCEEDED;
 	return outcomes[result->reason];
 }
 
-void measure_job(struct call *call, struct slice language, const char *template,
-		 const struct job_result *result, const struct error *err)
+void note_job(struct call *call, struct slice language, const char *template,
+	      const struct job_result *result, const struct error *err)
 {
-	struct metrics_job *job = &call->measured.job;
+	struct metrics_job *job = &call->noted.job;
 	const char *registry_end = template ? strchr(template, ':') : NULL;
 
 	*job = (struct metrics_job){
@@ -60,23 +60,23 @@ void measure_job(struct call *call, struct slice language, const char *template,
 				    : "");
 }
 
-void measure_add(struct call *call, enum metric metric, uint64_t amount)
+void note_add(struct call *call, enum metric metric, uint64_t amount)
 {
-	call->measured.add[metric] += amount;
+	call->noted.add[metric] += amount;
 }
 
-void measure_engine_error(struct call *call, const struct error *err)
+void note_engine_error(struct call *call, const struct error *err)
 {
-	measure_add(call, metric_of_engine_error(err->word), 1);
+	note_add(call, metric_of_engine_error(err->code), 1);
 }
 
-void measure_end(struct call *call)
+void note_end(struct call *call)
 {
 	int64_t ended_us = call->answered_us ? call->answered_us : monotonic_us();
 
-	call->measured.job.duration_us = ended_us - call->started_us;
-	if (call->measured.job.family)
-		call->job = call->measured.job;
-	metrics_count(call->config, &call->measured);
-	call->measured = (struct metrics_change){0};
+	call->noted.job.duration_us = ended_us - call->started_us;
+	if (call->noted.job.family)
+		call->job = call->noted.job;
+	metrics_count(call->config, &call->noted);
+	call->noted = (struct metrics_change){0};
 }

@@ -1,8 +1,8 @@
 /*
- * What a request has to say for /metrics. Handlers note it in the call; measure_end counts it, when the client has its answer.
+ * What a request has to say for /metrics. Handlers note it in the call; note_end counts it, when the client has its answer.
  */
-#ifndef MAYFLY_API_MEASURE_H
-#define MAYFLY_API_MEASURE_H
+#ifndef MAYFLY_SERVER_NOTE_H
+#define MAYFLY_SERVER_NOTE_H
 
 #include "job/run.h"
 #include "server/call.h"
@@ -10,16 +10,16 @@
 
 /* Notes the request's job. A later one takes its place: a request is one job. language and template: names of registry entries, or "" and NULL; result NULL
    when *err says why there is none. execute_job does this; so does whoever runs a program without it. */
-void measure_job(struct call *call, struct slice language, const char *template,
-		 const struct job_result *result, const struct error *err);
+void note_job(struct call *call, struct slice language, const char *template,
+	      const struct job_result *result, const struct error *err);
 
 /* Notes that something happened amount times more. */
-void measure_add(struct call *call, enum metric metric, uint64_t amount);
+void note_add(struct call *call, enum metric metric, uint64_t amount);
 
 /* Notes an error of the engine's. */
-void measure_engine_error(struct call *call, const struct error *err);
+void note_engine_error(struct call *call, const struct error *err);
 
 /* Counts what was noted since the last time. */
-void measure_end(struct call *call);
+void note_end(struct call *call);
 
 #endif

@@ -101,7 +101,7 @@ bool stream_reply(struct stream *stream, int status, struct slice text)
 		return false;
 	sse_event(&stream->sse, status == 200 ? "result" : "error", text);
 	if (sse_end(&stream->sse, deadline_in(SSE_END_DEADLINE_MS)) < 0)
-		call->word = "reply_not_sent";
+		call->code = "reply_not_sent";
 	call->answered_us = monotonic_us();
 	return true;
 }

@@ -1,4 +1,4 @@
-/* What a job took, under one name in every family: "usage". */
+/* What a job took, under one name in every API: "usage". */
 #ifndef MAYFLY_API_USAGE_H
 #define MAYFLY_API_USAGE_H
 

@@ -28,7 +28,7 @@
 
 static void refuse(struct static_call *call)
 {
-	call->call->word = "artifact_not_found";
+	call->call->code = "artifact_not_found";
 	call_reply_json(call->call, 404, json_pack("{s:s}", "error", "Artifact not found"));
 }
 
@@ -145,7 +145,7 @@ static void send_content(struct static_call *call, struct http_reply *reply, int
 	if (http_reply_send_head(call->call->connection->fd, reply, part.length, call->deadline) <
 		    0 ||
 	    (static_request(call)->method != HTTP_HEAD && send_part(call, file, part) < 0))
-		call->call->word = STATIC_NOT_SENT;
+		call->call->code = STATIC_NOT_SENT;
 }
 
 /* Adds what the outcome says and sends. 0, or -1 when a field could not be added. */

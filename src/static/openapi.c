@@ -130,7 +130,7 @@ static int add_tool(json_t *schemas, json_t *choices, json_t *mapping, const str
 		schemas, name, request_schema(tool->name, tool->description, agent, parameters));
 	failed |= json_array_append_new(choices, json_pack("{s:s}", "$ref", reference));
 	failed |= json_object_set_new(mapping, tool->name, json_string(reference));
-	if (strcmp(tool->name, STANDARD_TOOL) == 0)
+	if (strcmp(tool->name, DEFAULT_TOOL) == 0)
 		failed |= json_object_set_new(
 			schemas, "CodeRequest",
 			request_schema(NULL, tool->description, agent, parameters));

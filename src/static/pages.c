@@ -105,7 +105,7 @@ static void refuse_tool(struct static_call *call, const struct registry_names *t
 	for (size_t i = 0; names && i < tools->count; i++)
 		if (json_array_append_new(names, json_string(tools->names[i])) < 0)
 			break;
-	call->call->word = "unknown_tool";
+	call->call->code = "unknown_tool";
 	call_reply_json(call->call, 404,
 			json_pack("{s:s, s:o}", "error", "Debug UI not found for this tool",
 				  "availableTools", names));

@@ -28,7 +28,7 @@ void static_send(struct static_call *call, const struct http_reply *reply, struc
 	call->length_bytes = head_only || reply->status == 304 ? 0 : content.len;
 	if (http_reply_send(call->call->connection->fd, reply, content, head_only, call->deadline) <
 	    0)
-		call->call->word = STATIC_NOT_SENT;
+		call->call->code = STATIC_NOT_SENT;
 }
 
 void static_refuse_route(struct static_call *call)

@@ -1,5 +1,5 @@
 /*
- * GET and HEAD of /v1/files/{id}?payload=&sig=: an entry of the file store, for whoever has the link (contract, section C).
+ * GET and HEAD of /v1/files/{id}?payload=&sig=: an entry of the file store, for whoever has the link (src/api/runs/README.md).
  *
  * Rules:
  *  1. The signature alone decides, and it is checked before anything is looked up: without a good one nobody learns what there is.

@@ -17,7 +17,7 @@
 
 #include <sys/stat.h>
 
-/* The word, for the log, of a reply that the client did not take whole. */
+/* The code, for the log, of a reply that the client did not take whole. */
 #define STATIC_NOT_SENT "reply_not_sent"
 
 struct static_call {

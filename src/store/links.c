@@ -147,9 +147,9 @@ int sign_link(const struct sign_key *key, const struct config *config, struct sl
 	return -1;
 }
 
-static int refuse(struct error *err, const char *word, const char *message)
+static int refuse(struct error *err, const char *code, const char *message)
 {
-	return error_set(err, 403, word, "%s", message);
+	return error_set(err, 403, code, "%s", message);
 }
 
 /* A signed text says what it allows; one that we did not write is as good as altered. */

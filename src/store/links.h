@@ -1,5 +1,5 @@
 /*
- * Signed links (contract, section C): json = {"path":"/v1/files/<id>","exp":<unix s>,"method":"GET"}, payload = unpadded base64url(json), sig =
+ * Signed links (src/api/runs/README.md): json = {"path":"/v1/files/<id>","exp":<unix s>,"method":"GET"}, payload = unpadded base64url(json), sig =
  * lower-case hex HMAC-SHA256(SIGNING_KEY, json).
  *
  * Rules:

@@ -18,7 +18,7 @@
 #define LABEL_NONE "none"  /* a job without a language of its own */
 #define LABEL_REST "other" /* jobs that found no row */
 
-const char *const metrics_engine_words[METRICS_ENGINE_WORD_COUNT] = {
+const char *const metrics_engine_codes[METRICS_ENGINE_CODE_COUNT] = {
 	"image_missing",  "engine_unreachable", "engine_timeout", "engine_bad_reply",
 	"engine_refused", "limit_ignored",      "bad_template",   "bad_configuration",
 	"bad_request",    "container_died",     "not_found",      "engine_start",
@@ -234,12 +234,12 @@ void metric_add(const struct config *config, enum metric metric, uint64_t amount
 	metrics_count(config, &change);
 }
 
-enum metric metric_of_engine_error(const char *word)
+enum metric metric_of_engine_error(const char *code)
 {
 	unsigned i = 0;
 
 	/* the last is for all others */
-	while (i < METRICS_ENGINE_WORD_COUNT - 1 && strcmp(word, metrics_engine_words[i]) != 0)
+	while (i < METRICS_ENGINE_CODE_COUNT - 1 && strcmp(code, metrics_engine_codes[i]) != 0)
 		i++;
 	return METRIC_ENGINE_ERRORS + i;
 }

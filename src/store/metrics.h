@@ -26,17 +26,17 @@ enum metric {
 	METRIC_SESSIONS_DESTROYED,
 	METRIC_SESSIONS_EXPIRED,
 	METRIC_SESSION_ERRORS, /* "errors": a session could not be made, reached or ended */
-	METRIC_SPARE_CLAIMS,
-	METRIC_SPARE_MISSES,
-	METRIC_SPARE_REFILLS,
-	METRIC_SPARE_REFILL_US,
+	METRIC_POOL_CLAIMS,
+	METRIC_POOL_MISSES,
+	METRIC_POOL_REFILLS,
+	METRIC_POOL_REFILL_US,
 	METRIC_SLOTS_TAKEN,
 	METRIC_SLOT_WAIT_US,
-	METRIC_ENGINE_ERRORS, /* the first of METRICS_ENGINE_WORD_COUNT, in the order of metrics_engine_words */
-	METRIC_COUNT = METRIC_ENGINE_ERRORS + METRICS_ENGINE_WORD_COUNT,
+	METRIC_ENGINE_ERRORS, /* the first of METRICS_ENGINE_CODE_COUNT, in the order of metrics_engine_codes */
+	METRIC_COUNT = METRIC_ENGINE_ERRORS + METRICS_ENGINE_CODE_COUNT,
 };
 
-extern const char *const metrics_engine_words[METRICS_ENGINE_WORD_COUNT];
+extern const char *const metrics_engine_codes[METRICS_ENGINE_CODE_COUNT];
 
 enum job_outcome {
 	OUTCOME_SUCCEEDED,
@@ -83,10 +83,10 @@ void metrics_count(const struct config *config, const struct metrics_change *cha
 /* Counts one thing now. */
 void metric_add(const struct config *config, enum metric metric, uint64_t amount);
 
-/* Which counter an engine's error belongs to, by its word; "engine_failed"'s when it is none of metrics_engine_words. */
-enum metric metric_of_engine_error(const char *word);
+/* Which counter an engine's error belongs to, by its code; "engine_failed"'s when it is none of metrics_engine_codes. */
+enum metric metric_of_engine_error(const char *code);
 
-/* Jobs of one family, language and template. */
+/* Jobs of one API, language and template. */
 struct metrics_series {
 	char family;
 	char language[REGISTRY_NAME_MAX_BYTES + 1], template[REGISTRY_NAME_MAX_BYTES + 1];

@@ -1,4 +1,4 @@
-"""Family D, agent runs, over real HTTP and real Podman: the record, the four validators, the program and its read-only folder, limits, lists, streams, tokens."""
+"""The agents API, agent runs, over real HTTP and real Podman: the record, the four validators, the program and its read-only folder, limits, lists, streams, tokens."""
 import base64
 import concurrent.futures
 import hashlib
@@ -275,15 +275,15 @@ class Configured(AgentsTest):
         self.assertIn("Error: ", self.texts(record)[-1])
 
 
-class Spares(AgentsTest):
-    environment = {"MAYFLY_SPARES": "1"}
+class Pooled containers(AgentsTest):
+    environment = {"MAYFLY_POOL": "1"}
 
     def claims(self):
-        return json.loads(self.server.request("GET", "/metrics").body)["metrics"]["spares"]["claims"]
+        return json.loads(self.server.request("GET", "/metrics").body)["metrics"]["pool"]["claims"]
 
     @classmethod
     def tearDownClass(cls):
-        """Spares wait; the server's own close removes them."""
+        """Pooled containers wait; the server's own close removes them."""
 
     def test_parser_and_program_wait(self):
         test = "try { require('fs').writeFileSync('x', '') } catch (error) { console.log(error.code) } console.log(require('fs').readFileSync('script.js', 'utf8'))"
@@ -291,11 +291,11 @@ class Spares(AgentsTest):
             record = self.run_test(test, frontend={"javascript": f"'{attempt}'"})
             self.assertEqual(f"EACCES\n'{attempt}'\n", record["stdout"], "the same where it was started ahead")
             self.assertTrue(record["validationResults"]["syntax"]["passed"])
-            harness.until(lambda: not self.server.processes(), "spares made")
+            harness.until(lambda: not self.server.processes(), "pooled containers made")
         self.assertEqual(4, self.claims(), "two of each run but the first")
         record = self.run_test("0", frontend={"javascript": "let a = ;"})
         self.assertFalse(record["validationResults"]["syntax"]["passed"])
-        harness.until(lambda: not self.server.processes(), "spares made")
+        harness.until(lambda: not self.server.processes(), "pooled containers made")
 
 
 SECRET = "a-secret-of-thirty-two-characters"

@@ -1,4 +1,4 @@
-"""The cache of results: who gets one, when, and what it holds (families A and C)."""
+"""The cache of results: who gets one, when, and what it holds (the tools and runs APIs)."""
 import concurrent.futures
 import json
 import os

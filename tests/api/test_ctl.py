@@ -1,4 +1,4 @@
-"""mayflyctl: spares, warm, and where it finds its settings."""
+"""mayflyctl: pooled containers, warm, and where it finds its settings."""
 import json
 import os
 import shutil
@@ -7,10 +7,10 @@ import tempfile
 import unittest
 
 import harness
-from spares import MAYFLYCTL, NO_ENGINE, SparesTest
+from pool import MAYFLYCTL, NO_ENGINE, PoolTest
 
 
-class Ctl(SparesTest):
+class Ctl(PoolTest):
     """mayflyctl."""
 
     def setUp(self):
@@ -20,61 +20,61 @@ class Ctl(SparesTest):
         said = self.server.warm("python:list.py", "bash")
         self.assertEqual(said, "python:list.py: 1 waiting\nbash: 1 waiting\n")
         listed = self.server.listed()
-        self.assertEqual(sorted(listed), ["counters", "spares"])
+        self.assertEqual(sorted(listed), ["counters", "pool"])
         self.assertEqual(sorted(listed["counters"]), ["claims", "misses", "refill_mean_ms", "refills"])
-        spares = {spare["label"]: spare for spare in listed["spares"]}
-        self.assertEqual(sorted(spares), ["default: bash script.js", "default: python3 list.py"])
-        for spare in spares.values():
-            self.assertRegex(spare["kind"], "^[0-9a-f]{16}$")
-            self.assertTrue(0 <= spare["age_s"] < 60)
-            self.assertEqual(spare["memory_from"], "cgroup")
-            self.assertTrue(64 << 10 < spare["memory_bytes"] < 64 << 20, spare)
+        pooled = {row["label"]: row for row in listed["pool"]}
+        self.assertEqual(sorted(pooled), ["default: bash script.js", "default: python3 list.py"])
+        for row in pooled.values():
+            self.assertRegex(row["kind"], "^[0-9a-f]{16}$")
+            self.assertTrue(0 <= row["age_s"] < 60)
+            self.assertEqual(row["memory_from"], "cgroup")
+            self.assertTrue(64 << 10 < row["memory_bytes"] < 64 << 20, row)
         with open(os.path.join(harness.ROOT, "worker/runtimes.d/python.json"), encoding="utf-8") as file:
-            self.assertEqual(spares["default: python3 list.py"]["kernel"], "kernel" in json.load(file))
-        table = self.server.ctl("spares").stdout
-        self.assertRegex(table, r"(?m)^KIND +AGE +MEMORY +KERNEL +FOR$")
+            self.assertEqual(pooled["default: python3 list.py"]["prebooted"], "boot_env" in json.load(file))
+        table = self.server.ctl("pool").stdout
+        self.assertRegex(table, r"(?m)^KIND +AGE +MEMORY +PREBOOTED +FOR$")
         self.assertRegex(table, r"(?m)^[0-9a-f]{16} +\d+ s +\d+\.\d MiB +(yes|no) +default: python3 list\.py$")
         self.assertRegex(table, r"(?m)^2 waiting; claims \d+, misses \d+, refills \d+, \d+ ms each$")
 
     def test_list_of_nothing(self):
-        self.assertEqual(self.server.listed()["spares"], [])
-        self.assertRegex(self.server.ctl("spares").stdout, r"^0 waiting; ")
-        empty = self.server.ctl("spares", MAYFLY_RUN_DIR=os.path.join(self.server.folder, "never"))
+        self.assertEqual(self.server.listed()["pool"], [])
+        self.assertRegex(self.server.ctl("pool").stdout, r"^0 waiting; ")
+        empty = self.server.ctl("pool", MAYFLY_RUN_DIR=os.path.join(self.server.folder, "never"))
         self.assertEqual((empty.returncode, empty.stdout), (0, "0 waiting; claims 0, misses 0, refills 0, 0 ms each\n"))
 
     def test_a_label_moves_no_cursor(self):
         self.server.warm("bash:\u202eevil.sh")
-        table = self.server.ctl("spares").stdout
+        table = self.server.ctl("pool").stdout
         self.assertIn("bash ???evil.sh", table)
         self.assertTrue(table.isascii())
         self.assertEqual(self.server.waiting()[0]["label"], "default: bash \u202eevil.sh")
 
     def test_without_an_engine(self):
         self.server.warm("bash:lonely.sh")
-        listed = self.server.ctl("spares", "--json", **NO_ENGINE)
+        listed = self.server.ctl("pool", "--json", **NO_ENGINE)
         self.assertEqual(listed.returncode, 0)
-        self.assertEqual(json.loads(listed.stdout)["spares"][0]["memory_from"], "preparation")
+        self.assertEqual(json.loads(listed.stdout)["pool"][0]["memory_from"], "preparation")
         self.assertIn("no container engine answers", listed.stderr)
         warm = self.server.ctl("warm", "bash", **NO_ENGINE)
         self.assertEqual((warm.returncode, warm.stdout), (69, ""))
         self.assertIn("mayflyctl warm: no container engine answers: ", warm.stderr)
         self.assertIn(NO_ENGINE["DOCKER_SOCKET_PATH"], warm.stderr)
-        drop = self.server.ctl("spares", "drop", "all", **NO_ENGINE)
+        drop = self.server.ctl("pool", "drop", "all", **NO_ENGINE)
         self.assertEqual((drop.returncode, drop.stdout), (69, "0 removed\n"))
         self.assertEqual(self.server.swept(), [])
 
     def test_drop(self):
         self.server.warm("bash:a.sh", "bash:b.sh", "bash:c.sh")
-        kinds = {spare["label"].split()[-1]: spare["kind"] for spare in self.server.waiting()}
-        self.assertEqual(self.server.ctl("spares", "drop", kinds["a.sh"]).stdout, "1 removed\n")
-        self.assertEqual([spare["kind"] for spare in self.server.waiting("a.sh")], [])
-        self.assertEqual(self.server.ctl("spares", "drop", kinds["a.sh"], kinds["b.sh"]).stdout, "1 removed\n")
-        self.assertEqual(self.server.ctl("spares", "drop", "all").stdout, "1 removed\n")
+        kinds = {pooled["label"].split()[-1]: pooled["kind"] for pooled in self.server.waiting()}
+        self.assertEqual(self.server.ctl("pool", "drop", kinds["a.sh"]).stdout, "1 removed\n")
+        self.assertEqual([pooled["kind"] for pooled in self.server.waiting("a.sh")], [])
+        self.assertEqual(self.server.ctl("pool", "drop", kinds["a.sh"], kinds["b.sh"]).stdout, "1 removed\n")
+        self.assertEqual(self.server.ctl("pool", "drop", "all").stdout, "1 removed\n")
         self.assertEqual((self.server.waiting(), self.server.folders()), ([], []))
         self.assertEqual(self.server.podman.containers(self.server.instance), [])
 
     def test_usage(self):
-        for arguments in ((), ("spare",), ("spares", "list"), ("spares", "drop"), ("spares", "drop", "python"), ("spares", "--json", "x"),
+        for arguments in ((), ("pooled container",), ("pool", "list"), ("pool", "drop"), ("pool", "drop", "python"), ("pool", "--json", "x"),
                           ("warm", "--count"), ("warm", "--count", "0", "bash"), ("warm", "--count", "-1", "bash"), ("warm", "--count", "9999"),
                           ("warm", "--all"), ("warm",)):
             with self.subTest(arguments=arguments):
@@ -88,13 +88,13 @@ class Ctl(SparesTest):
         self.assertRegex(self.server.ctl("version").stdout, r"^mayflyctl \d+\.\d+")
 
     def test_configuration_is_checked(self):
-        for name, value in (("MAYFLY_SPARES", "many"), ("MAYFLY_SPARE_TTL_S", "0")):
-            done = self.server.ctl("spares", **{name: value})
+        for name, value in (("MAYFLY_POOL", "many"), ("MAYFLY_POOL_TTL_S", "0")):
+            done = self.server.ctl("pool", **{name: value})
             self.assertEqual(done.returncode, 78)
             self.assertIn(f'{name} is "{value}"', done.stderr)
-        off = self.server.ctl("warm", "bash", MAYFLY_SPARES="0")
+        off = self.server.ctl("warm", "bash", MAYFLY_POOL="0")
         self.assertEqual(off.returncode, 78)
-        self.assertIn("spares are off", off.stderr)
+        self.assertIn("pooled containers are off", off.stderr)
 
     def test_what_cannot_be_warmed_keeps_nothing_else_from_it(self):
         done = self.server.ctl("warm", "cobol", "bash:fine.sh", "bash:a/b")
@@ -122,14 +122,14 @@ class Ctl(SparesTest):
         self.server.warm("--count", "2", "bash:renew.sh")
         old, young = self.server.waiting("renew.sh")
         self.server.warm("--count", "2", "bash:renew.sh")
-        self.assertEqual({spare["folder"] for spare in self.server.waiting("renew.sh")}, {old["folder"], young["folder"]})
-        path = os.path.join(self.server.run, "spares", old["folder"][-24:])
+        self.assertEqual({pooled["folder"] for pooled in self.server.waiting("renew.sh")}, {old["folder"], young["folder"]})
+        path = os.path.join(self.server.run, "pool", old["folder"][-24:])
         with open(path, encoding="utf-8") as file:
             made, rest = file.read().split(" ", 1)
         with open(path, "w", encoding="utf-8") as file:
             file.write(f"{int(made) - 200} {rest}")  # of 300 s
         self.assertEqual(self.server.warm("--count", "2", "bash:renew.sh"), "bash:renew.sh: 2 waiting\n")
-        left = {spare["folder"] for spare in self.server.waiting("renew.sh")}
+        left = {pooled["folder"] for pooled in self.server.waiting("renew.sh")}
         self.assertEqual(len(left), 2)
         self.assertIn(young["folder"], left)
         self.assertNotIn(old["folder"], left)
@@ -157,20 +157,20 @@ class Settings(unittest.TestCase):
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.DEADLINE_S, check=False)
 
     def test_the_file(self):
-        for line, value in (("MAYFLY_SPARES=many", "many"), ("  MAYFLY_SPARES = many \r", "many"), ('MAYFLY_SPARES="a b"', "a b"),
-                            ("MAYFLY_SPARES='x'", "x"), ('MAYFLY_SPARES="x', '"x')):
+        for line, value in (("MAYFLY_POOL=many", "many"), ("  MAYFLY_POOL = many \r", "many"), ('MAYFLY_POOL="a b"', "a b"),
+                            ("MAYFLY_POOL='x'", "x"), ('MAYFLY_POOL="x', '"x')):
             with self.subTest(line=line):
-                done = self.ctl("spares", settings=f"# a comment\n;MAYFLY_SPARES=no\n\nno equals sign\n{line}\n")
-                self.assertEqual(done.returncode, 0 if "=" in line and line.startswith("  MAYFLY_SPARES =") else 78, done)
+                done = self.ctl("pool", settings=f"# a comment\n;MAYFLY_POOL=no\n\nno equals sign\n{line}\n")
+                self.assertEqual(done.returncode, 0 if "=" in line and line.startswith("  MAYFLY_POOL =") else 78, done)
                 if done.returncode:
-                    self.assertIn(f'MAYFLY_SPARES is "{value}"', done.stderr)
+                    self.assertIn(f'MAYFLY_POOL is "{value}"', done.stderr)
 
     def test_the_environment_comes_first(self):
-        self.assertEqual(self.ctl("spares", settings="MAYFLY_SPARES=many\n", MAYFLY_SPARES="1").returncode, 0)
+        self.assertEqual(self.ctl("pool", settings="MAYFLY_POOL=many\n", MAYFLY_POOL="1").returncode, 0)
 
     def test_a_unit_needs_no_file(self):
         run = os.path.join(self.folder, "run/mayfly")
-        self.assertEqual(self.ctl("spares", settings="MAYFLY_SPARES=many\n", MAYFLY_RUN_DIR=run).returncode, 0)
+        self.assertEqual(self.ctl("pool", settings="MAYFLY_POOL=many\n", MAYFLY_RUN_DIR=run).returncode, 0)
 
     def test_places(self):
         broken = os.path.join(self.folder, "share/mayfly/tools.d/code_execution.json")

@@ -1,4 +1,4 @@
-"""The tool document_converter, with real conversions in the image mayfly-documents (contract, section A)."""
+"""The tool document_converter, with real conversions in the image mayfly-documents (src/api/tools/README.md)."""
 import base64
 import json
 import os

@@ -1,4 +1,4 @@
-"""Keys, scopes and rates of family C over HTTP, and mayflyctl keys (contract, section C and "Who may call"; hostile.md, section K)."""
+"""Keys, scopes and rates of the runs API over HTTP, and mayflyctl keys (src/api/runs/README.md and "Who may call"; hostile.md, section K)."""
 import concurrent.futures
 import hashlib
 import json

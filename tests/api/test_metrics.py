@@ -1,4 +1,4 @@
-"""GET /metrics and GET /metrics/prometheus (contract, section B): every job of every family counted once, by a real parser of Prometheus' format."""
+"""GET /metrics and GET /metrics/prometheus (src/api/sandbox/README.md): every job of every API counted once, by a real parser of Prometheus' format."""
 import collections
 import concurrent.futures
 import fcntl
@@ -11,7 +11,7 @@ import unittest
 from prometheus_client.parser import text_string_to_metric_families
 
 import harness
-import spares
+import pool
 
 SESSION_FIELDS = ["sessions_created", "sessions_reused", "sessions_destroyed", "sessions_expired", "errors", "active_sessions", "max_sessions",
                   "default_ttl"]
@@ -169,7 +169,7 @@ class MetricsTest(harness.ServerTest):
 
     def test_engine_errors(self):
         before = metrics(self.server)["engine_errors"]
-        child = spares.Child(self.server, spares.request("true"), **spares.NO_ENGINE)
+        child = pool.Child(self.server, pool.request("true"), **pool.NO_ENGINE)
         self.assertEqual(child.answer()[0], 500)
         child.finish()
         after = metrics(self.server)["engine_errors"]
@@ -199,7 +199,7 @@ class MetricsTest(harness.ServerTest):
         for name, field in (("sessions_created_total", "sessions_created"), ("sessions_active", "active_sessions"), ("sessions_max", "max_sessions"),
                             ("session_errors_total", "errors")):
             self.assertEqual(samples["mayfly_" + name][()], expected[field])
-        self.assertEqual({dict(labels)["reason"]: value for labels, value in samples["mayfly_engine_errors_total"].items()}, expected["engine_errors"])
+        self.assertEqual({dict(labels)["code"]: value for labels, value in samples["mayfly_engine_errors_total"].items()}, expected["engine_errors"])
 
     def test_damaged_file_is_counted_over(self):
         path = os.path.join(self.server.run, "metrics-1")

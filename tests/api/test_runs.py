@@ -1,4 +1,4 @@
-"""Family C, runs, over real HTTP and real Podman: requests and refusals, statuses, limits from inside and outside, staged files, artifacts, records,
+"""The runs API, runs, over real HTTP and real Podman: requests and refusals, statuses, limits from inside and outside, staged files, artifacts, records,
 idempotency keys, event streams, compiled languages."""
 import concurrent.futures
 import hashlib
@@ -806,18 +806,18 @@ class Languages(harness.ServerTest):
         self.assertEqual((reply.status, json.loads(reply.body)["stdout"]), (200, "evil\n"))
 
 
-class Spares(RunsTest):
-    environment = {"MAYFLY_SPARES": "1"}
+class Pooled containers(RunsTest):
+    environment = {"MAYFLY_POOL": "1"}
 
     @classmethod
     def tearDownClass(cls):
-        """Spares are meant to stay: Server.close() removes them."""
+        """Pooled containers are meant to stay: Server.close() removes them."""
 
-    def test_a_run_takes_the_spare_of_one_before(self):
+    def test_a_run_takes_the_pooled_container_of_one_before(self):
         def claims():
-            return json.loads(self.server.request("GET", "/metrics").body)["metrics"]["spares"]["claims"]
+            return json.loads(self.server.request("GET", "/metrics").body)["metrics"]["pool"]["claims"]
         first = self.run_code("print(1)")
-        harness.until(lambda: any(name.startswith("s-") for name in os.listdir(os.path.join(self.server.run, "jobs"))), "a spare waits")
+        harness.until(lambda: any(name.startswith("s-") for name in os.listdir(os.path.join(self.server.run, "jobs"))), "a pooled container waits")
         second = self.run_code("import sys, os; print(__name__, sys.argv, sorted(os.listdir('.')), sys.path[0]); open('outputs/x', 'w')")
         self.assertEqual((first["stdout"], second["stdout"]), ("1\n", "__main__ ['main.py', '--'] ['main.py', 'outputs', 'tmp'] /work\n"))
         self.assertEqual([artifact["name"] for artifact in second["artifacts"]], ["x"])

@@ -1,4 +1,4 @@
-"""Family B without sessions: POST /execute, GET /capabilities, /templates, keys, X-Request-ID, OPTIONS, CORS; each rule and message of the contract, section B."""
+"""The sandbox API without sessions: POST /execute, GET /capabilities, /templates, keys, X-Request-ID, OPTIONS, CORS; each rule and message of the src/api/sandbox/README.md."""
 import base64
 import concurrent.futures
 import json
@@ -6,7 +6,7 @@ import os
 import re
 
 import harness
-import spares
+import pool
 
 UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
 FLAT = ("status", "exit_code", "stdout", "stderr", "execution_time", "artifacts")
@@ -390,13 +390,13 @@ class Key(SandboxTest):
         self.assertEqual(200, self.server.request("OPTIONS", "/execute").status)
 
 
-class Spares(spares.SparesTest, SandboxTest):
+class Pool(pool.PoolTest, SandboxTest):
     def test_programs_and_sessions_find_one(self):
         self.assertEqual("42\n", self.execute()["stdout"])
-        harness.until(self.server.waiting, "a spare")
+        harness.until(self.server.waiting, "a pooled container")
         self.assertEqual("1 ['main.py']\n", self.execute("import sys; print(1, sys.argv)")["stdout"])
         harness.until(lambda: self.server.counters()["claims"] == 1, "a claim")
-        harness.until(self.server.waiting, "another spare")
+        harness.until(self.server.waiting, "another pooled container")
         session = self.post("/session/create", {"tenant_id": "t", "scope": "s"})[1]["session_id"]
         harness.until(lambda: self.server.counters()["claims"] == 2, "another claim")
         for wanted in ("1\n", "2\n"):

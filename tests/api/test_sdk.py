@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 import harness
-from spares import MAYFLYCTL
+from pool import MAYFLYCTL
 
 SDK = os.path.join(harness.ROOT, "scripts/sdk/python")
 sys.path.insert(0, SDK)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 
 import harness
-from spares import MAYFLYCTL
+from pool import MAYFLYCTL
 from tooltest import ToolTest
 
 

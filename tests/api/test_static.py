@@ -1,4 +1,4 @@
-"""mayfly-static: artifacts and debug pages (contract, section A; hostile.md, section G)."""
+"""mayfly-static: artifacts and debug pages (src/api/tools/README.md; hostile.md, section G)."""
 
 import json
 import os
@@ -144,7 +144,7 @@ class ArtifactTest(StaticTest):
         with self.server.connect() as connection:
             connection.sendall(f"GET {JOB}/unread.bin HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             harness.until(lambda: "unread.bin\" status=200" in self.server.logs(), "the deadline")
-        self.assertRegex(self.server.logs(), r'unread\.bin" status=200 bytes=\d+ duration_us=\d+ reason="?reply_not_sent')
+        self.assertRegex(self.server.logs(), r'unread\.bin" status=200 bytes=\d+ duration_us=\d+ code="?reply_not_sent')
 
     def test_pipelined_request_is_ignored(self):
         one = f"GET {JOB}/stdout HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()

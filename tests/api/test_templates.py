@@ -1,4 +1,4 @@
-"""Templates of family B: their images do what they promise, and what is added is held to what the operator has allowed.
+"""Templates of the sandbox API: their images do what they promise, and what is added is held to what the operator has allowed.
 
 Images are built here when they are missing; mayflyctl template build does nothing when they are there.
 """
@@ -8,7 +8,7 @@ import subprocess
 import unittest
 
 import harness
-from spares import MAYFLYCTL, NO_ENGINE, Site
+from pool import MAYFLYCTL, NO_ENGINE, Site
 
 BUILD_DEADLINE_S = 1200
 
@@ -54,7 +54,7 @@ def execute(server, code, template="default", language="python", **more):
 class TemplatesTest(harness.ServerTest):
     @classmethod
     def setUpClass(cls):
-        cls.server = Site(**{"MAYFLY_SPARES": "0", **cls.environment})
+        cls.server = Site(**{"MAYFLY_POOL": "0", **cls.environment})
         cls.addClassCleanup(cls.server.close)
 
     def template(self, *arguments, **more):
@@ -277,7 +277,7 @@ class Added(TemplatesTest):
         self.assertEqual((status, reply["state"]), (200, "pending"), reply)
         self.assertIn("mayflyctl template build tables", reply["message"])
         image = reply["template"]["base_image"]
-        self.assertRegex(image, r"^localhost/mayfly-added-tables:[0-9a-f]{12}$")
+        self.assertRegex(image, r"^localhost/mayfly-custom-tables:[0-9a-f]{12}$")
         self.addCleanup(self.remove_image, image)
         code = "import tabulate; print(tabulate.tabulate([[1, 2]], tablefmt='plain'), open('/etc/made').read())"
         status, ran = execute(self.server, code, "tables")
@@ -297,7 +297,7 @@ class Added(TemplatesTest):
             ({}, 400, "name: "), ({"name": "Big"}, 400, "name: "), ({"name": "../x"}, 400, "name: "), ({"name": "x" * 65}, 400, "name: "),
             ({"name": "python-data"}, 409, "the operator's"), ({"name": "default"}, 409, "the operator's"),
             ({"base_image": "docker.io/evil:1"}, 403, "not allowed"), ({"base_image": "--privileged"}, 400, "base_image: "),
-            ({"base_image": "localhost/mayfly-added-other:1"}, 403, "not allowed"), ({"base_image": "a\nb"}, 400, "base_image: "),
+            ({"base_image": "localhost/mayfly-custom-other:1"}, 403, "not allowed"), ({"base_image": "a\nb"}, 400, "base_image: "),
             ({"memory_limit": "512"}, 400, "memory_limit: "), ({"memory_limit": "3g"}, 400, "memory_limit: takes 16m to 2048m"),
             ({"memory_limit": "1k"}, 400, "memory_limit: "), ({"memory_limit": "-1m"}, 400, "memory_limit: "), ({"memory_limit": 512}, 400, "memory_limit: "),
             ({"memory_limit": "99999999999999999999g"}, 400, "memory_limit: "), ({"cpu_quota": 3}, 400, "cpu_quota: "), ({"cpu_quota": 0}, 400, "cpu_quota: "),
@@ -340,7 +340,7 @@ class Added(TemplatesTest):
                          (2048, 200, False, 50, 128, ""))
         _, ran = execute(self.server, "import os; print(os.getuid(), os.getcwd(), os.listdir('/sys/class/net'))", "forged")
         self.assertEqual(ran["stdout"], "10001 /workspace ['lo']\n", ran)
-        for number, image in enumerate(("docker.io/evil:1", "localhost/mayfly-added-other:1", "RUNNER")):
+        for number, image in enumerate(("docker.io/evil:1", "localhost/mayfly-custom-other:1", "RUNNER")):
             forge(f"image{number}", image=image)
             status, ran = execute(self.server, "print(1)", f"image{number}")
             self.assertIn(status, (403, 500), ran)
@@ -352,7 +352,7 @@ class Added(TemplatesTest):
         for number in range(64):
             self.assertEqual(self.post({"name": f"n{number}"})[0], 200)
         status, reply = self.post({"name": "one-more"})
-        self.assertEqual((status, reply["error"]), (409, "There are 64 templates that were added, and no more can be"))
+        self.assertEqual((status, reply["error"]), (409, "There are 64 custom templates, and no more can be"))
 
     def test_mayflyctl_add_and_remove(self):
         self.assertEqual(self.add({"name": "byhand", "memory_limit": "1G"}).stdout, "byhand: added\n")
@@ -391,11 +391,11 @@ class OnlyASecret(TemplatesTest):
         self.assertIn("mayflyctl keys add", json.loads(reply.body)["error"])
 
 
-class Spares(unittest.TestCase):
+class Pooled containers(unittest.TestCase):
     """What a template preloads is there before anybody asks, and a large template does not starve the others."""
 
     def setUp(self):
-        self.server = Site(MAYFLY_SPARES="2", MAYFLY_SPARES_MEMORY_MB="64")
+        self.server = Site(MAYFLY_POOL="2", MAYFLY_POOL_MEMORY_MB="64")
         self.addCleanup(self.server.close)
         folder = os.path.join(self.server.folder, "config/sandboxes.d")
         os.makedirs(folder)
@@ -405,7 +405,7 @@ class Spares(unittest.TestCase):
 
     def settled(self, count):
         return harness.until(lambda: not self.server.processes() and len(self.server.waiting()) == count and self.server.waiting(),
-                             f"{count} spares, and nobody at work")
+                             f"{count} pooled containers, and nobody at work")
 
     def test_preload(self):
         code = "import sys; print('decimal' in sys.modules, 'sqlite3' in sys.modules)"
@@ -417,10 +417,10 @@ class Spares(unittest.TestCase):
 
     def test_the_second_of_a_large_one_takes_nobody_s_place(self):
         def pretend(label, megabytes):
-            """What was noted of a spare when it was prepared."""
-            for spare in self.server.waiting():
-                if label in spare["label"]:
-                    path = os.path.join(self.server.run, "spares", spare["folder"][-24:])
+            """What was noted of a pooled container when it was prepared."""
+            for pooled in self.server.waiting():
+                if label in pooled["label"]:
+                    path = os.path.join(self.server.run, "pool", pooled["folder"][-24:])
                     with open(path, encoding="utf-8") as file:
                         made, _, rest = file.read().split(" ", 2)
                     with open(path, "w", encoding="utf-8") as file:
@@ -428,9 +428,9 @@ class Spares(unittest.TestCase):
 
         execute(self.server, "print(1)", "large")
         self.settled(2)
-        large = [spare for spare in self.server.waiting() if "large" in spare["label"]]
+        large = [pooled for pooled in self.server.waiting() if "large" in pooled["label"]]
         self.assertEqual(len(large), 2)
-        self.server.ctl("spares", "drop", large[0]["kind"])
+        self.server.ctl("pool", "drop", large[0]["kind"])
         execute(self.server, "print(1)", "default")
         self.settled(2)
         pretend("default", 5)
@@ -439,7 +439,7 @@ class Spares(unittest.TestCase):
         pretend("large", 60)
         pretend("default", 5)
         execute(self.server, "print(1)", "large")  # takes one of two; what is left passes half of the memory
-        labels = [spare["label"].split(":")[1] for spare in self.settled(3)]
+        labels = [pooled["label"].split(":")[1] for pooled in self.settled(3)]
         self.assertEqual(sorted(labels), ["default", "default", "large"])
         self.server.drop()
 

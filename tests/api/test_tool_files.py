@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import harness
-from spares import MAYFLYCTL
+from pool import MAYFLYCTL
 from tooltest import ToolTest, upload
 
 ALICE, BOB = "alice-token-0123456789", "bob-token-0123456789"

@@ -1,4 +1,4 @@
-"""Family A of the contract over real HTTP and real Podman: requests, replies, errors, artifacts, on-disk paths."""
+"""The tools API of the contract over real HTTP and real Podman: requests, replies, errors, artifacts, on-disk paths."""
 import concurrent.futures
 import json
 import os
@@ -284,7 +284,7 @@ class Hangup(harness.ServerTest):
         harness.until(lambda: [c for c in self.server.podman.containers(self.server.instance) if c["State"] == "running"], "running")
         connection.close()
         self.assertEqual(self.server.leaks(), {})
-        self.assertIn('reason="client_gone"', self.server.logs())
+        self.assertIn('code="client_gone"', self.server.logs())
 
     def test_a_client_that_resets_cancels_the_job(self):
         connection = self.send(self.BODY)

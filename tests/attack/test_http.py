@@ -352,7 +352,7 @@ class Http(attack.AttackTest):
         connection.settimeout(60)
         peeked = connection.recv(12, socket.MSG_PEEK)
         started = time.monotonic()
-        harness.until(lambda: 'reason="reply_not_sent"' in cls.other.logs(), "mayfly gives up")
+        harness.until(lambda: 'code="reply_not_sent"' in cls.other.logs(), "mayfly gives up")
         took_s = time.monotonic() - started
         connection.close()
         return peeked, took_s

@@ -63,7 +63,7 @@ class Identity(attack.ProbeTest):
 
 
 class WarmIdentity(Identity):
-    """The same for a job that claims a spare."""
+    """The same for a job that claims a pooled container."""
     is_warm = True
 
 

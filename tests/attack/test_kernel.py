@@ -142,7 +142,7 @@ class Kernel(attack.ProbeTest):
 
 
 class WarmKernel(Kernel):
-    """The same for a job that claims a spare."""
+    """The same for a job that claims a pooled container."""
     is_warm = True
 
 

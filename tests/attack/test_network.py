@@ -88,7 +88,7 @@ class Network(attack.ProbeTest):
 
 
 class WarmNetwork(Network):
-    """The same for a job that claims a spare."""
+    """The same for a job that claims a pooled container."""
     is_warm = True
 
 

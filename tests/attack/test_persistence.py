@@ -122,7 +122,7 @@ class Files(attack.ProbeTest):
 
 
 class WarmFiles(Files):
-    """The same for a job that claims a spare."""
+    """The same for a job that claims a pooled container."""
     is_warm = True
 
 

@@ -160,7 +160,7 @@ class Host:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        podman = harness.Podman()  # spares, and those that were being made
+        podman = harness.Podman()  # pooled containers, and those that were being made
         for container in podman.containers(self.instance):
             podman.remove(container["Id"])
 
@@ -184,7 +184,7 @@ class Host:
             "DOCKER_SOCKET_PATH": self.tap.path}).stdout
 
     def has_kernel(self):
-        return any(spare["kernel"] and spare["label"].endswith("script.js") for spare in json.loads(self.ctl("spares", "--json"))["spares"])
+        return any(pooled["prebooted"] and pooled["label"].endswith("script.js") for pooled in json.loads(self.ctl("pool", "--json"))["pool"])
 
 
 class Place:
@@ -261,11 +261,11 @@ def measure_activation(host, rounds):
 def measure_jobs(host, jobs):
     interpreter = measure.Command(["/usr/bin/python3", "-c", measure.CODE["python"]], {"PATH": "/usr/bin:/bin"})
     job = measure.Job(Place(host, OURS))
-    times = {"/usr/bin/python3 -c 'print(1)' on the host": [], "mayfly under systemd, a spare with the runtime waiting": []}
+    times = {"/usr/bin/python3 -c 'print(1)' on the host": [], "mayfly under systemd, a pooled container with the runtime waiting": []}
     for turn in range(-2, jobs):
         for taken, run in zip(times.values(), (interpreter.run, job.run)):
             if run == job.run and turn > -2:
-                harness.until(host.has_kernel, "a spare with its kernel")
+                harness.until(host.has_kernel, "a pooled container with its kernel")
             time.sleep(GAP_S)
             took_ms = run()
             if turn >= 0:

@@ -29,34 +29,34 @@ import chart
 import engine
 import harness
 import measure
-import spares
+import pool
 
 PYTHON = ["/usr/bin/python3", "-c", measure.CODE["python"]]
 HOST, PODMAN, COLD = "python3 on the host", "podman run --rm", "mayfly, cold"
-SPARE, KERNEL = "mayfly, spare", "mayfly, spare with kernel"
-NODE_HOST, NODE_KERNEL = "node on the host", "mayfly, node, spare with kernel"
+POOLED, KERNEL = "mayfly, pooled", "mayfly, prebooted"
+NODE_HOST, NODE_KERNEL = "node on the host", "mayfly, node, prebooted"
 CELL = "mayfly, cell of a session"
-PANDAS_HOST, PANDAS_KERNEL = "pandas on the host", "mayfly, pandas, spare with kernel"
+PANDAS_HOST, PANDAS_KERNEL = "pandas on the host", "mayfly, pandas, prebooted"
 RUN, RECORDED = "mayfly, /run, warm", "mayfly, /v1/runs, a key, warm"
 PANDAS = "import pandas; pandas.DataFrame({'a': [1, 2]}).describe(); print(1)"
 CONCURRENCY = (1, 2, 4, 8)
 SOAK_CONCURRENCY = 8
 
 # What is measured in turns: what is compared, and not what would only weigh on it.
-GROUPS = ((HOST, PODMAN, COLD, SPARE, KERNEL, CELL), (NODE_HOST, NODE_KERNEL), (PANDAS_HOST, PANDAS_KERNEL), (RUN, RECORDED))
+GROUPS = ((HOST, PODMAN, COLD, POOLED, KERNEL, CELL), (NODE_HOST, NODE_KERNEL), (PANDAS_HOST, PANDAS_KERNEL), (RUN, RECORDED))
 
 # What is divided by what, and where it is to land: the issue's numbers.
 RATIOS = (
     (COLD, PODMAN, 0.60),
     (COLD, HOST, None),
     (PODMAN, HOST, None),
-    (SPARE, HOST, None),
+    (POOLED, HOST, None),
     (KERNEL, HOST, 0.60),
     (NODE_KERNEL, NODE_HOST, 0.50),
     (CELL, HOST, 0.50),
     (PANDAS_KERNEL, PANDAS_HOST, 0.30),
 )
-P95_TARGET = 2  # of a job that finds a spare with its kernel: p95 by p50
+P95_TARGET = 2  # of a job that finds a pooled container with its kernel: p95 by p50
 RATE_TARGET = 1.5  # jobs a second at concurrency 8, by podman's
 OVERHEAD_TARGET_MS = 5
 RECORDED_TARGET_MS = 2  # a run of the code interpreter, above the same job on /run
@@ -212,7 +212,7 @@ def init_with_program(server):
 
 def measure_soak(seconds):
     """Jobs without a pause for so long, each with a nonce of its own; then what is left."""
-    with spares.Site(MAYFLY_SPARES="2", MAYFLY_SPARES_TOTAL="8", MAX_CONCURRENT_RUNS=None) as server:
+    with pool.Site(MAYFLY_POOL="2", MAYFLY_POOL_TOTAL="8", MAX_CONCURRENT_RUNS=None) as server:
         ended, found, lock = time.monotonic() + seconds, collections.Counter(), threading.Lock()
 
         def work():
@@ -247,15 +247,15 @@ def without_kernel(server):
     return server
 
 
-def spare_rows(stack, environment):
+def pool_rows(stack, environment):
     """The rows of jobs that find a container made ahead, and the servers that they go to."""
-    bare, with_kernel = (stack.enter_context(spares.Site(MAYFLY_SPARES="2")) for _ in range(2))
-    rows = {SPARE: measure.Job(without_kernel(bare)), KERNEL: measure.Job(with_kernel)}
+    bare, with_kernel = (stack.enter_context(pool.Site(MAYFLY_POOL="2")) for _ in range(2))
+    rows = {POOLED: measure.Job(without_kernel(bare)), KERNEL: measure.Job(with_kernel)}
     if node := shutil.which("node", path=environment.get("PATH")):
         rows[NODE_HOST] = measure.Command([node, "-e", measure.CODE["node"]], environment)
         rows[NODE_KERNEL] = measure.Job(with_kernel, "node")
-    rows.update(sandbox_rows(stack.enter_context(spares.Site(MAYFLY_SPARES="2")), environment))
-    keyed = stack.enter_context(spares.Site(MAYFLY_SPARES="2", API_KEYS="bench:bench:1000000:1000000"))
+    rows.update(sandbox_rows(stack.enter_context(pool.Site(MAYFLY_POOL="2")), environment))
+    keyed = stack.enter_context(pool.Site(MAYFLY_POOL="2", API_KEYS="bench:bench:1000000:1000000"))
     rows[RUN] = measure.Job(keyed)
     rows[RECORDED] = measure.Post(keyed, "/v1/runs", {"language": "python", "code": measure.CODE["python"]}, rb'"stdout":"(1)\\n"',
                                   ["Authorization: Bearer bench"])
@@ -314,7 +314,7 @@ def show_rest(result):
     say(f"{'':<18}target at {SOAK_CONCURRENCY}: ≥ {RATE_TARGET} × podman's rate")
     soak = result["soak"]
     say(f"\n{soak['seconds']:.0f} s without a pause, {SOAK_CONCURRENCY} at a time: {soak['right']} jobs, {soak['jobs_per_s']:.1f} a second; "
-        f"{soak.get('refused', 0)} refused as busy, {soak['wrong']} wrong; {soak['claims']} found a spare, {soak['misses']} did not; "
+        f"{soak.get('refused', 0)} refused as busy, {soak['wrong']} wrong; {soak['claims']} found a pooled container, {soak['misses']} did not; "
         f"left: {soak['left'] or 'nothing'}")
     request = result["request"]
     say("\nmayfly, one request up to the engine call")
@@ -330,7 +330,7 @@ def show_rest(result):
 
 def run(arguments, tap, environment):
     result = {}
-    with harness.Server(DOCKER_SOCKET_PATH=tap.path, MAYFLY_SPARES="0") as server:
+    with harness.Server(DOCKER_SOCKET_PATH=tap.path, MAYFLY_POOL="0") as server:
         say("phases of a cold job")
         result["phases"] = measure_phases(tap, server, arguments.rounds // 2)
         tap.take()
@@ -339,10 +339,10 @@ def run(arguments, tap, environment):
         command = engine.run_command(engine.create_request(tap.take()), ["python3", *PYTHON[1:]])
     result["host"] = about_the_host(command)
     with contextlib.ExitStack() as stack:
-        server = stack.enter_context(harness.Server(MAYFLY_SPARES="0"))
+        server = stack.enter_context(harness.Server(MAYFLY_POOL="0"))
         servers = [server]
         rows = {HOST: measure.Command(PYTHON, environment), PODMAN: measure.Command(command, environment), COLD: measure.Job(server)}
-        more_rows, more_servers = spare_rows(stack, environment)
+        more_rows, more_servers = pool_rows(stack, environment)
         rows.update(more_rows)
         servers += more_servers
         say(f"{len(rows)} rows, {arguments.rounds} rounds")

@@ -83,7 +83,7 @@ class Deployment:
             return False
 
     def wait_quiet(self):
-        """Until nobody makes spares any more: one that was being made when its engine is killed would end by its own deadline only."""
+        """Until nobody makes pooled containers any more: one that was being made when its engine is killed would end by its own deadline only."""
         harness.until(lambda: "\n/usr/libexec/mayfly/mayfly" not in self.call("podman", "top", self.container("http"), "args"), "no refill")
 
     def up(self):
@@ -91,7 +91,7 @@ class Deployment:
         harness.until(self.is_well, "the service is well")
 
     def jobs(self):
-        """Containers of jobs, spares and sessions."""
+        """Containers of jobs, pooled containers and sessions."""
         return self.podman.containers(self.name)
 
     def close(self):
@@ -136,7 +136,7 @@ class Container(unittest.TestCase):
         self.service.inside("sh", "-c", "cd $AA_STORAGE_PATH && cp -r $(ls -d s/job-* | head -n 1) s/job-OLDold && touch -d '3 days ago' s/job-OLDold s/job-OLDold/*")
         self.service.wait_quiet()
         self.service.compose("down")
-        self.assertEqual([], self.service.jobs(), "spares end with the service")
+        self.assertEqual([], self.service.jobs(), "pooled containers end with the service")
         self.service.up()
         self.assertEqual(b"0123456789", self.service.request("GET", path).body)
         harness.until(lambda: "OLDold" not in self.service.inside("ls", "/var/lib/mayfly/artifacts/s"), "the reaper was there")
@@ -149,13 +149,13 @@ class Container(unittest.TestCase):
             self.assertEqual(("success", output), (reply["status"], reply["stdout"]), reply)
         self.assertEqual(200, self.service.request("POST", "/session/destroy", {"session_id": made["session_id"]}).status)
 
-    def test_a_spare_waits_and_is_claimed(self):
-        self.execute("echo $0", filename="spare.sh")
-        harness.until(lambda: "spare.sh" in self.service.inside("mayflyctl", "spares"), "a spare")
+    def test_a_pooled_container_waits_and_is_claimed(self):
+        self.execute("echo $0", filename="pooled.sh")
+        harness.until(lambda: "pooled.sh" in self.service.inside("mayflyctl", "pool"), "a pooled container")
         claims = re.compile(r"claims (\d+)")
-        before = int(claims.search(self.service.inside("mayflyctl", "spares"))[1])
-        self.execute("echo $0", filename="spare.sh")
-        self.assertEqual(before + 1, int(claims.search(self.service.inside("mayflyctl", "spares"))[1]))
+        before = int(claims.search(self.service.inside("mayflyctl", "pool"))[1])
+        self.execute("echo $0", filename="pooled.sh")
+        self.assertEqual(before + 1, int(claims.search(self.service.inside("mayflyctl", "pool"))[1]))
 
     def test_a_client_that_hangs_up_cancels_the_job(self):
         connection = http.client.HTTPConnection("127.0.0.1", self.service.port)
@@ -221,7 +221,7 @@ class Container(unittest.TestCase):
         os.kill(pid, signal.SIGKILL)
         harness.until(lambda: self.service.inspect("engine")["State"]["Pid"] not in (0, pid), "another first process")
         harness.until(lambda: self.service.request("POST", "/run", {"sessionId": "s", "code": "true"}).status == 200, "a job runs")
-        # a spare that was claimed meanwhile had nobody to remove it
+        # a pooled container that was claimed meanwhile had nobody to remove it
         harness.until(lambda: "containers=" in self.service.inside("/usr/libexec/mayfly/mayfly-reap", check=False)
                       and all(job["State"] == "running" for job in self.service.jobs()), "the reaper removes it")
 

@@ -1,4 +1,4 @@
-"""Docker Engine in Podman's place: a job in each language, limits that hold, memory, spares, sessions, clients that leave, the reaper, and the
+"""Docker Engine in Podman's place: a job in each language, limits that hold, memory, pooled containers, sessions, clients that leave, the reaper, and the
 sockets that are looked for. A daemon of its own, which ends with the test. `make check-docker` runs the suites against Docker as well."""
 import contextlib
 import json
@@ -15,7 +15,7 @@ os.environ["MAYFLY_DOCKER_DIR"] = tempfile.mkdtemp(prefix="mayfly-docker-", dir=
 
 import control  # noqa: E402
 import harness  # noqa: E402
-import spares  # noqa: E402
+import pool  # noqa: E402
 
 SERVICE = os.path.join(harness.ROOT, "scripts/docker-service")
 PROGRAMS = {"python": "print(6 * 7)", "node": "console.log(6 * 7)", "bun": "console.log(6 * 7)", "bash": "echo $((6 * 7))",
@@ -34,8 +34,8 @@ def tearDownModule():
     subprocess.run([SERVICE, "stop", "--purge"], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
 
 
-class Docker(spares.SparesTest):
-    settings = {"MAYFLY_SPARES": "0"}
+class Docker(pool.PoolTest):
+    settings = {"MAYFLY_POOL": "0"}
 
     def containers(self):
         return self.server.podman.containers(self.server.instance)
@@ -60,9 +60,9 @@ class Docker(spares.SparesTest):
         reply = self.server.execute("x = bytearray(1 << 30)\nprint(len(x))", "python")
         self.assertEqual(reply["exitCode"], 137, reply)
 
-    def test_a_spare_answers_without_the_engine(self):
-        self.server.warm("python:spare.py", MAYFLY_SPARES="1")
-        status, reply, log = self.server.run_child(spares.request("print(1)", "python", "spare.py"), MAYFLY_SPARES="1", **spares.NO_ENGINE)
+    def test_a_pooled_container_answers_without_the_engine(self):
+        self.server.warm("python:pooled.py", MAYFLY_POOL="1")
+        status, reply, log = self.server.run_child(pool.request("print(1)", "python", "pooled.py"), MAYFLY_POOL="1", **pool.NO_ENGINE)
         self.assertEqual((status, reply["stdout"]), (200, "1\n"), log)
 
     def test_a_session_keeps_its_state(self):
@@ -85,7 +85,7 @@ class Docker(spares.SparesTest):
         harness.until(lambda: not self.containers(), "the container is removed")
 
     def test_the_reaper_removes_what_a_crash_left(self):
-        child = spares.Child(self.server, spares.request("sleep 600", timeout=900))
+        child = pool.Child(self.server, pool.request("sleep 600", timeout=900))
         harness.until(self.running, "the job runs")
         # the engine's process first: it would take the container down
         for pid in sorted(self.server.processes(), key=lambda pid: pid == child.process.pid):
@@ -189,7 +189,7 @@ class Build(unittest.TestCase):
     def test_make_run_serves_with_docker(self):
         environment = {**os.environ, "DOCKER_SOCKET_PATH": harness.podman_socket(), "PORT": str(harness.free_port()), "HOME": self.folder,
                        "AA_STORAGE_PATH": os.path.join(self.folder, "storage"), "MAYFLY_RUN_DIR": os.path.join(self.folder, "run"),
-                       "MAYFLY_INSTANCE": "t-" + os.urandom(6).hex(), "MAYFLY_SPARES": "0"}
+                       "MAYFLY_INSTANCE": "t-" + os.urandom(6).hex(), "MAYFLY_POOL": "0"}
         done = subprocess.run([os.path.join(harness.ROOT, "scripts/run"), "--once"], env=environment, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=5 * harness.DEADLINE_S, check=False)
         self.assertEqual((done.returncode, done.stdout.count("hello from")), (0, 6), done.stdout)

@@ -160,7 +160,7 @@ class Basics:
         self.wait_running()
         connection.close()
         self.assertEqual({}, self.server.leaks())
-        self.assertIn('reason="client_gone"', self.server.logs())
+        self.assertIn('code="client_gone"', self.server.logs())
 
     def test_callers_seem_local_and_need_a_key_all_the_same(self):
         body = {"sessionId": "nokey", "code": "true"}

@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0)
 		return 0;
 	if (display_parse(payload, &display, &err) < 0) {
-		must(err.status == 502 && strcmp(err.word, "display_bad") == 0);
+		must(err.status == 502 && strcmp(err.code, "display_bad") == 0);
 		return 0;
 	}
 

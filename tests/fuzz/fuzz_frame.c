@@ -146,7 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		rest.data += used;
 		rest.len -= used;
 	}
-	must(found == 0 || (found == -1 && err.status == 502 && err.word));
+	must(found == 0 || (found == -1 && err.status == 502 && err.code));
 	rest = (struct slice){(const char *)data, size};
 	check_reader(rest, PIPE_BYTES);
 	check_reader(rest, 1 + data[size / 2] % 16u);

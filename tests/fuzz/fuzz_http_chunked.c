@@ -12,7 +12,7 @@
 
 struct outcome {
 	int status; /* 0, or the error's */
-	const char *word;
+	const char *code;
 	char *body; /* owned */
 	size_t body_len, consumed;
 	bool done;
@@ -23,7 +23,7 @@ static struct outcome decode(const uint8_t *data, size_t size, size_t first, siz
 			     uint64_t max)
 {
 	struct chunked state = chunked_new(max);
-	struct outcome outcome = {.word = "", .body = malloc(size + 1)};
+	struct outcome outcome = {.code = "", .body = malloc(size + 1)};
 	struct error err = {0};
 
 	must(outcome.body);
@@ -41,7 +41,7 @@ static struct outcome decode(const uint8_t *data, size_t size, size_t first, siz
 		if (chunked_decode(&state, piece, len, &decoded, &consumed, &err) < 0) {
 			free(piece);
 			outcome.status = err.status;
-			outcome.word = err.word;
+			outcome.code = err.code;
 			return outcome;
 		}
 		must(decoded <= consumed && consumed <= len);
@@ -58,7 +58,7 @@ static struct outcome decode(const uint8_t *data, size_t size, size_t first, siz
 
 static void must_equal(const struct outcome *a, const struct outcome *b)
 {
-	must(a->status == b->status && strcmp(a->word, b->word) == 0);
+	must(a->status == b->status && strcmp(a->code, b->code) == 0);
 	if (a->status)
 		return;
 	must(a->done == b->done && a->consumed == b->consumed && a->body_len == b->body_len);

@@ -72,7 +72,7 @@ static struct witness parse(struct slice content_type, const uint8_t *data, size
 				  .content = buf_new(size + 1),
 				  .parser = &parser};
 	const struct multipart_events events = {on_begin, on_data, on_end, &witness};
-	struct error err = {.word = "begun"};
+	struct error err = {.code = "begun"};
 	int done = multipart_begin(content_type, &parser, &err);
 
 	for (size_t at = 0, len; done == 0 && at < size; at += len) {
@@ -89,10 +89,10 @@ static struct witness parse(struct slice content_type, const uint8_t *data, size
 	}
 	if (done == 0)
 		done = multipart_end(&parser, &err);
-	must(done == 0 || (err.status == 400 && strncmp(err.word, "multipart_", 10) == 0));
+	must(done == 0 || (err.status == 400 && strncmp(err.code, "multipart_", 10) == 0));
 	must(done < 0 || !witness.is_open);
 	must(witness.content_len <= size);
-	must(buf_printf(&witness.events, "%d %s", done, done < 0 ? err.word : "") == 0);
+	must(buf_printf(&witness.events, "%d %s", done, done < 0 ? err.code : "") == 0);
 	buf_free(&witness.content);
 	return witness;
 }

@@ -78,7 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	must(got >= -1 && got <= 1);
 	must(got != 0 || size <= HTTP_HEAD_MAX_BYTES);
-	must(got != -1 || (whole_err.status >= 400 && whole_err.word));
+	must(got != -1 || (whole_err.status >= 400 && whole_err.code));
 	if (got == 1)
 		check_request(&whole, (const char *)data, size);
 	for (size_t cut = 0; cut < size; cut += size / CUTS_MAX + 1) {
@@ -91,7 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must(got_part == got);
 		must(got == -1 || part.head_len == whole.head_len);
 		must(got == 1 || (part_err.status == whole_err.status &&
-				  strcmp(part_err.word, whole_err.word) == 0));
+				  strcmp(part_err.code, whole_err.code) == 0));
 	}
 	return 0;
 }

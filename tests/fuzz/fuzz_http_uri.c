@@ -22,7 +22,7 @@ static void check_round_trip(struct slice text, bool keep_slash)
 	int got = uri_decode(buf_slice(&encoded), &decoded, &err);
 
 	if (memchr(text.data, '\0', text.len)) {
-		must(got == -1 && strcmp(err.word, "nul_in_path") == 0 && decoded.len == 0);
+		must(got == -1 && strcmp(err.code, "nul_in_path") == 0 && decoded.len == 0);
 		return;
 	}
 	must(got == 0 && decoded.len == text.len);
@@ -35,7 +35,7 @@ static void check_decode(struct slice text)
 	struct error err = {0}, small_err = {0};
 	int got = uri_decode(text, &decoded, &err);
 
-	must(got == 0 || (err.status == 400 && err.word && decoded.len == 0));
+	must(got == 0 || (err.status == 400 && err.code && decoded.len == 0));
 	if (got == 0) {
 		must(decoded.len <= text.len);
 		must(!memchr(buf_slice(&decoded).data, '\0', decoded.len));

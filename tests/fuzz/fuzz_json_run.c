@@ -52,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct slice body = {(const char *)data, size};
 
 	if (run_request_begin(body, &request, &err) < 0 || run_request_take(&request, &err) < 0) {
-		must(err.status == 400 && err.word && err.message[0]);
+		must(err.status == 400 && err.code && err.message[0]);
 	} else {
 		must(request.language.len > 0 && request.code.len > 0 &&
 		     request.code.len <= RUN_CODE_MAX_BYTES);

@@ -134,12 +134,12 @@ static void check_job(const json_t *values)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_json_ json_t *input = NULL, *issues = json_array(), *values = json_object();
-	struct error err = {.word = ""};
+	struct error err = {.code = ""};
 
 	load();
 	if (json_parse((struct slice){(const char *)data, size}, &input, &err) < 0) {
 		must(!input && err.status == 400 && *err.message);
-		must(strcmp(err.word, "bad_json") == 0 || strcmp(err.word, "json_too_deep") == 0);
+		must(strcmp(err.code, "bad_json") == 0 || strcmp(err.code, "json_too_deep") == 0);
 		return 0;
 	}
 	check_round_trip(input);

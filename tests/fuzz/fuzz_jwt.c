@@ -17,7 +17,7 @@ static void verify(struct slice token)
 
 	memset(&jwt, 'x', sizeof(jwt));
 	if (jwt_verify(token, secret, 1000, &jwt, &err) < 0)
-		must(err.status == 401 && strcmp(err.word, "invalid_token") == 0);
+		must(err.status == 401 && strcmp(err.code, "invalid_token") == 0);
 	else
 		must(strnlen(jwt.subject, sizeof(jwt.subject)) <= JWT_SUBJECT_MAX_BYTES);
 }

@@ -69,7 +69,7 @@ class DeployTest(unittest.TestCase):
         self.url = f"http://127.0.0.1:{port}/health"
         environment = {"PATH": os.environ["PATH"], "HOME": self.folder, "MAYFLY_RUN_DIR": os.path.join(self.folder, "run"),
                        "AA_STORAGE_PATH": self.path("var/lib/mayfly/artifacts"), "MAYFLY_DATA_DIR": self.path("usr/share/mayfly"),
-                       "MAYFLY_INSTANCE": "t-" + os.urandom(6).hex(), "MAYFLY_SPARES": "0"}
+                       "MAYFLY_INSTANCE": "t-" + os.urandom(6).hex(), "MAYFLY_POOL": "0"}
         listener = subprocess.Popen(["systemd-socket-activate", "--accept", "--inetd", f"--listen=127.0.0.1:{port}",
                                      *[f"--setenv={name}={value}" for name, value in environment.items()], self.path("usr/libexec/mayfly/mayfly")],
                                     env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

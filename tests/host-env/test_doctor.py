@@ -33,7 +33,7 @@ class DoctorTest(unittest.TestCase):
         self.environment = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": self.folder,
             "AA_STORAGE_PATH": self.path("storage"), "MAYFLY_RUN_DIR": self.path("run"), "MAYFLY_CONFIG_DIR": self.path("config"),
-            "MAYFLY_DATA_DIR": os.path.join(harness.ROOT, "worker"), "MAYFLY_SPARES": "0", "PORT": str(harness.free_port()),
+            "MAYFLY_DATA_DIR": os.path.join(harness.ROOT, "worker"), "MAYFLY_POOL": "0", "PORT": str(harness.free_port()),
             "MAYFLY_INSTANCE": "t-" + os.urandom(6).hex(), "DOCKER_SOCKET_PATH": self.path("nobody.sock"),
             **{name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")}}
 

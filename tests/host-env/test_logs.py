@@ -147,27 +147,27 @@ def lines(server):
 
 class Requests(LogsTest):
     def test_a_job(self):
-        with tempfile.NamedTemporaryFile() as stamp:  # no other test's image makes a spare an old one
-            self.check_jobs(self.serve(MAYFLY_SPARES="1", MAYFLY_IMAGE_STAMP=stamp.name))
+        with tempfile.NamedTemporaryFile() as stamp:  # no other test's image makes a pooled container an old one
+            self.check_jobs(self.serve(MAYFLY_POOL="1", MAYFLY_IMAGE_STAMP=stamp.name))
 
     def check_jobs(self, server):
-        for spare in ("miss", "hit"):
+        for pooled in ("miss", "hit"):
             reply = server.execute("print(6 * 7)", "python")
             entry, = self.journal.wait(JOB=reply["id"])
             container = entry.pop("MAYFLY_CONTAINER")
             self.assertRegex(container, "^c-[0-9a-f]{24}$")
-            for name in ("DURATION_US", "PROGRAM_US", "ANSWERED_US", *(("ASKED_US", "ENGINE_US") if spare == "miss" else ())):
+            for name in ("DURATION_US", "PROGRAM_US", "ANSWERED_US", *(("ASKED_US", "ENGINE_US") if pooled == "miss" else ())):
                 self.assertRegex(entry.pop("MAYFLY_" + name), "^[0-9]+$", name)
             message = entry.pop("MESSAGE")
             self.assertEqual(entry, {
                 "PRIORITY": "6", "SYSLOG_IDENTIFIER": "mayfly", "MAYFLY_METHOD": "POST", "MAYFLY_PATH": "/tools/execute",
                 "MAYFLY_ROUTE": "/tools/execute", "MAYFLY_STATUS": "200", "MAYFLY_KEY": "loopback", "MAYFLY_JOB": reply["id"],
                 "MAYFLY_FAMILY": "A", "MAYFLY_LANGUAGE": "python", "MAYFLY_TEMPLATE": "default", "MAYFLY_OUTCOME": "succeeded",
-                "MAYFLY_SPARE": spare})
+                "MAYFLY_POOL": pooled})
             self.assertRegex(message, r'^method="POST" path="/tools/execute" .* status=200 ')
         self.assertEqual(lines(server), [], "nothing is written twice")
-        harness.until(lambda: not server.processes(), "the spare is made")
-        subprocess.run([os.path.join(harness.BUILD, "mayflyctl"), "spares", "drop", "all"], env=server.environment, check=True,
+        harness.until(lambda: not server.processes(), "the pooled container is made")
+        subprocess.run([os.path.join(harness.BUILD, "mayflyctl"), "pool", "drop", "all"], env=server.environment, check=True,
                        stdout=subprocess.DEVNULL, timeout=harness.DEADLINE_S)
 
     def test_what_a_client_writes_begins_no_field(self):
@@ -176,7 +176,7 @@ class Requests(LogsTest):
         server.raw(b"BREW\"=x /\\MAYFLY_JOB=forged HTTP/1.1\r\nHost: localhost\r\n\r\n")
         for entry in self.journal.wait(2):
             self.assertLessEqual(set(entry), {"PRIORITY", "SYSLOG_IDENTIFIER", "MESSAGE", *(
-                "MAYFLY_" + name for name in ("METHOD", "PATH", "STATUS", "DURATION_US", "ANSWERED_US", "REASON"))})
+                "MAYFLY_" + name for name in ("METHOD", "PATH", "STATUS", "DURATION_US", "ANSWERED_US", "CODE"))})
             self.assertTrue(entry["MESSAGE"].isascii() and entry["MESSAGE"].isprintable(), entry)
 
     def test_no_secret(self):
@@ -309,7 +309,7 @@ class Behind(LogsTest):
         self.assertEqual((engine["SYSLOG_IDENTIFIER"], engine["PRIORITY"], engine["MAYFLY_ERROR"]), ("mayfly-engine", "3", "image_missing"))
         self.assertRegex(engine["MAYFLY_JOB"], "^run_")
         request, = self.journal.wait(METHOD="POST", JOB=engine["MAYFLY_JOB"])
-        self.assertEqual((request["SYSLOG_IDENTIFIER"], request["MAYFLY_REASON"], request["MAYFLY_OUTCOME"]), ("mayfly", "image_missing", "error"))
+        self.assertEqual((request["SYSLOG_IDENTIFIER"], request["MAYFLY_CODE"], request["MAYFLY_OUTCOME"]), ("mayfly", "image_missing", "error"))
 
     def test_the_reaper_names_the_container(self):
         server = self.serve()
@@ -355,9 +355,9 @@ class Shown(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="mayfly-logs-")
         self.addCleanup(shutil.rmtree, self.folder)
-        for name in ("spares", "jobs"):
+        for name in ("pool", "jobs"):
             os.mkdir(os.path.join(self.folder, name))
-            os.chown(os.path.join(self.folder, name), *((7001, 0) if name == "spares" else (7002, 0)))
+            os.chown(os.path.join(self.folder, name), *((7001, 0) if name == "pool" else (7002, 0)))
 
     def journalctl(self, first="c-0123456789abcdef01234567\nYx1_aB\nc-0123456789abcdef01234567\n; rm\n"):
         """Says what the journal has to the first question, and what was asked to the second."""

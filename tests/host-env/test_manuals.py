@@ -148,7 +148,7 @@ class CompletionTest(unittest.TestCase):
         self.assertEqual(self.complete("run", "--language", "p"), {"python", "php"})
         self.assertEqual(self.complete("warm", "--count", "2", "no"), {"node"})
         self.assertEqual(self.complete("keys", "add", "x", "--scopes", ""), {"run", "read", "admin"})
-        self.assertIn("all", self.complete("spares", "drop", ""))
+        self.assertIn("all", self.complete("pool", "drop", ""))
 
     def test_files_and_folders(self):
         self.assertEqual(self.complete("run", "READ"), {"README.md"})

@@ -37,8 +37,8 @@ class DebTest(unittest.TestCase):
         return self.machine.run("apt-get", "install", "--yes", "--quiet", name, DEBIAN_FRONTEND="noninteractive", timeout_s=1800)
 
     def setup_service(self):
-        """Without spares, and again where a job was late: mayfly's patience with its engine is made for real machines."""
-        self.machine.run("echo MAYFLY_SPARES=0 >>/etc/mayfly/mayfly.conf")
+        """Without pooled containers, and again where a job was late: mayfly's patience with its engine is made for real machines."""
+        self.machine.run("echo MAYFLY_POOL=0 >>/etc/mayfly/mayfly.conf")
         for _ in range(5):
             result = self.machine.try_run("mayflyctl", "setup", timeout_s=1800)
             if result.status == 0:

@@ -93,13 +93,13 @@ class SystemTest(installed.Installed):
                                       .replace("/host/", "/host/job-")).status, 0)
 
     def test_16_folders_have_their_modes(self):
-        shown = self.machine.run("cd /run/mayfly && stat --format '%n %a %U %G' . making jobs spares metrics-1 buckets slots images")
+        shown = self.machine.run("cd /run/mayfly && stat --format '%n %a %U %G' . making jobs pool metrics-1 buckets slots images")
         self.assertEqual(shown.splitlines(), [
             ". 750 mayfly-engine mayfly", "making 700 mayfly-engine mayfly-engine", "jobs 770 mayfly-engine mayfly",
-            "spares 750 mayfly mayfly", "metrics-1 640 mayfly mayfly", "buckets 700 mayfly mayfly", "slots 600 mayfly mayfly",
+            "pool 750 mayfly mayfly", "metrics-1 640 mayfly mayfly", "buckets 700 mayfly mayfly", "slots 600 mayfly mayfly",
             "images 644 mayfly-engine mayfly"])
         self.hello()
-        self.until(lambda: self.folders("bash script.js"), "a spare")
+        self.until(lambda: self.folders("bash script.js"), "a pooled container")
         folder = self.folders("bash script.js").pop()
         self.assertEqual(self.machine.run("stat", "--format", "%a %U", f"/run/mayfly/jobs/{folder}").strip(), "555 mayfly-engine")
 
@@ -161,7 +161,7 @@ class SystemTest(installed.Installed):
             with self.subTest(unit=unit):
                 self.assertEqual(self.probe(unit), may)
             self.machine.run(f"rm -r {folder}; systemctl daemon-reload")
-        self.configure(MAYFLY_SPARES="1", MAYFLY_WARM="node")
+        self.configure(MAYFLY_POOL="1", MAYFLY_WARM="node")
         self.systemctl("stop", "mayfly-static.socket")
         self.systemctl("start", "mayfly-reap.timer", "mayfly-warm.timer")
         self.hello()

@@ -38,20 +38,20 @@ class UserTest(installed.Installed):
         self.until(lambda: self.property("mayfly.socket", "SubState") == "listening", "the socket")
 
     def test_15_a_limit_that_is_not_enforced_is_refused(self):
-        self.configure(MAYFLY_SPARES="0")
+        self.configure(MAYFLY_POOL="0")
         for missing in ("cpu", "pids"):
             with self.subTest(missing=missing):
                 self.controllers(missing)
-                self.configure(MAYFLY_SPARES="0")
-                before = set(self.containers())  # spares whose processes the manager took along
+                self.configure(MAYFLY_POOL="0")
+                before = set(self.containers())  # pooled containers whose processes the manager took along
                 status, _, body = self.request("/run", {"sessionId": "host", "language": "bash", "code": "echo no"})
                 self.assertEqual(status, 500, body)
                 self.assertIn(f"Rootless Podman cannot enforce these limits: {missing}. Either give it the controllers", body)
                 self.assertLessEqual(set(self.containers()), before)
-                self.configure(MAYFLY_SPARES="0", MAYFLY_ALLOW_UNENFORCED=missing)
+                self.configure(MAYFLY_POOL="0", MAYFLY_ALLOW_UNENFORCED=missing)
                 held = set(re.findall(r"(?m)^(\S+\.max) \d", self.job("bash", installed.LIMITS)["output"]))
                 self.assertEqual(held, {"memory.max", "memory.swap.max", "pids.max", "cpu.max"} - {missing + ".max"})
-        self.configure(MAYFLY_SPARES="0")
+        self.configure(MAYFLY_POOL="0")
         self.controllers()
         self.test_05_limits_are_in_the_cgroup()
 
@@ -81,7 +81,7 @@ class UserTest(installed.Installed):
     def test_40_uninstall(self):
         self.systemctl("disable", "--now", "mayfly.socket", "mayfly-reap.timer", "mayfly-warm.timer")
         self.until(lambda: not self.systemctl("list-units", "--no-legend", "mayfly*.service"), "the end of what still runs")
-        self.machine.run("mayflyctl", "spares", "drop", "all", user="alice")
+        self.machine.run("mayflyctl", "pool", "drop", "all", user="alice")
         self.machine.run(f"{installed.TREE}/scripts/install uninstall --purge")
         self.systemctl("daemon-reload")
         self.assertEqual(self.systemctl("list-units", "--all", "--no-legend", "mayfly*"), "")

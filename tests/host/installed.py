@@ -112,12 +112,12 @@ class Installed(unittest.TestCase):
     def fetch(self, url):
         return self.machine.http("GET", url.removeprefix("http://127.0.0.1:8080"))
 
-    def spares(self):
-        return json.loads(self.machine.run("mayflyctl", "spares", "--json", user=self.user))
+    def pooled(self):
+        return json.loads(self.machine.run("mayflyctl", "pool", "--json", user=self.user))
 
     def folders(self, label):
-        """The folders of the spares whose label ends so."""
-        return {row["folder"] for row in self.spares()["spares"] if row["label"].endswith(label)}
+        """The folders of the pooled containers whose label ends so."""
+        return {row["folder"] for row in self.pooled()["pool"] if row["label"].endswith(label)}
 
     def containers(self):
         """The ids of the containers there are."""
@@ -138,7 +138,7 @@ class Installed(unittest.TestCase):
         said = self.machine.run(f"make -C {TREE} install")
         self.assertNotIn("  CC ", said)
         self.after_install()
-        self.configure(MAYFLY_SPARES="0")
+        self.configure(MAYFLY_POOL="0")
         self.enable()
         for unit in ("mayfly.socket", "mayfly-engine.socket"):
             self.assertEqual(self.property(unit, "SubState"), "listening")
@@ -193,23 +193,23 @@ class Installed(unittest.TestCase):
         self.assertLess(float(used), 0.6)
         self.assertGreater(int(throttled), 0)
 
-    def test_09_a_spare_is_made_and_claimed(self):
-        self.configure(MAYFLY_SPARES="1")
+    def test_09_a_pooled_container_is_made_and_claimed(self):
+        self.configure(MAYFLY_POOL="1")
         self.hello("python")
-        before = self.until(lambda: self.folders("python3 script.js"), "a spare for the job that was")
-        claims = self.spares()["counters"]["claims"]
+        before = self.until(lambda: self.folders("python3 script.js"), "a pooled container for the job that was")
+        claims = self.pooled()["counters"]["claims"]
         self.hello("python")
-        self.until(lambda: self.spares()["counters"]["claims"] == claims + 1, "the claim, which is counted after the answer")
+        self.until(lambda: self.pooled()["counters"]["claims"] == claims + 1, "the claim, which is counted after the answer")
         self.assertTrue(before - self.folders("python3 script.js"))
 
-    def test_10_the_warm_timer_makes_spares(self):
-        self.machine.run("mayflyctl", "spares", "drop", "all", user=self.user)
-        self.configure(MAYFLY_SPARES="1", MAYFLY_WARM="node", MAYFLY_SPARE_TTL_S="3600")
+    def test_10_the_warm_timer_makes_pooled_containers(self):
+        self.machine.run("mayflyctl", "pool", "drop", "all", user=self.user)
+        self.configure(MAYFLY_POOL="1", MAYFLY_WARM="node", MAYFLY_POOL_TTL_S="3600")
         self.systemctl("enable", "--now", "mayfly-warm.timer")
-        waiting = self.until(lambda: self.folders("node ./script.js"), "a spare that nobody asked for")
-        claims = self.spares()["counters"]["claims"]
+        waiting = self.until(lambda: self.folders("node ./script.js"), "a pooled container that nobody asked for")
+        claims = self.pooled()["counters"]["claims"]
         self.hello("node")
-        self.until(lambda: self.spares()["counters"]["claims"] == claims + 1, "the claim, which is counted after the answer")
+        self.until(lambda: self.pooled()["counters"]["claims"] == claims + 1, "the claim, which is counted after the answer")
         self.assertTrue(waiting - self.folders("node ./script.js"))
 
     def test_11_the_reaper_comes_by_its_timer(self):
@@ -217,7 +217,7 @@ class Installed(unittest.TestCase):
         self.until(lambda: re.search("results=.*containers=", self.journal("mayfly-reap")), "the reaper's success")
 
     def test_12_what_a_killed_engine_leaves_is_removed(self):
-        self.configure(MAYFLY_SPARES="0")
+        self.configure(MAYFLY_POOL="0")
         request = json.dumps({"sessionId": "left", "language": "bash", "code": "trap '' TERM; while :; do sleep 600; done", "timeout": 900})
         self.machine.run(f"curl --silent --max-time 900 http://127.0.0.1:8080/run --output /dev/null --data {shlex.quote(request)} "
                          "</dev/null >/dev/null 2>&1 &")
@@ -225,14 +225,14 @@ class Installed(unittest.TestCase):
         self.systemctl("kill", "--signal=KILL", "mayfly@*.service", "mayfly-engine@*.service")
         self.until(lambda: not self.job_folders(), "the folder's removal, which follows the container's")
         self.assertEqual(self.machine.try_run("pgrep", "--full", "^sleep 600$").status, 1)
-        self.assertLessEqual(len(self.containers()), len(self.spares()["spares"]))
+        self.assertLessEqual(len(self.containers()), len(self.pooled()["pool"]))
         self.assertRegex(self.journal("mayfly-reap"), "containers=[1-9]")
 
     def test_13_a_new_image_is_used_at_once(self):
-        """One that is made in the host's own store, the usual way, while spares of the old one wait."""
-        self.configure(MAYFLY_SPARES="1")
+        """One that is made in the host's own store, the usual way, while pooled containers of the old one wait."""
+        self.configure(MAYFLY_POOL="1")
         self.hello()
-        self.until(lambda: self.folders("bash script.js"), "a spare of the old image")
+        self.until(lambda: self.folders("bash script.js"), "a pooled container of the old image")
         self.machine.run("cd $(mktemp -d) && echo new >version &&"
                          " printf 'FROM localhost/aa-worker\\nCOPY version /etc/version\\n' >Containerfile &&"
                          " podman build --quiet --isolation=chroot --tag aa-worker:latest .", user=self.user)
@@ -242,7 +242,7 @@ class Installed(unittest.TestCase):
         # this host keeps its journal in memory, where there is none for each user
         self.machine.run("usermod", "--append", "--groups", "systemd-journal", "alice")
         self.addCleanup(self.machine.run, "gpasswd", "--delete", "alice", "systemd-journal")
-        self.configure(MAYFLY_SPARES="0")
+        self.configure(MAYFLY_POOL="0")
         reply = self.hello("python")
         shown = self.until(lambda: self.machine.try_run("mayflyctl", "logs", "--json", reply["id"], user=self.user).stdout, "the job's line")
         entry, = [json.loads(line) for line in shown.splitlines()]
@@ -255,7 +255,7 @@ class Installed(unittest.TestCase):
         self.assertEqual((done.status, done.stdout), (65, ""))
 
     def test_20_an_upgrade_keeps_configuration_and_results(self):
-        self.configure(DEBUG_UI="true", MAYFLY_SPARES="1", MAYFLY_WARM="node")
+        self.configure(DEBUG_UI="true", MAYFLY_POOL="1", MAYFLY_WARM="node")
         self.machine.run(f"make -C {TREE} install")
         self.systemctl("daemon-reload")
         self.assertEqual(self.machine.http("GET", "/debug")[0], 200)
@@ -263,7 +263,7 @@ class Installed(unittest.TestCase):
         self.hello()
 
     def test_30_a_reboot_brings_everything_back(self):
-        former = set(self.until(self.containers, "the spare that the last job is followed by"))
+        former = set(self.until(self.containers, "the pooled container that the last job is followed by"))
         self.machine.reboot()
         for unit in ("mayfly.socket", "mayfly-engine.socket"):
             self.assertEqual(self.property(unit, "SubState"), "listening")
@@ -272,5 +272,5 @@ class Installed(unittest.TestCase):
         self.assertEqual(self.fetch(self.kept)[0], 200)
         for language in ("bash", "python"):
             self.hello(language)
-        self.until(lambda: self.folders("node ./script.js"), "a spare made by the timer")
+        self.until(lambda: self.folders("node ./script.js"), "a pooled container made by the timer")
         self.until(lambda: not former & set(self.containers()), "the removal of what is left of the former boot")

@@ -214,13 +214,13 @@ class OneShotTest(CellsTest):
         self.assertEqual(result.files, {b"a": b"1"})
 
 
-class SpareTest(CellsTest):
+class PooledTest(CellsTest):
     def test_each_kernel_waits_and_takes_what_comes(self):
         for language, code, wanted in (("python", "import sys\nprint('json' in sys.modules)", "True\n"), ("node", "console.log(1)", "1\n"), ("bash", "echo 1", "1\n")):
             with self.subTest(language=language):
                 container = self.make()
                 ready = container.prepare_cell(language, preload="json,no_such_module")
-                self.assertEqual(ready["kernel"], "1")
+                self.assertEqual(ready["prebooted"], "1")
                 self.check(container.cell(language, code), wanted)
                 self.check(container.cell(language, code, last=1), wanted, kernel="ended")
 
@@ -232,15 +232,15 @@ class SpareTest(CellsTest):
 
     def test_a_script(self):
         container = self.make()
-        self.assertEqual(container.prepare_cell("python", preload="json")["kernel"], "1")
+        self.assertEqual(container.prepare_cell("python", preload="json")["prebooted"], "1")
         self.check(container.cell("python", files={"main.py": b"import sys\nprint(__name__, 'json' in sys.modules)"}, script="main.py", last=1), "__main__ True\n", kernel="ended")
 
     def test_what_is_no_kernel_does_not_wait(self):
-        self.assertEqual(self.make().prepare_cell("python", argv=["true"])["kernel"], "0")
+        self.assertEqual(self.make().prepare_cell("python", argv=["true"])["prebooted"], "0")
         result = self.make().cell("python", "1", argv=["nosuchprogram"])
         self.assertEqual((result.exit["reason"], result.exit["message"]), ("not_started", "nosuchprogram: not found in the image"))
 
-    def test_a_session_of_a_spare(self):
+    def test_a_session_of_a_pooled_container(self):
         container = self.make()
         container.prepare_cell("python")
         self.assertEqual(container.operate().exit["reason"], "exited")

@@ -42,7 +42,7 @@ class Case:
         if not isinstance(case, dict):
             case = {"source": case}
         self.language, self.name = language, name
-        self.kernel = runtime(language)["kernel"]
+        self.kernel = runtime(language)["boot_env"]
         arguments = case.get("argv", [script])
         self.argv = [*runtime(language)["argv"], *arguments]
         self.env = control.ENVIRONMENT + case.get("env", [])
@@ -59,7 +59,7 @@ class Case:
         argv = [*control.cell_argv(self.language)[:-1], "script.py"]
         try:
             ready = container.prepare_cell(self.language, self.env, argv)
-            assert ready["kernel"] == "1", f"READY says {ready}"
+            assert ready["prebooted"] == "1", f"READY says {ready}"
             result = container.cell(self.language, files=self.files, env=self.env, argv=argv, script="script.py", last=1)
         finally:
             container.remove()
@@ -71,7 +71,7 @@ class Case:
             if is_kernel:
                 ready = container.prepare(self.argv, self.kernel, self.env)
                 wanted = "0" if (self.language, self.name) in WITHOUT_KERNEL else "1"
-                assert ready.get("kernel") == wanted, f"READY says {ready}"
+                assert ready.get("prebooted") == wanted, f"READY says {ready}"
             result = container.run(self.argv, self.files, self.env)
         finally:
             container.remove()
@@ -133,13 +133,13 @@ SAY = "import os, sys\nprint(b'MAYFLY_GO' in open('/proc/self/environ', 'rb').re
 PYTHON = ["python3", "script.py"]
 
 
-class SparesTest(PlaceTest):
-    """Spares with a kernel, as init keeps them. The environment that a process was started with tells which one ran: scripts do not look there."""
+class PoolTest(PlaceTest):
+    """Pooled containers with a kernel, as init keeps them. The environment that a process was started with tells which one ran: scripts do not look there."""
 
     def setUp(self):
-        self.kernel = runtime("python")["kernel"]
+        self.kernel = runtime("python")["boot_env"]
 
-    def spare(self, kernel=None, **more):
+    def prepared(self, kernel=None, **more):
         container = self.place.make()
         self.addCleanup(container.remove)
         ready = container.prepare(PYTHON, self.kernel if kernel is None else kernel, **more)
@@ -150,7 +150,7 @@ class SparesTest(PlaceTest):
 
     def test_folder_is_read_only_and_may_be_absent(self):
         look = "import os\nprint(os.listdir('/usr/lib/mayfly'))\nprint([l.split()[5] for l in open('/proc/self/mountinfo') if ' /usr/lib/mayfly ' in l])\nopen('/usr/lib/mayfly/x', 'w')\n"
-        result = self.run_script(self.spare()[0], look)
+        result = self.run_script(self.prepared()[0], look)
         self.assertIn(b"'node.js'", result.out)
         options = result.out.split(b"['")[-1].split(b"'")[0].split(b",")
         self.assertTrue(({b"ro"} if harness.ENGINE == "docker" else {b"ro", b"nosuid", b"nodev"}) <= set(options), options)  # Docker takes no more
@@ -160,7 +160,7 @@ class SparesTest(PlaceTest):
         shutil.copytree(os.path.join(harness.ROOT, "worker"), data, ignore=shutil.ignore_patterns("kernels"), dirs_exist_ok=True)
         with control.Place(data) as place:
             container = place.make()
-            self.assertEqual(container.prepare(PYTHON, self.kernel)["kernel"], "0")
+            self.assertEqual(container.prepare(PYTHON, self.kernel)["prebooted"], "0")
             self.assertTrue(self.run_script(container, look).out.startswith(b"[]\n[]\n"))
             container.remove()
 
@@ -171,23 +171,23 @@ class SparesTest(PlaceTest):
             argv = [*runtime(language)["argv"], script]
             container = self.place.make()
             self.addCleanup(container.remove)
-            ready = container.prepare(argv, runtime(language)["kernel"])
-            self.assertEqual(ready["kernel"], "1", language)
+            ready = container.prepare(argv, runtime(language)["boot_env"])
+            self.assertEqual(ready["prebooted"], "1", language)
             self.assertGreater(int(ready["memory_bytes"]), 1 << 20, language)
             result = container.run(argv, {os.path.normpath(script): scripts[language].encode()})
             self.assertEqual(result.out.split()[0].lower(), b"true", (language, result.out, result.err))
 
     def test_runs_the_job_it_was_made_for(self):
-        container, ready = self.spare()
-        self.assertEqual(ready["kernel"], "1")
+        container, ready = self.prepared()
+        self.assertEqual(ready["prebooted"], "1")
         self.assertEqual(without_pid(self.run_script(container).out), b"True 2 4\n")
         with self.assertRaises(OSError):
             container.connect()
 
     def test_runs_any_other_anew(self):
         for more in ({"argv": [*PYTHON, "x"]}, {"env": control.ENVIRONMENT + ["A=1"]}, {"env": control.ENVIRONMENT[1:]}, {"stdin": b""}, {"stdin": b"x"}):
-            container, ready = self.spare()
-            self.assertEqual(ready["kernel"], "1")
+            container, ready = self.prepared()
+            self.assertEqual(ready["prebooted"], "1")
             found = self.run_script(container, **more).out.split()
             self.assertEqual((found[0], found[2]), (b"False", b"4"), more)
 
@@ -195,29 +195,29 @@ class SparesTest(PlaceTest):
         argv, files = ["node", "./script.js"], {"package.json": b"{}", "script.js": b"console.log(require('fs').readFileSync('/proc/self/environ', 'latin1').includes('MAYFLY_GO'))"}
         container = self.place.make()
         self.addCleanup(container.remove)
-        self.assertEqual(container.prepare(argv, runtime("node")["kernel"])["kernel"], "1")
+        self.assertEqual(container.prepare(argv, runtime("node")["boot_env"])["prebooted"], "1")
         self.assertEqual(container.run(argv, files).out, b"false\n")
 
     def test_without_kernel(self):
-        container, ready = self.spare(kernel=[])
-        self.assertEqual(ready["kernel"], "0")
+        container, ready = self.prepared(kernel=[])
+        self.assertEqual(ready["prebooted"], "0")
         self.assertEqual(without_pid(self.run_script(container).out), b"False 2 4\n")
 
     def test_what_is_not_there_does_not_wait(self):
         container = self.place.make()
         self.addCleanup(container.remove)
-        self.assertEqual(container.prepare(["nosuchprogram"], self.kernel)["kernel"], "0")
+        self.assertEqual(container.prepare(["nosuchprogram"], self.kernel)["prebooted"], "0")
         self.assertEqual(self.run_script(container).out.split()[0], b"False")
 
     def test_preload(self):
-        container, ready = self.spare(kernel=[*self.kernel, "MAYFLY_PRELOAD=json,no_such_module,xml.dom"])
-        self.assertEqual(ready["kernel"], "1")
+        container, ready = self.prepared(kernel=[*self.kernel, "MAYFLY_PRELOAD=json,no_such_module,xml.dom"])
+        self.assertEqual(ready["prebooted"], "1")
         result = self.run_script(container, "import os, sys\nprint('json' in sys.modules, 'xml.dom' in sys.modules, 'MAYFLY_PRELOAD' in os.environ)\n")
         self.assertEqual((result.out, result.err), (b"True True False\n", b""))
 
     def test_killed_while_it_waits(self):
-        container, ready = self.spare()
-        self.assertEqual(ready["kernel"], "1")
+        container, ready = self.prepared()
+        self.assertEqual(ready["prebooted"], "1")
         pid = self.waiting_pid(container)
         with open(f"/proc/{pid}/stat") as stat:
             self.assertIn("python3", stat.read())
@@ -228,26 +228,26 @@ class SparesTest(PlaceTest):
         self.assertEqual(self.run_script(container).out.split()[0], b"False")
 
     def test_ends_when_no_job_comes(self):
-        container, _ = self.spare(idle_s=1)
+        container, _ = self.prepared(idle_s=1)
         self.assertEqual(self.exit_code(container), 0)
         with self.assertRaises(OSError):
             container.connect()
 
     def test_second_preparation_is_an_error(self):
-        container, _ = self.spare()
+        container, _ = self.prepared()
         self.assertEqual(container.prepare(PYTHON, self.kernel), {})
         self.assertEqual(self.exit_code(container), 1)
 
     def test_clocks_count_from_go(self):
-        container, _ = self.spare()
+        container, _ = self.prepared()
         usage = self.run_script(container, "print(1)\n").exit
-        fresh = self.run_script(self.spare(kernel=[])[0], "print(1)\n").exit
+        fresh = self.run_script(self.prepared(kernel=[])[0], "print(1)\n").exit
         self.assertLess(int(usage["cpu_us"]), int(fresh["cpu_us"]))
-        container, _ = self.spare()
+        container, _ = self.prepared()
         result = self.run_script(container, "while True: pass\n", limits=[("cpu_ms", 30)])
         self.assertEqual(result.exit["reason"], "cpu")
         self.assertGreaterEqual(int(result.exit["cpu_us"]), 30000)
-        container, _ = self.spare()
+        container, _ = self.prepared()
         self.assertEqual(self.run_script(container, "import time\ntime.sleep(1000)\n", limits=[("wall_ms", 200)]).exit["reason"], "timeout")
 
     def exit_code(self, container):

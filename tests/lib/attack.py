@@ -181,7 +181,7 @@ class AttackTest(harness.ServerTest):
 
 class ProbeTest(AttackTest):
     """One job for the whole class (rule 3). program is its name in tests/attack/programs; replacements are made in its text. is_warm: the job
-    claims a spare, whose runtime has been booted before the program was known."""
+    claims a pooled container, whose runtime has been booted before the program was known."""
     program = None
     is_warm = False
     language = "python"
@@ -192,36 +192,36 @@ class ProbeTest(AttackTest):
         return {}
 
     @classmethod
-    def spares(cls):
+    def pooled(cls):
         folder = os.path.join(cls.server.run, "jobs")
         return {name for name in os.listdir(folder) if name.startswith("s-")} if os.path.isdir(folder) else set()
 
     @classmethod
     def warm_up(cls):
         assert cls.server.execute("1", cls.language)["exitCode"] == 0
-        harness.until(lambda: cls.spares() and not cls.server.processes(), "a spare waits")
+        harness.until(lambda: cls.pooled() and not cls.server.processes(), "a pooled container waits")
 
     @classmethod
     def setUpClass(cls):
         if cls.is_warm:
-            cls.environment = {**cls.environment, "MAYFLY_SPARES": "1"}
+            cls.environment = {**cls.environment, "MAYFLY_POOL": "1"}
         super().setUpClass()
         if cls.is_warm:
             cls.warm_up()
-        waiting = cls.spares()
+        waiting = cls.pooled()
         code = program(cls.program)
         for name, value in cls.replacements().items():
             code = code.replace(name, value)
         cls.started = time.monotonic()
         cls.result = cls.server.execute(code, cls.language, timeout=cls.timeout)
         cls.took_s = time.monotonic() - cls.started
-        assert not cls.is_warm or waiting - cls.spares(), "no spare was claimed"
+        assert not cls.is_warm or waiting - cls.pooled(), "no pooled container was claimed"
         assert cls.result["exitCode"] == 0, cls.result
         cls.found = json.loads(cls.server.output(cls.result))
 
-    def drop_spares(self):
-        harness.until(lambda: not self.server.processes(), "spares are made")
-        harness.subprocess.run([os.path.join(harness.BUILD, "mayflyctl"), "spares", "drop", "all"], env=self.server.environment, check=True,
+    def drop_pooled(self):
+        harness.until(lambda: not self.server.processes(), "pooled containers are made")
+        harness.subprocess.run([os.path.join(harness.BUILD, "mayflyctl"), "pool", "drop", "all"], env=self.server.environment, check=True,
                                stdout=harness.subprocess.DEVNULL)
 
     def test_zz_the_reply_is_in_time_and_nothing_is_left(self):
@@ -229,7 +229,7 @@ class ProbeTest(AttackTest):
         if self.is_warm:
             hello = self.server.execute("print('hello')", "python")
             self.assertEqual((hello["exitCode"], hello.get("stdout"), hello.get("stderr")), (0, "hello\n", None))
-            self.drop_spares()
+            self.drop_pooled()
             self.assertEqual(self.server.leaks(), {})
         else:
             self.check_recovered(self.started)

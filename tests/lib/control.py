@@ -117,7 +117,7 @@ class Container:
         return Channel(connection)
 
     def prepare(self, argv, kernel, env=None, idle_s=60, cwd="/workspace"):
-        """Makes it a spare; READY's fields, or {} when init gave up."""
+        """Makes it a pooled container; READY's fields, or {} when init gave up."""
         channel = self.connect()
         channel.send(frame(b"J", encode(command(argv, env, cwd))) +
                      frame(b"B", encode([("idle_s", idle_s), *(("env", text) for text in kernel)])))
@@ -154,7 +154,7 @@ class Container:
     def start_cell(self, language, code=None, files=None, env=None, cwd="/workspace", argv=None, **more):
         """A cell on its way. more: fields of JOB; idle_s is 60 without last."""
         limits = {**dict(LIMITS), **({} if more.get("last") else {"idle_s": 60}), **more}
-        fields = command(argv or cell_argv(language), env, cwd) + [("cell", language), *limits.items()]
+        fields = command(argv or cell_argv(language), env, cwd) + [("kernel", language), *limits.items()]
         return self.send_job(fields, files, None if code is None else code.encode() if isinstance(code, str) else code)
 
     def cell(self, language, code=None, **more):
@@ -169,7 +169,7 @@ class Container:
         channel = self.connect()
         more = [("env", "MAYFLY_PRELOAD=" + preload)] if preload else []
         channel.send(frame(b"J", encode(command(argv or cell_argv(language), env, "/workspace"))) +
-                     frame(b"B", encode([("idle_s", idle_s), ("cell", language), *more])))
+                     frame(b"B", encode([("idle_s", idle_s), ("kernel", language), *more])))
         kind, payload = channel.receive()
         assert kind == b"Y", (kind, payload)
         channel.close()
@@ -181,7 +181,7 @@ class Container:
 
 def cell_argv(language):
     with open(os.path.join(harness.ROOT, f"worker/runtimes.d/{language}.json")) as file:
-        return json.load(file)["cell"]
+        return json.load(file)["kernel"]
 
 
 def finish(channel):
@@ -227,7 +227,7 @@ class Place:
 
     def make(self, template="default", lifetime_s=300):
         """A container that belongs to nobody."""
-        return Container(self, self.call(b"m", [("template", template), ("lifetime_s", lifetime_s), ("spare", 1)])["folder"])
+        return Container(self, self.call(b"m", [("template", template), ("lifetime_s", lifetime_s), ("pool", 1)])["folder"])
 
     def close(self):
         for container in self.podman.containers(self.instance):

@@ -140,7 +140,7 @@ class Server:
             "MAYFLY_CONFIG_DIR": os.path.join(self.folder, "config"),
             "MAYFLY_DATA_DIR": os.path.join(ROOT, "worker"),
             "DEBUG_UI": "true",
-            "MAYFLY_SPARES": "0",  # a test of spares asks for them; to all others they would look like leaks
+            "MAYFLY_POOL": "0",  # a test of pooled containers asks for them; to all others they would look like leaks
         }
         if engine:
             self.environment["DOCKER_SOCKET_PATH"] = self.podman.socket

@@ -59,7 +59,7 @@ class Rootless:
         self.graph, self.socket = self.path("home/graph"), self.path("run/podman.sock")
         self.environment = {
             "PATH": PATH, "HOME": self.home, "XDG_RUNTIME_DIR": self.runtime, "CONTAINERS_CONF": self.path("containers.conf"),
-            "CONTAINERS_STORAGE_CONF": self.path("storage.conf"), "DOCKER_SOCKET_PATH": self.socket, "MAYFLY_SPARES": "0",
+            "CONTAINERS_STORAGE_CONF": self.path("storage.conf"), "DOCKER_SOCKET_PATH": self.socket, "MAYFLY_POOL": "0",
             "MAYFLY_DATA_DIR": self.path("data"), "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "")}
         try:
             self._files(storage, containers)

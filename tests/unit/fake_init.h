@@ -89,7 +89,7 @@ __attribute__((unused)) static struct scene play(const struct job *job, struct h
 	close(pair[1]);
 	must(storage_open(&scene_config, &scene.storage, &scene.err) == 0);
 
-	const struct job_listener listener = {.context = &scene, .stream = scene_hear};
+	const struct job_listener listener = {.context = &scene, .on_output = scene_hear};
 
 	scene.returned = job_run(job, pair[0], &scene.storage, &listener, watch ? watch : &nobody,
 				 &scene.result, &scene.err);

@@ -1,5 +1,5 @@
 /* What the tests of mayfly-init as a whole share: init serves as PID 1 of a pid namespace, outside a container, and the
-   test is its host. The cgroup is the files in root, which the programs write. A job has one connection; where that made a spare,
+   test is its host. The cgroup is the files in root, which the programs write. A job has one connection; where that made a prepared,
    another. */
 #ifndef MAYFLY_TESTS_INIT_TALK_H
 #define MAYFLY_TESTS_INIT_TALK_H
@@ -45,7 +45,7 @@ struct talk {
 static _Noreturn void become_init(int connection, int next, const char *membership,
 				  int64_t lifetime_ms)
 {
-	struct init_spare spare = init_spare_new();
+	struct init_prepared prepared = init_prepared_new();
 	deadline_ms lifetime = deadline_in(lifetime_ms);
 	struct init_cgroup cgroup;
 	struct error err;
@@ -66,10 +66,10 @@ static _Noreturn void become_init(int connection, int next, const char *membersh
 	sigaddset(&children, SIGCHLD);
 	(void)sigprocmask(SIG_BLOCK, &children, NULL);
 	init_cgroup_open(root_fd, membership, &cgroup);
-	result = init_serve(connection, &cgroup, &spare, lifetime, &err);
+	result = init_serve(connection, &cgroup, &prepared, lifetime, &err);
 	close(connection);
-	if (result == 0 && (spare.is_prepared || spare.is_session))
-		result = init_serve(next, &cgroup, &spare, lifetime, &err);
+	if (result == 0 && (prepared.is_prepared || prepared.is_session))
+		result = init_serve(next, &cgroup, &prepared, lifetime, &err);
 	_exit(result < 0 ? 1 : 0);
 }
 

@@ -1,4 +1,4 @@
-/* api/agents/request.h: bodies, paths and ids of family D; and the ids of records that are named by a time (store/records.h). */
+/* api/agents/request.h: bodies, paths and ids of the agents API; and the ids of records that are named by a time (store/records.h). */
 #include "tap.h"
 #include "util.h"
 
@@ -7,12 +7,12 @@
 
 static struct error err;
 
-static void refused(const char *body, const char *word)
+static void refused(const char *body, const char *code)
 {
 	struct agent_request request;
 
 	is_number(agent_request_parse(slice_of(body), &request, &err), -1, "refused: %s", body);
-	is_text(err.word, word, "for the right reason");
+	is_text(err.code, code, "for the right reason");
 	is_number(err.status, 400, "with 400");
 	agent_request_free(&request);
 }
@@ -59,7 +59,7 @@ static void test_prompt_length(void)
 		must(buf_append_text(&body, "p") == 0);
 	must(buf_append_text(&body, "\"}") == 0);
 	is_number(agent_request_parse(buf_slice(&body), &request, &err), -1, "one byte too many");
-	is_text(err.word, "prompt_too_long", "has a word");
+	is_text(err.code, "prompt_too_long", "has a code");
 	agent_request_free(&request);
 }
 

@@ -133,7 +133,7 @@ static void fail_each(const char *request, const char *want)
 
 		buf_free(&written);
 		before = live;
-		err = (struct error){.word = "", .message = ""};
+		err = (struct error){.code = "", .message = ""};
 		allocations = 0;
 		fail_at = rounds + 1;
 

@@ -290,7 +290,7 @@ static void test_failure(struct config config)
 	(void)snprintf(config.run, sizeof(config.run), "/proc/nowhere");
 	is_number(bucket_take(&config, &key, &wait_s, &err), -1, "no folder, no token");
 	is_number(err.status, 500, "which is our fault");
-	is_text(err.word, "bucket_failed", "and has a word");
+	is_text(err.code, "bucket_failed", "and has a word");
 	is_number(bucket_sweep(&config), 0, "nothing to sweep there");
 }
 

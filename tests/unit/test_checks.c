@@ -136,11 +136,11 @@ static void test_broken_lists(void)
 		write_file(in_scratch("registry/patterns.d/broken.json"), slice_of(texts[i]));
 		is_number(patterns_load(&config, "broken", &patterns, &err), -1, "refused: %s",
 			  texts[i]);
-		ok(strcmp(err.word, "bad_patterns") == 0 && strstr(err.message, "broken.json"),
+		ok(strcmp(err.code, "bad_patterns") == 0 && strstr(err.message, "broken.json"),
 		   "and its place is named: %s", err.message);
 	}
 	is_number(patterns_load(&config, "absent", &patterns, &err), -1, "one that is not there");
-	is_text(err.word, "no_patterns", "has a word of its own");
+	is_text(err.code, "no_patterns", "has a word of its own");
 	config.registry[0][0] = '\0';
 }
 

@@ -23,7 +23,7 @@ static int read_with(struct error *err, const char *const *variables, size_t cou
 		*value++ = '\0';
 		must(setenv(name, value, 1) == 0);
 	}
-	*err = (struct error){.word = "", .message = ""};
+	*err = (struct error){.code = "", .message = ""};
 	memset(&config, UNTOUCHED, sizeof(config));
 	return config_read(&config, err);
 }
@@ -58,11 +58,10 @@ static void test_defaults(void)
 	is_number(config.slot_wait_ms, SLOT_WAIT_MS, "MAYFLY_SLOT_WAIT_MS");
 	is_number(config.sessions, SESSIONS_DEFAULT, "MAYFLY_SESSIONS");
 	is_number(config.sessions_of_tenant, SESSIONS_DEFAULT, "MAYFLY_TENANT_SESSIONS");
-	is_number(config.spares, SPARES_DEFAULT, "MAYFLY_SPARES");
-	is_number(config.spares_total, SPARES_TOTAL_DEFAULT, "MAYFLY_SPARES_TOTAL");
-	is_number(config.spares_memory_bytes, SPARES_MEMORY_DEFAULT_MB * MIB,
-		  "MAYFLY_SPARES_MEMORY_MB");
-	is_number(config.spare_ttl_s, SPARE_TTL_DEFAULT_S, "MAYFLY_SPARE_TTL_S");
+	is_number(config.pool, POOL_DEFAULT, "MAYFLY_POOL");
+	is_number(config.pool_total, POOL_TOTAL_DEFAULT, "MAYFLY_POOL_TOTAL");
+	is_number(config.pool_memory_bytes, POOL_MEMORY_DEFAULT_MB * MIB, "MAYFLY_POOL_MEMORY_MB");
+	is_number(config.pool_ttl_s, POOL_TTL_DEFAULT_S, "MAYFLY_POOL_TTL_S");
 	is_number(config.cache_bytes, CACHE_DEFAULT_MB * MIB, "MAYFLY_CACHE_MB");
 	is_number(config.retention_days, RETENTION_DEFAULT_DAYS, "ARTIFACT_RETENTION_DAYS");
 
@@ -139,7 +138,7 @@ static void numbers(const char *name, uint64_t least, uint64_t most, uint64_t un
 		       (unsigned long long)most);
 	is_number(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", text), -1, "%s: one too many", name);
 	is_text(err.message, want, "named with what it takes");
-	ok(err.status == 500 && strcmp(err.word, "bad_configuration") == 0, "by its word");
+	ok(err.status == 500 && strcmp(err.code, "bad_configuration") == 0, "by its word");
 	if (least == 0)
 		return;
 	(void)snprintf(text, sizeof(text), "%s=%llu", name, (unsigned long long)least - 1);
@@ -160,11 +159,11 @@ static void test_numbers(void)
 	numbers("MAYFLY_SLOT_WAIT_MS", 0, 600000, 1, &config.slot_wait_ms);
 	numbers("MAYFLY_SESSIONS", 0, SESSIONS_MAX, 1, &config.sessions);
 	numbers("MAYFLY_TENANT_SESSIONS", 0, SESSIONS_MAX, 1, &config.sessions_of_tenant);
-	numbers("MAYFLY_SPARES", 0, SPARES_TOTAL_MAX, 1, &config.spares);
-	numbers("MAYFLY_SPARES_TOTAL", 0, SPARES_TOTAL_MAX, 1, &config.spares_total);
-	numbers("MAYFLY_SPARES_MEMORY_MB", 0, MEMORY_MAX_MB, MIB, &config.spares_memory_bytes);
+	numbers("MAYFLY_POOL", 0, POOL_TOTAL_MAX, 1, &config.pool);
+	numbers("MAYFLY_POOL_TOTAL", 0, POOL_TOTAL_MAX, 1, &config.pool_total);
+	numbers("MAYFLY_POOL_MEMORY_MB", 0, MEMORY_MAX_MB, MIB, &config.pool_memory_bytes);
 	numbers("MAYFLY_CACHE_MB", 0, MEMORY_MAX_MB, MIB, &config.cache_bytes);
-	numbers("MAYFLY_SPARE_TTL_S", 1, SPARE_TTL_MAX_S, 1, &config.spare_ttl_s);
+	numbers("MAYFLY_POOL_TTL_S", 1, POOL_TTL_MAX_S, 1, &config.pool_ttl_s);
 	numbers("ARTIFACT_RETENTION_DAYS", 0, 36500, 1, &config.retention_days);
 	must(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", "EXECUTOR_PORT=81", "PORT=82") == 0);
 	is_number(config.port, 82, "PORT goes before EXECUTOR_PORT");
@@ -176,7 +175,7 @@ static void refuses(const char *variable, const char *named)
 
 	is_number(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", variable), -1, "refused: %.60s",
 		  variable);
-	ok(strstr(err.message, named) && strcmp(err.word, "bad_configuration") == 0,
+	ok(strstr(err.message, named) && strcmp(err.code, "bad_configuration") == 0,
 	   "naming %s: %.80s", named, err.message);
 }
 
@@ -326,6 +325,24 @@ static void test_unenforced(void)
 	}
 }
 
+static void test_old_names(void)
+{
+	static const char *const rows[][2] = {
+		{"MAYFLY_SPARES=2", "MAYFLY_SPARES is now called MAYFLY_POOL"},
+		{"MAYFLY_SPARES_TOTAL=", "MAYFLY_SPARES_TOTAL is now called MAYFLY_POOL_TOTAL"},
+		{"MAYFLY_SPARES_MEMORY_MB=1",
+		 "MAYFLY_SPARES_MEMORY_MB is now called MAYFLY_POOL_MEMORY_MB"},
+		{"MAYFLY_SPARE_TTL_S=9", "MAYFLY_SPARE_TTL_S is now called MAYFLY_POOL_TTL_S"},
+	};
+	struct error err;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ok(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", rows[i][0]) < 0, "%s is refused",
+		   rows[i][0]);
+		is_text(err.message, rows[i][1], "and says what it is called");
+	}
+}
+
 /* As an ordinary user, to whom neither /root nor /run belongs. */
 static void test_user(void)
 {
@@ -357,6 +374,7 @@ int main(void)
 	test_instance();
 	test_secrets();
 	test_unenforced();
+	test_old_names();
 	test_user();
 
 	struct error err;

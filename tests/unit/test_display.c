@@ -64,7 +64,7 @@ static void test_rows(void)
 
 		is_number(parsed, rows[i].is_good ? 0 : -1, "%s", rows[i].what);
 		if (!rows[i].is_good) {
-			is_text(err.word, "display_bad", "with its word");
+			is_text(err.code, "display_bad", "with its word");
 			is_number((long long)display.index, 99, "and nothing came out");
 		}
 		free(copy);

@@ -1,6 +1,6 @@
 /*
  * Asking the engine: the words that go to it, every shape of answer, and both ways to it: a socket
- * that somebody holds, and a child that becomes mayfly-engine at the first word.
+ * that somebody holds, and a child that becomes mayfly-engine at the first code.
  */
 #include "job/engine_client.h"
 
@@ -78,7 +78,7 @@ static void close_to(struct engine *engine, pid_t child, const char *what)
 
 static const struct {
 	struct slice said;
-	const char *folder, *word; /* one of them */
+	const char *folder, *code; /* one of them */
 } made[] = {
 	{SLICE_LITERAL("k\0\0\0\x0d"
 		       "folder=c-012\0"),
@@ -139,16 +139,16 @@ static void test_make(void)
 			is_text(folder, made[i].folder, "its folder");
 		} else {
 			is_number(result, -1, "no container");
-			ok(strcmp(err.word, made[i].word) == 0 && strcmp(folder, "untouched") == 0,
-			   "%s: %s", err.word, err.message);
+			ok(strcmp(err.code, made[i].code) == 0 && strcmp(folder, "untouched") == 0,
+			   "%s: %s", err.code, err.message);
 		}
 		close_to(&engine, child, "make");
 	}
 }
 
-static void test_spare(void)
+static void test_pooled(void)
 {
-	static const char heard[] = "template=t\0lifetime_s=1\0spare=1";
+	static const char heard[] = "template=t\0lifetime_s=1\0pool=1";
 	struct dialogue dialogue = {FRAME_MAKE,
 				    {heard, sizeof(heard)},
 				    SLICE_LITERAL("k\0\0\0\x09"
@@ -158,12 +158,13 @@ static void test_spare(void)
 	pid_t child;
 	struct engine engine = open_to(&dialogue, &child);
 
-	ok(engine_make(&engine,
-		       &(struct engine_request){.template = "t", .lifetime_s = 1, .is_spare = true},
-		       deadline_in(LONG_MS), folder, &err) == 0 &&
+	ok(engine_make(
+		   &engine,
+		   &(struct engine_request){.template = "t", .lifetime_s = 1, .is_pooled = true},
+		   deadline_in(LONG_MS), folder, &err) == 0 &&
 		   strcmp(folder, "s") == 0,
-	   "a spare");
-	close_to(&engine, child, "spare");
+	   "a pooled container");
+	close_to(&engine, child, "pooled container");
 }
 
 static void test_errors(void)
@@ -171,27 +172,27 @@ static void test_errors(void)
 	static const struct {
 		struct slice fields;
 		int status;
-		const char *word, *message;
+		const char *code, *message;
 	} rows[] = {
 		{SLICE_LITERAL(
-			 "status=502\0word=image_missing\0message=run scripts/build-worker\0"),
+			 "status=502\0code=image_missing\0message=run scripts/build-worker\0"),
 		 502, "image_missing", "run scripts/build-worker"},
-		{SLICE_LITERAL("message=m\0word=engine_unreachable\0status=503\0"), 503,
+		{SLICE_LITERAL("message=m\0code=engine_unreachable\0status=503\0"), 503,
 		 "engine_unreachable", "m"},
-		{SLICE_LITERAL("status=504\0word=engine_timeout\0message=a=b\0"), 504,
+		{SLICE_LITERAL("status=504\0code=engine_timeout\0message=a=b\0"), 504,
 		 "engine_timeout", "a=b"},
-		{SLICE_LITERAL("status=500\0word=of_its_own\0message=m\0"), 500, "engine_failed",
+		{SLICE_LITERAL("status=500\0code=of_its_own\0message=m\0"), 500, "engine_failed",
 		 "m"},
 		{SLICE_LITERAL(""), 500, "engine_failed", "the engine failed"},
-		{SLICE_LITERAL("status=0\0word=bad_template\0message=m\0"), 500, "bad_template",
+		{SLICE_LITERAL("status=0\0code=bad_template\0message=m\0"), 500, "bad_template",
 		 "m"},
-		{SLICE_LITERAL("status=200\0word=bad_template\0message=m\0"), 500, "bad_template",
+		{SLICE_LITERAL("status=200\0code=bad_template\0message=m\0"), 500, "bad_template",
 		 "m"},
-		{SLICE_LITERAL("status=600\0word=bad_template\0message=m\0"), 500, "bad_template",
+		{SLICE_LITERAL("status=600\0code=bad_template\0message=m\0"), 500, "bad_template",
 		 "m"},
-		{SLICE_LITERAL("status=-1\0word=bad_template\0message=m\0"), 500, "bad_template",
+		{SLICE_LITERAL("status=-1\0code=bad_template\0message=m\0"), 500, "bad_template",
 		 "m"},
-		{SLICE_LITERAL("status=404\0word=not_found\0message=%n%s\0"), 404, "not_found",
+		{SLICE_LITERAL("status=404\0code=not_found\0message=%n%s\0"), 404, "not_found",
 		 "%n%s"},
 	};
 
@@ -208,7 +209,7 @@ static void test_errors(void)
 		is_number(engine_remove(&engine, "f", deadline_in(LONG_MS), &err), -1,
 			  "the engine refuses");
 		is_number(err.status, rows[i].status, "its status");
-		is_text(err.word, rows[i].word, "a word that is known");
+		is_text(err.code, rows[i].code, "a code that is known");
 		is_text(err.message, rows[i].message, "and its message");
 		close_to(&engine, child, "remove");
 	}
@@ -275,7 +276,7 @@ static void test_silence(void)
 	is_number(engine.child, 0, "a socket that somebody holds needs no child");
 	is_number(engine_ping(&engine, deadline_in(BRIEF_MS), &version, &err), -1,
 		  "an engine that stops within its answer");
-	ok(err.status == 504 && strcmp(err.word, "engine_timeout") == 0, "is timed out: %s",
+	ok(err.status == 504 && strcmp(err.code, "engine_timeout") == 0, "is timed out: %s",
 	   err.message);
 	close_to(&engine, child, "silence");
 	is_number(engine.fd, -1, "closed");
@@ -325,13 +326,13 @@ static void test_child(void)
 	is_number(io_read_some(client[1], &byte, 1, deadline_in(LONG_MS)), 0,
 		  "the child keeps no connection of ours open");
 	is_number(engine_ping(&engine, deadline_in(LONG_MS), &version, &err), 0,
-		  "at the first word it becomes the engine");
+		  "at the first code it becomes the engine");
 	is_text(buf_slice(&version).data, "sh", "and answers");
 	engine_close(&engine);
 	ok(exists(in_scratch("libexec/ended")), "closing waits until the engine has ended");
 	is_number(wait_child(engine.child), 0, "and so it has");
 	ok(file_is(in_scratch("libexec/heard"), SLICE_LITERAL("p\0\0\0\0")),
-	   "the first word was left for it");
+	   "the first code was left for it");
 
 	_cleanup_free_ char *listing = read_file(in_scratch("libexec/fds"), NULL);
 
@@ -372,7 +373,7 @@ static void test_not_installed(void)
 	must(engine_open(&config, &engine, &err) == 0);
 	is_number(engine_ping(&engine, deadline_in(LONG_MS), &version, &err), -1,
 		  "an engine that is not installed");
-	ok(err.status == 503 && strcmp(err.word, "engine_failed") == 0 &&
+	ok(err.status == 503 && strcmp(err.code, "engine_failed") == 0 &&
 		   strstr(err.message, "installed"),
 	   "%s", err.message);
 	engine_close(&engine);
@@ -388,7 +389,7 @@ int main(void)
 	test_not_installed();
 	listen_as_engine();
 	test_make();
-	test_spare();
+	test_pooled();
 	test_errors();
 	test_list();
 	test_ping();

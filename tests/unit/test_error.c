@@ -12,7 +12,7 @@ int main(void)
 	is_number(error_set(&err, 413, "body_too_large", "%d of %s", 7, "them"), -1,
 		  "error_set returns -1");
 	is_number(err.status, 413, "with its status");
-	is_text(err.word, "body_too_large", "its word");
+	is_text(err.code, "body_too_large", "its word");
 	is_text(err.message, "7 of them", "and its message");
 
 	errno = ENOSPC;

@@ -140,7 +140,7 @@ static void test_limit(void)
 	is_number(files_append(&writer, SLICE_LITERAL("hello"), &err), 0, "what fits exactly");
 	is_number(files_append(&writer, SLICE_LITERAL("!"), &err), -1, "a byte more");
 	is_number(err.status, 413, "is a 413");
-	is_text(err.word, "file_too_large", "with a word");
+	is_text(err.code, "file_too_large", "with a word");
 	files_abandon(&writer);
 	is_number(count_in(&config, STORAGE_INCOMING), 0, "what is given up leaves nothing");
 	is_number(count_in(&config, FILES_FOLDER), -1, "anywhere");
@@ -154,12 +154,12 @@ static void test_failure(void)
 
 	(void)snprintf(config.storage_dir, PATH_MAX, "/proc/nowhere");
 	is_number(files_begin(&config, 5, &writer, &err), -1, "no folder, no entry");
-	is_text(err.word, "storage_failed", "with a word");
+	is_text(err.code, "storage_failed", "with a word");
 	config = files_config("failure");
 	make_folder(config.storage_dir);
 	write_file(in_scratch("failure/" STORAGE_INCOMING), SLICE_LITERAL("in the way"));
 	is_number(files_begin(&config, 5, &writer, &err), -1, "a file where a folder should be");
-	is_text(err.word, "storage_failed", "with a word");
+	is_text(err.code, "storage_failed", "with a word");
 }
 
 static void test_publish(void)

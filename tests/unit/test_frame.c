@@ -18,7 +18,7 @@ static const struct {
 	size_t len;
 	int answer;
 	size_t used; /* with answer 1 */
-	const char *word;
+	const char *code;
 } cases[] = {
 	{"nothing", "", 0, 0, 0, NULL},
 	{"a type", "O", 1, 0, 0, NULL},
@@ -51,7 +51,7 @@ static void test_decode(void)
 		if (answer == 1)
 			is_number(used, cases[i].used, "%s: bytes used", cases[i].what);
 		if (answer == -1) {
-			is_text(err.word, cases[i].word, "%s: the word", cases[i].what);
+			is_text(err.code, cases[i].code, "%s: the code", cases[i].what);
 			is_number(err.status, 502, "%s: the status", cases[i].what);
 		}
 	}
@@ -134,7 +134,7 @@ static void test_reader_pieces(void)
 	close(ends[1]);
 	is_number(frame_reader_fill(&reader), 0, "then the end of file");
 	ok(frame_read(&reader, &frame, deadline_in(1000), &err) == -1 &&
-		   strcmp(err.word, "frame_closed") == 0 && err.status == 502,
+		   strcmp(err.code, "frame_closed") == 0 && err.status == 502,
 	   "which frame_read calls frame_closed");
 	frame_reader_free(&reader);
 	close(ends[0]);
@@ -152,12 +152,12 @@ static void test_reader_errors(void)
 	struct frame_reader reader = frame_reader_new(ends[0]);
 
 	ok(frame_read(&reader, &frame, deadline_in(0), &err) == -1 && err.status == 504 &&
-		   strcmp(err.word, "frame_timeout") == 0,
+		   strcmp(err.code, "frame_timeout") == 0,
 	   "silence is frame_timeout");
 	ok(write(ends[1], "O\377\377\377\377", 5) == 5 &&
 		   frame_read(&reader, &frame, deadline_in(1000), &err) == -1,
 	   "a frame that must not be");
-	is_text(err.word, "frame_too_long", "is refused by its header alone");
+	is_text(err.code, "frame_too_long", "is refused by its header alone");
 	ok(reader.buf.capacity < FRAME_DATA_MAX_BYTES, "and nothing is allocated for it");
 	frame_reader_free(&reader);
 	close(ends[0]);

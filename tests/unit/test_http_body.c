@@ -63,16 +63,16 @@ static void gives(const char *head, const char *body, const char *want, const ch
 	}
 }
 
-static void refuses(const char *head, const char *body, int status, const char *word)
+static void refuses(const char *head, const char *body, int status, const char *code)
 {
 	for (size_t with_head = 0; with_head <= strlen(body); with_head++) {
 		_cleanup_buf_ struct buf out = buf_new(256);
-		struct error err = {.word = "none"};
+		struct error err = {.code = "none"};
 
 		is_number(read_body(head, slice_of(body), with_head, 7, &out, &err), -1,
-			  "%s, %zu bytes with the head", word, with_head);
-		is_text(err.word, word, "%s: its word", word);
-		is_number(err.status, status, "%s: its status", word);
+			  "%s, %zu bytes with the head", code, with_head);
+		is_text(err.code, code, "%s: its code", code);
+		is_number(err.status, status, "%s: its status", code);
 	}
 }
 

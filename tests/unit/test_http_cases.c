@@ -147,7 +147,7 @@ static void outcome_text(int fd, const struct http_case *one, struct buf *out)
 	    http_check_origin(&access, &connection.request, &err) < 0 ||
 	    uri_decode(connection.request.path, &decoded, &err) < 0 ||
 	    http_read_body(&connection, &body, deadline_in(body_ms), &err) < 0) {
-		if (buf_printf(out, "%d %s\n", err.status, err.word) < 0)
+		if (buf_printf(out, "%d %s\n", err.status, err.code) < 0)
 			abort();
 	} else {
 		append_request(out, &connection.request, buf_slice(&decoded), buf_slice(&body));

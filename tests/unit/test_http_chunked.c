@@ -9,7 +9,7 @@
 
 struct result {
 	int status; /* 0, or the error's */
-	const char *word;
+	const char *code;
 	char body[256];
 	size_t body_len, consumed;
 	bool done;
@@ -19,7 +19,7 @@ struct result {
 static struct result decode(const char *text, size_t len, size_t step, uint64_t max)
 {
 	struct chunked state = chunked_new(max);
-	struct result result = {.word = ""};
+	struct result result = {.code = ""};
 	struct error err;
 
 	while (result.consumed < len && !state.done) {
@@ -30,7 +30,7 @@ static struct result decode(const char *text, size_t len, size_t step, uint64_t 
 		memcpy(piece, text + result.consumed, size);
 		if (chunked_decode(&state, piece, size, &decoded, &consumed, &err) < 0) {
 			result.status = err.status;
-			result.word = err.word;
+			result.code = err.code;
 			return result;
 		}
 		memcpy(result.body + result.body_len, piece, decoded);
@@ -83,7 +83,7 @@ static void test_maximum(void)
 static void test_refusals(void)
 {
 	static const struct {
-		const char *text, *word;
+		const char *text, *code;
 	} cases[] = {
 		{"\r", "chunk_size_bad"},
 		{";", "chunk_size_bad"},
@@ -106,11 +106,11 @@ static void test_refusals(void)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		size_t len = strlen(cases[i].text);
 
-		is_text(decode(cases[i].text, len - 1, len, ROOM).word, "", "%s: not before",
-			cases[i].word);
+		is_text(decode(cases[i].text, len - 1, len, ROOM).code, "", "%s: not before",
+			cases[i].code);
 		for (size_t step = 1; step <= len; step++)
-			is_text(decode(cases[i].text, len, step, ROOM).word, cases[i].word,
-				"%s, in pieces of %zu", cases[i].word, step);
+			is_text(decode(cases[i].text, len, step, ROOM).code, cases[i].code,
+				"%s, in pieces of %zu", cases[i].code, step);
 	}
 }
 

@@ -99,7 +99,7 @@ static void test_earliest(void)
 	static const struct {
 		const char *head;
 		int status;
-		const char *word;
+		const char *code;
 	} cases[] = {
 		{"\x16", 400, "control_byte"},
 		{"{", 400, "bad_method"},
@@ -124,10 +124,10 @@ static void test_earliest(void)
 		size_t len = strlen(cases[i].head);
 
 		is_number(http_parse_head(cases[i].head, len - 1, &request, &err), 0,
-			  "%s: not before", cases[i].word);
+			  "%s: not before", cases[i].code);
 		is_number(http_parse_head(cases[i].head, len, &request, &err), -1, "%s: at once",
-			  cases[i].word);
-		is_text(err.word ? err.word : "", cases[i].word, "its word");
+			  cases[i].code);
+		is_text(err.code ? err.code : "", cases[i].code, "its code");
 		is_number(err.status, cases[i].status, "its status");
 	}
 }
@@ -161,13 +161,13 @@ static void test_limits(void)
 		  "a line that may still end");
 	is_number(parse_filled(line, HTTP_REQUEST_LINE_MAX_BYTES - 4, "", &err), -1,
 		  "and one that cannot");
-	is_text(err.word, "request_line_too_long", "before its end was seen");
+	is_text(err.code, "request_line_too_long", "before its end was seen");
 	is_number(parse_filled(head, of_head, head_end, &err), 1, "the longest head");
 	is_number(parse_filled(head, of_head + 1, head_end, &err), -1, "one byte more");
 	is_number(err.status, 431, "is 431");
 	is_number(parse_filled(head, HTTP_HEAD_MAX_BYTES, "", &err), -1,
 		  "a head that cannot end in time");
-	is_text(err.word, "head_too_long", "before its end was seen");
+	is_text(err.code, "head_too_long", "before its end was seen");
 }
 
 int main(void)

@@ -146,7 +146,7 @@ static void test_allocation(void)
 	say(ends.client, "POST / HTTP/1.1\r\n" HOST "Content-Length: 33554432\r\n\r\nx");
 	shutdown(ends.client, SHUT_WR);
 	is_number(read_request(&connection, &body, &err), 400, "32 MiB announced, one byte sent");
-	is_text(err.word, "body_incomplete", "the body is incomplete");
+	is_text(err.code, "body_incomplete", "the body is incomplete");
 	ok(body.capacity <= 2 * HTTP_BODY_READ_BYTES, "%zu bytes were allocated", body.capacity);
 	http_connection_free(&connection);
 	close(ends.server);
@@ -168,7 +168,7 @@ static void test_out_of_memory(void)
 		struct ends ends = connect_pair();
 		struct http_connection connection = http_connection_new(ends.server);
 		_cleanup_buf_ struct buf body = buf_new(100);
-		struct error err = {.word = ""};
+		struct error err = {.code = ""};
 
 		say(ends.client, requests[i]);
 		allocations_fail = true;
@@ -176,7 +176,7 @@ static void test_out_of_memory(void)
 
 		allocations_fail = false;
 		is_number(status, 503, "no memory for the head");
-		is_text(err.word, "out_of_memory", "is said so");
+		is_text(err.code, "out_of_memory", "is said so");
 		is_number(http_read_head(&connection, deadline_in(DEADLINE_MS), &err), 0,
 			  "with memory again it is read");
 		allocations_fail = true;
@@ -214,7 +214,7 @@ static void test_client_gone(const char *sent)
 	struct ends ends = connect_tcp();
 	struct http_connection connection = http_connection_new(ends.server);
 	_cleanup_buf_ struct buf body = buf_new(100);
-	struct error err = {.word = ""};
+	struct error err = {.code = ""};
 	struct linger linger = {.l_onoff = 1, .l_linger = 0};
 
 	say(ends.client, sent);
@@ -225,7 +225,7 @@ static void test_client_gone(const char *sent)
 	is_number(http_read_body(&connection, &body, deadline_in(DEADLINE_MS), &err), -1,
 		  "a connection that was reset");
 	is_number(err.status, 0, "needs no answer");
-	is_text(err.word, "client_gone", "the client is gone");
+	is_text(err.code, "client_gone", "the client is gone");
 	http_connection_free(&connection);
 	close(ends.server);
 }

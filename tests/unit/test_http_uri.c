@@ -15,15 +15,15 @@ static void decodes(const char *text, const char *want)
 	is_text(buf_slice(&out).data, want, "\"%s\"", text);
 }
 
-static void refuses(const char *text, size_t max, int status, const char *word)
+static void refuses(const char *text, size_t max, int status, const char *code)
 {
 	_cleanup_buf_ struct buf out = buf_new(max);
-	struct error err = {.word = ""};
+	struct error err = {.code = ""};
 
 	if (buf_append_text(&out, "kept") < 0)
 		abort();
 	is_number(uri_decode(slice_of(text), &out, &err), -1, "\"%s\" is refused", text);
-	is_text(err.word, word, "with its word");
+	is_text(err.code, code, "with its code");
 	is_number(err.status, status, "and its status");
 	is_text(out.data, "kept", "and the buffer is as it was");
 }

@@ -123,12 +123,12 @@ static void test_input_output(void)
 
 int main(void)
 {
-	struct init_spare spare = init_spare_new();
+	struct init_prepared prepared = init_prepared_new();
 	struct error err;
 
 	set_up();
-	ok(init_serve(-1, NULL, &spare, deadline_in(0), &err) == -1 &&
-		   strcmp(err.word, "not_pid_1") == 0,
+	ok(init_serve(-1, NULL, &prepared, deadline_in(0), &err) == -1 &&
+		   strcmp(err.code, "not_pid_1") == 0,
 	   "outside a pid namespace nothing is served, for it would kill everything");
 	test_rows();
 	test_not_started();

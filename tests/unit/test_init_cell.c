@@ -17,7 +17,7 @@ static void send_cell(const struct talk *talk, const char *cell, const char *mor
 	failed |= field_add(&fields, "env", slice_of("PATH=/usr/bin:/bin"));
 	failed |= buf_append(&fields, "env=", 4);
 	failed |= field_add(&fields, "CELL", slice_of(cell));
-	failed |= field_add(&fields, "cell", slice_of("shell"));
+	failed |= field_add(&fields, "kernel", slice_of("shell"));
 	failed |= field_add(&fields, "cwd", slice_of(root));
 	failed |= field_add(&fields, "stream_bytes", slice_of("1000"));
 	for (; *more; more += strlen(more) + 1)

@@ -316,7 +316,7 @@ static void test_host_gone(void)
 		abort();
 	close(ends[0]);
 	ok(init_collect(&job, ends[1], &space, deadline_in(1000), &err) == -1 &&
-		   strcmp(err.word, "host_gone") == 0,
+		   strcmp(err.code, "host_gone") == 0,
 	   "nobody listens: host_gone");
 	close(ends[1]);
 	init_job_free(&job);

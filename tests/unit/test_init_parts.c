@@ -176,11 +176,11 @@ static void test_control(void)
 	ok(fcntl(accepted, F_GETFD) == FD_CLOEXEC, "close-on-exec");
 	ok(waitpid(pid, &stranger, 0) == pid && stranger == 0, "the other was closed");
 	ok(init_control_accept(listener, 0, deadline_in(10), &err) == -1 &&
-		   strcmp(err.word, "no_job") == 0,
+		   strcmp(err.code, "no_job") == 0,
 	   "nobody comes: no_job at the deadline");
 	ok(connect_to(name) == -1 && errno == ECONNREFUSED, "then nobody can come any more");
 	ok(init_control_listen("/nonexistent", &err) == -1 &&
-		   strcmp(err.word, "control_listen") == 0,
+		   strcmp(err.code, "control_listen") == 0,
 	   "no folder: control_listen");
 	close(listener);
 	close(ready[0]);
@@ -200,7 +200,7 @@ static const struct {
 	size_t fields_len;
 	const char *frames; /* after it */
 	size_t frames_len;
-	const char *word; /* of the refusal or the error; NULL: accepted */
+	const char *code; /* of the refusal or the error; NULL: accepted */
 	bool error;       /* the connection is given up */
 	bool cancelled;
 } talks[] = {
@@ -213,9 +213,10 @@ static const struct {
 		what, NULL, NULL, 0, frames, sizeof(frames) - 1, __VA_ARGS__                       \
 	}
 	TALK("a job", TRUE, NULL, GO, NULL, false, false),
-	TALK("a spare", "argv=true\0", NULL, PREPARE, NULL, false, false),
-	TALK("a spare with a time", TRUE, NULL, PREPARE, NULL, false, false),
-	TALK("a spare of nothing", "wall_ms=1\0", NULL, PREPARE, "job_bad", false, false),
+	TALK("a pooled container", "argv=true\0", NULL, PREPARE, NULL, false, false),
+	TALK("a pooled container with a time", TRUE, NULL, PREPARE, NULL, false, false),
+	TALK("a pooled container of nothing", "wall_ms=1\0", NULL, PREPARE, "job_bad", false,
+	     false),
 	WITHOUT_JOB("PREPARE before JOB", PREPARE, "frame_order", true, false),
 	TALK("PREPARE after FILE", TRUE, NULL, "F\0\0\0\2t2" PREPARE, "frame_order", true, false),
 	TALK("PREPARE after STDIN", TRUE, NULL, "I\0\0\0\1x" PREPARE, "frame_order", true, false),
@@ -244,11 +245,12 @@ static const struct {
 	TALK("a cwd that is not", TRUE, "/nonexistent", GO, "cwd", false, false),
 	TALK("a file operation", "idle_s=1\0", NULL, GO, NULL, false, false),
 	TALK("a last one", "idle_s=1\0last=1\0", NULL, GO, "job_bad", false, false),
-	TALK("a cell without a command", "idle_s=1\0cell=a\0", NULL, GO, "job_bad", false, false),
-	TALK("a cell", TRUE "cell=a\0script=b c\0echo=1\0collect=/tmp/x\0", NULL, GO, NULL, false,
+	TALK("a cell without a command", "idle_s=1\0kernel=a\0", NULL, GO, "job_bad", false, false),
+	TALK("a cell", TRUE "kernel=a\0script=b c\0echo=1\0collect=/tmp/x\0", NULL, GO, NULL, false,
 	     false),
-	TALK("a cell's name that is a path", TRUE "cell=a/b\0", NULL, GO, "job_bad", false, false),
-	TALK("a cell's name that is long", TRUE "cell=abcdefghijklmnopq\0", NULL, GO, "job_bad",
+	TALK("a cell's name that is a path", TRUE "kernel=a/b\0", NULL, GO, "job_bad", false,
+	     false),
+	TALK("a cell's name that is long", TRUE "kernel=abcdefghijklmnopq\0", NULL, GO, "job_bad",
 	     false, false),
 	TALK("a script elsewhere", TRUE "script=../a\0", NULL, GO, "job_bad", false, false),
 	TALK("a script of two lines", TRUE "script=a\nb\0", NULL, GO, "job_bad", false, false),
@@ -295,11 +297,11 @@ static void test_talks(void)
 
 		is_number(result, talks[i].error ? -1 : 0, "%s", talks[i].what);
 		ok(job.cancelled == talks[i].cancelled, "%s: cancelled or not", talks[i].what);
-		ok(job.refused == (talks[i].word && !talks[i].error), "%s: refused or not",
+		ok(job.refused == (talks[i].code && !talks[i].error), "%s: refused or not",
 		   talks[i].what);
-		if (talks[i].word)
-			is_text(job.refused ? job.refusal.word : err.word, talks[i].word,
-				"%s: the word", talks[i].what);
+		if (talks[i].code)
+			is_text(job.refused ? job.refusal.code : err.code, talks[i].code,
+				"%s: the code", talks[i].what);
 		init_job_free(&job);
 		frame_reader_free(&reader);
 		close(ends[1]);
@@ -365,14 +367,14 @@ static void test_inputs(bool walk)
 	ok(fstatat(root_fd, "b/e", &status, 0) == 0 && status.st_size == 0, "b/e is empty");
 	init_job_free(&job);
 	read_inputs(nested, &job);
-	ok(job.refused && strcmp(job.refusal.word, "input_failed") == 0, "a file under a file");
+	ok(job.refused && strcmp(job.refusal.code, "input_failed") == 0, "a file under a file");
 	init_job_free(&job);
 	read_inputs(twice, &job);
-	ok(job.refused && strcmp(job.refusal.word, "input_failed") == 0, "a file twice");
+	ok(job.refused && strcmp(job.refusal.code, "input_failed") == 0, "a file twice");
 	init_job_free(&job);
 	ok(symlinkat("/tmp", root_fd, "link") == 0, "a link in the working directory");
 	read_inputs(through, &job);
-	ok(job.refused && strcmp(job.refusal.word, "input_failed") == 0, "is not followed");
+	ok(job.refused && strcmp(job.refusal.code, "input_failed") == 0, "is not followed");
 	init_job_free(&job);
 	fs_force_walk(false);
 	for (const char *const *name = (const char *const[]){"a", "b", "f", "h", "link", NULL};

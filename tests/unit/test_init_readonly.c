@@ -313,7 +313,7 @@ static void test_names(void)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct init_job job = take_job(bad[i]);
 
-		ok(job.refused && strcmp(job.refusal.word, "job_bad") == 0,
+		ok(job.refused && strcmp(job.refusal.code, "job_bad") == 0,
 		   "'%s' is no folder's name", bad[i]);
 		init_job_free(&job);
 	}

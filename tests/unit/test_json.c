@@ -16,13 +16,13 @@ static void parses(struct slice text, const char *want)
 		is_text(out.data, want, "and written as that");
 }
 
-static void refuses(struct slice text, const char *word, const char *what)
+static void refuses(struct slice text, const char *code, const char *what)
 {
 	json_t untouched, *value = &untouched;
-	struct error err = {.word = ""};
+	struct error err = {.code = ""};
 
 	ok(json_parse(text, &value, &err) == -1 && value == &untouched, "refused: %s", what);
-	is_text(err.word, word, "by its word");
+	is_text(err.code, code, "by its code");
 	is_number(err.status, 400, "and status");
 }
 

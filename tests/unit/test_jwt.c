@@ -57,7 +57,7 @@ static void test_rfc_vectors(void)
 	is_number(jwt_verify(token, buf_slice(&key), RFC_EXPIRES, &jwt, &err), -1,
 		  "at that second it is no good (RFC 7519 section 4.1.4)");
 	is_number(err.status, 401, "a 401");
-	is_text(err.word, "invalid_token", "has a word");
+	is_text(err.code, "invalid_token", "has a word");
 	is_text(err.message, "Invalid or expired token", "in the contract's words");
 	is_number(jwt_verify(SLICE_LITERAL("eyJhbGciOiJub25lIn0." RFC_PAYLOAD "."), buf_slice(&key),
 			     0, &jwt, &err),

@@ -96,7 +96,7 @@ static void test_bad_environment(void)
 
 		err = (struct error){0};
 		is_number(keys_load(&config, &keys, &err), -1, "refused: %.40s", bad[i]);
-		is_text(err.word, "bad_configuration", "is a mistake of the operator's");
+		is_text(err.code, "bad_configuration", "is a mistake of the operator's");
 		ok(strstr(err.message, "entry 2") && !strstr(err.message, "hidden") &&
 			   !strstr(err.message, "good"),
 		   "the message names the entry, and quotes no token");
@@ -158,7 +158,7 @@ static void test_closed_by_mistakes(void)
 	config = keys_config("", NULL);
 	must(mkdir(config.keys_file, 0700) == 0);
 	is_number(keys_load(&config, &zeros, &err), -1, "what cannot be read");
-	is_text(err.word, "keys_unreadable", "is an error, and not an open door");
+	is_text(err.code, "keys_unreadable", "is an error, and not an open door");
 	must(rmdir(config.keys_file) == 0);
 	config = keys_config("", NULL);
 	must(truncate(config.keys_file, 0) < 0);
@@ -182,7 +182,7 @@ static int count_on_stdin(struct config *config, int fd)
 	must(fd >= 0 && dup2(fd, STDIN_FILENO) == STDIN_FILENO);
 	loaded = keys_load(config, &keys, &err);
 	if (loaded < 0)
-		is_text(err.word, "keys_unreadable", "refused: %.40s", err.message);
+		is_text(err.code, "keys_unreadable", "refused: %.40s", err.message);
 	return loaded < 0 ? -1 : (int)keys.count;
 }
 

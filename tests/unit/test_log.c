@@ -151,7 +151,7 @@ static void test_entry(void)
 
 	log_begin(&line, LOG_LEVEL_WARNING, "mayfly");
 	log_text(&line, "path", "/run");
-	log_text(&line, "reason", "one\nMAYFLY_JOB=forged\n\nMESSAGE\n");
+	log_text(&line, "code", "one\nMAYFLY_JOB=forged\n\nMESSAGE\n");
 	log_number(&line, "duration_us", -42);
 
 	struct slice entry = log_entry(&line);
@@ -160,11 +160,11 @@ static void test_entry(void)
 	has(entry, "PRIORITY", "4");
 	has(entry, "SYSLOG_IDENTIFIER", "mayfly");
 	has(entry, "MAYFLY_PATH", "/run");
-	has(entry, "MAYFLY_REASON", "one\nMAYFLY_JOB=forged\n\nMESSAGE\n");
+	has(entry, "MAYFLY_CODE", "one\nMAYFLY_JOB=forged\n\nMESSAGE\n");
 	has(entry, "MAYFLY_DURATION_US", "-42");
 	has(entry, "MAYFLY_JOB", "(missing)");
 	has(entry, "MESSAGE",
-	    "path=\"/run\" reason=\"one\\x0aMAYFLY_JOB=forged\\x0a\\x0aMESSAGE\\x0a\" duration_us=-42");
+	    "path=\"/run\" code=\"one\\x0aMAYFLY_JOB=forged\\x0a\\x0aMESSAGE\\x0a\" duration_us=-42");
 }
 
 static void test_entry_of_any_length(void)

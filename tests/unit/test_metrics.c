@@ -71,7 +71,7 @@ static void test_nothing(void)
 	_cleanup_metrics_ struct metrics metrics = read_all();
 
 	is_number(metrics.series_count, 0, "no jobs");
-	is_number(metrics.values[METRIC_SPARE_CLAIMS], 0, "no claims");
+	is_number(metrics.values[METRIC_POOL_CLAIMS], 0, "no claims");
 }
 
 static void test_job(void)
@@ -85,7 +85,7 @@ static void test_job(void)
 
 	change.job.program_us = -1;
 	change.job.duration_us = 90000000;
-	change.add[METRIC_SPARE_MISSES] = 2;
+	change.add[METRIC_POOL_MISSES] = 2;
 	metrics_count(&config, &change);
 
 	_cleanup_metrics_ struct metrics metrics = read_all();
@@ -102,14 +102,14 @@ static void test_job(void)
 	is_number(metrics.series[0].duration.buckets[METRICS_BOUND_COUNT], 1,
 		  "90 s lie above all bounds");
 	is_number(metrics.series[0].program.sum_us, 0, "a program that did not run took no time");
-	is_number(metrics.values[METRIC_SPARE_MISSES], 2, "counters come with the job");
+	is_number(metrics.values[METRIC_POOL_MISSES], 2, "counters come with the job");
 }
 
 static void test_engine_words(void)
 {
 	is_number(metric_of_engine_error("image_missing"), METRIC_ENGINE_ERRORS, "the first word");
 	is_number(metric_of_engine_error("never_heard_of"), METRIC_COUNT - 1, "any other word");
-	is_text(metrics_engine_words[METRICS_ENGINE_WORD_COUNT - 1], "engine_failed",
+	is_text(metrics_engine_codes[METRICS_ENGINE_CODE_COUNT - 1], "engine_failed",
 		"is engine_failed");
 }
 
@@ -223,16 +223,16 @@ static off_t size_of_file(void)
 static void test_torn(void)
 {
 	fresh();
-	metric_add(&config, METRIC_SPARE_CLAIMS, 5);
+	metric_add(&config, METRIC_POOL_CLAIMS, 5);
 	count_job('A', "bash", "default", OUTCOME_SUCCEEDED);
 	overwrite(20, "torn");
-	is_number(value_of(METRIC_SPARE_CLAIMS), 0, "a torn row reads as nothing");
+	is_number(value_of(METRIC_POOL_CLAIMS), 0, "a torn row reads as nothing");
 
 	_cleanup_metrics_ struct metrics metrics = read_all();
 
 	is_number(metrics.series_count, 1, "and harms no other");
-	metric_add(&config, METRIC_SPARE_CLAIMS, 2);
-	is_number(value_of(METRIC_SPARE_CLAIMS), 2, "it counts from 0 again");
+	metric_add(&config, METRIC_POOL_CLAIMS, 2);
+	is_number(value_of(METRIC_POOL_CLAIMS), 2, "it counts from 0 again");
 }
 
 /* A damaged row looks free: labels behind it get a second row there, and are shown once. */
@@ -269,21 +269,21 @@ static void test_torn_before_others(void)
 static void test_cut_off(void)
 {
 	fresh();
-	metric_add(&config, METRIC_SPARE_CLAIMS, 5);
+	metric_add(&config, METRIC_POOL_CLAIMS, 5);
 	count_job('A', "bash", "default", OUTCOME_SUCCEEDED);
 	ok(truncate(path, size_of_file() - 1) == 0, "the last row is cut");
 
 	_cleanup_metrics_ struct metrics metrics = read_all();
 
 	is_number(metrics.series_count, 0, "a row cut off is not there");
-	is_number(metrics.values[METRIC_SPARE_CLAIMS], 5, "the others are");
+	is_number(metrics.values[METRIC_POOL_CLAIMS], 5, "the others are");
 	ok(truncate(path, 10) == 0, "nearly all of it is cut");
 	count_job('A', "bash", "default", OUTCOME_SUCCEEDED);
 
 	_cleanup_metrics_ struct metrics again = read_all();
 
 	is_number(again.series_count, 1, "it goes on");
-	is_number(again.values[METRIC_SPARE_CLAIMS], 0, "from 0");
+	is_number(again.values[METRIC_POOL_CLAIMS], 0, "from 0");
 }
 
 /* What another version wrote there under our name has rows that are not ours. */
@@ -297,8 +297,8 @@ static void test_other_content(void)
 	fd = open(path, O_WRONLY | O_CREAT, 0640);
 	ok(write(fd, junk, sizeof(junk)) == (ssize_t)sizeof(junk), "a file of other content");
 	close(fd);
-	metric_add(&config, METRIC_SPARE_CLAIMS, 1);
-	is_number(value_of(METRIC_SPARE_CLAIMS), 1, "is counted over");
+	metric_add(&config, METRIC_POOL_CLAIMS, 1);
+	is_number(value_of(METRIC_POOL_CLAIMS), 1, "is counted over");
 }
 
 static void test_unreadable(void)
@@ -308,9 +308,9 @@ static void test_unreadable(void)
 
 	fresh();
 	ok(mkdir(path, 0700) == 0, "a folder in the file's place");
-	metric_add(&config, METRIC_SPARE_CLAIMS, 1);
+	metric_add(&config, METRIC_POOL_CLAIMS, 1);
 	ok(metrics_read(&config, &metrics, &err) < 0, "cannot be read");
-	is_text(err.word, "metrics_unreadable", "metrics_unreadable");
+	is_text(err.code, "metrics_unreadable", "metrics_unreadable");
 	(void)rmdir(path);
 }
 

@@ -65,19 +65,19 @@ static void accepts_under(const char *type, struct slice body, const char *told,
 
 #define accepts(body, told, what) accepts_under(TYPE, SLICE_LITERAL(body), told, what)
 
-static void refuses_under(const char *type, struct slice body, const char *word, const char *what)
+static void refuses_under(const char *type, struct slice body, const char *code, const char *what)
 {
 	for (int whole = 0; whole < 2; whole++) {
 		_cleanup_buf_ struct buf out = buf_new(1 << 20);
-		struct error err = {.word = "none"};
+		struct error err = {.code = "none"};
 
 		is_number(parse(type, body, whole ? body.len + 1 : 1, &out, &err), -1, "%s", what);
-		is_text(err.word, word, "%s: its word", what);
+		is_text(err.code, code, "%s: its code", what);
 		is_number(err.status, 400, "%s: its status", what);
 	}
 }
 
-#define refuses(body, word, what) refuses_under(TYPE, SLICE_LITERAL(body), word, what)
+#define refuses(body, code, what) refuses_under(TYPE, SLICE_LITERAL(body), code, what)
 
 static void test_accepted(void)
 {
@@ -253,12 +253,12 @@ static void test_maxima(void)
 	is_number(
 		parse_long("--XX\r\n" DISPOSITION "X: ", 'y', room + 1, "\r\n\r\nx\r\n" END, &err),
 		-1, "a byte more");
-	is_text(err.word, "multipart_header_too_long", "has a word");
+	is_text(err.code, "multipart_header_too_long", "has a code");
 	is_number(parse_long("", 'z', MULTIPART_PREAMBLE_MAX_BYTES - 2, "\r\n" END, &err), 0,
 		  "a long preamble");
 	is_number(parse_long("", 'z', MULTIPART_PREAMBLE_MAX_BYTES + 1, "\r\n" END, &err), -1,
 		  "one that is too long");
-	is_text(err.word, "multipart_malformed", "has a word");
+	is_text(err.code, "multipart_malformed", "has a code");
 	is_number(parse_long("--XX", ' ', MULTIPART_PADDING_MAX_BYTES,
 			     "\r\n" DISPOSITION "\r\nx\r\n" END, &err),
 		  0, "many blanks");
@@ -277,7 +277,7 @@ static void test_maxima(void)
 	many.len = len;
 	ok(buf_append_text(&many, "--XX\r\n" DISPOSITION "\r\n\r\n" END) == 0, "one more");
 	is_number(parse(TYPE, buf_slice(&many), 100, &out, &err), -1, "is too many");
-	is_text(err.word, "multipart_too_many_parts", "with a word");
+	is_text(err.code, "multipart_too_many_parts", "with a code");
 }
 
 int main(void)

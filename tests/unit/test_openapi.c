@@ -289,7 +289,7 @@ static void test_fields_of_a_run(void)
 		     json_write(body, &text) == 0);
 		ok((run_request_begin(buf_slice(&text), &request, &err) < 0 ||
 		    run_request_take(&request, &err) < 0) &&
-			   strcmp(err.word, "wrong_type") == 0 && strstr(err.message, name),
+			   strcmp(err.code, "wrong_type") == 0 && strstr(err.message, name),
 		   "%s is looked at", name);
 		run_request_free(&request);
 	}

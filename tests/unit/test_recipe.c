@@ -26,7 +26,7 @@ static void test_fields(void)
 	ok(memcmp(template.environment, "A=1\0B=\0", 8) == 0, "its variables");
 	is_text(template.preload, "a,b.c", "its modules");
 	is_number(template.package_count, 3, "its packages, without those that stand in");
-	ok(template.is_built && !template.is_added, "it is built, and the operator's");
+	ok(template.is_built && !template.is_custom, "it is built, and the operator's");
 	is_number(parse("{\"image\": \"i\"}", &template, &err), 0, "one without");
 	ok(!template.is_built && !*template.environment && !*template.preload &&
 		   !template.package_count,

@@ -79,7 +79,7 @@ static void test_read(void)
 	write_file(in_scratch("storage/.runs/alice/run_0000000damag"), SLICE_LITERAL("no newline"));
 	is_number(record_read(&config, "alice", SLICE_LITERAL("run_0000000damag"), &record, &err),
 		  -1, "one that is damaged");
-	is_text(err.word, "storage_failed", "is said to be");
+	is_text(err.code, "storage_failed", "is said to be");
 	must(unlink(in_scratch("storage/.runs/alice/run_0000000damag")) == 0);
 	must(symlink("/etc/passwd", in_scratch("storage/.runs/alice/run_00000000link")) == 0);
 	is_number(record_read(&config, "alice", SLICE_LITERAL("run_00000000link"), &record, &err),
@@ -196,7 +196,7 @@ static void test_full(void)
 	is_number(record_write(&config, "alice", "run_000000000000", SLICE_LITERAL("{}"),
 			       SLICE_LITERAL("{}"), &err),
 		  -1, "where there is no folder nothing is written");
-	is_text(err.word, "storage_failed", "which is said");
+	is_text(err.code, "storage_failed", "which is said");
 	(void)snprintf(config.storage_dir, PATH_MAX, "%s", kept);
 }
 
@@ -224,7 +224,7 @@ static void test_keys(void)
 	must(take("alice", "k", "request", 0, &first, id) == 0);
 	is_text(id, "", "the first is to run");
 	is_number(take("alice", "k", "request", 0, &second, again), -1, "while it runs, a repeat");
-	ok(err.status == 409 && strcmp(err.word, "idempotency_key_busy") == 0,
+	ok(err.status == 409 && strcmp(err.code, "idempotency_key_busy") == 0,
 	   "gets a 409 in bounded time");
 	idempotency_close(&second);
 
@@ -240,7 +240,7 @@ static void test_keys(void)
 	is_text(again, run, "a repeat gets its run");
 	idempotency_close(&second);
 	is_number(take("alice", "k", "another", 0, &second, again), -1, "another request");
-	is_text(err.word, "idempotency_key_reused", "is refused then, too");
+	is_text(err.code, "idempotency_key_reused", "is refused then, too");
 	idempotency_close(&second);
 	is_number(take("bob", "k", "another", 0, &second, again), 0, "another owner's key");
 	is_text(again, "", "is another");
@@ -341,7 +341,7 @@ static void test_gone(void)
 	is_number(idempotency_take(&config, "alice", SLICE_LITERAL("gone"),
 				   SLICE_LITERAL("request"), &watch, 60000, &second, id, &err),
 		  -1, "a client that hangs up");
-	is_text(err.word, "client_gone", "is not waited for");
+	is_text(err.code, "client_gone", "is not waited for");
 	idempotency_close(&second);
 	idempotency_close(&first);
 	close(pair[0]);

@@ -87,14 +87,14 @@ static void test_open(void)
 	ok(strstr(file.path, "/a/tools.d/two.json") != NULL, "and says where");
 }
 
-static void refuses(const char *name, const char *word)
+static void refuses(const char *name, const char *code)
 {
 	struct registry_file file;
 	struct error err;
 
 	ok(registry_open(&config, REGISTRY_TOOLS, slice_of(name), &file, &err) < 0, "refuses %s",
 	   name);
-	is_text(err.word, word, "with %s", word);
+	is_text(err.code, code, "with %s", code);
 }
 
 static void test_refusals(void)
@@ -128,7 +128,7 @@ static void test_too_many(void)
 		put(path, "");
 	}
 	ok(registry_names(&config, REGISTRY_TOOLS, &names, &err) < 0, "too many entries");
-	is_text(err.word, "registry_too_large", "say so");
+	is_text(err.code, "registry_too_large", "say so");
 }
 
 int main(void)

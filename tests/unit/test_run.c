@@ -95,7 +95,7 @@ static void test_down(void)
 	job.argv[0] = (struct slice){long_argument, sizeof(long_argument)};
 	is_number(job_run(&job, -1, NULL, NULL, NULL, NULL, &scene.err), -1,
 		  "arguments past a frame's length");
-	is_text(scene.err.word, "job_too_large", "are refused");
+	is_text(scene.err.code, "job_too_large", "are refused");
 	is_number(scene.err.status, 400, "by 400");
 }
 
@@ -166,7 +166,7 @@ static void test_whole(bool in_bytes)
 /* A scene that is one run of frames behind GO. */
 struct frames {
 	struct slice bytes;
-	const char *word, *said; /* of the refusal; word NULL: none */
+	const char *code, *said; /* of the refusal; code NULL: none */
 	const char *what;
 };
 
@@ -198,7 +198,7 @@ static const struct frames refusals[] = {
 	{SLICE_LITERAL(FRAME("G", "\0", "")), "control_failed", "'G' out of turn", "GO upwards"},
 	{SLICE_LITERAL(FRAME("J", "\0", "")), "control_failed", "'J' out of turn", "a job upwards"},
 	{SLICE_LITERAL(FRAME("k", "\0", "")), "control_failed", "'k' out of turn",
-	 "an engine's word"},
+	 "an engine's code"},
 	{SLICE_LITERAL("?"), "frame_type", "0x3f", "a type that does not exist"},
 	{SLICE_LITERAL("\0\0\0\0\0"), "frame_type", "0x00", "NULs"},
 	{SLICE_LITERAL("HTTP/1.1 200 OK\r\n"), "frame_type", "0x48", "another protocol"},
@@ -242,9 +242,9 @@ static void test_refusals(void)
 		struct scene scene = play(&job, NULL, send_frames, row);
 
 		is_number(scene.returned, -1, "refused: %s", row->what);
-		ok(scene.err.status == 502 && strcmp(scene.err.word, row->word) == 0 &&
+		ok(scene.err.status == 502 && strcmp(scene.err.code, row->code) == 0 &&
 			   strstr(scene.err.message, row->said),
-		   "%s: %s", scene.err.word, scene.err.message);
+		   "%s: %s", scene.err.code, scene.err.message);
 		scene_free(&scene);
 		is_number(count_entries(in_scratch("storage/.incoming")), 0, "and nothing is left");
 	}

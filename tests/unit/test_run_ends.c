@@ -38,7 +38,7 @@ static void test_stream_cap(void)
 	len++;
 	scene = play(&job, NULL, send_output, &len);
 	is_number(scene.returned, -1, "one byte more ends the job");
-	ok(strcmp(scene.err.word, "control_failed") == 0 &&
+	ok(strcmp(scene.err.code, "control_failed") == 0 &&
 		   strstr(scene.err.message, "more output"),
 	   "%s", scene.err.message);
 	is_number(scene.heard[0].len, 600, "and is not heard");
@@ -140,7 +140,7 @@ static int becomes_overdue(void *context)
 
 	scene_free(&scene);
 	if (scene.returned == 0 || scene.err.status != 504 ||
-	    strcmp(scene.err.word, "job_overdue") != 0)
+	    strcmp(scene.err.code, "job_overdue") != 0)
 		return 1;
 	return took_ms >= JOB_GRACE_MS && took_ms < JOB_GRACE_MS + 3000 ? 0 : 2;
 }
@@ -192,7 +192,7 @@ static void test_client_gone(void (*act)(int, const void *), const char *what)
 	struct scene scene = play(&job, &watch, act, NULL);
 
 	is_number(scene.returned, -1, "a client that hangs up ends the job, %s", what);
-	ok(scene.err.status == 0 && strcmp(scene.err.word, "client_gone") == 0,
+	ok(scene.err.status == 0 && strcmp(scene.err.code, "client_gone") == 0,
 	   "with nobody to answer");
 	scene_free(&scene);
 	close(client[0]);
@@ -247,7 +247,7 @@ static void test_not_taken(void)
 	struct scene scene = play(&job, NULL, end_before_go, NULL);
 
 	is_number(scene.returned, -1, "a container that ends before it has the job");
-	ok(scene.err.status == 502 && strcmp(scene.err.word, "job_not_taken") == 0,
+	ok(scene.err.status == 502 && strcmp(scene.err.code, "job_not_taken") == 0,
 	   "does not take it: %s", scene.err.message);
 	scene_free(&scene);
 }
@@ -275,7 +275,7 @@ static void refuses_folder(const char *folder, const char *what)
 	int fd = 4711;
 
 	ok(job_connect(&scene_config, folder, &fd, &err) == -1 && fd == 4711, "refused: %s", what);
-	ok(err.status == 502 && strcmp(err.word, "control_failed") == 0, "%s: %s", err.word,
+	ok(err.status == 502 && strcmp(err.code, "control_failed") == 0, "%s: %s", err.code,
 	   err.message);
 }
 

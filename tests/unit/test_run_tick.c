@@ -15,7 +15,7 @@ struct ticks {
 	int is_full; /* the writing end of a pipe: it takes no more for now */
 };
 
-static void tick(void *context)
+static void on_tick(void *context)
 {
 	struct ticks *ticks = context;
 
@@ -38,7 +38,7 @@ static void tick(void *context)
 		must(write(ticks->wake[1], "x", 1) == 1);
 }
 
-static void hear(void *context, bool is_stderr, struct slice data)
+static void on_output(void *context, bool is_stderr, struct slice data)
 {
 	(void)context, (void)is_stderr, (void)data;
 }
@@ -60,7 +60,7 @@ static int run(struct ticks *ticks, uint64_t wall_ms, int64_t tick_ms, struct er
 {
 	struct job job = small_job();
 	struct job_listener listener = {
-		.context = ticks, .stream = hear, .tick = tick, .tick_ms = tick_ms};
+		.context = ticks, .on_output = on_output, .on_tick = on_tick, .tick_ms = tick_ms};
 	struct http_watch nobody = {.fd = -1};
 	struct storage storage;
 	struct job_result result;
@@ -114,7 +114,7 @@ int main(void)
 	is_number(ticks.count, 4, "ticks");
 	ticks = (struct ticks){.wanted = -1};
 	is_number(run(&ticks, 1, 700, &err), -1, "one that never ends");
-	is_text(err.word, "job_overdue", "is overdue, however often it ticks");
+	is_text(err.code, "job_overdue", "is overdue, however often it ticks");
 	ok(ticks.count > 3, "%d times", ticks.count);
 
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, client) == 0 && pipe(full) == 0);

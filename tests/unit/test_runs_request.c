@@ -17,15 +17,15 @@ static int parse(struct slice body, struct run_request *out)
 	return run_request_begin(body, out, &err) < 0 || run_request_take(out, &err) < 0 ? -1 : 0;
 }
 
-static void refuses(const char *body, const char *word, const char *message)
+static void refuses(const char *body, const char *code, const char *message)
 {
 	struct run_request request;
 	int parsed = parse(slice_of(body), &request);
 
-	if (!ok(parsed == -1 && err.status == 400 && strcmp(err.word, word) == 0 &&
+	if (!ok(parsed == -1 && err.status == 400 && strcmp(err.code, code) == 0 &&
 			strcmp(err.message, message) == 0,
 		"%.70s: %s", body, message))
-		printf("# %d %d %s: %s\n", parsed, err.status, err.word, err.message);
+		printf("# %d %d %s: %s\n", parsed, err.status, err.code, err.message);
 	run_request_free(&request);
 }
 
@@ -36,7 +36,7 @@ static void test_refusals(void)
 	static const char files_type[] =
 		"files must be an array of {\"id\",\"path\"}, both strings";
 	static const struct {
-		const char *body, *word, *message;
+		const char *body, *code, *message;
 	} rows[] = {
 		{"[]", "wrong_type", "the request body must be a JSON object"},
 		{"\"x\"", "wrong_type", "the request body must be a JSON object"},
@@ -78,7 +78,7 @@ static void test_refusals(void)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		refuses(rows[i].body, rows[i].word, rows[i].message);
+		refuses(rows[i].body, rows[i].code, rows[i].message);
 }
 
 static void test_order(void)
@@ -213,7 +213,7 @@ static void test_counts(void)
 	static const struct {
 		const char *start, *one, *end;
 		int most;
-		const char *word;
+		const char *code;
 	} rows[] = {
 		{"{" CODE ",\"args\":[", "\"a\"", "]}", RUN_ARGS_MAX_COUNT, "too_many_args"},
 		{"{" CODE ",\"env\":{", "\"V%d\":\"x\"", "}}", RUN_ENV_MAX_COUNT, "bad_env"},
@@ -242,7 +242,7 @@ static void test_counts(void)
 			is_number(parse(buf_slice(&body), &request), more ? -1 : 0, "%d of them",
 				  rows[i].most + more);
 			if (more)
-				is_text(err.word, rows[i].word, "one too many");
+				is_text(err.code, rows[i].code, "one too many");
 			run_request_free(&request);
 			buf_free(&body);
 		}
@@ -330,7 +330,7 @@ static void test_long_path(void)
 			  "a path of %zu bytes", len);
 		run_request_free(&request);
 	}
-	is_text(err.word, "bad_file_path", "is too long");
+	is_text(err.code, "bad_file_path", "is too long");
 }
 
 int main(void)

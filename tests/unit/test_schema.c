@@ -250,7 +250,7 @@ static void test_check(void)
 
 		is_number(schema_check(parameters, &err), -1, "no schema: %s", rows[i].parameters);
 		is_text(err.message, rows[i].message, "and it says why");
-		ok(err.status == 500 && strcmp(err.word, "bad_schema") == 0, "by its word");
+		ok(err.status == 500 && strcmp(err.code, "bad_schema") == 0, "by its word");
 	}
 
 	struct error err;

@@ -13,7 +13,7 @@
 static struct config config;
 static struct error err;
 static struct http_watch nobody = {.fd = -1};
-static const struct session_asker anybody = {0};
+static const struct session_requester anybody = {0};
 
 /* A session with a folder for its container, whose lock is given back. */
 static struct session make(const char *tenant_id, const char *owner, uint64_t ttl_s)
@@ -43,20 +43,20 @@ static void count_one(void *context, const struct session *session)
 	++*(unsigned *)context;
 }
 
-static unsigned count(const struct session_asker *asker)
+static unsigned count(const struct session_requester *requester)
 {
 	unsigned found = 0;
 
-	must(session_list(&config, asker, count_one, &found, &err) == 0);
+	must(session_list(&config, requester, count_one, &found, &err) == 0);
 	return found;
 }
 
 static int find(const struct session *session, const char *owner, const char *tenant_id)
 {
-	const struct session_asker asker = {owner, slice_of(tenant_id)};
+	const struct session_requester requester = {owner, slice_of(tenant_id)};
 	struct session found;
 
-	return session_find(&config, slice_of(session->id), &asker, &found, &err);
+	return session_find(&config, slice_of(session->id), &requester, &found, &err);
 }
 
 static void test_records(void)
@@ -82,7 +82,7 @@ static void test_records(void)
 	session_release(&found);
 	is_number(session_take(&config, slice_of(session.id), &anybody, &nobody, &found, &err), -1,
 		  "it is not there any more");
-	is_text(err.word, "session_not_found", "by its word");
+	is_text(err.code, "session_not_found", "by its word");
 	write_file(in_scratch("run/sessions/0123456789ab"), SLICE_LITERAL("{\"id\":"));
 	is_number(count(&anybody), 0, "a broken record is none");
 	remove_all();
@@ -103,8 +103,9 @@ static void test_ids(void)
 static void test_owners(void)
 {
 	struct session session = make("t1", "k1", 60);
-	const struct session_asker same = {"k1", SLICE_LITERAL("t1")}, key = {"k1", {"", 0}},
-				   other = {"k2", {"", 0}}, tenant = {"k1", SLICE_LITERAL("t2")};
+	const struct session_requester same = {"k1", SLICE_LITERAL("t1")}, key = {"k1", {"", 0}},
+				       other = {"k2", {"", 0}},
+				       tenant = {"k1", SLICE_LITERAL("t2")};
 
 	is_number(find(&session, "k1", "t1"), 0, "found by its key and tenant");
 	is_number(find(&session, "k1", ""), 0, "by its key alone");

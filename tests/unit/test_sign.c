@@ -228,7 +228,7 @@ static void test_key(void)
 
 	(void)snprintf(config.storage_dir, PATH_MAX, "%s/files", scratch());
 	is_number(sign_key_load(&config, false, &key, &err), -1, "no key where none was made");
-	is_text(err.word, "no_signing_key", "has a word");
+	is_text(err.code, "no_signing_key", "has a word");
 	(void)umask(0);
 	test_race(&config);
 	key_path(&config, path);
@@ -241,7 +241,7 @@ static void test_key(void)
 	must(truncate(path, 0) == 0);
 	is_number(sign_key_load(&config, true, &again, &err), -1,
 		  "an empty file is no key, and is not replaced");
-	is_text(err.word, "signing_key_unreadable", "has a word");
+	is_text(err.code, "signing_key_unreadable", "has a word");
 	(void)snprintf(config.signing_key, sizeof(config.signing_key), "changeme-signing-key");
 	is_number(sign_key_load(&config, false, &again, &err), 0,
 		  "SIGNING_KEY goes before the file");

@@ -29,7 +29,7 @@ static int hold(void *context)
 	char byte;
 
 	if (slot_take(&config, &nobody, &slot, &err) < 0)
-		return err.status == 503 && strcmp(err.word, "busy") == 0 ? 53 : 1;
+		return err.status == 503 && strcmp(err.code, "busy") == 0 ? 53 : 1;
 	if (write(fd, "h", 1) != 1)
 		return 2;
 	(void)!read(fd, &byte, 1);
@@ -171,7 +171,7 @@ static void test_busy(void)
 		is_number(slot_take(&config, &nobody, &slot, &err), -1, "a wait of %llu ms ends",
 			  (unsigned long long)wait_ms);
 		ok(monotonic_us() - start >= ((int64_t)wait_ms - 1) * 1000, "and not before");
-		ok(err.status == 503 && strcmp(err.word, "busy") == 0 && slot == 4711, "busy, 503");
+		ok(err.status == 503 && strcmp(err.code, "busy") == 0 && slot == 4711, "busy, 503");
 		ok(strstr(err.message, "All 3 slots") && strstr(err.message, "MAX_CONCURRENT_RUNS"),
 		   "and says what to do: %s", err.message);
 	}
@@ -186,7 +186,7 @@ static int take_watched(void *context)
 	int slot;
 
 	return slot_take(&config, &watch, &slot, &err) < 0 && err.status == 0 &&
-			       strcmp(err.word, "client_gone") == 0
+			       strcmp(err.code, "client_gone") == 0
 		       ? 0
 		       : 1;
 }
@@ -224,7 +224,7 @@ static void test_folder(void)
 	(void)snprintf(other.run, PATH_MAX, "%s", in_scratch("a-file"));
 	write_file(other.run, SLICE_LITERAL(""));
 	is_number(slot_take(&other, &nobody, &slot, &err), -1, "a run folder that is none");
-	ok(strcmp(err.word, "run_folder") == 0 && strstr(err.message, other.run), "is named: %s",
+	ok(strcmp(err.code, "run_folder") == 0 && strstr(err.message, other.run), "is named: %s",
 	   err.message);
 	is_number(slot_count(&other, &ignored, &ignored, &err), -1, "nor can be counted in");
 	(void)snprintf(other.run, PATH_MAX, "%s", in_scratch("linked"));

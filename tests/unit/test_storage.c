@@ -251,7 +251,7 @@ static void refuses_session(const char *session, const char *what)
 
 	is_number(storage_commit(&storage, session, id, &err), -1, "a session's folder that is %s",
 		  what);
-	ok(err.status == 500 && strcmp(err.word, "storage_failed") == 0, "is refused: %.80s",
+	ok(err.status == 500 && strcmp(err.code, "storage_failed") == 0, "is refused: %.80s",
 	   err.message);
 	storage_close(&storage);
 	is_number(count_entries(in_scratch("storage/.incoming")), 0, "and nothing is left");
@@ -277,7 +277,7 @@ static void test_bad_storage(void)
 	write_file(in_scratch("plain"), SLICE_LITERAL(""));
 	(void)snprintf(other.storage, PATH_MAX, "%s", in_scratch("plain"));
 	is_number(storage_open(&other, &storage, &err), -1, "a storage that is a file");
-	ok(strcmp(err.word, "storage_failed") == 0 && strstr(err.message, other.storage),
+	ok(strcmp(err.code, "storage_failed") == 0 && strstr(err.message, other.storage),
 	   "is named: %s", err.message);
 	(void)snprintf(other.storage, PATH_MAX, "%s", in_scratch("trap"));
 	make_folder(in_scratch("trap"));

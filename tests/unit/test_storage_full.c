@@ -123,7 +123,7 @@ static int meet(void *context)
 		if (count_entries(in_scratch("disk/storage/.incoming")) != 0)
 			wrong |= 4;
 	}
-	if (err.status != 500 || strcmp(err.word, "storage_full") != 0 ||
+	if (err.status != 500 || strcmp(err.code, "storage_full") != 0 ||
 	    !strstr(err.message, "ARTIFACT_RETENTION_DAYS"))
 		wrong |= 2;
 	if (exists(in_scratch("disk/storage/session/")) &&

@@ -148,7 +148,7 @@ static void test_mistakes(void)
 		put("bad", cases[i].text);
 		is_number(template_load(&config, SLICE_LITERAL("bad"), &template, &err), -1,
 			  "refused: %s", cases[i].text);
-		is_text(err.word, "bad_template", "by its word");
+		is_text(err.code, "bad_template", "by its word");
 		is_text(err.message + strnlen(config.registry[0], PATH_MAX), cases[i].message,
 			"by its message");
 	}
@@ -169,7 +169,7 @@ static void test_names(void)
 		is_number(template_load(&config, slice_of(names[i]), &template, &err), -1,
 			  "no template: \"%s\"", names[i]);
 		is_number(err.status, 404, "404");
-		is_text(err.word, "not_found", "by its word");
+		is_text(err.code, "not_found", "by its word");
 	}
 }
 
@@ -184,7 +184,7 @@ static void test_variables(void)
 		setenv("MAYFLY_MEMORY_MB", values[i], 1);
 		is_number(template_load(&config, SLICE_LITERAL("small"), &template, &err), -1,
 			  "MAYFLY_MEMORY_MB=\"%s\"", values[i]);
-		is_text(err.word, "bad_configuration", "by its word");
+		is_text(err.code, "bad_configuration", "by its word");
 		ok(strstr(err.message, "MAYFLY_MEMORY_MB") &&
 			   strstr(err.message, "from 16 to 1048576"),
 		   "%s", err.message);
@@ -223,7 +223,7 @@ static void test_workdir_and_image_env(void)
 	is_number(load(both, &template, &err), 0, "a variable that is not set");
 	is_text(template.image, "i", "changes nothing");
 	is_number(load(only, &template, &err), -1, "without an image beside it");
-	ok(err.status == 404 && strcmp(err.word, "no_image") == 0, "there is no template");
+	ok(err.status == 404 && strcmp(err.code, "no_image") == 0, "there is no template");
 	setenv("RUNNER_IMAGE_TEST", "", 1);
 	is_number(load(only, &template, &err), -1, "an empty one is none");
 	setenv("RUNNER_IMAGE_TEST", "mine:1", 1);
@@ -239,7 +239,7 @@ static void test_workdir_and_image_env(void)
 	much[sizeof(much) - 1] = '\0';
 	setenv("RUNNER_IMAGE_TEST", much, 1);
 	is_number(load(only, &template, &err), -1, "so is too much");
-	is_text(err.word, "bad_configuration", "as the operator's mistake");
+	is_text(err.code, "bad_configuration", "as the operator's mistake");
 	unsetenv("RUNNER_IMAGE_TEST");
 	setenv("HOME_IMAGE", "x", 1);
 	is_number(load("{\"image_env\": \"HOME_IMAGE\"}", &template, &err), -1,

@@ -140,7 +140,7 @@ static void test_unknown(void)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		is_number(tool_load(&config, names[i], &tool, &err), -1, "no tool: %.*s",
 			  (int)strcspn(names[i], "\n"), names[i]);
-		ok(err.status == 404 && strcmp(err.word, "unknown_tool") == 0, "404 and its word");
+		ok(err.status == 404 && strcmp(err.code, "unknown_tool") == 0, "404 and its word");
 	}
 }
 
@@ -189,7 +189,7 @@ static void test_broken_tools(void)
 			tool_free(&tool);
 			continue;
 		}
-		ok(err.status == 500 && strcmp(err.word, "bad_tool") == 0, "by its word");
+		ok(err.status == 500 && strcmp(err.code, "bad_tool") == 0, "by its word");
 		ok(strstr(err.message, "tools.d/broken.json") && strstr(err.message, rows[i].named),
 		   "naming file and %s: %s", rows[i].named, err.message);
 	}
@@ -263,7 +263,7 @@ static void test_broken_runtimes(void)
 		struct made *made = make("uses", "{}");
 
 		is_number(made->result, -1, "a runtime is refused: %s", rows[i].text);
-		ok(err.status == 500 && strcmp(err.word, "bad_tool") == 0, "by its word");
+		ok(err.status == 500 && strcmp(err.code, "bad_tool") == 0, "by its word");
 		ok(strstr(err.message, "runtimes.d/bad.json") && strstr(err.message, rows[i].named),
 		   "naming file and %s: %s", rows[i].named, err.message);
 		unmake(made);

@@ -275,7 +275,7 @@ class InstalledTest(unittest.TestCase):
                 self.assertEqual(unset, ["EXECUTOR_API_KEY API_KEYS SIGNING_KEY JWT_SECRET"])
 
     def test_warm_sees_what_a_job_sees(self):
-        """Spares are of the kind that mayfly@ asks for only if all that goes into a kind is the same for both."""
+        """Pooled containers are of the kind that mayfly@ asks for only if all that goes into a kind is the same for both."""
         for kind in UNITS:
             seen = {}
             for name in ("mayfly@", "mayfly-warm"):
@@ -289,9 +289,9 @@ class InstalledTest(unittest.TestCase):
                     self.assertEqual(os.path.dirname(found["ExecStart"][0]), "/usr/libexec/mayfly")
             self.assertEqual(seen["mayfly@"], seen["mayfly-warm"])
 
-    def test_warm_is_run_more_often_than_spares_get_old(self):
+    def test_warm_is_run_more_often_than_pooled_containers_get_old(self):
         with open(os.path.join(ROOT, "src/bounds.h"), encoding="utf-8") as file:
-            ttl_s = int(re.search(r"SPARE_TTL_DEFAULT_S\s+(\d+)", file.read()).group(1))
+            ttl_s = int(re.search(r"POOL_TTL_DEFAULT_S\s+(\d+)", file.read()).group(1))
         for kind in UNITS:
             found = settings(os.path.join(self.tree.unit_folder(kind), "mayfly-warm.timer"))
             minutes = int(re.fullmatch(r"(\d+)min", found["OnUnitInactiveSec"][0]).group(1))
@@ -331,7 +331,8 @@ class InstalledTest(unittest.TestCase):
                     asked |= set(re.findall(r'"(MAYFLY_[A-Z_]+|ARTIFACT_RETENTION_DAYS|MAX_CONCURRENT_RUNS)"', text))
                     asked |= set(re.findall(r'(?:getenv|variable|variable_or|read_flag)\("([A-Z_]+)"', text))
         asked -= {"HOME", "XDG_RUNTIME_DIR", "LISTEN_PID", "LISTEN_FDS", "CREDENTIALS_DIRECTORY", "PATH", "JOURNAL_STREAM", "XDG_CONFIG_HOME",
-                  "TMPDIR", "MAYFLY_TOKEN"}
+                  "TMPDIR", "MAYFLY_TOKEN", "MAYFLY_GO"}
+        asked = {name for name in asked if not name.startswith("MAYFLY_SPARE")}  # old names, which are refused
         with open(self.tree.path("etc/mayfly/mayfly.conf"), encoding="utf-8") as file:
             text = file.read()
         named = set(re.findall(r"^#([A-Z_]+)=", text, flags=re.M)) | {"EXECUTOR_PORT"}
@@ -361,7 +362,7 @@ class InstalledTest(unittest.TestCase):
         shown = run("systemd-tmpfiles", "--create", f"--root={host}", self.tree.path("usr/lib/tmpfiles.d/mayfly.conf"))
         self.assertEqual(shown.returncode, 0, shown.stdout)
         for path, mode, owner in (("etc/mayfly/keys", 0o600, "root"), ("run/mayfly", 0o750, "mayfly-engine"), ("run/mayfly/jobs", 0o770, "mayfly-engine"),
-                                  ("run/mayfly/making", 0o700, "mayfly-engine"), ("run/mayfly/spares", 0o750, "mayfly"),
+                                  ("run/mayfly/making", 0o700, "mayfly-engine"), ("run/mayfly/pool", 0o750, "mayfly"),
                                   ("run/mayfly/sessions", 0o700, "mayfly"), ("run/mayfly/metrics-1", 0o640, "mayfly"), ("run/mayfly/images", 0o644, "mayfly-engine"),
                                   ("run/mayfly/slots", 0o600, "mayfly"), ("var/lib/mayfly", 0o711, "mayfly"),
                                   ("run/mayfly/log-mayfly", 0o600, "mayfly"), ("run/mayfly-static", 0o700, "mayfly-static"),

@@ -21,11 +21,11 @@ void api_agents_health(struct call *call)
 
 void agents_refuse(struct call *call, const struct error *err)
 {
-	bool is_route = strcmp(err->word, "no_route") == 0;
+	bool is_route = strcmp(err->code, "no_route") == 0;
 	const struct slice path = call->connection->request.path;
 	json_t *body;
 
-	call->word = err->word;
+	call->code = err->code;
 	call->wants_bearer = true;
 	if (err->status == 0)
 		return;
@@ -150,9 +150,9 @@ static int stream_run(struct call *call, const struct record *record, struct err
 				 add_event(&sse, "status", status, err) |
 				 add_event(&sse, "end", record->text, err);
 	if (sse_end(&sse, deadline_in(SSE_END_DEADLINE_MS)) < 0)
-		call->word = "reply_not_sent";
+		call->code = "reply_not_sent";
 	else if (sent < 0)
-		call->word = err->word;
+		call->code = err->code;
 	call->answered_us = monotonic_us();
 	sse_free(&sse);
 	return 0;

@@ -1,5 +1,5 @@
 /*
- * Family D, agent runs (contract, section D).
+ * The agents API, agent runs (src/api/agents/README.md).
  *
  *   GET  /api/v1/health                                    {"status":"OK","timestamp","version"}
  *   POST /api/v1/ai/agents/{id}/auto-run                   runs an app's test and answers with the run's record
@@ -25,7 +25,7 @@ void api_agents_health(struct call *call);
 void api_agents_post(struct call *call);
 void api_agents_get(struct call *call);
 
-/* This family's refusal: {"success":false,"message"}; with "path" when there is no such route. */
+/* This API's refusal: {"success":false,"message"}; with "path" when there is no such route. */
 void agents_refuse(struct call *call, const struct error *err);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Validators of source texts: what POST /validate and the runs of family D say of them.
+ * Validators of source texts: what POST /validate and the runs of the agents API say of them.
  *
  * Rules:
  *  1. Syntax is judged by the language's own parser, in a container, never by us: runtimes.d says which command that is (config/tool.h).
@@ -41,7 +41,7 @@ MUST_USE int check_security(const struct patterns *patterns, const struct job_in
 MUST_USE int check_size(const struct job_input *files, unsigned count, struct check *out,
 			struct error *err);
 
-/* Is it a page (contract, section D): "<html" in html, a script of more than AGENT_STRUCTURE_SCRIPT_LEAST bytes, "{" in css? details: {"hasHtml",
+/* Is it a page (src/api/agents/README.md): "<html" in html, a script of more than AGENT_STRUCTURE_SCRIPT_LEAST bytes, "{" in css? details: {"hasHtml",
    "hasScript","hasCss"}. */
 MUST_USE int check_structure(struct slice html, struct slice css, struct slice script,
 			     struct check *out, struct error *err);

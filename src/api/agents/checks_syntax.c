@@ -33,7 +33,7 @@ struct syntax {
 	unsigned count;
 	json_t *runtime; /* owned */
 	struct job job;
-	const char *kernel[TOOL_KERNEL_MAX_COUNT + 1];
+	const char *boot_env[TOOL_BOOT_ENV_MAX_COUNT + 1];
 	struct buf names;  /* owned: for the loop, one in a line */
 	struct buf output; /* owned: both streams in their order; of the loop stdout alone */
 	struct job_result result;
@@ -77,9 +77,9 @@ static int take_kernel(struct syntax *syntax, struct error *err)
 {
 	if (is_loop(syntax) || !json_is_true(json_object_get(syntax->runtime, "checkWaits")))
 		return 0;
-	if (tool_runtime_kernel(syntax->runtime, syntax->kernel, err) < 0)
+	if (tool_runtime_boot_env(syntax->runtime, syntax->boot_env, err) < 0)
 		return -1;
-	syntax->job.kernel = syntax->kernel[0] ? syntax->kernel : NULL;
+	syntax->job.boot_env = syntax->boot_env[0] ? syntax->boot_env : NULL;
 	return 0;
 }
 
@@ -129,7 +129,7 @@ static int prepare(const struct config *config, struct syntax *syntax, struct er
 					   "Unsupported language: %.128s", syntax->language);
 	if (template_load(config, SLICE_LITERAL(TEMPLATE), &template, err) < 0)
 		return -1;
-	job_standard(config, &syntax->job);
+	job_defaults(config, &syntax->job);
 	syntax->job.template = TEMPLATE;
 	syntax->job.language = slice_of(syntax->language);
 	syntax->job.wall_ms = template.timeout_s * 1000;
@@ -233,7 +233,7 @@ static int conclude(struct syntax *syntax, struct check *out, struct error *err)
 	return out->details ? 0 : error_set(err, 500, "out_of_memory", "no memory for the errors");
 }
 
-static void hear(void *context, bool is_stderr, struct slice data)
+static void on_output(void *context, bool is_stderr, struct slice data)
 {
 	struct syntax *syntax = context;
 	size_t room = syntax->output.max - syntax->output.len;
@@ -246,7 +246,7 @@ static void hear(void *context, bool is_stderr, struct slice data)
 
 static int run(struct call *call, struct syntax *syntax, struct error *err)
 {
-	const struct job_listener listener = {.context = syntax, .stream = hear};
+	const struct job_listener listener = {.context = syntax, .on_output = on_output};
 	struct storage storage;
 	int ran;
 

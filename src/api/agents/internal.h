@@ -1,4 +1,4 @@
-/* The parts of family D, for agents*.c alone. */
+/* The parts of the agents API, for agents*.c alone. */
 #ifndef MAYFLY_API_AGENTS_PARTS_H
 #define MAYFLY_API_AGENTS_PARTS_H
 
@@ -30,7 +30,7 @@ struct agent_run {
 	json_t *logs;                                          /* owned */
 	struct check syntax, structure, security, performance; /* owned */
 	json_t *runtime;                                       /* owned: node's */
-	const char *kernel[TOOL_KERNEL_MAX_COUNT + 1];
+	const char *boot_env[TOOL_BOOT_ENV_MAX_COUNT + 1];
 	struct job job;
 	struct job_input inputs[4];
 	struct job_result result;

@@ -43,7 +43,7 @@ void agents_log(struct agent_run *run, const char *format, ...)
 	(void)vsnprintf(text + len, sizeof(text) - (size_t)len, format, arguments);
 	va_end(arguments);
 	if (json_array_append_new(run->logs, json_clean_string(slice_of(text))) < 0)
-		run->call->word = "out_of_memory";
+		run->call->code = "out_of_memory";
 }
 
 const char *agents_status(const struct agent_run *run)

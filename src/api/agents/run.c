@@ -112,9 +112,9 @@ static int prepare_job(struct agent_run *run, struct error *err)
 
 	if (template_load(run->call->config, SLICE_LITERAL(TEMPLATE), &template, err) < 0 ||
 	    tool_load_runtime(run->call->config, SLICE_LITERAL(LANGUAGE), &run->runtime, err) < 0 ||
-	    tool_runtime_kernel(run->runtime, run->kernel, err) < 0)
+	    tool_runtime_boot_env(run->runtime, run->boot_env, err) < 0)
 		return -1;
-	job_standard(run->call->config, job);
+	job_defaults(run->call->config, job);
 	job->env[job->env_count++] = SLICE_LITERAL("OUTPUT_DIR=/workspace/" OUTPUT);
 	job->argv[job->argc++] = SLICE_LITERAL("node");
 	job->argv[job->argc++] = SLICE_LITERAL("test.js");
@@ -125,7 +125,7 @@ static int prepare_job(struct agent_run *run, struct error *err)
 	job->artifact_count = 0;
 	job->readonly = FOLDER;
 	job->folders = folders;
-	job->kernel = run->kernel[0] ? run->kernel : NULL;
+	job->boot_env = run->boot_env[0] ? run->boot_env : NULL;
 	run->inputs[0] = (struct job_input){SLICE_LITERAL(FOLDER "/index.html"), request->html};
 	run->inputs[1] = (struct job_input){SLICE_LITERAL(FOLDER "/style.css"), request->css};
 	run->inputs[2] =
@@ -138,7 +138,7 @@ static int prepare_job(struct agent_run *run, struct error *err)
 	return 0;
 }
 
-static void hear(void *context, bool is_stderr, struct slice data)
+static void on_output(void *context, bool is_stderr, struct slice data)
 {
 	struct agent_run *run = context;
 	struct buf *text = &run->texts[is_stderr];
@@ -152,7 +152,7 @@ static void hear(void *context, bool is_stderr, struct slice data)
 
 static int execute(struct agent_run *run, struct error *err)
 {
-	const struct job_listener listener = {.context = run, .stream = hear};
+	const struct job_listener listener = {.context = run, .on_output = on_output};
 	struct storage storage;
 	int ran;
 
@@ -235,7 +235,7 @@ static void keep_error(struct agent_run *run, const struct error *err)
 	run->status = AGENT_ERROR;
 	agents_log(run, "Error: %s", err->message);
 	if (keep(run, &record, &ignored) < 0)
-		run->call->after = ignored.word;
+		run->call->after = ignored.code;
 }
 
 static int run_and_answer(struct agent_run *run, struct error *err)

@@ -85,13 +85,13 @@ static int prepare(const struct run *run, const json_t *compile, struct job *job
 	return 0;
 }
 
-static void hear(void *context, bool is_stderr, struct slice data)
+static void on_output(void *context, bool is_stderr, struct slice data)
 {
 	struct run *run = context;
 
 	(void)is_stderr;
 	if (buf_append(&run->compiler, data.data, data.len) < 0)
-		run->call->word = "out_of_memory";
+		run->call->code = "out_of_memory";
 }
 
 /* Stages what was made. 1 when nothing was. */
@@ -121,7 +121,7 @@ static void fail(struct run *run, const struct job_result *compiled)
 		run->result.code = 1; /* it made nothing */
 }
 
-static void tick(void *context)
+static void on_tick(void *context)
 {
 	run_tick(context, "compiling");
 }
@@ -129,8 +129,10 @@ static void tick(void *context)
 static int compile_in(struct run *run, const struct job *job, struct storage *storage,
 		      const char *output, struct error *err)
 {
-	const struct job_listener listener = {
-		.context = run, .stream = hear, .tick = tick, .tick_ms = SSE_HEARTBEAT_MS};
+	const struct job_listener listener = {.context = run,
+					      .on_output = on_output,
+					      .on_tick = on_tick,
+					      .tick_ms = SSE_HEARTBEAT_MS};
 	struct job_result compiled;
 	int taken = 1;
 

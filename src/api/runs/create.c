@@ -121,12 +121,12 @@ static int open_storage(struct run *run, struct error *err)
 	return 0;
 }
 
-static void hear(void *context, bool is_stderr, struct slice data)
+static void on_output(void *context, bool is_stderr, struct slice data)
 {
 	struct run *run = context;
 
 	if (buf_append(&run->texts[is_stderr], data.data, data.len) < 0)
-		run->call->word = "out_of_memory";
+		run->call->code = "out_of_memory";
 	stream_output(&run->stream, is_stderr, data);
 }
 
@@ -140,7 +140,7 @@ void run_tick(struct run *run, const char *status)
 	stream_tick(&run->stream);
 }
 
-static void tick(void *context)
+static void on_tick(void *context)
 {
 	run_tick(context, "running");
 }
@@ -152,14 +152,16 @@ static bool is_out_of_memory(const struct run *run, const struct error *err)
 
 	for (unsigned i = 0; i < run->job.input_count; i++)
 		total += run->inputs[i].data.len;
-	return strcmp(err->word, "job_not_taken") == 0 &&
+	return strcmp(err->code, "job_not_taken") == 0 &&
 	       total > run->request.limits.memory_mb * MIB / 4;
 }
 
 static int execute_program(struct run *run, struct error *err)
 {
-	const struct job_listener listener = {
-		.context = run, .stream = hear, .tick = tick, .tick_ms = SSE_HEARTBEAT_MS};
+	const struct job_listener listener = {.context = run,
+					      .on_output = on_output,
+					      .on_tick = on_tick,
+					      .tick_ms = SSE_HEARTBEAT_MS};
 
 	if (open_storage(run, err) < 0)
 		return -1;
@@ -180,7 +182,7 @@ static void tell_compiler(struct run *run)
 
 	run_tick(run, "running");
 	if (len)
-		hear(run, true, (struct slice){run->compiler.data, len});
+		on_output(run, true, (struct slice){run->compiler.data, len});
 }
 
 /* Says on stderr what the program itself could not say any more. */
@@ -205,7 +207,7 @@ static void add_ending(struct run *run)
 	else if (result->reason == JOB_NOT_STARTED)
 		(void)snprintf(ending, sizeof(ending), "%s%s\n", line, result->message);
 	if (*ending)
-		hear(run, true, slice_of(ending));
+		on_output(run, true, slice_of(ending));
 }
 
 /* Compiles where that is needed, then runs. */
@@ -274,7 +276,7 @@ static int reply_cached(struct run *run, struct error *err)
 		(void)snprintf(call->detail, sizeof(call->detail), "%s", id);
 		if (run->idempotency.fd >= 0 &&
 		    idempotency_note(&run->idempotency, id, &ignored) < 0)
-			call->word = ignored.word;
+			call->code = ignored.code;
 		return 1;
 	}
 	call->is_cached = false;

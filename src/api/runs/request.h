@@ -1,5 +1,5 @@
 /*
- * The body of POST /v1/runs, checked: language, code, limits, files, in this order (contract, section C). Pure, but for the language, which the caller
+ * The body of POST /v1/runs, checked: language, code, limits, files, in this order (src/api/runs/README.md). Pure, but for the language, which the caller
  * looks up between the two halves.
  */
 #ifndef MAYFLY_API_RUNS_REQUEST_H

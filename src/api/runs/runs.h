@@ -1,5 +1,5 @@
 /*
- * Family C, runs (contract, section C).
+ * The runs API, runs (src/api/runs/README.md).
  *
  *   POST /v1/runs        runs a program and answers with its record
  *   GET  /v1/runs/{id}   the same record; links to artifacts are signed again when less than half of their time is left

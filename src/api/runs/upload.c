@@ -1,5 +1,5 @@
 /*
- * POST /v1/files (contract, section C): the part "file" of a multipart form, piece by piece from the connection to the disk; in memory there is one
+ * POST /v1/files (src/api/runs/README.md): the part "file" of a multipart form, piece by piece from the connection to the disk; in memory there is one
  * piece and one header.
  *
  * Rules:
@@ -119,7 +119,7 @@ static int upload_file(struct call *call, struct upload *upload, struct file_met
 
 	if (!type || multipart_begin(*type, &parser, err) < 0) {
 		call->body_is_unread = true;
-		return type && strcmp(err->word, "multipart_required") != 0 ? -1 : required(err);
+		return type && strcmp(err->code, "multipart_required") != 0 ? -1 : required(err);
 	}
 	if (read_form(call, &parser, upload, err) < 0)
 		return err->status == 413 ? too_large(err) : -1;

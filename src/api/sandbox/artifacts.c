@@ -1,5 +1,5 @@
 /*
- * Rich results: {"type","name","content","metadata"} (contract, section B).
+ * Rich results: {"type","name","content","metadata"} (src/api/sandbox/README.md).
  *
  * Rules:
  *  1. What a container says of a result is checked (base/display.h); what is not so is dropped.
@@ -67,14 +67,14 @@ static void add_entry(struct sandbox_run *run, struct slice type, struct slice n
 	if (json_object_set_new(metadata, "encoding",
 				json_string(is_text(type) ? "utf-8" : "base64")) < 0 ||
 	    json_object_set_new(metadata, "size", json_integer((json_int_t)content.len)) < 0)
-		run->call->word = "out_of_memory";
+		run->call->code = "out_of_memory";
 	entry = json_pack("{s:s%, s:o, s:o, s:o}", "type", type.data, type.len, "name",
 			  json_clean_string(name), "content", encode(type, content), "metadata",
 			  metadata);
 	if (entry)
 		sandbox_publish(run, type, name, content, entry);
 	if (!entry || json_array_append(run->result->artifacts, entry) < 0)
-		run->call->word = "out_of_memory";
+		run->call->code = "out_of_memory";
 	stream_event(&run->stream, "artifact", entry);
 }
 
@@ -95,7 +95,7 @@ void sandbox_display(void *context, const struct display *display)
 			     "cell", (json_int_t)display->index);
 	if (slice_eq(display->source, "plotly") &&
 	    json_object_set_new(metadata, "library", json_string("plotly")) < 0)
-		run->call->word = "out_of_memory";
+		run->call->code = "out_of_memory";
 	add_entry(run, display->type, display->name, display->content, metadata);
 }
 

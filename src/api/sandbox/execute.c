@@ -57,7 +57,7 @@ static int run_program(struct sandbox_run *run, struct error *err)
 	struct sandbox_result result = sandbox_result_new();
 	int ran;
 
-	run->job.is_last = run->job.cell != NULL;
+	run->job.is_last = run->job.kernel != NULL;
 	ran = sandbox_run_one(run, execute_job, &result, err);
 	if (ran == 0)
 		reply(run, &result, NULL);
@@ -208,7 +208,7 @@ static int take_request(struct sandbox_run *run, struct error *err)
 /* Cells of a language that has none cannot share anything. */
 static int check_cells(const struct sandbox_run *run, struct error *err)
 {
-	if (run->cells && run->language && !run->job.cell)
+	if (run->cells && run->language && !run->job.kernel)
 		return error_set(err, 400, "no_cells",
 				 "cells take a language whose state stays: %s",
 				 "python, node or bash");

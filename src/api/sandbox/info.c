@@ -74,9 +74,9 @@ void api_templates(struct call *call)
 		/* a broken file takes out only itself */
 		if (template_load_from(call->config, REGISTRY_SANDBOXES, slice_of(names.names[i]),
 				       &template, &err) < 0)
-			call->word = err.word;
+			call->code = err.code;
 		else if (json_array_append_new(list, sandbox_describe_template(&template)) < 0)
-			call->word = "out_of_memory";
+			call->code = "out_of_memory";
 	}
 	call_reply_json(call, 200, json_pack("{s:s, s:o}", "status", "success", "templates", list));
 }

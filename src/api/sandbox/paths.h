@@ -1,5 +1,5 @@
 /*
- * Where files of a sandbox may lie (contract, section B): relative paths beneath /workspace, of plain names. Pure.
+ * Where files of a sandbox may lie (src/api/sandbox/README.md): relative paths beneath /workspace, of plain names. Pure.
  *
  * Rules:
  *  1. The checks come in the contract's order, each with its own message.

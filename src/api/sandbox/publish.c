@@ -80,8 +80,8 @@ void sandbox_publish(const struct sandbox_run *run, struct slice type, struct sl
 
 	if (store(call, file_name(type, name, &clean), content, &meta, &err) < 0 ||
 	    sign_key_load(call->config, true, &key, &err) < 0)
-		call->word = err.word;
+		call->code = err.code;
 	else if (json_object_set_new(entry, "id", json_string(meta.id)) < 0 ||
 		 link_set(call, &key, meta.id, entry) < 0)
-		call->word = "out_of_memory";
+		call->code = "out_of_memory";
 }

@@ -11,7 +11,7 @@ int sandbox_parse(struct slice body, json_t **out, struct error *err)
 	json_t *value = NULL;
 	struct error why;
 
-	if (json_parse_with_nul(body, &value, &why) < 0 && strcmp(why.word, "json_nul_in_key") == 0)
+	if (json_parse_with_nul(body, &value, &why) < 0 && strcmp(why.code, "json_nul_in_key") == 0)
 		return error_set(err, 400, "path_nul", "Path contains null bytes");
 	if (!json_is_object(value)) {
 		json_decref(value);

@@ -1,5 +1,5 @@
 /*
- * The bodies of family B's requests, checked (contract, section B).
+ * The bodies of the sandbox API's requests, checked (src/api/sandbox/README.md).
  *
  * Rules:
  *  1. Malformed JSON, and what is no object, counts as {}. A NUL in a file's path is refused as one, although no JSON key may hold it.

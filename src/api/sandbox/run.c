@@ -1,4 +1,4 @@
-/* Running one program or one cell of family B. */
+/* Running one program or one cell of the sandbox API. */
 #include "api/sandbox/internal.h"
 #include "base/fs.h"
 #include "base/utf8.h"
@@ -56,7 +56,7 @@ void sandbox_result_free(struct sandbox_result *result)
 /* The command that starts the language's kernel: "cell" of its runtime's file. False when there is none. */
 static bool take_kernel(struct sandbox_run *run)
 {
-	const json_t *argv = json_object_get(run->tool.runtime, "cell"), *argument;
+	const json_t *argv = json_object_get(run->tool.runtime, "kernel"), *argument;
 	struct job *job = &run->job;
 	size_t i;
 
@@ -66,7 +66,7 @@ static bool take_kernel(struct sandbox_run *run)
 	json_array_foreach ((json_t *)argv, i, argument)
 		if (job->argc < JOB_ARGV_MAX_COUNT && json_is_string(argument))
 			job->argv[job->argc++] = slice_of(json_string_value(argument));
-	job->cell = run->language->name;
+	job->kernel = run->language->name;
 	return true;
 }
 
@@ -99,7 +99,7 @@ static void fill_cell(struct sandbox_run *run)
 		job->input_count = run->files.count;
 		job->standard_input = run->code;
 	}
-	job->kernel = NULL;
+	job->boot_env = NULL;
 }
 
 /* The language's command and files, as its file has them; they come behind the client's. */
@@ -128,7 +128,7 @@ static int fill_job(struct sandbox_run *run, struct error *err)
 {
 	struct job *job = &run->job;
 
-	job_standard(run->call->config, job);
+	job_defaults(run->call->config, job);
 	for (const char *at = run->template.environment; *at; at += strlen(at) + 1)
 		job_set_variable(job, at);
 	job->stream_bytes = SANDBOX_STREAM_MAX_BYTES;
@@ -177,7 +177,7 @@ int sandbox_prepare_kernel(struct sandbox_run *run, struct error *err)
 
 /* --- running ------------------------------------------------------------------------------------ */
 
-static void hear(void *context, bool is_stderr, struct slice data)
+static void on_output(void *context, bool is_stderr, struct slice data)
 {
 	struct sandbox_run *run = context;
 
@@ -186,7 +186,7 @@ static void hear(void *context, bool is_stderr, struct slice data)
 		run->result->is_cut[is_stderr] = true;
 }
 
-static void tick(void *context)
+static void on_tick(void *context)
 {
 	struct sandbox_run *run = context;
 
@@ -219,9 +219,9 @@ static void add_ending(struct sandbox_run *run)
 		(void)snprintf(result->error, sizeof(result->error), "%s", result->job.message);
 	if (*result->error) {
 		if (text->len && text->data[text->len - 1] != '\n')
-			hear(run, true, SLICE_LITERAL("\n"));
-		hear(run, true, slice_of(result->error));
-		hear(run, true, SLICE_LITERAL("\n"));
+			on_output(run, true, SLICE_LITERAL("\n"));
+		on_output(run, true, slice_of(result->error));
+		on_output(run, true, SLICE_LITERAL("\n"));
 	}
 }
 
@@ -230,10 +230,10 @@ int sandbox_run_one(struct sandbox_run *run, sandbox_where *where, struct sandbo
 {
 	const struct job_listener listener = {
 		.context = run,
-		.stream = hear,
-		.tick = tick,
+		.on_output = on_output,
+		.on_tick = on_tick,
 		.tick_ms = SSE_HEARTBEAT_MS,
-		.display = sandbox_display,
+		.on_display = sandbox_display,
 	};
 
 	run->result = out;

@@ -1,5 +1,5 @@
 /*
- * Family B: sandboxes and sessions (contract, section B).
+ * The sandbox API: sandboxes and sessions (src/api/sandbox/README.md).
  *
  * Beside the contract's routes, the files of a session:
  *   GET  /sessions/{id}/files           what is in /workspace: {"status","files":[{"path","size","modified"}]}

@@ -16,7 +16,7 @@ struct visit {
 /* As the contract has it: an answer, not a refusal. */
 static void reply_not_found(struct call *call, struct slice id)
 {
-	call->word = "session_not_found";
+	call->code = "session_not_found";
 	call_reply_json(
 		call, 200,
 		json_pack("{s:s, s:o, s:i, s:s}", "status", "error", "error",
@@ -38,9 +38,10 @@ static int take_request(struct visit *visit, struct error *err)
 	    sandbox_text(run->body, "code", "", &run->code, err) < 0)
 		return -1;
 
-	const struct session_asker asker = session_asker_of(call, tenant_id);
+	const struct session_requester requester = session_requester_of(call, tenant_id);
 
-	return session_take(call->config, visit->id, &asker, &call->watch, &visit->session, err);
+	return session_take(call->config, visit->id, &requester, &call->watch, &visit->session,
+			    err);
 }
 
 /* The job of a cell, as the session's template has it. */
@@ -56,7 +57,7 @@ static int prepare(struct visit *visit, struct error *err)
 			     run->template_name, err) < 0 ||
 	    sandbox_prepare(run, err) < 0)
 		return -1;
-	run->job.is_echo = run->job.cell != NULL;
+	run->job.is_echo = run->job.kernel != NULL;
 	run->job.idle_s = session->ttl_s;
 	return 0;
 }
@@ -129,17 +130,17 @@ static void visit_session(struct visit *visit)
 	if (ran == 0) {
 		/* before the answer: who has it may come again at once */
 		if (result.job.reason == JOB_LOST && !result.is_refused)
-			session_bury(call, &visit->session);
+			session_discard(call, &visit->session);
 		session_release(&visit->session);
-		measure_add(call, METRIC_SESSIONS_REUSED, 1);
+		note_add(call, METRIC_SESSIONS_REUSED, 1);
 		reply(visit, &result);
 	} else if (ran == 1) {
-		session_bury(call, &visit->session);
+		session_discard(call, &visit->session);
 		reply_not_found(call, visit->id);
 	} else {
 		session_release(&visit->session);
 		if (err.status >= 500)
-			measure_add(call, METRIC_SESSION_ERRORS, 1);
+			note_add(call, METRIC_SESSION_ERRORS, 1);
 		call_refuse_status(call, &err);
 	}
 	sandbox_result_free(&result);
@@ -154,7 +155,7 @@ void api_session_execute(struct call *call)
 	if (take_request(&visit, &err) == 0) {
 		(void)snprintf(call->detail, sizeof(call->detail), "%s", visit.session.id);
 		visit_session(&visit);
-	} else if (strcmp(err.word, "session_not_found") == 0) {
+	} else if (strcmp(err.code, "session_not_found") == 0) {
 		reply_not_found(call, visit.id);
 	} else {
 		call_refuse_status(call, &err);

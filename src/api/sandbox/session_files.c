@@ -81,7 +81,7 @@ static int take_path(struct file_visit *visit, bool is_read, struct error *err)
 	_cleanup_buf_ struct buf decoded = buf_new(URI_PATH_MAX_BYTES);
 
 	if (uri_decode(visit->encoded, &decoded, err) < 0)
-		return strcmp(err->word, "nul_in_path") == 0
+		return strcmp(err->code, "nul_in_path") == 0
 			       ? error_set(err, 400, "path_nul", "Path contains null bytes")
 			       : -1;
 	return is_read ? sandbox_path_to_read(buf_slice(&decoded), visit->path, err)
@@ -96,10 +96,12 @@ static int take_session(struct file_visit *visit, struct error *err)
 	if (session_query_tenant(call, &tenant_id, err) < 0)
 		return -1;
 
-	const struct session_asker asker = session_asker_of(call, buf_slice(&tenant_id));
+	const struct session_requester requester =
+		session_requester_of(call, buf_slice(&tenant_id));
 
-	if (session_take(call->config, visit->id, &asker, &call->watch, &visit->session, err) < 0)
-		return strcmp(err->word, "session_not_found") == 0
+	if (session_take(call->config, visit->id, &requester, &call->watch, &visit->session, err) <
+	    0)
+		return strcmp(err->code, "session_not_found") == 0
 			       ? error_set(err, 404, "session_not_found",
 					   "Session %.*s not found or expired",
 					   (int)(visit->id.len < SANDBOX_NAME_MAX_BYTES
@@ -107,7 +109,7 @@ static int take_session(struct file_visit *visit, struct error *err)
 							 : SANDBOX_NAME_MAX_BYTES),
 					   visit->id.data)
 			       : -1;
-	job_standard(call->config, &visit->job);
+	job_defaults(call->config, &visit->job);
 	visit->job.env_count = 0;
 	visit->job.idle_s = visit->session.ttl_s;
 	return 0;
@@ -129,7 +131,7 @@ static void take_listed(void *context, struct slice path, uint64_t size_bytes, i
 static int do_job(struct file_visit *visit, struct error *err)
 {
 	const struct job_listener listener = {
-		.context = visit, .stream = session_hear_nothing, .listed = take_listed};
+		.context = visit, .on_output = session_hear_nothing, .on_listed = take_listed};
 	struct call *call = visit->call;
 	int control = -1;
 
@@ -140,7 +142,7 @@ static int do_job(struct file_visit *visit, struct error *err)
 	    session_file_job(call, control, &visit->job, &listener, &visit->storage, err) < 0) {
 		if (!session_is_dead(err))
 			return -1;
-		session_bury(call, &visit->session);
+		session_discard(call, &visit->session);
 		return error_set(err, 404, "session_not_found", "Session %s not found or expired",
 				 visit->session.id);
 	}

@@ -1,5 +1,5 @@
 /*
- * Sessions (contract, section B): made, used, listed, destroyed.
+ * Sessions (src/api/sandbox/README.md): made, used, listed, destroyed.
  *
  * Rules:
  *  1. A session that is not there, has expired, is somebody else's, or whose container has ended, is one and the same to who asks.
@@ -24,9 +24,9 @@ static const char *owner_of(const struct call *call)
 	return call->has_service_key && !call->caller.has_key ? CALLER_EXECUTOR : call->caller.id;
 }
 
-struct session_asker session_asker_of(const struct call *call, struct slice tenant_id)
+struct session_requester session_requester_of(const struct call *call, struct slice tenant_id)
 {
-	return (struct session_asker){.owner = owner_of(call), .tenant_id = tenant_id};
+	return (struct session_requester){.owner = owner_of(call), .tenant_id = tenant_id};
 }
 
 bool session_end(struct call *call, struct session *session)
@@ -38,20 +38,20 @@ bool session_end(struct call *call, struct session *session)
 	if (*session->folder && call->engine.fd >= 0 &&
 	    engine_remove(&call->engine, session->folder, deadline_in(ENGINE_CALL_DEADLINE_MS),
 			  &err) < 0)
-		call->after = err.word;
+		call->after = err.code;
 	return is_removed;
 }
 
-void session_bury(struct call *call, struct session *session)
+void session_discard(struct call *call, struct session *session)
 {
 	if (session_end(call, session))
-		measure_add(call, METRIC_SESSIONS_EXPIRED, 1);
+		note_add(call, METRIC_SESSIONS_EXPIRED, 1);
 }
 
 /* Nobody listens in its container any more, or it was lost with the job. */
 bool session_is_dead(const struct error *err)
 {
-	return strcmp(err->word, "control_failed") == 0 || strcmp(err->word, "job_not_taken") == 0;
+	return strcmp(err->code, "control_failed") == 0 || strcmp(err->code, "job_not_taken") == 0;
 }
 
 void session_hear_nothing(void *context, bool is_stderr, struct slice data)
@@ -119,7 +119,7 @@ static int begin_container(struct call *call, const struct sandbox_run *run, uin
 			   bool may_claim, struct error *err)
 {
 	const struct job job = {.cwd = run->job.cwd, .idle_s = ttl_s};
-	const struct job_listener listener = {.stream = session_hear_nothing};
+	const struct job_listener listener = {.on_output = session_hear_nothing};
 	struct storage storage; /* for whatever a container may send */
 	int control, begun;
 
@@ -134,14 +134,14 @@ static int begin_container(struct call *call, const struct sandbox_run *run, uin
 	return begun;
 }
 
-/* A spare whose kernel waits, or a container of its own: a spare may end between its claim and its use. */
+/* A pooled container whose kernel waits, or a container of its own: a pooled container may end between its claim and its use. */
 static int make_container(struct call *call, struct sandbox_run *run, struct session *session,
 			  struct error *err)
 {
 	int made = begin_container(call, run, session->ttl_s, true, err);
 
 	if (made < 0 && call->is_claimed && session_is_dead(err)) {
-		spare_forget(call->config, call->folder); /* the reaper's now */
+		pool_forget(call->config, call->folder); /* the reaper's now */
 		made = begin_container(call, run, session->ttl_s, false, err);
 	}
 	if (made < 0)
@@ -184,12 +184,12 @@ void api_session_create(struct call *call)
 	struct error err;
 
 	if (create(call, &run, &session, &err) < 0) {
-		if (strcmp(err.word, "too_many_sessions") != 0 && err.status >= 500)
-			measure_add(call, METRIC_SESSION_ERRORS, 1);
+		if (strcmp(err.code, "too_many_sessions") != 0 && err.status >= 500)
+			note_add(call, METRIC_SESSION_ERRORS, 1);
 		call_refuse_status(call, &err);
 	} else {
 		session_release(&session);
-		measure_add(call, METRIC_SESSIONS_CREATED, 1);
+		note_add(call, METRIC_SESSIONS_CREATED, 1);
 		(void)snprintf(call->detail, sizeof(call->detail), "%s", session.id);
 		call_reply_json(call, 200,
 				json_pack("{s:s, s:s, s:s, s:I}", "status", "success", "session_id",
@@ -213,9 +213,9 @@ static int destroy(struct call *call, json_t **body, struct session *session, st
 	    sandbox_name(*body, "tenant_id", "", &tenant_id, err) < 0)
 		return -1;
 
-	const struct session_asker asker = session_asker_of(call, tenant_id);
+	const struct session_requester requester = session_requester_of(call, tenant_id);
 
-	if (session_find(call->config, id, &asker, session, err) < 0)
+	if (session_find(call->config, id, &requester, session, err) < 0)
 		return -1;
 	/* what runs in it ends with its container: nobody waits for that */
 	if (session_is_expired(session) || !session_end(call, session))
@@ -234,7 +234,7 @@ void api_session_destroy(struct call *call)
 		call_refuse_status(call, &err);
 		return;
 	}
-	measure_add(call, METRIC_SESSIONS_DESTROYED, 1);
+	note_add(call, METRIC_SESSIONS_DESTROYED, 1);
 	(void)snprintf(call->detail, sizeof(call->detail), "%s", session.id);
 	call_reply_json(call, 200,
 			json_pack("{s:s, s:o}", "status", "success", "message",
@@ -268,9 +268,10 @@ void api_sessions(struct call *call)
 		return;
 	}
 
-	const struct session_asker asker = session_asker_of(call, buf_slice(&tenant_id));
+	const struct session_requester requester =
+		session_requester_of(call, buf_slice(&tenant_id));
 
-	if (session_list(call->config, &asker, add_row, rows, &err) < 0) {
+	if (session_list(call->config, &requester, add_row, rows, &err) < 0) {
 		json_decref(rows);
 		call_refuse_status(call, &err);
 		return;

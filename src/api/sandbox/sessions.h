@@ -6,7 +6,7 @@
 #include "job/session.h"
 
 /* Who asks, for a tenant if it is named. */
-struct session_asker session_asker_of(const struct call *call, struct slice tenant_id);
+struct session_requester session_requester_of(const struct call *call, struct slice tenant_id);
 
 /* Appends ?tenant_id=, decoded; nothing when it is not there. 0, or -1 with *err: 400. */
 MUST_USE int session_query_tenant(const struct call *call, struct buf *out, struct error *err);
@@ -15,7 +15,7 @@ MUST_USE int session_query_tenant(const struct call *call, struct buf *out, stru
 bool session_end(struct call *call, struct session *session);
 
 /* The same for one whose container has ended, which counts as expired. */
-void session_bury(struct call *call, struct session *session);
+void session_discard(struct call *call, struct session *session);
 
 /* Does that error mean that its container is gone? */
 bool session_is_dead(const struct error *err);

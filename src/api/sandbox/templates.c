@@ -13,10 +13,10 @@ void api_template_add(struct call *call)
 	struct error err;
 	bool needs_build;
 
-	/* what cannot be read counts as {} in this family */
+	/* what cannot be read counts as {} in this API */
 	if (json_parse(buf_slice(&call->body), &body, &err) < 0)
 		body = json_object();
-	if (added_put(call->config, body, &template, &needs_build, &err) < 0) {
+	if (custom_put(call->config, body, &template, &needs_build, &err) < 0) {
 		call_refuse_status(call, &err);
 		return;
 	}
@@ -40,7 +40,7 @@ void api_template_remove(struct call *call)
 
 	name.data += sizeof("/templates/") - 1;
 	name.len -= sizeof("/templates/") - 1;
-	if (added_remove(call->config, name, &err) < 0) {
+	if (custom_remove(call->config, name, &err) < 0) {
 		call_refuse_status(call, &err);
 		return;
 	}

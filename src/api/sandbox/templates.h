@@ -1,6 +1,6 @@
 /*
- * Family B's templates, changed over HTTP (config/template_custom.h says what such a template may be):
- *   POST   /templates          as added_put takes it; {"status":"success","template":{…},"state":"ready"|"pending"[,"message"]}, where pending means that the
+ * The sandbox API's templates, changed over HTTP (config/template_custom.h says what such a template may be):
+ *   POST   /templates          as custom_put takes it; {"status":"success","template":{…},"state":"ready"|"pending"[,"message"]}, where pending means that the
  *                              image must be built first, which no request can
  *   DELETE /templates/{name}
  */

@@ -9,7 +9,7 @@
 struct metrics_now {
 	struct metrics counted; /* owned */
 	uint64_t active_sessions, max_sessions, default_ttl_s;
-	uint64_t spares_waiting;
+	uint64_t pool_waiting;
 	uint64_t slots, slots_running, slots_waiting;
 };
 

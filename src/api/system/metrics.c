@@ -27,7 +27,7 @@ double metrics_seconds(uint64_t us)
 
 /* --- what there is ------------------------------------------------------------------------------ */
 
-static void count_spare(void *context, const struct spare_row *row)
+static void count_pooled(void *context, const struct pool_row *row)
 {
 	(void)row;
 	++*(uint64_t *)context;
@@ -41,11 +41,11 @@ static void count_session(void *context, const struct session *session)
 
 static int look(const struct config *config, struct metrics_now *now, struct error *err)
 {
-	const struct session_asker everybody = {0};
+	const struct session_requester everybody = {0};
 
 	if (metrics_read(config, &now->counted, err) < 0 ||
 	    slot_count(config, &now->slots_running, &now->slots_waiting, err) < 0 ||
-	    spare_list(config, count_spare, &now->spares_waiting, err) < 0 ||
+	    pool_list(config, count_pooled, &now->pool_waiting, err) < 0 ||
 	    session_list(config, &everybody, count_session, &now->active_sessions, err) < 0)
 		return -1;
 	now->slots = config->slots;
@@ -124,12 +124,12 @@ static json_t *describe(const struct metrics_now *now)
 	json_t *metrics = sessions(now);
 	json_int_t total = 0;
 	json_t *list = jobs(&now->counted, &total);
-	json_t *spares =
-		json_pack("{s:I, s:I, s:I, s:I, s:f}", "waiting", (json_int_t)now->spares_waiting,
-			  "claims", (json_int_t)values[METRIC_SPARE_CLAIMS], "misses",
-			  (json_int_t)values[METRIC_SPARE_MISSES], "refills",
-			  (json_int_t)values[METRIC_SPARE_REFILLS], "refill_seconds",
-			  metrics_seconds(values[METRIC_SPARE_REFILL_US]));
+	json_t *pool =
+		json_pack("{s:I, s:I, s:I, s:I, s:f}", "waiting", (json_int_t)now->pool_waiting,
+			  "claims", (json_int_t)values[METRIC_POOL_CLAIMS], "misses",
+			  (json_int_t)values[METRIC_POOL_MISSES], "refills",
+			  (json_int_t)values[METRIC_POOL_REFILLS], "refill_seconds",
+			  metrics_seconds(values[METRIC_POOL_REFILL_US]));
 	json_t *slots =
 		json_pack("{s:I, s:I, s:I, s:I, s:f}", "total", (json_int_t)now->slots, "running",
 			  (json_int_t)now->slots_running, "waiting", (json_int_t)now->slots_waiting,
@@ -138,9 +138,9 @@ static json_t *describe(const struct metrics_now *now)
 
 	(void)json_object_update_new(
 		metrics, json_pack("{s:I, s:o, s:o, s:o, s:o}", "jobs_total", total, "jobs", list,
-				   "spares", spares, "slots", slots, "engine_errors",
-				   numbers(metrics_engine_words, values + METRIC_ENGINE_ERRORS,
-					   METRICS_ENGINE_WORD_COUNT)));
+				   "pool", pool, "slots", slots, "engine_errors",
+				   numbers(metrics_engine_codes, values + METRIC_ENGINE_ERRORS,
+					   METRICS_ENGINE_CODE_COUNT)));
 	return metrics;
 }
 

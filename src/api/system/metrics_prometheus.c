@@ -23,12 +23,12 @@ static const struct counter {
 	 false},
 	{"session_errors_total", "Sessions that could not be made, reached or ended.",
 	 METRIC_SESSION_ERRORS, false},
-	{"spare_claims_total", "Jobs that found a container waiting.", METRIC_SPARE_CLAIMS, false},
-	{"spare_misses_total", "Jobs of a kind with spares that found none.", METRIC_SPARE_MISSES,
-	 false},
-	{"spare_refills_total", "Spares made.", METRIC_SPARE_REFILLS, false},
-	{"spare_refill_seconds_total", "Time that making spares took.", METRIC_SPARE_REFILL_US,
-	 true},
+	{"pool_claims_total", "Jobs that found a container waiting.", METRIC_POOL_CLAIMS, false},
+	{"pool_misses_total", "Jobs of a kind with pooled containers that found none.",
+	 METRIC_POOL_MISSES, false},
+	{"pool_refills_total", "Pooled containers made.", METRIC_POOL_REFILLS, false},
+	{"pool_refill_seconds_total", "Time that making pooled containers took.",
+	 METRIC_POOL_REFILL_US, true},
 	{"slots_taken_total", "Slots given to jobs.", METRIC_SLOTS_TAKEN, false},
 	{"slot_wait_seconds_total", "Time that jobs waited for their slots.", METRIC_SLOT_WAIT_US,
 	 true},
@@ -40,8 +40,8 @@ static const struct gauge {
 } gauges[] = {
 	{"sessions_active", "Sessions there are.", offsetof(struct metrics_now, active_sessions)},
 	{"sessions_max", "Sessions there can be.", offsetof(struct metrics_now, max_sessions)},
-	{"spares_waiting", "Containers that wait for a job.",
-	 offsetof(struct metrics_now, spares_waiting)},
+	{"pool_waiting", "Containers that wait for a job.",
+	 offsetof(struct metrics_now, pool_waiting)},
 	{"slots", "Jobs that can run at once.", offsetof(struct metrics_now, slots)},
 	{"slots_running", "Jobs that run.", offsetof(struct metrics_now, slots_running)},
 	{"slots_waiting", "Jobs that wait for a slot.",
@@ -93,9 +93,9 @@ static int add_engine_errors(const struct metrics_now *now, struct buf *out)
 	if (add_head(out, "engine_errors_total", "counter",
 		     "What the container engine failed at, by the reason in the log.") < 0)
 		return -1;
-	for (unsigned i = 0; i < METRICS_ENGINE_WORD_COUNT; i++)
-		if (buf_printf(out, PREFIX "engine_errors_total{reason=\"%s\"} %" PRIu64 "\n",
-			       metrics_engine_words[i], values[i]) < 0)
+	for (unsigned i = 0; i < METRICS_ENGINE_CODE_COUNT; i++)
+		if (buf_printf(out, PREFIX "engine_errors_total{code=\"%s\"} %" PRIu64 "\n",
+			       metrics_engine_codes[i], values[i]) < 0)
 			return -1;
 	return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * The cache of family A (job/result_cache.h): an entry says which result will do, "<sessionId>/<id>". What it left is copied into a result of its own, under the
+ * The cache of the tools API (job/result_cache.h): an entry says which result will do, "<sessionId>/<id>". What it left is copied into a result of its own, under the
  * session that asks, so that every result stands for itself.
  */
 #include "api/tools/internal.h"
@@ -13,7 +13,7 @@
 
 #define PIECE_BYTES (64 * KIB)
 
-static const char *family_of(const struct execution *execution)
+static const char *api_of(const struct execution *execution)
 {
 	return execution->is_run ? "run" : execution->tool.name;
 }
@@ -117,7 +117,7 @@ json_t *tools_find_cached(struct execution *execution, struct storage *storage)
 
 	if (!json_is_true(json_object_get(execution->agent, "cache")) || !call->config->cache_bytes)
 		return NULL;
-	if (cache_key(call->config, call->caller.id, family_of(execution), &execution->job,
+	if (cache_key(call->config, call->caller.id, api_of(execution), &execution->job,
 		      execution->cache_key, &ignored) < 0) {
 		execution->cache_key[0] = '\0';
 		return NULL;

@@ -21,7 +21,7 @@ static void execution_free(struct execution *execution)
 }
 
 /* Keeps for the reply what fits. */
-static void hear(void *context, bool is_stderr, struct slice data)
+static void on_output(void *context, bool is_stderr, struct slice data)
 {
 	struct execution *execution = context;
 	unsigned which = is_stderr && !execution->is_run;
@@ -36,7 +36,7 @@ static void hear(void *context, bool is_stderr, struct slice data)
 }
 
 /* The first one comes when the program starts. */
-static void tick(void *context)
+static void on_tick(void *context)
 {
 	struct execution *execution = context;
 
@@ -58,7 +58,7 @@ static int add_ending(struct execution *execution, struct storage *storage, stru
 	tool_ending(&execution->tool, &execution->job, result, text);
 	if (!*text)
 		return 0;
-	hear(execution, true, slice_of(text));
+	on_output(execution, true, slice_of(text));
 	return storage_append_stream(storage, true, slice_of(text), err);
 }
 
@@ -92,9 +92,9 @@ static int run_stored(struct execution *execution, struct storage *storage, stru
 {
 	const struct job_listener listener = {
 		.context = execution,
-		.stream = hear,
-		.sent = store_inputs,
-		.tick = tick,
+		.on_output = on_output,
+		.on_sent = store_inputs,
+		.on_tick = on_tick,
 		.tick_ms = SSE_HEARTBEAT_MS,
 	};
 
@@ -171,11 +171,11 @@ void tools_fail(struct execution *execution, const struct error *err)
 {
 	struct call *call = execution->call;
 
-	if (err->status == 0 || strcmp(err->word, "busy") == 0) {
+	if (err->status == 0 || strcmp(err->code, "busy") == 0) {
 		call_refuse(call, err);
 		return;
 	}
-	call->word = err->word;
+	call->code = err->code;
 	call_reply_json(
 		call, 500,
 		json_pack("{s:s, s:o}", "error",
@@ -227,9 +227,9 @@ void api_tools(struct call *call)
 
 		/* a broken file takes out only itself */
 		if (tool_load(call->config, names.names[i], &tool, &err) < 0)
-			call->word = err.word;
+			call->code = err.code;
 		else if (json_object_set_new(reply, names.names[i], tool_describe(&tool)) < 0)
-			call->word = "out_of_memory";
+			call->code = "out_of_memory";
 	}
 	call_reply_json(call, 200, reply);
 }

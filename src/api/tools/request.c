@@ -19,14 +19,14 @@ static int refuse_input(struct execution *execution, enum part part, json_t *iss
 					     [TOOL] = "Invalid request body (tool params)"};
 	const char *error = execution->is_run ? "Invalid request body" : errors[part];
 
-	execution->call->word = "invalid_request";
+	execution->call->code = "invalid_request";
 	call_reply_json(execution->call, 400,
 			json_pack("{s:s, s:O}", "error", error, "details", issues));
 	return -1;
 }
 
 static const struct error out_of_memory = {
-	.status = 500, .word = "out_of_memory", .message = "out of memory"};
+	.status = 500, .code = "out_of_memory", .message = "out of memory"};
 
 static int refuse(struct call *call, const struct error *err)
 {
@@ -77,7 +77,7 @@ static int take_agent_part(struct execution *execution, json_t *issues)
 	if (err.status != 400)
 		return refuse(call, &err);
 	return schema_add_issue(
-		issues, strcmp(err.word, "wrong_type") == 0 ? "invalid_type" : "invalid_value",
+		issues, strcmp(err.code, "wrong_type") == 0 ? "invalid_type" : "invalid_value",
 		"files", err.message);
 }
 
@@ -87,7 +87,7 @@ static int take_tool_name(struct execution *execution, json_t *issues, const cha
 	const json_t *name = json_object_get(execution->input, "tool");
 	char message[128];
 
-	*out = execution->is_run ? STANDARD_TOOL : json_string_value(name);
+	*out = execution->is_run ? DEFAULT_TOOL : json_string_value(name);
 	if (*out)
 		return 0;
 	(void)snprintf(message, sizeof(message), "Invalid input: expected string, received %s",
@@ -104,7 +104,7 @@ static int load_tool(struct execution *execution, const char *name)
 		return 0;
 	if (err.status != 404)
 		return refuse(call, &err);
-	call->word = err.word;
+	call->code = err.code;
 
 	_cleanup_buf_ struct buf text = buf_new(HTTP_BODY_MAX_BYTES + KIB);
 
@@ -169,7 +169,7 @@ static int make_job(struct execution *execution, const char **field, struct erro
 	const struct call *call = execution->call;
 	struct job *job = &execution->job;
 
-	job_standard(call->config, job);
+	job_defaults(call->config, job);
 	job->wall_ms = execution->timeout_s * 1000;
 	execution->tool.staging = &execution->staging;
 	execution->tool.owner = call->caller.id;

@@ -1,4 +1,4 @@
-/* Family A: running tools, and what tools there are (contract, section A). */
+/* The tools API: running tools, and what tools there are (src/api/tools/README.md). */
 #ifndef MAYFLY_API_TOOLS_H
 #define MAYFLY_API_TOOLS_H
 

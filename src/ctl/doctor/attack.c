@@ -54,7 +54,7 @@ struct folders {
 	size_t count;
 };
 
-/* Spares are made after jobs, and stay. */
+/* Pooled containers are made after jobs, and stay. */
 static void take_row(void *context, const struct engine_row *row)
 {
 	struct folders *folders = context;

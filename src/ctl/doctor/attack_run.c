@@ -41,7 +41,7 @@ bool attack_is_good(struct attack *attack)
 		     {"requests", JSON_ARRAY}};
 	const char *field;
 	const json_t *value;
-	struct error err = {.word = NULL};
+	struct error err = {.code = NULL};
 
 	json_object_foreach ((json_t *)attack->definition, field, value) {
 		bool is_known = false;
@@ -53,16 +53,16 @@ bool attack_is_good(struct attack *attack)
 			(void)registry_bad_field(&attack->file, &err, "bad_attack", field,
 						 "is no field of an attack, or of another type");
 	}
-	if (!err.word && (!text_of(attack, "title") || !text_of(attack, "class")))
+	if (!err.code && (!text_of(attack, "title") || !text_of(attack, "class")))
 		(void)registry_bad_field(&attack->file, &err, "bad_attack", "title",
 					 "title and class are needed");
-	if (!err.word && !json_object_get(attack->definition, "requests") &&
+	if (!err.code && !json_object_get(attack->definition, "requests") &&
 	    (!text_of(attack, "program") || !text_of(attack, "language")))
 		(void)registry_bad_field(&attack->file, &err, "bad_attack", "program",
 					 "program and language, or requests, are needed");
-	if (err.word)
+	if (err.code)
 		attack_say(attack, false, "the attack's file", "%s", err.message);
-	return !err.word;
+	return !err.code;
 }
 
 /* --- a job ---------------------------------------------------------------------------------------------- */

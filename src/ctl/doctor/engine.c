@@ -137,10 +137,10 @@ static void say_storage(struct doctor *doctor, const struct description *is)
 static void say_unreachable(struct doctor *doctor, const struct error *err)
 {
 	doctor_say(doctor, DOCTOR_FAIL, "engine",
-		   strcmp(err->word, "engine_unreachable") == 0
+		   strcmp(err->code, "engine_unreachable") == 0
 			   ? geteuid() == 0 ? "systemctl enable --now podman.socket"
 					    : "systemctl --user enable --now podman.socket"
-		   : strcmp(err->word, "engine_timeout") == 0 ? "restart the engine's service"
+		   : strcmp(err->code, "engine_timeout") == 0 ? "restart the engine's service"
 							      : NULL,
 		   "no container engine: %s", err->message);
 }
@@ -157,8 +157,8 @@ void doctor_engine(struct doctor *doctor)
 	}
 
 	bool is_own = engine.child != 0;
-	int result = engine_describe(&engine, TEMPLATE, deadline_in(DOCTOR_ENGINE_DEADLINE_MS),
-				     take_field, &is, &err);
+	int result = engine_info(&engine, TEMPLATE, deadline_in(DOCTOR_ENGINE_DEADLINE_MS),
+				 take_field, &is, &err);
 
 	engine_close(&engine);
 	if (result < 0) {

@@ -28,7 +28,7 @@ static int run_probe(const void *context)
 {
 	const struct probe *probe = context;
 	const struct shell_job job = {.command = "doctor",
-				      .tool = STANDARD_TOOL,
+				      .tool = DEFAULT_TOOL,
 				      .request = probe->request,
 				      .timeout_s = DOCTOR_PROBE_TIMEOUT_S};
 

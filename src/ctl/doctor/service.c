@@ -187,7 +187,7 @@ static void say_key_count(struct doctor *doctor, const struct keys *keys)
 			   "%s: %zu lines are no keys", doctor->config->keys_file, keys->bad_lines);
 	if (keys->is_configured && !usable_keys(keys))
 		doctor_say(doctor, DOCTOR_WARN, "keys.expired", "mayflyctl keys add LABEL",
-			   "keys are configured, and none is good: family C serves nobody");
+			   "keys are configured, and none is good: the runs API serves nobody");
 }
 
 static void say_keys(struct doctor *doctor, bool listens_publicly)

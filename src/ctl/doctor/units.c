@@ -16,7 +16,8 @@ static const struct unit {
 	{"mayfly.socket", false, true, "nobody listens"},
 	{"mayfly-engine.socket", true, true, "no job runs"},
 	{"mayfly-podman.socket", true, false, "mayfly-engine has no Podman of its own"},
-	{"mayfly-images.path", true, false, "spares of an image that has changed stay in use"},
+	{"mayfly-images.path", true, false,
+	 "pooled containers of an image that has changed stay in use"},
 	{"mayfly-reap.timer", false, true, "what a crash left behind, and old results, stay"},
 	{"mayfly-health.timer", false, false, "nobody notices when it is not well"},
 };

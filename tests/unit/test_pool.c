@@ -1,6 +1,6 @@
 /*
- * Spares without containers: kinds that differ by everything that makes them, claims of which one wins, notes that are broken. What is
- * a spare here is a folder with a socket that listens.
+ * Pooled containers without containers: kinds that differ by everything that makes them, claims of which one wins, notes that are broken. What is
+ * a pooled container here is a folder with a socket that listens.
  */
 #include "job/pool.h"
 
@@ -32,13 +32,13 @@ static struct job python_job(void)
 /* The kind of a job, in a buffer of its own until the fourth call after. */
 static const char *kind_of(const struct job *job)
 {
-	static char kinds[4][SPARE_KIND_DIGITS + 1];
+	static char kinds[4][POOL_KIND_DIGITS + 1];
 	static unsigned next;
-	struct spare_plan plan;
+	struct pool_plan plan;
 
-	must(spare_plan(&config, job, &plan, &err) == 0);
+	must(pool_plan(&config, job, &plan, &err) == 0);
 	memcpy(kinds[next % 4], plan.kind, sizeof(plan.kind));
-	spare_plan_free(&plan);
+	pool_plan_free(&plan);
 	return kinds[next++ % 4];
 }
 
@@ -51,7 +51,7 @@ static void differs(const struct job *job, const char *what)
 
 static void test_kinds_of_jobs(void)
 {
-	static const char *const kernel[] = {"PYTHONPATH=/usr/lib/mayfly/python", NULL};
+	static const char *const boot_env[] = {"PYTHONPATH=/usr/lib/mayfly/python", NULL};
 	struct job plain = python_job(), other = plain;
 
 	is_text(kind_of(&plain), kind_of(&other), "the same job is of the same kind");
@@ -73,8 +73,8 @@ static void test_kinds_of_jobs(void)
 	other.cwd = "/tmp";
 	differs(&other, "working directory");
 	other = plain;
-	other.kernel = kernel;
-	differs(&other, "a kernel");
+	other.boot_env = boot_env;
+	differs(&other, "what makes it wait before its script");
 	other = plain;
 	other.limits.memory_mb = 100;
 	differs(&other, "a limit");
@@ -109,21 +109,20 @@ static void test_kinds_of_hosts(void)
 	ok(strcmp(kind_of(&job), before) != 0, "another kind: images have changed again");
 	job.template = "absent";
 
-	struct spare_plan plan;
+	struct pool_plan plan;
 
-	is_number(spare_plan(&config, &job, &plan, &err), -1, "a template that is not there");
-	is_text(err.word, "not_found", "is said to be");
+	is_number(pool_plan(&config, &job, &plan, &err), -1, "a template that is not there");
+	is_text(err.code, "not_found", "is said to be");
 }
 
 /* --- claims ------------------------------------------------------------------------------------- */
 
-/* Makes the folder of a spare; the descriptor that listens in it. */
-static int put_spare(const char *kind, const char *digits)
+/* Makes the folder of a pooled container; the descriptor that listens in it. */
+static int put_pooled(const char *kind, const char *digits)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	const char *folder =
-		in_scratch("run/" JOBS_DIR_NAME "/" SPARE_PREFIX "%s-%s", kind, digits);
+	const char *folder = in_scratch("run/" JOBS_DIR_NAME "/" POOL_PREFIX "%s-%s", kind, digits);
 
 	make_folder(folder);
 	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/control", folder);
@@ -132,16 +131,16 @@ static int put_spare(const char *kind, const char *digits)
 	return fd;
 }
 
-static bool claim(const struct spare_plan *plan, char folder[ENGINE_FOLDER_BYTES])
+static bool claim(const struct pool_plan *plan, char folder[ENGINE_FOLDER_BYTES])
 {
 	_cleanup_close_ int control = -1;
 
-	return spare_claim(&config, plan, &control, folder);
+	return pool_claim(&config, plan, &control, folder);
 }
 
-static void test_claim_once(const struct spare_plan *plan)
+static void test_claim_once(const struct pool_plan *plan)
 {
-	_cleanup_close_ int listener = put_spare(plan->kind, DIGITS);
+	_cleanup_close_ int listener = put_pooled(plan->kind, DIGITS);
 	int go[2], winners = 0, status;
 	char byte, folder[ENGINE_FOLDER_BYTES];
 
@@ -160,24 +159,24 @@ static void test_claim_once(const struct spare_plan *plan)
 	while (wait(&status) > 0)
 		winners += WIFEXITED(status) && WEXITSTATUS(status) == 1;
 	is_number(winners, 1, "of %d who want the last one, one gets it", CLAIMERS);
-	ok(exists(in_scratch("run/" JOBS_DIR_NAME "/c-" DIGITS)), "it is no spare any more");
+	ok(exists(in_scratch("run/" JOBS_DIR_NAME "/c-" DIGITS)), "it is no longer in the pool");
 	ok(!claim(plan, folder), "and is not claimed again");
 	must(fs_remove_tree(AT_FDCWD, in_scratch("run/" JOBS_DIR_NAME)) == 0);
 }
 
-static void test_claim_living(const struct spare_plan *plan)
+static void test_claim_living(const struct pool_plan *plan)
 {
 	static const char *const dead[] = {"aaaaaaaaaaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbbbbbbbbbb",
 					   "cccccccccccccccccccccccc"};
 	char folder[ENGINE_FOLDER_BYTES];
 
 	for (size_t i = 0; i < sizeof(dead) / sizeof(dead[0]); i++)
-		close(put_spare(plan->kind, dead[i]));
+		close(put_pooled(plan->kind, dead[i]));
 
-	_cleanup_close_ int other = put_spare("fedcba9876543210", DIGITS);
-	_cleanup_close_ int longer = put_spare(plan->kind, DIGITS "0");
-	_cleanup_close_ int shorter = put_spare(plan->kind, "0123");
-	_cleanup_close_ int living = put_spare(plan->kind, "dddddddddddddddddddddddd");
+	_cleanup_close_ int other = put_pooled("fedcba9876543210", DIGITS);
+	_cleanup_close_ int longer = put_pooled(plan->kind, DIGITS "0");
+	_cleanup_close_ int shorter = put_pooled(plan->kind, "0123");
+	_cleanup_close_ int living = put_pooled(plan->kind, "dddddddddddddddddddddddd");
 
 	ok(claim(plan, folder), "those that have ended are passed over");
 	is_text(folder, "c-dddddddddddddddddddddddd", "for the one that lives");
@@ -188,16 +187,16 @@ static void test_claim_living(const struct spare_plan *plan)
 
 /* --- the list ----------------------------------------------------------------------------------- */
 
-static void note(void *context, const struct spare_row *row)
+static void note(void *context, const struct pool_row *row)
 {
 	must(buf_printf(context, "%s %s %llu %llu %d %s\n", row->kind,
 			row->folder + strlen(row->folder) - 1, (unsigned long long)row->age_s,
-			(unsigned long long)row->memory_bytes, row->has_kernel, row->label) == 0);
+			(unsigned long long)row->memory_bytes, row->is_prebooted, row->label) == 0);
 }
 
 static void test_list(void)
 {
-	/* what is noted of the spare whose digits end in this one's index; NULL: nothing */
+	/* what is noted of the pooled container whose digits end in this one's index; NULL: nothing */
 	static const char *const records[] = {
 		NULL,        "",           " ",
 		"1",         "1 2",        "1 2 0",
@@ -206,44 +205,44 @@ static void test_list(void)
 	_cleanup_buf_ struct buf rows = buf_new(4 * KIB);
 	char text[128];
 
-	is_number(spare_list(&config, note, &rows, &err), 0, "a list of nothing");
-	make_folder(in_scratch("run/" SPARE_RECORDS_DIR));
+	is_number(pool_list(&config, note, &rows, &err), 0, "a list of nothing");
+	make_folder(in_scratch("run/" POOL_RECORDS_DIR));
 	for (unsigned i = 0; i < sizeof(records) / sizeof(records[0]); i++) {
 		make_folder(in_scratch("run/" JOBS_DIR_NAME "/s-0123456789abcdef-%023d%u", 0, i));
 		if (records[i])
-			write_file(in_scratch("run/" SPARE_RECORDS_DIR "/%023d%u", 0, i),
+			write_file(in_scratch("run/" POOL_RECORDS_DIR "/%023d%u", 0, i),
 				   slice_of(records[i]));
 	}
-	is_number(spare_list(&config, note, &rows, &err), 0, "a list of broken notes");
+	is_number(pool_list(&config, note, &rows, &err), 0, "a list of broken notes");
 	is_text(buf_slice(&rows).data, "", "is empty");
 
 	make_folder(in_scratch("run/" JOBS_DIR_NAME "/s-fedcba9876543210-%024d", 0));
 	make_folder(in_scratch("run/" JOBS_DIR_NAME "/c-%024d", 0));
 	(void)snprintf(text, sizeof(text), "%llu 1234 1 default: python3 a b.py",
-		       (unsigned long long)spare_now_s() + 100);
-	write_file(in_scratch("run/" SPARE_RECORDS_DIR "/%024d", 0), slice_of(text));
+		       (unsigned long long)pool_now_s() + 100);
+	write_file(in_scratch("run/" POOL_RECORDS_DIR "/%024d", 0), slice_of(text));
 	must(fs_remove_tree(AT_FDCWD,
 			    in_scratch("run/" JOBS_DIR_NAME "/s-0123456789abcdef-%024d", 0)) == 0);
-	is_number(spare_list(&config, note, &rows, &err), 0, "a list of one");
+	is_number(pool_list(&config, note, &rows, &err), 0, "a list of one");
 	is_text(buf_slice(&rows).data, "fedcba9876543210 0 0 1234 1 default: python3 a b.py\n",
 		"whose notes are good, though they come from the future");
 }
 
 int main(void)
 {
-	struct spare_plan plan;
+	struct pool_plan plan;
 	struct job job = python_job();
 
 	config = test_config();
-	config.spare_ttl_s = 1;
+	config.pool_ttl_s = 1;
 	(void)snprintf(config.image_stamp, PATH_MAX, "%s", in_scratch("stamp"));
 	test_kinds_of_jobs();
 	test_kinds_of_hosts();
-	must(spare_plan(&config, &job, &plan, &err) == 0);
+	must(pool_plan(&config, &job, &plan, &err) == 0);
 	is_text(plan.label, "default: python3 a.py", "a label for people");
 	test_claim_once(&plan);
 	test_claim_living(&plan);
 	test_list();
-	spare_plan_free(&plan);
+	pool_plan_free(&plan);
 	return done();
 }

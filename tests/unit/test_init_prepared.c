@@ -1,4 +1,4 @@
-/* mayfly-init making spares of itself: what waits, for which job it is, and what becomes of it otherwise.
+/* mayfly-init making pooled containers of itself: what waits, for which job it is, and what becomes of it otherwise.
 
    The runtime is bash, held by BASH_ENV; its script, an input of the job, says whether it was held: waited or fresh. */
 #include "init_talk.h"
@@ -51,16 +51,16 @@ static void send_fields(int fd, uint8_t type, const struct buf *fields)
 }
 
 /* JOB and PREPARE; prepare: fields more than idle_s and BASH_ENV. */
-static void send_spare(struct talk *talk, const char *before, const char *prepare)
+static void send_pooled(struct talk *talk, const char *before, const char *prepare)
 {
-	_cleanup_buf_ struct buf job = buf_new(FRAME_JOB_MAX_BYTES), spare = job;
+	_cleanup_buf_ struct buf job = buf_new(FRAME_JOB_MAX_BYTES), prepared = job;
 
 	add_command(&job, before);
-	add_fields(&spare, "idle_s=10\0");
-	add_fields(&spare, bash_env);
-	add_fields(&spare, prepare);
+	add_fields(&prepared, "idle_s=10\0");
+	add_fields(&prepared, bash_env);
+	add_fields(&prepared, prepare);
 	send_fields(talk->fd, FRAME_JOB, &job);
-	send_fields(talk->fd, FRAME_PREPARE, &spare);
+	send_fields(talk->fd, FRAME_PREPARE, &prepared);
 }
 
 /* READY's fields into talk->exit; false when init gave up. */
@@ -78,7 +78,7 @@ static bool hear_ready(struct talk *talk)
 		if (talk->exit[i] == '\0')
 			talk->exit[i] = ' ';
 	ok(frame_read(&talk->reader, &frame, deadline_in(PATIENCE_MS), &err) < 0 &&
-		   strcmp(err.word, "frame_closed") == 0,
+		   strcmp(err.code, "frame_closed") == 0,
 	   "then the connection is closed");
 	return true;
 }
@@ -118,7 +118,7 @@ static void run_next(struct talk *talk, const char *before, const char *script, 
 static void prepare(struct talk *talk, const char *before, const char *more, const char *ready)
 {
 	start_init(talk, "0::/\n", PATIENCE_MS);
-	send_spare(talk, before, more);
+	send_pooled(talk, before, more);
 	ok(hear_ready(talk), "%s: READY", before);
 	ok(says(talk, ready), "%s: %s in %s", before, ready, talk->exit);
 }
@@ -133,18 +133,19 @@ static const struct {
 	const char *more, *input, *standard_input; /* of the job */
 	const char *out;
 } jobs[] = {
-	{"the same job", "", "kernel=1", "", NULL, NULL, "waited\n"},
-	{"one more argument", "", "kernel=1", "argv=x\0", NULL, NULL, "fresh\n"},
-	{"one more variable", "", "kernel=1", "env=A=1\0", NULL, NULL, "fresh\n"},
-	{"an empty standard input", "", "kernel=1", "", NULL, "", "fresh\n"},
-	{"a standard input", "", "kernel=1", "", NULL, "x", "fresh\n"},
-	{"an input", "", "kernel=1", "", "other", NULL, "waited\n"},
-	{"an input it had looked for", "env=MAYFLY_UNLESS=other\0", "kernel=1", "", "other", NULL,
+	{"the same job", "", "prebooted=1", "", NULL, NULL, "waited\n"},
+	{"one more argument", "", "prebooted=1", "argv=x\0", NULL, NULL, "fresh\n"},
+	{"one more variable", "", "prebooted=1", "env=A=1\0", NULL, NULL, "fresh\n"},
+	{"an empty standard input", "", "prebooted=1", "", NULL, "", "fresh\n"},
+	{"a standard input", "", "prebooted=1", "", NULL, "x", "fresh\n"},
+	{"an input", "", "prebooted=1", "", "other", NULL, "waited\n"},
+	{"an input it had looked for", "env=MAYFLY_UNLESS=other\0", "prebooted=1", "", "other",
+	 NULL, "fresh\n"},
+	{"no such input", "env=MAYFLY_UNLESS=other\0", "prebooted=1", "", "others", NULL,
+	 "waited\n"},
+	{"a variable that the job has, too", "env=PATH=/bin\0", "prebooted=0", "", NULL, NULL,
 	 "fresh\n"},
-	{"no such input", "env=MAYFLY_UNLESS=other\0", "kernel=1", "", "others", NULL, "waited\n"},
-	{"a variable that the job has, too", "env=PATH=/bin\0", "kernel=0", "", NULL, NULL,
-	 "fresh\n"},
-	{"a variable of ours", "env=MAYFLY_OTHER=1\0", "kernel=1", "", NULL, NULL, "waited\n"},
+	{"a variable of ours", "env=MAYFLY_OTHER=1\0", "prebooted=1", "", NULL, NULL, "waited\n"},
 };
 
 static void test_jobs(void)
@@ -158,10 +159,10 @@ static void test_jobs(void)
 		is_text(talk.out, jobs[i].out, "%s: %s", jobs[i].what, jobs[i].out);
 		ok(says(&talk, "code=0"), "%s: its end", jobs[i].what);
 	}
-	prepare(&talk, "", "", "kernel=1");
+	prepare(&talk, "", "", "prebooted=1");
 	run_next(&talk, "true", SAY, "", NULL, NULL);
 	is_text(talk.out, "fresh\n", "a variable with another value");
-	prepare(&talk, "", "", "kernel=1");
+	prepare(&talk, "", "", "prebooted=1");
 	snprintf(folder, sizeof(folder), "cwd=%s/d", root);
 	ok(mkdirat(root_fd, "d", 0755) == 0, "a folder");
 	run_next(&talk, "", SAY, folder, NULL, NULL);
@@ -175,7 +176,7 @@ static void test_program(void)
 	static struct talk talk;
 
 	run(&talk, "echo ${BASH_ENV-none}", "");
-	is_text(talk.out, "none\n", "a job that no spare was made for");
+	is_text(talk.out, "none\n", "a job that no pooled container was made for");
 	put("memory.current", "4321\n");
 	prepare(&talk, "", "", "memory_bytes=4321");
 	run_next(&talk, "",
@@ -186,7 +187,7 @@ static void test_program(void)
 		"descriptors (3 is the listing), limits");
 	ok(says(&talk, "code=7"), "its exit code in %s", talk.exit);
 
-	prepare(&talk, "", "", "kernel=1");
+	prepare(&talk, "", "", "prebooted=1");
 	run_next(&talk, "", "sleep 100", "wall_ms=200\0", NULL, NULL);
 	ok(says(&talk, "reason=timeout"), "its time-out in %s", talk.exit);
 	ok(fs_remove_tree(root_fd, "memory.current") == 0, "removed");
@@ -199,7 +200,7 @@ static void test_usage(void)
 
 	put("memory.events", "oom_kill 0\n");
 	prepare(&talk, "echo usage_usec 9000000 >cpu.stat; echo oom_kill 1 >memory.events", "",
-		"kernel=1");
+		"prebooted=1");
 	ok(fs_remove_tree(root_fd, "memory.events") == 0, "removed");
 	put("memory.events", "oom_kill 1\n");
 	run_next(&talk, "echo usage_usec 9000000 >cpu.stat; echo oom_kill 1 >memory.events",
@@ -229,7 +230,7 @@ static void test_not_waiting(void)
 		_cleanup_close_ int alive =
 			openat(root_fd, "fifo", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
-		prepare(&talk, befores[i], "", "kernel=0");
+		prepare(&talk, befores[i], "", "prebooted=0");
 		ok(read(alive, text, sizeof(text)) == 1 && read(alive, text, 1) == 0,
 		   "%s: it ran, and all of it is dead", befores[i]);
 		run_next(&talk, befores[i], SAY, "", NULL, NULL);
@@ -237,8 +238,8 @@ static void test_not_waiting(void)
 		is_text(talk.err, "", "%s: nothing is heard of the other", befores[i]);
 	}
 	start_init(&talk, "", 400);
-	send_spare(&talk, "sleep 100", "");
-	ok(hear_ready(&talk) && says(&talk, "kernel=0"), "a silent one is given up");
+	send_pooled(&talk, "sleep 100", "");
+	ok(hear_ready(&talk) && says(&talk, "prebooted=0"), "a silent one is given up");
 	is_number(finish(&talk), 1, "and init's own deadline has come");
 }
 
@@ -258,7 +259,7 @@ static void test_dead_meanwhile(void)
 		/* killed: the pipe is closed; talking: a line comes through it */
 		snprintf(before, sizeof(before), "exec 3>fifo; (%sread x <go; %s) & exec 3>&-%s",
 			 i ? "" : "exec 3>&-; ", ends[i], i ? "" : "; exec 3>fifo");
-		prepare(&talk, before, "", "kernel=1");
+		prepare(&talk, before, "", "prebooted=1");
 		ok(io_write_all(go, "x\n", 2) == 0, "%s: now", ends[i]);
 		ok(io_read_some(alive, &byte, 1, deadline_in(PATIENCE_MS)) == (i ? 1 : 0),
 		   "%s: done", ends[i]);
@@ -273,22 +274,23 @@ static void test_stand_in(void)
 {
 	static struct talk talk;
 
-	prepare(&talk, "x=$(wc -c <script)", "env=MAYFLY_STAND_IN=1\0", "kernel=1");
-	ok(faccessat(root_fd, "script", F_OK, 0) < 0, "it is gone when the spare is ready");
+	prepare(&talk, "x=$(wc -c <script)", "env=MAYFLY_STAND_IN=1\0", "prebooted=1");
+	ok(faccessat(root_fd, "script", F_OK, 0) < 0,
+	   "it is gone when the pooled container is ready");
 	run_next(&talk, "x=$(wc -c <script)", SAY "echo $x; env | grep -c MAYFLY_S", "", NULL,
 		 NULL);
 	is_text(talk.out, "waited\n1\n0\n", "there was one byte, and no variable of ours");
 
 	put("script", "");
-	prepare(&talk, "", "env=MAYFLY_STAND_IN=1\0", "kernel=0");
+	prepare(&talk, "", "env=MAYFLY_STAND_IN=1\0", "prebooted=0");
 	ok(unlinkat(root_fd, "script", 0) == 0, "a script that was there is left alone");
 	run_next(&talk, "", SAY, "", NULL, NULL);
 	is_text(talk.out, "fresh\n", "and nothing is started over it");
 }
 
-/* --- What is no spare --------------------------------------------------------------------------*/
+/* --- What is no pooled container --------------------------------------------------------------------------*/
 
-static void test_no_spare(void)
+static void test_no_pool(void)
 {
 	static const char *const bad[][2] = {
 		{"", "idle_s=x\0"},
@@ -300,7 +302,7 @@ static void test_no_spare(void)
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		start_init(&talk, "", PATIENCE_MS);
-		send_spare(&talk, bad[i][0], bad[i][1]);
+		send_pooled(&talk, bad[i][0], bad[i][1]);
 		ok(!hear_ready(&talk), "%s: no READY", bad[i][1]);
 		is_number(finish(&talk), 1, "init gives up");
 	}
@@ -310,20 +312,21 @@ static void test_no_spare(void)
 	ok(!hear_ready(&talk), "a job that cannot be: no READY");
 	is_number(finish(&talk), 1, "init gives up");
 
-	prepare(&talk, "", "", "kernel=1");
+	prepare(&talk, "", "", "prebooted=1");
 	close(talk.fd);
 	talk.fd = talk.next;
 	talk.next = -1;
 	frame_reader_free(&talk.reader);
 	talk.reader = frame_reader_new(talk.fd);
-	send_spare(&talk, "", "");
+	send_pooled(&talk, "", "");
 	ok(!hear_ready(&talk), "a second PREPARE: no READY");
 	is_number(finish(&talk), 1, "init gives up");
 
 	start_init(&talk, "", PATIENCE_MS);
 	send_job(&talk, "true", "");
 	send_frame(&talk, FRAME_PREPARE, "");
-	ok(hear_ready(&talk) && says(&talk, "kernel=0"), "without a variable nothing is started");
+	ok(hear_ready(&talk) && says(&talk, "prebooted=0"),
+	   "without a variable nothing is started");
 	is_number(finish(&talk), 1, "the host hangs up");
 }
 
@@ -338,7 +341,7 @@ int main(void)
 	test_not_waiting();
 	test_dead_meanwhile();
 	test_stand_in();
-	test_no_spare();
+	test_no_pool();
 	tear_down();
 	return done();
 }

@@ -1,4 +1,4 @@
-"""Spares over real HTTP and real Podman: claimed once, by one, without the engine, and only by a job of their kind."""
+"""Pooled containers over real HTTP and real Podman: claimed once, by one, without the engine, and only by a job of their kind."""
 import concurrent.futures
 import json
 import os
@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 
 import harness
-from spares import NO_ENGINE, Child, SparesTest, request
+from pool import NO_ENGINE, Child, PoolTest, request
 
 # what is in the container before the job, and which container it is: its id is in the source of the mount of /etc/hostname
 LOOK = ("ls -A /workspace /tmp /dev/shm | tr '\\n' ' '; pgrep -c sleep; "
@@ -16,7 +16,7 @@ LOOK = ("ls -A /workspace /tmp /dev/shm | tr '\\n' ' '; pgrep -c sleep; "
 LEAVE = "echo secret | tee /workspace/left /tmp/left /dev/shm/left >/dev/null; setsid sleep 60 & disown; "
 
 
-class Claim(SparesTest):
+class Claim(PoolTest):
     def test_a_claim_makes_no_engine_call(self):
         self.server.warm("python:quiet.py")
         status, reply, log = self.server.run_child(request("print(6 * 7)", "python", "quiet.py"), **NO_ENGINE)
@@ -36,12 +36,12 @@ class Claim(SparesTest):
         self.assertCounted(before, claims=1, refills=1)
         self.assertEqual(len(self.server.waiting("after.sh")), 1)
 
-    def test_two_jobs_race_for_one_spare(self):
+    def test_two_jobs_race_for_one_pooled_container(self):
         for count, filename in ((2, "race.sh"), (8, "crowd.sh")):
             with self.subTest(count=count):
                 self.server.warm("bash:" + filename)
                 before = self.server.counters()
-                jobs = [Child(self.server, request(f"echo job{i}; sleep 5", filename=filename), MAYFLY_SPARES="1") for i in range(count)]
+                jobs = [Child(self.server, request(f"echo job{i}; sleep 5", filename=filename), MAYFLY_POOL="1") for i in range(count)]
                 answers = [job.answer() for job in jobs]
                 logs = [job.finish() for job in jobs]
                 self.assertEqual([(status, reply.get("stdout")) for status, reply in answers], [(200, f"job{i}\n") for i in range(count)])
@@ -58,7 +58,7 @@ class Claim(SparesTest):
         for _ in range(3):
             self.server.run_child(job)
         self.assertCounted(before, misses=1, claims=3, refills=4)
-        self.server.run_child(job, MAYFLY_SPARES="3")
+        self.server.run_child(job, MAYFLY_POOL="3")
         self.assertCounted(before, misses=1, claims=4, refills=7)
         self.assertEqual(len(self.server.waiting("count.sh")), 3)
         self.server.run_child(job)
@@ -68,13 +68,13 @@ class Claim(SparesTest):
     def test_off(self):
         self.server.warm("bash:off.sh")
         before = self.server.counters()
-        _, reply, log = self.server.run_child(request("echo cold", filename="off.sh"), MAYFLY_SPARES="0")
+        _, reply, log = self.server.run_child(request("echo cold", filename="off.sh"), MAYFLY_POOL="0")
         self.assertEqual(reply["stdout"], "cold\n")
         self.assertIn("asked_us=", log)
         self.assertCounted(before)
         self.assertEqual(len(self.server.waiting("off.sh")), 1, "what waits stays for who wants it")
 
-    def test_a_spare_answers_as_a_new_container_does(self):
+    def test_a_pooled_container_answers_as_a_new_container_does(self):
         programs = [
             ("python", "main.py", "import sys, os\nprint(sys.argv, __name__, __file__, os.getcwd(), sorted(os.environ))\n"
              "print('to stderr', file=sys.stderr)\nopen('left.txt', 'w').write('kept')\nraise ValueError('out')\n"),
@@ -90,7 +90,7 @@ class Claim(SparesTest):
             with self.subTest(filename=filename):
                 job = request(code, language, filename)
                 _, warm, warm_log = self.server.run_child(job)
-                _, cold, cold_log = self.server.run_child(job, MAYFLY_SPARES="0")
+                _, cold, cold_log = self.server.run_child(job, MAYFLY_POOL="0")
                 self.assertEqual(("asked_us=" in warm_log, "asked_us=" in cold_log), (False, True))
 
                 def result(reply):
@@ -101,34 +101,34 @@ class Claim(SparesTest):
                     return reply["exitCode"], files
                 self.assertEqual(result(warm), result(cold))
 
-    def test_a_client_that_hangs_up_on_a_spare_ends_it(self):
+    def test_a_client_that_hangs_up_on_a_pooled_container_ends_it(self):
         self.server.warm("bash:hangup.sh")
         digits = self.server.waiting("hangup.sh")[0]["folder"][-24:]
         child = Child(self.server, request("sleep 300", filename="hangup.sh", timeout=600))
-        harness.until(lambda: "c-" + digits in self.server.folders(), "the spare claimed")
+        harness.until(lambda: "c-" + digits in self.server.folders(), "the pooled container claimed")
         child.connection.close()
         child.process.wait(harness.DEADLINE_S)
-        self.assertIn('reason="client_gone"', child.log())
+        self.assertIn('code="client_gone"', child.log())
         self.assertNotIn("c-" + digits, self.server.folders())
         self.assertEqual(len(self.server.waiting("hangup.sh")), 1, "and the next one waits")
         self.assertEqual(self.server.swept(), [])
 
-    def test_limits_of_a_spare_are_those_of_a_cold_container(self):
+    def test_limits_of_a_pooled_container_are_those_of_a_cold_container(self):
         self.server.warm("bash:limits.sh")
-        spare = self.server.container(self.server.waiting("limits.sh")[0])
-        child = Child(self.server, request("sleep 2", filename="limits.sh"), MAYFLY_SPARES="0")
+        pooled = self.server.container(self.server.waiting("limits.sh")[0])
+        child = Child(self.server, request("sleep 2", filename="limits.sh"), MAYFLY_POOL="0")
         folder = harness.until(lambda: self.server.folders("c-"), "a cold container")[0]
         cold = self.server.container({"folder": folder})
         child.answer()
         child.finish()
         differ = {"Binds"}  # the folder's own name
-        self.assertEqual({key: value for key, value in spare["HostConfig"].items() if key not in differ},
+        self.assertEqual({key: value for key, value in pooled["HostConfig"].items() if key not in differ},
                          {key: value for key, value in cold["HostConfig"].items() if key not in differ})
-        self.assertEqual(spare["Config"]["User"], cold["Config"]["User"])
+        self.assertEqual(pooled["Config"]["User"], cold["Config"]["User"])
 
 
-class OneJobOnly(SparesTest):
-    settings = {"MAYFLY_SPARES": "4", "MAX_CONCURRENT_RUNS": "8", "MAYFLY_SLOT_WAIT_MS": "60000"}
+class OneJobOnly(PoolTest):
+    settings = {"MAYFLY_POOL": "4", "MAX_CONCURRENT_RUNS": "8", "MAYFLY_SLOT_WAIT_MS": "60000"}
 
     def test_no_container_serves_two_jobs(self):
         """60 jobs, 8 at a time: each its own container, its own output, and nothing of anybody else's."""
@@ -155,11 +155,11 @@ class OneJobOnly(SparesTest):
         self.assertEqual(claims + misses, 60)
         self.assertGreaterEqual(claims, 4, "those that waited were used")
         self.assertEqual(self.server.swept(), [])
-        self.assertLessEqual(len(os.listdir(os.path.join(self.server.run, "spares"))), 4 + 1, "what was noted of each is gone with it")
+        self.assertLessEqual(len(os.listdir(os.path.join(self.server.run, "pool"))), 4 + 1, "what was noted of each is gone with it")
 
 
-class Kind(SparesTest):
-    """Whatever makes a spare what it is has changed: then it is not used."""
+class Kind(PoolTest):
+    """Whatever makes a pooled container what it is has changed: then it is not used."""
 
     def setUp(self):
         self.server.drop()
@@ -172,7 +172,7 @@ class Kind(SparesTest):
         self.assertEqual((status, reply["stdout"]), (200, "new\n"))
         self.assertIn("asked_us=", log)
         self.assertCounted(self.before, misses=1, refills=1)
-        self.assertIn(self.kind, [spare["kind"] for spare in self.server.waiting()])
+        self.assertIn(self.kind, [pooled["kind"] for pooled in self.server.waiting()])
 
     def test_nothing_changed(self):
         _, reply, log = self.server.run_child(request("echo same", filename="kind.sh"))
@@ -218,7 +218,7 @@ class Kind(SparesTest):
         self.assertMissed()
 
 
-class Image(SparesTest):
+class Image(PoolTest):
     """The image's tag is moved to another image. The stamp is the engine's own list of images, as in a user's install."""
     settings = {"MAYFLY_IMAGE_STAMP": None}
 
@@ -263,8 +263,8 @@ class Image(SparesTest):
         self.assertEqual(reply["stdout"], "new\n")
         self.assertIn("asked_us=", log)
         self.assertCounted(before, misses=1, refills=1)
-        new = [spare for spare in self.server.waiting("image.sh") if spare["kind"] != old["kind"]]
-        self.assertEqual([self.server.container(spare)["Image"].removeprefix("sha256:") for spare in new], [other])
+        new = [pooled for pooled in self.server.waiting("image.sh") if pooled["kind"] != old["kind"]]
+        self.assertEqual([self.server.container(pooled)["Image"].removeprefix("sha256:") for pooled in new], [other])
         self.server.drop()
 
 

@@ -1,4 +1,4 @@
-"""What the tests of spares share: servers that have them, mayflyctl, and one process of mayfly by itself.
+"""What the tests of pooled containers share: servers that have them, mayflyctl, and one process of mayfly by itself.
 
 Each test has a kind of its own (a file name), so that none finds what another left. Where a test needs one mayfly by itself (another
 environment, a kill at a moment of its choosing) it starts it on a socket pair, as systemd would.
@@ -68,11 +68,11 @@ def request(code, language="bash", filename="script.js", **more):
 
 
 class Site(harness.Server):
-    """A server with spares, whose kinds change only when a test says so."""
+    """A server with pooled containers, whose kinds change only when a test says so."""
 
     def __init__(self, **environment):
         self.stamp = tempfile.mkstemp(prefix="mayfly-stamp-")[1]
-        settings = {"MAYFLY_SPARES": "1", "MAYFLY_SPARES_TOTAL": "64", "MAYFLY_IMAGE_STAMP": self.stamp, "MAX_CONCURRENT_RUNS": "16"}
+        settings = {"MAYFLY_POOL": "1", "MAYFLY_POOL_TOTAL": "64", "MAYFLY_IMAGE_STAMP": self.stamp, "MAX_CONCURRENT_RUNS": "16"}
         super().__init__(**{**settings, **environment})
 
     def close(self):
@@ -89,13 +89,13 @@ class Site(harness.Server):
         return done.stdout
 
     def listed(self):
-        done = self.ctl("spares", "--json")
+        done = self.ctl("pool", "--json")
         assert done.returncode == 0, done
         return json.loads(done.stdout)
 
     def waiting(self, filename=None):
-        """The spares of a kind, by the file name that its label ends with."""
-        return [spare for spare in self.listed()["spares"] if filename is None or re.search(r"\W" + re.escape(filename) + "$", spare["label"])]
+        """The pooled containers of a kind, by the file name that its label ends with."""
+        return [pooled for pooled in self.listed()["pool"] if filename is None or re.search(r"\W" + re.escape(filename) + "$", pooled["label"])]
 
     def counters(self):
         return self.listed()["counters"]
@@ -110,15 +110,15 @@ class Site(harness.Server):
         status, reply = child.answer()
         return status, reply, child.finish()
 
-    def container(self, spare):
+    def container(self, pooled):
         """What the engine knows of the container of a folder."""
-        digits = spare["folder"][-24:]
+        digits = pooled["folder"][-24:]
         found = [c for c in self.podman.containers(self.instance) if c["Labels"]["mayfly.folder"].endswith(digits)]
-        assert len(found) == 1, (spare, found)
+        assert len(found) == 1, (pooled, found)
         return self.podman.inspect(found[0]["Id"])
 
     def drop(self):
-        done = self.ctl("spares", "drop", "all")
+        done = self.ctl("pool", "drop", "all")
         assert done.returncode == 0, done
 
     def swept(self, deadline_s=harness.DEADLINE_S):
@@ -134,7 +134,7 @@ class Site(harness.Server):
         return left()
 
 
-class SparesTest(harness.ServerTest):
+class PoolTest(harness.ServerTest):
     settings = {}
 
     @classmethod

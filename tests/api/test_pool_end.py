@@ -1,4 +1,4 @@
-"""How many spares there may be, and the end of those that nobody wanted or whose makers were killed."""
+"""How many pooled containers there may be, and the end of those that nobody wanted or whose makers were killed."""
 import contextlib
 import json
 import os
@@ -9,17 +9,17 @@ import socket
 import time
 
 import harness
-from spares import NO_ENGINE, Child, SparesTest, request
+from pool import NO_ENGINE, Child, PoolTest, request
 
 
-class Bounds(SparesTest):
-    settings = {"MAYFLY_SPARES": "2", "MAYFLY_SPARES_TOTAL": "3"}
+class Bounds(PoolTest):
+    settings = {"MAYFLY_POOL": "2", "MAYFLY_POOL_TOTAL": "3"}
 
     def setUp(self):
         self.server.drop()
 
     def age(self, seconds=1):
-        harness.until(lambda: all(spare["age_s"] >= seconds for spare in self.server.waiting()), "spares of some age")
+        harness.until(lambda: all(pooled["age_s"] >= seconds for pooled in self.server.waiting()), "pooled containers of some age")
 
     def test_the_oldest_of_another_kind_gives_way(self):
         self.server.warm("--count", "1", "bash:first.sh")
@@ -27,7 +27,7 @@ class Bounds(SparesTest):
         self.server.warm("--count", "2", "bash:second.sh")
         self.age(2)
         self.server.warm("--count", "2", "bash:third.sh")
-        names = sorted(spare["label"].split()[-1] for spare in self.server.waiting())
+        names = sorted(pooled["label"].split()[-1] for pooled in self.server.waiting())
         self.assertEqual(names, ["second.sh", "third.sh", "third.sh"])
         self.assertEqual(self.server.swept(), [], "what gave way is gone")
 
@@ -47,10 +47,10 @@ class Bounds(SparesTest):
         self.assertEqual(self.server.swept(), [])
 
     def test_memory(self):
-        environment = {"MAYFLY_SPARES_TOTAL": "32", "MAYFLY_SPARES_MEMORY_MB": "1"}
+        environment = {"MAYFLY_POOL_TOTAL": "32", "MAYFLY_POOL_MEMORY_MB": "1"}
         self.server.warm("--count", "30", "bash:memory.sh", **environment)
         waiting = self.server.waiting()
-        noted = [spare["memory_bytes"] for spare in json.loads(self.server.ctl("spares", "--json", **NO_ENGINE).stdout)["spares"]]
+        noted = [pooled["memory_bytes"] for pooled in json.loads(self.server.ctl("pool", "--json", **NO_ENGINE).stdout)["pool"]]
         self.assertTrue(1 <= len(waiting) < 30, waiting)
         self.assertGreater(sum(noted), 1 << 20, "there is no more room")
         self.age(1)
@@ -59,7 +59,7 @@ class Bounds(SparesTest):
         self.assertLess(len(self.server.waiting("memory.sh")), len(waiting))
 
     def test_none(self):
-        for name in ("MAYFLY_SPARES_TOTAL", "MAYFLY_SPARES_MEMORY_MB"):
+        for name in ("MAYFLY_POOL_TOTAL", "MAYFLY_POOL_MEMORY_MB"):
             with self.subTest(name=name):
                 _, reply, log = self.server.run_child(request("echo none", filename="none.sh"), **{name: "0"})
                 self.assertEqual(reply["stdout"], "none\n")
@@ -67,9 +67,9 @@ class Bounds(SparesTest):
                 self.assertEqual(self.server.waiting(), [])
 
 
-class End(SparesTest):
-    """The end of spares that nobody wanted, and of processes that were killed."""
-    settings = {"MAYFLY_SPARES": "2", "MAYFLY_SPARE_TTL_S": "60"}
+class End(PoolTest):
+    """The end of pooled containers that nobody wanted, and of processes that were killed."""
+    settings = {"MAYFLY_POOL": "2", "MAYFLY_POOL_TTL_S": "60"}
 
     def setUp(self):
         self.server.drop()
@@ -81,24 +81,24 @@ class End(SparesTest):
         self.addCleanup(shutil.rmtree, folder)
         with open(os.path.join(folder, "default.json"), "w", encoding="utf-8") as file:
             json.dump({"name": "default", "image": harness.IMAGE, "timeout_s": 1, "timeout_max_s": 1}, file)
-        return {"MAYFLY_SPARE_TTL_S": "1"}
+        return {"MAYFLY_POOL_TTL_S": "1"}
 
     def test_time_to_live(self):
-        self.server.warm("bash:ttl.sh", MAYFLY_SPARE_TTL_S="2")
+        self.server.warm("bash:ttl.sh", MAYFLY_POOL_TTL_S="2")
         self.assertEqual(len(self.server.folders("s-")), 2)
-        harness.until(lambda: {c["State"] for c in self.server.podman.containers(self.server.instance)} == {"exited"}, "spares ended")
-        self.assertEqual(json.loads(self.server.ctl("spares", "--json", MAYFLY_SPARE_TTL_S="2").stdout)["spares"], [])
+        harness.until(lambda: {c["State"] for c in self.server.podman.containers(self.server.instance)} == {"exited"}, "pooled containers ended")
+        self.assertEqual(json.loads(self.server.ctl("pool", "--json", MAYFLY_POOL_TTL_S="2").stdout)["pool"], [])
         self.assertEqual(self.server.reap().returncode, 0)
         self.assertEqual((self.server.folders(), self.server.podman.containers(self.server.instance)), ([], []))
 
     def test_one_that_has_ended_is_skipped(self):
         self.server.warm("--count", "1", "bash:dead.sh")
         before = self.server.counters()
-        spare = self.server.waiting("dead.sh")[0]
-        pid = self.server.container(spare)["State"]["Pid"]
+        pooled = self.server.waiting("dead.sh")[0]
+        pid = self.server.container(pooled)["State"]["Pid"]
         os.kill(pid, signal.SIGKILL)
-        harness.until(lambda: self.server.container(spare)["State"]["Status"] == "exited", "init ended")
-        _, reply, log = self.server.run_child(request("echo cold", filename="dead.sh"), MAYFLY_SPARES="1")
+        harness.until(lambda: self.server.container(pooled)["State"]["Status"] == "exited", "init ended")
+        _, reply, log = self.server.run_child(request("echo cold", filename="dead.sh"), MAYFLY_POOL="1")
         self.assertEqual(reply["stdout"], "cold\n")
         self.assertIn("asked_us=", log)
         self.assertCounted(before, misses=1, refills=1)
@@ -116,7 +116,7 @@ class End(SparesTest):
                 listener.bind(os.path.join(folder, "control"))
                 listener.listen(1)
                 listener.settimeout(harness.DEADLINE_S)
-                child = Child(self.server, request(code, filename="gone.sh"), MAYFLY_SPARES="1")
+                child = Child(self.server, request(code, filename="gone.sh"), MAYFLY_POOL="1")
                 listener.accept()[0].close()
                 status, reply = child.answer()
                 self.assertEqual((status, reply.get("stdout")), (200, "cold\n"), reply)
@@ -132,15 +132,15 @@ class End(SparesTest):
             child.kill()
             harness.until(lambda: not self.server.processes(), "its engine ended")
             self.assertEqual(self.server.swept(), [])
-            self.assertEqual(len(self.server.waiting("killed.sh")), expected, "spares survive")
+            self.assertEqual(len(self.server.waiting("killed.sh")), expected, "pooled containers survive")
 
     def kill_during_refill(self, find_victim, filename):
-        """Kills what find_victim finds as soon as a container is being made for a spare; then nothing stays."""
+        """Kills what find_victim finds as soon as a container is being made for a pooled container; then nothing stays."""
         environment = self.short()
         child = Child(self.server, request("echo ok", filename=filename), **environment)
         self.assertEqual(child.answer()[1]["stdout"], "ok\n")
         making = os.path.join(self.server.run, "making")
-        harness.until(lambda: os.listdir(making), "a spare being made")
+        harness.until(lambda: os.listdir(making), "a pooled container being made")
         os.kill(find_victim(child), signal.SIGKILL)
         child.process.wait(harness.DEADLINE_S)
         child.connection.close()
@@ -161,12 +161,12 @@ class End(SparesTest):
             raise AssertionError("no engine: " + child.log())
         self.assertIn('after="engine_failed"', self.kill_during_refill(engine, "refill2.sh"))
 
-    def test_mayfly_killed_while_a_spare_is_prepared(self):
+    def test_mayfly_killed_while_a_pooled_container_is_prepared(self):
         environment = self.short()
         child = Child(self.server, request("grep -om1 'c-[0-9a-f]\\{24\\}' /proc/self/mountinfo", filename="refill3.sh"), **environment)
         used = child.answer()[1]["stdout"].strip()
         self.assertRegex(used, "^c-")
-        harness.until(lambda: set(self.server.folders()) - {used}, "a spare's container listening")
+        harness.until(lambda: set(self.server.folders()) - {used}, "a pooled container's container listening")
         child.kill()
         harness.until(lambda: not self.server.processes(), "its engine ended")
         harness.until(lambda: self.server.swept(1) == [], "nothing left", 120)
@@ -174,22 +174,22 @@ class End(SparesTest):
     def test_a_refill_that_fails_is_not_the_clients_business(self):
         self.server.warm("--count", "1", "bash:fail.sh")
         before = self.server.counters()
-        os.chmod(os.path.join(self.server.run, "spares"), 0o500)
-        shutil.move(os.path.join(self.server.run, "spares"), os.path.join(self.server.run, "spares.away"))
-        with open(os.path.join(self.server.run, "spares"), "w", encoding="utf-8"):
+        os.chmod(os.path.join(self.server.run, "pool"), 0o500)
+        shutil.move(os.path.join(self.server.run, "pool"), os.path.join(self.server.run, "pool.away"))
+        with open(os.path.join(self.server.run, "pool"), "w", encoding="utf-8"):
             pass  # no folder: nothing can be noted
         status, reply, log = self.server.run_child(request("echo ok", filename="fail.sh"))
-        os.unlink(os.path.join(self.server.run, "spares"))
-        shutil.move(os.path.join(self.server.run, "spares.away"), os.path.join(self.server.run, "spares"))
-        os.chmod(os.path.join(self.server.run, "spares"), 0o700)
+        os.unlink(os.path.join(self.server.run, "pool"))
+        shutil.move(os.path.join(self.server.run, "pool.away"), os.path.join(self.server.run, "pool"))
+        os.chmod(os.path.join(self.server.run, "pool"), 0o700)
         self.assertEqual((status, reply["stdout"]), (200, "ok\n"))
         self.assertIn('after="run_folder"', log)
         self.assertCounted(before, claims=1)
         self.assertEqual(self.server.swept(), [])
 
-    def test_notes_of_spares_that_are_gone_are_swept(self):
+    def test_notes_of_pooled_containers_that_are_gone_are_swept(self):
         self.server.warm("--count", "1", "bash:notes.sh")
-        records = os.path.join(self.server.run, "spares")
+        records = os.path.join(self.server.run, "pool")
         kept = self.server.waiting("notes.sh")[0]["folder"][-24:]
         gone = [os.urandom(12).hex() for _ in range(2)]
         for digits in gone:
