@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "base/memory.h"
 #include "base/num.h"
 #include "base/utf8.h"
 
@@ -127,7 +128,7 @@ static int add_key(struct keys *keys, const struct key *key, struct error *err)
 	if (keys->count >= KEYS_MAX_COUNT)
 		return error_set(err, 500, "too_many_keys", "There are more than %d keys",
 				 KEYS_MAX_COUNT);
-	list = reallocarray(keys->list, keys->count + 1, sizeof(*list));
+	list = memory_checked(reallocarray(keys->list, keys->count + 1, sizeof(*list)));
 	if (!list)
 		return error_set(err, 503, "out_of_memory", "out of memory");
 	keys->list = list;

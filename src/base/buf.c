@@ -1,5 +1,7 @@
 #include "base/buf.h"
 
+#include "base/memory.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +34,7 @@ char *buf_reserve(struct buf *buf, size_t len)
 		if (capacity > buf->max)
 			capacity = buf->max;
 
-		char *data = realloc(buf->data, capacity + 1);
+		char *data = memory_checked(realloc(buf->data, capacity + 1));
 
 		if (!data) {
 			errno = ENOMEM;

@@ -30,7 +30,8 @@ struct buf buf_new(size_t max);
 /* Frees the memory and leaves an empty buffer with the same maximum. */
 void buf_free(struct buf *buf);
 
-/* Appends; -1 when it would pass max or memory is out (errno EMSGSIZE or ENOMEM). */
+/* Appends; -1 with errno EMSGSIZE when it would pass max, ENOMEM when memory is out (base/memory.h,
+   rule 2). */
 MUST_USE int buf_append(struct buf *buf, const void *data, size_t len);
 MUST_USE int buf_append_text(struct buf *buf, const char *text);
 MUST_USE int buf_printf(struct buf *buf, const char *format, ...)

@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/memory.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -101,7 +102,7 @@ int io_read_file(int fd, size_t max, char **data, size_t *len)
 	}
 
 	size_t size = (size_t)status.st_size, used = 0;
-	_cleanup_free_ char *text = malloc(size + 1);
+	_cleanup_free_ char *text = memory_checked(malloc(size + 1));
 
 	if (!text)
 		return -1;

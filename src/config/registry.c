@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "base/memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -54,7 +55,7 @@ static int add_name(struct registry_names *names, struct slice name, struct erro
 	if (names->count == REGISTRY_MAX_COUNT)
 		return error_set(err, 500, "registry_too_large",
 				 "A registry holds at most %d entries", REGISTRY_MAX_COUNT);
-	grown = reallocarray(names->names, names->count + 1, sizeof(*names->names));
+	grown = memory_checked(reallocarray(names->names, names->count + 1, sizeof(*names->names)));
 	if (!grown)
 		return error_set(err, 500, "out_of_memory", "Out of memory");
 	names->names = grown;

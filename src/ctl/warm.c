@@ -1,6 +1,7 @@
 #include "ctl/warm.h"
 
 #include "base/cleanup.h"
+#include "base/memory.h"
 #include "base/num.h"
 #include "config/tool.h"
 #include "job/defaults.h"
@@ -165,7 +166,7 @@ static void warm_listed(struct warm *warm, const char *list)
 	for (size_t len; *(list += strspn(list, between)); list += len) {
 		len = strcspn(list, between);
 
-		_cleanup_free_ char *word = strndup(list, len);
+		_cleanup_free_ char *word = memory_text(list, len);
 
 		if (word)
 			warm_one(warm, word);

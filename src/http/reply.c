@@ -196,6 +196,18 @@ static int wait_writable(int fd, deadline_ms deadline)
 	return ready > 0 ? 0 : -1;
 }
 
+static bool has_begun;
+
+bool http_reply_has_begun(void)
+{
+	return has_begun;
+}
+
+void http_reply_begins(void)
+{
+	has_begun = true;
+}
+
 static int send_two(int fd, struct slice head, struct slice body, deadline_ms deadline)
 {
 	while (head.len || body.len) {
@@ -232,6 +244,7 @@ static int send_reply(int fd, const struct http_reply *reply, uint64_t length, s
 
 	if (write_head(&head, reply, length) < 0)
 		return -1;
+	http_reply_begins();
 	return send_two(fd, buf_slice(&head), body, deadline);
 }
 

@@ -36,6 +36,11 @@ MUST_USE int http_reply_send_head(int fd, const struct http_reply *reply, uint64
 MUST_USE int http_reply_send(int fd, const struct http_reply *reply, struct slice body,
 			     bool head_only, deadline_ms deadline);
 
+/* Has any reply or stream of this process begun? Whoever sends one without http_reply_send says so
+   with http_reply_begins. */
+bool http_reply_has_begun(void);
+void http_reply_begins(void);
+
 /* The reason phrase of a status (RFC 9110 section 15), "" when unknown. */
 const char *http_reason(int status);
 

@@ -104,6 +104,7 @@ void sse_begin(struct sse *sse)
 {
 	char date[HTTP_DATE_BYTES];
 
+	http_reply_begins();
 	http_date(time(NULL), date);
 	/* X-Accel-Buffering: nginx would gather the events */
 	added(sse,

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/io.h"
+#include "base/memory.h"
 #include "base/random.h"
 #include "job/pool.h"
 
@@ -171,7 +172,7 @@ static void trim_listed(const struct config *config, DIR *listing, struct entry 
 static void trim(const struct config *config, int folder)
 {
 	_cleanup_closedir_ DIR *listing = fdopendir(folder);
-	struct entry *entries = listing ? calloc(LISTED_MAX, sizeof(*entries)) : NULL;
+	struct entry *entries = listing ? memory_array(LISTED_MAX, sizeof(*entries)) : NULL;
 
 	if (entries && flock(dirfd(listing), LOCK_EX) == 0)
 		trim_listed(config, listing, entries);

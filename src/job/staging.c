@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +54,7 @@ int staging_list(struct staging *staging, const json_t *list, const char *prefix
 	if (count > STAGING_FILES_MAX)
 		return error_set(err, 400, "too_many_files", "files has more than %d entries",
 				 STAGING_FILES_MAX);
-	staging->files = calloc(count, sizeof(*staging->files));
+	staging->files = memory_array(count, sizeof(*staging->files));
 	if (!staging->files)
 		return error_set(err, 500, "out_of_memory", "no memory for the files");
 	json_array_foreach ((json_t *)list, i, item)

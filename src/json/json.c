@@ -1,5 +1,6 @@
 #include "json/json.h"
 
+#include "base/memory.h"
 #include "base/utf8.h"
 #include "bounds.h"
 
@@ -26,7 +27,7 @@ static void *allocate(size_t size)
 	struct block *block =
 		size <= SIZE_MAX - sizeof(*block) ? malloc(sizeof(*block) + size) : NULL;
 
-	if (!block && way_out)
+	if (!memory_checked(block) && way_out)
 		longjmp(*way_out, 1);
 	if (!block)
 		return NULL;

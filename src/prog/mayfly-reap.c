@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/confine.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "bounds.h"
 #include "job/engine_client.h"
 #include "job/session.h"
@@ -112,6 +113,7 @@ int main(int argc, char **argv)
 		dprintf(STDERR_FILENO, "usage: " PROGRAM ", without arguments\n");
 		return EX_USAGE;
 	}
+	memory_end_when_out(NULL);
 	log_begin(&line, LOG_LEVEL_INFO, PROGRAM);
 	if (config_read(&config, &err) < 0 || prepare(&config, &engine, &sessions, &err) < 0) {
 		log_text(&line, "error", err.message);

@@ -18,6 +18,7 @@
 #include "http/accept.h"
 #include "http/access.h"
 #include "http/read.h"
+#include "server/out_of_memory.h"
 #include "static/static.h"
 #include "store/log_limit.h"
 
@@ -210,6 +211,7 @@ int main(int argc, char **argv)
 			"LISTEN_FDS\n");
 		return EX_USAGE;
 	}
+	server_end_when_out_of_memory(arguments.connection);
 	signal(SIGPIPE, SIG_IGN); /* sendfile(2) has no MSG_NOSIGNAL */
 	fcntl(arguments.connection, F_SETFL, fcntl(arguments.connection, F_GETFL) | O_NONBLOCK);
 	return serve_connection(&arguments, started_us);

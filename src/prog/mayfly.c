@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "bounds.h"
 #include "http/accept.h"
+#include "server/out_of_memory.h"
 #include "store/log_limit.h"
 
 #include <signal.h>
@@ -140,6 +141,7 @@ int main(int argc, char **argv)
 			", without arguments and with a connection on fd 0 or passed by LISTEN_FDS\n");
 		return EX_USAGE;
 	}
+	server_end_when_out_of_memory(fd);
 	signal(SIGPIPE, SIG_IGN);
 	return serve(fd, started_us);
 }

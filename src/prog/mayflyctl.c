@@ -11,6 +11,7 @@
  *     no container engine answers; EX_OSERR (71); EX_CONFIG (78). run and tool pass on the exit status of the job,
  *     logs that of journalctl; doctor has its own (ctl/doctor/doctor.h).
  */
+#include "base/memory.h"
 #include "config/config.h"
 #include "ctl/doctor/doctor.h"
 #include "ctl/keys.h"
@@ -25,6 +26,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 static const struct command {
 	const char *name, *arguments, *summary;
@@ -105,11 +107,19 @@ static int run_command(const struct command *command, int argc, char **argv)
 	return command->run(&config, argc, argv);
 }
 
+static void say_out_of_memory(void)
+{
+	static const char text[] = "mayflyctl: memory is out\n";
+
+	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
 	const struct command *command = find_command(name);
 
+	memory_end_when_out(say_out_of_memory);
 	if (command)
 		return run_command(command, argc - 1, argv + 1);
 	if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0) {

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/date.h"
 #include "base/fs.h"
+#include "base/memory.h"
 #include "bounds.h"
 #include "pages/pages.h"
 
@@ -40,7 +41,7 @@ static int compare_rows(const void *left, const void *right)
 static json_t *sorted(json_t *rows, const char *key, bool is_reversed)
 {
 	size_t count = json_array_size(rows);
-	struct row *order = calloc(count + 1, sizeof(*order));
+	struct row *order = memory_array(count + 1, sizeof(*order));
 	json_t *list = json_array();
 
 	for (size_t i = 0; order && i < count; i++) {

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/deadline.h"
+#include "base/memory.h"
 #include "config/registry.h"
 
 #include <errno.h>
@@ -312,8 +313,8 @@ static int read_rows(const struct config *config, struct row *rows, uint64_t *co
 
 int metrics_read(const struct config *config, struct metrics *out, struct error *err)
 {
-	struct metrics metrics = {.series = calloc(ROWS, sizeof(*metrics.series))};
-	struct row *rows = calloc(ROWS, sizeof(*rows));
+	struct metrics metrics = {.series = memory_array(ROWS, sizeof(*metrics.series))};
+	struct row *rows = memory_array(ROWS, sizeof(*rows));
 	uint64_t count = 0;
 	int done = -1;
 

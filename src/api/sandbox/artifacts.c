@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/io.h"
+#include "base/memory.h"
 #include "base/utf8.h"
 #include "http/media_types.h"
 
@@ -86,9 +87,10 @@ void sandbox_display(void *context, const struct display *display)
 
 	if (slice_eq(display->type, DISPLAY_ERROR_TYPE)) {
 		if (!result->failure)
-			result->failure = strndup(display->message.data, display->message.len);
+			result->failure = memory_text(display->message.data, display->message.len);
 		if (!result->traceback)
-			result->traceback = strndup(display->content.data, display->content.len);
+			result->traceback =
+				memory_text(display->content.data, display->content.len);
 		return;
 	}
 	metadata = json_pack("{s:s%, s:I}", "source", display->source.data, display->source.len,

@@ -4,6 +4,7 @@
 #include "base/base64.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/memory.h"
 #include "store/files.h"
 
 #include <errno.h>
@@ -113,7 +114,7 @@ int sandbox_take_files(const struct config *config, const char *owner, const jso
 	if (!json_is_object(given))
 		return error_set(err, 400, "wrong_type",
 				 "files must be an object of path and content");
-	files->paths = calloc(JOB_INPUT_MAX_COUNT, sizeof(*files->paths));
+	files->paths = memory_array(JOB_INPUT_MAX_COUNT, sizeof(*files->paths));
 	if (!files->paths)
 		return error_set(err, 500, "out_of_memory", "no memory for files");
 	json_object_foreach ((json_t *)given, path, value)
