@@ -7,9 +7,9 @@
         print(result.stdout, result.stderr, result.exit_code, result.artifacts)
 """
 from .client import Client, Session
-from .errors import (AuthenticationError, Busy, ConnectionFailed, ExecutionFailed, InvalidRequest, NotFound, SandboxError, ServerError, SessionLimitReached,
+from .errors import (AuthenticationError, Busy, ConnectionFailed, InvalidRequest, NotFound, SandboxError, ServerError, SessionLimitReached,
                      SessionNotFound)
-from .results import Artifact, Event, ExecutionResult, FileInfo
+from .results import Artifact, Event, ExecutionFailed, ExecutionResult, FileInfo
 from .sandbox import CodeInterpreter, CodeSandbox
 from .sessions import SessionManager
 from .templates import SandboxTemplate, TemplateManager, template_manager

@@ -1,10 +1,7 @@
-"""What can go wrong. A program that fails is not among it, unless ExecutionResult.check() is asked."""
+"""What can go wrong. A program that fails is not among it, unless ExecutionResult.check() is asked: results.ExecutionFailed."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional
-
-if TYPE_CHECKING:
-    from .results import ExecutionResult
+from typing import Optional
 
 
 class SandboxError(Exception):
@@ -50,11 +47,3 @@ class Busy(SandboxError):
 
 class ServerError(SandboxError):
     """The server or its container engine failed (5xx), or answered what is no answer."""
-
-
-class ExecutionFailed(SandboxError):
-    """Raised by ExecutionResult.check() for a program that did not end with 0. result: what it did."""
-
-    def __init__(self, result: "ExecutionResult") -> None:
-        super().__init__(result.error or result.stderr.strip().rpartition("\n")[2] or f"exit code {result.exit_code}", 200)
-        self.result = result

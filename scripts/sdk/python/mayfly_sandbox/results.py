@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Union
 
-from .errors import ExecutionFailed
+from .errors import SandboxError
 
 _EXTENSIONS = {"image/png": ".png", "image/jpeg": ".jpg", "image/svg+xml": ".svg", "image/gif": ".gif", "image/webp": ".webp", "text/html": ".html",
                "text/plain": ".txt", "text/latex": ".tex", "text/csv": ".csv", "application/json": ".json", "application/pdf": ".pdf", "chart": ".json",
@@ -106,6 +106,14 @@ class ExecutionResult:
             cells=[cls.from_reply(cell) for cell in reply.get("cells", [])],
             raw=reply,
         )
+
+
+class ExecutionFailed(SandboxError):
+    """Raised by ExecutionResult.check() for a program that did not end with 0. result: what it did."""
+
+    def __init__(self, result: ExecutionResult) -> None:
+        super().__init__(result.error or result.stderr.strip().rpartition("\n")[2] or f"exit code {result.exit_code}", 200)
+        self.result = result
 
 
 def artifact_from_reply(reply: Mapping[str, Any]) -> Artifact:
