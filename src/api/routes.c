@@ -16,8 +16,8 @@
 #include "bounds.h"
 #include "http/accept.h"
 #include "http/access.h"
+#include "job/executor.h"
 #include "server/auth.h"
-#include "server/execute.h"
 #include "server/note.h"
 
 #include <fcntl.h>
@@ -280,7 +280,8 @@ static int serve_route(struct call *call, const struct route *route, struct erro
 {
 	if (route->needs & BY_STATIC)
 		return hand_over(call, err);
-	if ((route->needs & NEEDS_ENGINE) && engine_open(call->config, &call->engine, err) < 0)
+	if ((route->needs & NEEDS_ENGINE) &&
+	    engine_open(call->config, &call->executor.engine, err) < 0)
 		return -1;
 	if (confine_to_state(call->config, err) < 0)
 		return -1;
@@ -290,7 +291,7 @@ static int serve_route(struct call *call, const struct route *route, struct erro
 				   deadline_in(HTTP_BODY_DEADLINE_MS), err) < 0)
 			return -1;
 	}
-	call->watch = (struct http_watch){
+	call->executor.watch = (struct http_watch){
 		.fd = call->connection->fd,
 		.may_probe = call->connection->request.minor_version == 1,
 	};
@@ -385,6 +386,7 @@ void api_serve(struct call *call, struct config *config)
 	bool refused;
 
 	call->config = config;
+	call->executor.family = note_family(call->connection->request.path);
 	refused = serve(call, config, &err) < 0;
 
 	if (refused)
@@ -392,7 +394,7 @@ void api_serve(struct call *call, struct config *config)
 	/* the client has its answer before its container is taken down */
 	end_connection(call, refused || call->body_is_unread);
 	note_end(call);
-	execute_clean_up(call);
+	executor_end(&call->executor);
 	note_end(call); /* what went wrong in cleaning up */
 	buf_free(&call->body);
 }

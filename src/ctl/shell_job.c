@@ -7,8 +7,8 @@
 #include "ctl/settings.h"
 #include "ctl/shell_save.h"
 #include "job/defaults.h"
-#include "server/execute.h"
-#include "server/note.h"
+#include "job/executor.h"
+#include "server/call.h"
 #include "json/schema.h"
 
 #include <errno.h>
@@ -32,7 +32,7 @@
 struct run {
 	const struct config *config;
 	const struct shell_job *asked;
-	struct call call;
+	struct executor executor;
 	struct tool tool;       /* owned */
 	json_t *values;         /* owned */
 	struct staging staging; /* owned */
@@ -157,7 +157,7 @@ static int execute(struct run *run)
 	storage->count_left = run->job.artifact_count;
 	storage->artifact_bytes = run->job.artifact_bytes;
 	storage->total_left = run->job.artifacts_bytes;
-	if (execute_job(&run->call, &run->job, storage, &listener, &run->result, &err) < 0) {
+	if (executor_run(&run->executor, &run->job, storage, &listener, &run->result, &err) < 0) {
 		erase_progress(run);
 		return say(run, err.message, EX_UNAVAILABLE);
 	}
@@ -212,24 +212,17 @@ static void say_usage(const struct run *run)
 /* The child's life. */
 static int run_child(const struct config *config, const struct shell_job *asked, int to)
 {
-	/* what is counted of the job is counted as that of the request that it stands for */
-	struct http_connection request = {.fd = -1,
-					  .request.path = SLICE_LITERAL("/tools/execute")};
 	struct run run = {
 		.config = config,
 		.asked = asked,
-		.call = {.config = config,
-			 .connection = &request,
-			 .engine.fd = -1,
-			 .slot = -1,
-			 .watch.fd = -1,
-			 .started_us = monotonic_us()},
+		.executor = executor_new(config),
 		.shows_progress = isatty(STDERR_FILENO),
 		.started_us = monotonic_us(),
 	};
 	struct error err;
 	int status = EX_OK;
 
+	run.executor.family = 'A'; /* as the tools API's, which it stands for */
 	if (ctl_become_service(config, &err) < 0)
 		return say(&run, err.message, EX_CONFIG);
 	/* not even SIGKILL leaves the job behind; a change of user would have undone this */
@@ -237,16 +230,15 @@ static int run_child(const struct config *config, const struct shell_job *asked,
 	status = take_values(&run);
 	if (status == EX_OK)
 		status = make_job(&run);
-	if (status == EX_OK && engine_open(config, &run.call.engine, &err) < 0)
+	if (status == EX_OK && engine_open(config, &run.executor.engine, &err) < 0)
 		status = say(&run, err.message, EX_OSERR);
 	else if (status == EX_OK) {
 		status = run_stored(&run, to);
 		say_usage(&run);
-		note_end(&run.call);
-		execute_next(
-			&run.call,
-			false); /* who waits for a prompt does not wait for a pooled container */
-		execute_clean_up(&run.call);
+		executor_count(&run.executor, monotonic_us() - run.started_us);
+		/* who waits for a prompt does not wait for a pooled container */
+		executor_next(&run.executor, false);
+		executor_end(&run.executor);
 	}
 	tool_free(&run.tool);
 	staging_free(&run.staging);

@@ -28,15 +28,16 @@
 /* duration_us: until the container is gone. The others are parts of what the client waited for; engine_us and program_us count for themselves. */
 static void write_times(struct log_line *line, const struct call *call)
 {
+	const struct executor *executor = &call->executor;
 	int64_t started_us = call->started_us;
 
 	log_number(line, "duration_us", monotonic_us() - started_us);
-	if (call->asked_us)
-		log_number(line, "asked_us", call->asked_us - started_us);
-	if (call->engine_us)
-		log_number(line, "engine_us", call->engine_us);
-	if (call->program_us)
-		log_number(line, "program_us", call->program_us);
+	if (executor->asked_us)
+		log_number(line, "asked_us", executor->asked_us - started_us);
+	if (executor->engine_us)
+		log_number(line, "engine_us", executor->engine_us);
+	if (executor->program_us)
+		log_number(line, "program_us", executor->program_us);
 	if (call->answered_us)
 		log_number(line, "answered_us", call->answered_us - started_us);
 }
@@ -67,17 +68,17 @@ static void write_request(struct log_line *line, const struct call *call)
 
 static void write_job(struct log_line *line, const struct call *call)
 {
-	const struct metrics_job *job = &call->job;
+	const struct metrics_job *job = &call->executor.counted;
 
-	write_text(line, "job", call->detail);
-	write_text(line, "container", call->folder);
+	write_text(line, "job", call->executor.job_id);
+	write_text(line, "container", call->executor.folder);
 	if (!job->family)
 		return;
 	log_text(line, "family", (char[]){job->family, '\0'});
 	write_text(line, "language", job->language);
 	write_text(line, "template", job->template);
 	log_text(line, "outcome", metrics_outcomes[job->outcome]);
-	write_text(line, "pool", call->pool);
+	write_text(line, "pool", call->executor.pool);
 }
 
 static void write_log(const struct call *call, bool configured)
@@ -90,8 +91,8 @@ static void write_log(const struct call *call, bool configured)
 	write_times(&line, call);
 	write_job(&line, call);
 	write_text(&line, "code", call->code);
-	write_text(&line, "after", call->after);
-	if (call->job.family && call->job.program_us >= 0) {
+	write_text(&line, "after", call->executor.after);
+	if (call->executor.counted.family && call->executor.counted.program_us >= 0) {
 		log_end(&line); /* a program ran */
 		return;
 	}
@@ -108,8 +109,7 @@ static int serve(int fd, int64_t started_us)
 	struct config config;
 	struct call call = {.config = &config,
 			    .connection = &connection,
-			    .engine.fd = -1,
-			    .slot = -1,
+			    .executor = executor_new(&config),
 			    .started_us = started_us};
 	struct error err;
 	int configured = config_read(&config, &err);

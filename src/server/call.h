@@ -9,10 +9,7 @@
 #include "config/config.h"
 #include "http/read.h"
 #include "http/reply.h"
-#include "http/watch.h"
-#include "job/engine_client.h"
-#include "job/pool.h"
-#include "store/metrics.h"
+#include "job/executor.h"
 #include "json/json.h"
 
 /* Who calls, as keys tell callers apart. Without keys everybody on loopback is one caller. */
@@ -32,47 +29,26 @@ struct call {
 	const struct config *config;
 	struct caller caller; /* of routes that need a scope, or run a job */
 	struct http_connection *connection;
-	struct buf body;      /* owned: the request's body, once read */
-	struct engine engine; /* opened for routes that run jobs; fd -1 otherwise */
-	struct http_watch watch;
+	struct buf body;          /* owned: the request's body, once read */
+	struct executor executor; /* runs its jobs */
 	struct stream
 		*stream; /* of events, or NULL: the reply becomes its last one (server/stream.h) */
-	bool has_plan; /* the job is of a kind that pooled containers are made of: plan says which */
-	struct pool_plan plan; /* owned, with has_plan */
-	struct pool_plan
-		earlier_plan; /* owned, with has_earlier_plan: of the request's job before this one */
-	bool has_earlier_plan;
-	char earlier_folder
-		[ENGINE_FOLDER_BYTES];    /* of that job's container, still to be removed; or "" */
-	char folder[ENGINE_FOLDER_BYTES]; /* of the job's container; "" when there is none */
-	bool is_claimed;                  /* that container was a pooled container */
-	bool is_kept;                     /* it is a session's, and stays */
-	int slot;          /* owned: admission, held until the container is gone; -1 otherwise */
-	const char *allow; /* with 405: the methods that are allowed */
-	bool wants_bearer; /* with 401: a bearer token is what is missing (RFC 6750) */
+	const char *allow;     /* with 405: the methods that are allowed */
+	bool wants_bearer;     /* with 401: a bearer token is what is missing (RFC 6750) */
 	int64_t retry_after_s; /* with 429 and 409: when to come again */
 	bool has_service_key; /* EXECUTOR_API_KEY is set, and the caller of the sandbox API has shown it */
 	bool is_replayed;    /* the answer is an earlier one's: the same X-Idempotency-Key */
 	bool is_cached;      /* the answer is an earlier run's: cache:true */
 	bool body_is_unread; /* a handler that reads the body itself stopped before its end */
 	int status;          /* answered; 0: nobody was there to answer */
-	struct metrics_change noted; /* what it has to say for the metrics (server/note.h) */
-	struct metrics_job job;      /* the last that was counted, for the log; family 0: none */
-	const char *
-		pool; /* "hit", "miss": how the last job of a kind that has pooled containers fared, for the log; or NULL */
 	const char *route;   /* the row's path; NULL: there is none */
 	int64_t started_us;  /* on the monotonic clock: when the connection was there */
-	int64_t asked_us;    /* on the monotonic clock: when the engine was asked; 0: it was not */
 	int64_t answered_us; /* on the monotonic clock: when the answer was sent; 0: it was not */
-	int64_t engine_us;   /* that making the container took */
-	int64_t program_us;  /* that the program ran */
 	const char *code;    /* of a refusal, for the log */
-	const char *after;   /* of what went wrong once the client had its answer, for the log */
 	/* the sandbox API: X-Request-ID as it was sent, or one of ours; "" with any other */
 	char request_id[SANDBOX_REQUEST_ID_MAX_BYTES + 1];
 	struct slice
 		origin; /* the request's Origin, once it was allowed; empty when there is none */
-	char detail[ENGINE_JOB_BYTES]; /* what the request was about, for the log */
 };
 
 /* Answers with a body of one type. Failures to send are the client's business and only noted. */

@@ -22,7 +22,7 @@ void stream_free(struct stream *stream)
 /* Whoever waits for the client has to know whether there is something for it. */
 static void tell_watch(struct stream *stream)
 {
-	stream->call->watch.has_more = stream->sse.outgoing.len > 0;
+	stream->call->executor.watch.has_more = stream->sse.outgoing.len > 0;
 }
 
 void stream_open(struct stream *stream)
@@ -33,7 +33,7 @@ void stream_open(struct stream *stream)
 		return;
 	stream->is_open = true;
 	call->status = 200;
-	call->watch.may_probe = call->watch.is_stream = true;
+	call->executor.watch.may_probe = call->executor.watch.is_stream = true;
 	sse_begin(&stream->sse);
 	tell_watch(stream);
 }

@@ -7,7 +7,7 @@
  *     harms no other; so does a file of another layout, because it has another name.
  *  3. Labels are names of installed registry entries and words of ours, never a request's text; there are no more than METRICS_ROW_COUNT rows,
  *     and what finds none left is counted under "other".
- *  4. Counting never fails a request. It is done when the client has its answer (server/note.h), and given up when the lock does not come free in
+ *  4. Counting never fails a request. It is done when the client has its answer (executor_count), and given up when the lock does not come free in
  *     METRICS_LOCK_DEADLINE_MS.
  */
 #ifndef MAYFLY_JOB_METRICS_H

@@ -290,7 +290,7 @@ static void test_stream_state(void)
 	is_text(body,
 		"\r\n\r\nevent: stderr\ndata: {\"text\":\"cut \"}\n\nevent: result\ndata: {}\n\n",
 		"one head; of a stream that was cut, no half character");
-	ok(call.watch.is_stream && call.watch.may_probe && call.status == 200,
+	ok(call.executor.watch.is_stream && call.executor.watch.may_probe && call.status == 200,
 	   "whoever watches the client knows");
 	stream_free(&stream);
 	close(pair[0]);

@@ -26,7 +26,7 @@ void check_free(struct check *check);
 json_t *check_json(const struct check *check);
 
 /* Puts the files into a container and lets the parser of the language (a runtime's name) look at each. details: {"errors":[{"file","output"}]}. 0 and
-   *out, or -1 with *err: 400 "language_unsupported" (no such runtime), "language_not_checked" (it names no parser); 500 "parser_missing", and what execute_job
+   *out, or -1 with *err: 400 "language_unsupported" (no such runtime), "language_not_checked" (it names no parser); 500 "parser_missing", and what executor_run
    says. The container is the call's. */
 MUST_USE int check_syntax(struct call *call, const char *language, const struct job_input *files,
 			  unsigned count, struct check *out, struct error *err);

@@ -12,7 +12,7 @@
 #include "config/template.h"
 #include "config/tool.h"
 #include "job/defaults.h"
-#include "server/execute.h"
+#include "job/executor.h"
 
 #include <stdio.h>
 
@@ -252,7 +252,8 @@ static int run(struct call *call, struct syntax *syntax, struct error *err)
 
 	if (storage_open_files(call->config, &storage, err) < 0)
 		return -1;
-	ran = execute_job(call, &syntax->job, &storage, &listener, &syntax->result, err);
+	ran = executor_run(&call->executor, &syntax->job, &storage, &listener, &syntax->result,
+			   err);
 	storage_close(&storage);
 	return ran;
 }

@@ -11,7 +11,7 @@
 #include "base/utf8.h"
 #include "config/template.h"
 #include "job/defaults.h"
-#include "server/execute.h"
+#include "job/executor.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -159,7 +159,7 @@ static int execute(struct agent_run *run, struct error *err)
 	if (prepare_job(run, err) < 0 || storage_open_files(run->call->config, &storage, err) < 0)
 		return -1;
 	agents_log(run, "Running node test.js");
-	ran = execute_job(run->call, &run->job, &storage, &listener, &run->result, err);
+	ran = executor_run(&run->call->executor, &run->job, &storage, &listener, &run->result, err);
 	storage_close(&storage);
 	if (ran < 0)
 		return -1;
@@ -192,7 +192,7 @@ static int validate_and_execute(struct agent_run *run, struct error *err)
 	agents_log(run, "Starting agent run %s", run->id);
 	if (validate(run, err) < 0)
 		return -1;
-	execute_next(run->call, true);
+	executor_next(&run->call->executor, true);
 	if (execute(run, err) < 0)
 		return -1;
 	conclude(run);
@@ -235,7 +235,7 @@ static void keep_error(struct agent_run *run, const struct error *err)
 	run->status = AGENT_ERROR;
 	agents_log(run, "Error: %s", err->message);
 	if (keep(run, &record, &ignored) < 0)
-		run->call->after = ignored.code;
+		run->call->executor.after = ignored.code;
 }
 
 static int run_and_answer(struct agent_run *run, struct error *err)
@@ -279,7 +279,7 @@ int agents_auto_run(struct call *call, const char *agent_id, struct error *err)
 	agents_owner(call, agent_id, run.owner);
 	if (agent_request_parse(buf_slice(&call->body), &run.request, err) == 0 &&
 	    claim_id(&run, err) == 0) {
-		(void)snprintf(call->detail, sizeof(call->detail), "%s", run.id);
+		executor_name(&call->executor, run.id);
 		answered = run_and_answer(&run, err);
 	}
 	free_run(&run);

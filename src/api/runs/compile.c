@@ -9,7 +9,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "bounds.h"
-#include "server/execute.h"
+#include "job/executor.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -136,10 +136,10 @@ static int compile_in(struct run *run, const struct job *job, struct storage *st
 	struct job_result compiled;
 	int taken = 1;
 
-	if (execute_job(run->call, job, storage, &listener, &compiled, err) < 0)
+	if (executor_run(&run->call->executor, job, storage, &listener, &compiled, err) < 0)
 		return -1;
 	run->compile_us = compiled.wall_us;
-	execute_next(run->call, false);
+	executor_next(&run->call->executor, false);
 	if (compiled.reason == JOB_EXITED && compiled.code == 0)
 		taken = take_output(run, storage, output, err);
 	if (taken == 1)

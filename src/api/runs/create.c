@@ -5,7 +5,7 @@
 #include "base/utf8.h"
 #include "bounds.h"
 #include "config/template.h"
-#include "server/execute.h"
+#include "job/executor.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -165,7 +165,8 @@ static int execute_program(struct run *run, struct error *err)
 
 	if (open_storage(run, err) < 0)
 		return -1;
-	if (execute_job(run->call, &run->job, &run->storage, &listener, &run->result, err) == 0)
+	if (executor_run(&run->call->executor, &run->job, &run->storage, &listener, &run->result,
+			 err) == 0)
 		return 0;
 	if (!is_out_of_memory(run, err))
 		return -1;
@@ -242,14 +243,15 @@ static int replay(struct run *run, struct error *err)
 				 "X-Idempotency-Key takes 1 to %d printable characters",
 				 IDEMPOTENCY_KEY_MAX_BYTES);
 	if (idempotency_take(call->config, call->caller.id, *key, buf_slice(&call->body),
-			     &call->watch, IDEMPOTENCY_WAIT_MS, &run->idempotency, id, err) < 0) {
+			     &call->executor.watch, IDEMPOTENCY_WAIT_MS, &run->idempotency, id,
+			     err) < 0) {
 		if (err->status == 409)
 			call->retry_after_s = 1;
 		return -1;
 	}
 	if (!*id)
 		return 0;
-	(void)snprintf(call->detail, sizeof(call->detail), "%s", id);
+	executor_name(&call->executor, id);
 	call->is_replayed = true;
 	if (run_reply_record(call, slice_of(id), err) == 0)
 		return 1;
@@ -273,7 +275,7 @@ static int reply_cached(struct run *run, struct error *err)
 		return 0;
 	call->is_cached = true;
 	if (run_reply_record(call, slice_of(id), &ignored) == 0) {
-		(void)snprintf(call->detail, sizeof(call->detail), "%s", id);
+		executor_name(&call->executor, id);
 		if (run->idempotency.fd >= 0 &&
 		    idempotency_note(&run->idempotency, id, &ignored) < 0)
 			call->code = ignored.code;
@@ -293,7 +295,7 @@ static int run_and_reply(struct run *run, struct error *err)
 
 	run->created_ms = date_now_ms();
 	record_make_id(run->created_ms, run->id);
-	(void)snprintf(call->detail, sizeof(call->detail), "%s", run->id);
+	executor_name(&call->executor, run->id);
 	cached = prepare_job(run, err) < 0 ? -1 : reply_cached(run, err);
 	if (cached != 0)
 		return cached < 0 ? -1 : 0;

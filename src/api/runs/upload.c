@@ -142,7 +142,7 @@ void api_upload(struct call *call)
 		call_refuse_data(call, &err);
 		return;
 	}
-	(void)snprintf(call->detail, sizeof(call->detail), "%s", meta.id);
+	executor_name(&call->executor, meta.id);
 	call_reply_json(call, 200,
 			json_pack("{s:s, s:s, s:I, s:s}", "id", meta.id, "name", meta.name, "size",
 				  (json_int_t)meta.size_bytes, "sha256", meta.sha256));

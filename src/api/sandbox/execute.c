@@ -6,9 +6,9 @@
  *  2. Cells run in order in one container, each with what is left of the time-out; one that fails does not keep the next from running, but a
  *     container that is lost does.
  */
-#include "server/execute.h"
 #include "api/sandbox/internal.h"
 #include "api/sandbox/sandbox.h"
+#include "job/executor.h"
 #include "protocol/engine.h"
 
 #include <stdio.h>
@@ -27,7 +27,7 @@ static int add_request(const struct sandbox_run *run, json_t *reply)
 /* The container's name, by which an operator may know it in the engine's own log. */
 static json_t *container_of(const struct call *call)
 {
-	const char *folder = call->folder;
+	const char *folder = call->executor.folder;
 
 	return *folder ? json_sprintf("%s-%s", call->config->instance, folder) : json_string("");
 }
@@ -58,7 +58,7 @@ static int run_program(struct sandbox_run *run, struct error *err)
 	int ran;
 
 	run->job.is_last = run->job.kernel != NULL;
-	ran = sandbox_run_one(run, execute_job, &result, err);
+	ran = sandbox_run_one(run, executor_run, &result, err);
 	if (ran == 0)
 		reply(run, &result, NULL);
 	sandbox_result_free(&result);
@@ -114,7 +114,7 @@ static int run_cell(struct sandbox_run *run, size_t index, deadline_ms deadline,
 	run->job.is_last = is_last;
 	run->job.idle_s = is_last ? 0 : CELL_IDLE_S;
 	run->job.wall_ms = left_ms > 0 ? (uint64_t)left_ms : 1;
-	if (sandbox_run_one(run, index ? execute_again : execute_job, out, err) < 0)
+	if (sandbox_run_one(run, index ? executor_run_again : executor_run, out, err) < 0)
 		return -1;
 	run->job.input_count = 0; /* the files are there now */
 	return 0;

@@ -58,8 +58,8 @@ MUST_USE int sandbox_prepare(struct sandbox_run *run, struct error *err);
 /* The same for a session that is made: the job that starts the first kernel of its template. 0, or -1 with *err: 500 "no_cells". */
 MUST_USE int sandbox_prepare_kernel(struct sandbox_run *run, struct error *err);
 
-/* Runs one program or cell with run->code and collects what it did. where: what runs a job, as execute_job. 0, or -1 with *err. */
-typedef int sandbox_where(struct call *call, const struct job *job, struct storage *storage,
+/* Runs one program or cell with run->code and collects what it did. where: what runs a job, as executor_run. 0, or -1 with *err. */
+typedef int sandbox_where(struct executor *executor, const struct job *job, struct storage *storage,
 			  const struct job_listener *listener, struct job_result *out,
 			  struct error *err);
 MUST_USE int sandbox_run_one(struct sandbox_run *run, sandbox_where *where,

@@ -4,7 +4,7 @@
 #include "base/utf8.h"
 #include "config/registry.h"
 #include "job/defaults.h"
-#include "server/execute.h"
+#include "job/executor.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -250,7 +250,7 @@ int sandbox_run_one(struct sandbox_run *run, sandbox_where *where, struct sandbo
 	if (storage_open_files(run->call->config, &run->storage, err) < 0)
 		return -1;
 	run->has_storage = true;
-	if (where(run->call, &run->job, &run->storage, &listener, &out->job, err) < 0)
+	if (where(&run->call->executor, &run->job, &run->storage, &listener, &out->job, err) < 0)
 		return -1;
 	add_ending(run);
 	return sandbox_add_artifacts(run, err);

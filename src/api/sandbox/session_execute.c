@@ -1,8 +1,7 @@
 /* POST /session/execute: a cell in a session. */
 #include "api/sandbox/sandbox.h"
 #include "api/sandbox/sessions.h"
-#include "server/execute.h"
-#include "server/note.h"
+#include "job/executor.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -40,8 +39,8 @@ static int take_request(struct visit *visit, struct error *err)
 
 	const struct session_requester requester = session_requester_of(call, tenant_id);
 
-	return session_take(call->config, visit->id, &requester, &call->watch, &visit->session,
-			    err);
+	return session_take(call->config, visit->id, &requester, &call->executor.watch,
+			    &visit->session, err);
 }
 
 /* The job of a cell, as the session's template has it. */
@@ -60,15 +59,6 @@ static int prepare(struct visit *visit, struct error *err)
 	run->job.is_echo = run->job.kernel != NULL;
 	run->job.idle_s = session->ttl_s;
 	return 0;
-}
-
-static int run_in_session(struct call *call, const struct job *job, struct storage *storage,
-			  const struct job_listener *listener, struct job_result *out,
-			  struct error *err)
-{
-	if (execute_admit(call, err) < 0)
-		return -1;
-	return execute_again(call, job, storage, listener, out, err);
 }
 
 static const char *const kernels[] = {
@@ -110,9 +100,9 @@ static int run_cell(struct visit *visit, struct sandbox_result *result, struct e
 	session->use_count++;
 	if (session_save(call->config, session, err) < 0)
 		return -1;
-	(void)snprintf(call->folder, sizeof(call->folder), "%s", session->folder);
-	call->is_kept = true;
-	ran = sandbox_run_one(&visit->run, run_in_session, result, err);
+	(void)snprintf(call->executor.folder, sizeof(call->executor.folder), "%s", session->folder);
+	call->executor.is_kept = true;
+	ran = sandbox_run_one(&visit->run, executor_run_again, result, err);
 	if (ran < 0)
 		return session_is_dead(err) ? 1 : -1;
 	if (result->job.reason == JOB_LOST)
@@ -132,7 +122,7 @@ static void visit_session(struct visit *visit)
 		if (result.job.reason == JOB_LOST && !result.is_refused)
 			session_discard(call, &visit->session);
 		session_release(&visit->session);
-		note_add(call, METRIC_SESSIONS_REUSED, 1);
+		executor_note(&call->executor, METRIC_SESSIONS_REUSED, 1);
 		reply(visit, &result);
 	} else if (ran == 1) {
 		session_discard(call, &visit->session);
@@ -140,7 +130,7 @@ static void visit_session(struct visit *visit)
 	} else {
 		session_release(&visit->session);
 		if (err.status >= 500)
-			note_add(call, METRIC_SESSION_ERRORS, 1);
+			executor_note(&call->executor, METRIC_SESSION_ERRORS, 1);
 		call_refuse_status(call, &err);
 	}
 	sandbox_result_free(&result);
@@ -153,7 +143,7 @@ void api_session_execute(struct call *call)
 
 	call->stream = &visit.run.stream;
 	if (take_request(&visit, &err) == 0) {
-		(void)snprintf(call->detail, sizeof(call->detail), "%s", visit.session.id);
+		executor_name(&call->executor, visit.session.id);
 		visit_session(&visit);
 	} else if (strcmp(err.code, "session_not_found") == 0) {
 		reply_not_found(call, visit.id);

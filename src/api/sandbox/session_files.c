@@ -99,8 +99,8 @@ static int take_session(struct file_visit *visit, struct error *err)
 	const struct session_requester requester =
 		session_requester_of(call, buf_slice(&tenant_id));
 
-	if (session_take(call->config, visit->id, &requester, &call->watch, &visit->session, err) <
-	    0)
+	if (session_take(call->config, visit->id, &requester, &call->executor.watch,
+			 &visit->session, err) < 0)
 		return strcmp(err->code, "session_not_found") == 0
 			       ? error_set(err, 404, "session_not_found",
 					   "Session %.*s not found or expired",

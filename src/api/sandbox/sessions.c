@@ -8,8 +8,7 @@
 #include "api/sandbox/sessions.h"
 #include "api/sandbox/sandbox.h"
 #include "base/cleanup.h"
-#include "server/execute.h"
-#include "server/note.h"
+#include "job/executor.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -35,17 +34,17 @@ bool session_end(struct call *call, struct session *session)
 	struct error err;
 
 	session_release(session);
-	if (*session->folder && call->engine.fd >= 0 &&
-	    engine_remove(&call->engine, session->folder, deadline_in(ENGINE_CALL_DEADLINE_MS),
-			  &err) < 0)
-		call->after = err.code;
+	if (*session->folder && call->executor.engine.fd >= 0 &&
+	    engine_remove(&call->executor.engine, session->folder,
+			  deadline_in(ENGINE_CALL_DEADLINE_MS), &err) < 0)
+		call->executor.after = err.code;
 	return is_removed;
 }
 
 void session_discard(struct call *call, struct session *session)
 {
 	if (session_end(call, session))
-		note_add(call, METRIC_SESSIONS_EXPIRED, 1);
+		executor_note(&call->executor, METRIC_SESSIONS_EXPIRED, 1);
 }
 
 /* Nobody listens in its container any more, or it was lost with the job. */
@@ -66,7 +65,7 @@ int session_file_job(struct call *call, int control, const struct job *job,
 		     struct error *err)
 {
 	struct job_result result = {0};
-	int ran = job_run(job, control, storage, listener, &call->watch, &result, err);
+	int ran = job_run(job, control, storage, listener, &call->executor.watch, &result, err);
 
 	close(control);
 	if (ran == 0 && result.reason == JOB_LOST)
@@ -123,7 +122,7 @@ static int begin_container(struct call *call, const struct sandbox_run *run, uin
 	struct storage storage; /* for whatever a container may send */
 	int control, begun;
 
-	if (execute_keep(call, &run->job, may_claim, &control, err) < 0)
+	if (executor_keep(&call->executor, &run->job, may_claim, &control, err) < 0)
 		return -1;
 	if (storage_open_files(call->config, &storage, err) < 0) {
 		close(control);
@@ -140,13 +139,13 @@ static int make_container(struct call *call, struct sandbox_run *run, struct ses
 {
 	int made = begin_container(call, run, session->ttl_s, true, err);
 
-	if (made < 0 && call->is_claimed && session_is_dead(err)) {
-		pool_forget(call->config, call->folder); /* the reaper's now */
+	if (made < 0 && call->executor.is_claimed && session_is_dead(err)) {
+		pool_forget(call->config, call->executor.folder); /* the reaper's now */
 		made = begin_container(call, run, session->ttl_s, false, err);
 	}
 	if (made < 0)
 		return -1;
-	(void)snprintf(session->folder, sizeof(session->folder), "%s", call->folder);
+	(void)snprintf(session->folder, sizeof(session->folder), "%s", call->executor.folder);
 	return session_save(call->config, session, err);
 }
 
@@ -154,7 +153,7 @@ static void sweep(struct call *call)
 {
 	_cleanup_close_ int locks = session_open_locks(call->config);
 
-	(void)session_sweep(call->config, locks, &call->engine);
+	(void)session_sweep(call->config, locks, &call->executor.engine);
 }
 
 static int create(struct call *call, struct sandbox_run *run, struct session *session,
@@ -173,7 +172,7 @@ static int create(struct call *call, struct sandbox_run *run, struct session *se
 		(void)session_remove(call->config, session);
 		return -1;
 	}
-	call->is_kept = true;
+	call->executor.is_kept = true;
 	return 0;
 }
 
@@ -185,12 +184,12 @@ void api_session_create(struct call *call)
 
 	if (create(call, &run, &session, &err) < 0) {
 		if (strcmp(err.code, "too_many_sessions") != 0 && err.status >= 500)
-			note_add(call, METRIC_SESSION_ERRORS, 1);
+			executor_note(&call->executor, METRIC_SESSION_ERRORS, 1);
 		call_refuse_status(call, &err);
 	} else {
 		session_release(&session);
-		note_add(call, METRIC_SESSIONS_CREATED, 1);
-		(void)snprintf(call->detail, sizeof(call->detail), "%s", session.id);
+		executor_note(&call->executor, METRIC_SESSIONS_CREATED, 1);
+		executor_name(&call->executor, session.id);
 		call_reply_json(call, 200,
 				json_pack("{s:s, s:s, s:s, s:I}", "status", "success", "session_id",
 					  session.id, "template", session.template, "ttl",
@@ -234,8 +233,8 @@ void api_session_destroy(struct call *call)
 		call_refuse_status(call, &err);
 		return;
 	}
-	note_add(call, METRIC_SESSIONS_DESTROYED, 1);
-	(void)snprintf(call->detail, sizeof(call->detail), "%s", session.id);
+	executor_note(&call->executor, METRIC_SESSIONS_DESTROYED, 1);
+	executor_name(&call->executor, session.id);
 	call_reply_json(call, 200,
 			json_pack("{s:s, s:o}", "status", "success", "message",
 				  json_sprintf("Session %s destroyed", session.id)));

@@ -20,7 +20,8 @@ void api_template_add(struct call *call)
 		call_refuse_status(call, &err);
 		return;
 	}
-	(void)snprintf(call->detail, sizeof(call->detail), "template=%.48s", template.name);
+	(void)snprintf(call->executor.job_id, sizeof(call->executor.job_id), "template=%.48s",
+		       template.name);
 	reply = json_pack("{s:s, s:o, s:s}", "status", "success", "template",
 			  sandbox_describe_template(&template), "state",
 			  needs_build ? "pending" : "ready");

@@ -2,7 +2,7 @@
 
 #include "api/tools/internal.h"
 #include "bounds.h"
-#include "server/execute.h"
+#include "job/executor.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -100,8 +100,8 @@ static int run_stored(struct execution *execution, struct storage *storage, stru
 
 	execution->storage = storage;
 	take_caps(execution, storage);
-	if (execute_job(execution->call, &execution->job, storage, &listener, &execution->result,
-			err) < 0)
+	if (executor_run(&execution->call->executor, &execution->job, storage, &listener,
+			 &execution->result, err) < 0)
 		return -1;
 	return add_ending(execution, storage, err);
 }
@@ -114,7 +114,7 @@ static int commit(struct execution *execution, struct storage *storage, char *id
 			   json_string_value(json_object_get(execution->agent, "sessionId")), id,
 			   err) < 0)
 		return -1;
-	(void)snprintf(call->detail, sizeof(call->detail), "%s", id);
+	executor_name(&call->executor, id);
 	return 0;
 }
 
