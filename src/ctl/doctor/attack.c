@@ -31,22 +31,6 @@
 #define FOLDERS_MAX  1024
 #define GONE_POLL_MS 200
 
-void attack_say(struct attack *attack, bool is_held, const char *what, const char *format, ...)
-{
-	char happened[DOCTOR_MESSAGE_BYTES];
-	va_list arguments;
-
-	va_start(arguments, format);
-	(void)vsnprintf(happened, sizeof(happened), format, arguments);
-	va_end(arguments);
-	attack->held += is_held;
-	attack->broken += !is_held;
-	(void)json_array_append_new(
-		attack->acts, json_pack("{s:s, s:o, s:o}", "verdict", is_held ? "held" : "broken",
-					"what", json_clean_string(slice_of(what)), "happened",
-					json_clean_string(slice_of(happened))));
-}
-
 /* --- containers that are left (rule 4) --------------------------------------------------------------- */
 
 struct folders {

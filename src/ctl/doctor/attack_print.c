@@ -1,9 +1,27 @@
-/* mayflyctl doctor --attack: the report, in Markdown, which is plain text as well. */
+/* mayflyctl doctor --attack: what came of each act, and the report of them in Markdown, which is plain text as well. */
 #include "ctl/doctor/attack.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+void attack_say(struct attack *attack, bool is_held, const char *what, const char *format, ...)
+{
+	char happened[DOCTOR_MESSAGE_BYTES];
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(happened, sizeof(happened), format, arguments);
+	va_end(arguments);
+	attack->held += is_held;
+	attack->broken += !is_held;
+	(void)json_array_append_new(
+		attack->acts, json_pack("{s:s, s:o, s:o}", "verdict", is_held ? "held" : "broken",
+					"what", json_clean_string(slice_of(what)), "happened",
+					json_clean_string(slice_of(happened))));
+}
+
+/* --- the report ---------------------------------------------------------------------------------------- */
 
 static const char *text_of(const json_t *object, const char *field)
 {

@@ -19,47 +19,6 @@ struct options {
 	unsigned only_count;
 };
 
-static const char *const status_names[] = {"ok", "warn", "fail"};
-
-void doctor_say(struct doctor *doctor, enum doctor_status status, const char *check,
-		const char *advice, const char *format, ...)
-{
-	char message[DOCTOR_MESSAGE_BYTES];
-	va_list arguments;
-
-	va_start(arguments, format);
-	(void)vsnprintf(message, sizeof(message), format, arguments);
-	va_end(arguments);
-	doctor->failed += status == DOCTOR_FAIL;
-	doctor->warned += status == DOCTOR_WARN;
-	/* one line each, whatever an engine or a file said */
-	for (char *at = message; *at; at++)
-		if ((unsigned char)*at < ' ' || *at == 0x7f)
-			*at = ' ';
-	if (doctor->checks) {
-		(void)json_array_append_new(doctor->checks,
-					    json_pack("{s:s, s:s, s:o, s:s?}", "check", check,
-						      "status", status_names[status], "message",
-						      json_clean_string(slice_of(message)),
-						      "advice", advice));
-		return;
-	}
-	(void)printf("%-4s  %-22s %s%s%s\n", status_names[status], check, message,
-		     advice ? " -> " : "", advice ? advice : "");
-	(void)fflush(stdout); /* some checks take a while */
-}
-
-static void print_json(const struct doctor *doctor)
-{
-	_cleanup_json_ json_t *report =
-		json_pack("{s:s, s:b, s:i, s:i, s:O}", "mayfly", MAYFLY_VERSION, "ok",
-			  doctor->failed == 0, "failed", (int)doctor->failed, "warned",
-			  (int)doctor->warned, "checks", doctor->checks);
-
-	(void)json_dumpf(report, stdout, JSON_INDENT(2));
-	(void)putchar('\n');
-}
-
 static void say_settings(struct doctor *doctor)
 {
 	doctor_say(doctor, DOCTOR_OK, "settings", NULL,
@@ -87,11 +46,7 @@ static int examine(const struct options *options)
 	else
 		for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 			parts[i](&doctor);
-	if (options->as_json)
-		print_json(&doctor);
-	else
-		(void)printf("%u failed, %u to look at\n", doctor.failed, doctor.warned);
-	json_decref(doctor.checks);
+	doctor_end(&doctor);
 	return doctor.failed ? EXIT_BAD : EXIT_GOOD;
 }
 

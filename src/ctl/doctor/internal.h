@@ -25,6 +25,9 @@ struct doctor {
 void doctor_say(struct doctor *doctor, enum doctor_status status, const char *check,
 		const char *advice, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
+/* The last line of the report, or all of it as JSON, which takes doctor->checks. */
+void doctor_end(struct doctor *doctor);
+
 /* The parts; each says at least one line. doctor_engine comes first: doctor_probe needs to know whether there is one. */
 void doctor_engine(struct doctor *doctor);
 void doctor_host(struct doctor *doctor);
