@@ -94,37 +94,36 @@ TEMPLATES ?= node-basic python-data python-ml python-nlp python-web
 templates: $(BUILD)/mayflyctl
 	@MAYFLY_RUN_DIR=/run/mayfly-none MAYFLY_DATA_DIR=$(CURDIR)/worker $(BUILD)/mayflyctl template build $(TEMPLATES)
 
-# Every test there is. One list of programs goes to tests/run, whose last line counts them all. AGAIN=N: tests/run says what that does.
-# HOST_TESTS=tests/host/…: these too, of those that check-host runs.
-AGAIN ?= 0
+# Every test there is that needs no host of its own, once everything that they use is made: what has to be made is made side by side.
+# One list of programs goes to tests/run, whose last line counts them all.
+BESIDE := -j$(shell expr "$$(nproc)" + 1)
 check:
-	@scripts/setup build run check docker $(if $(HOST_TESTS),host)
-	@$(MAKE) --no-print-directory tests-build lint
+	@scripts/setup build run check docker
+	@$(MAKE) --no-print-directory $(BESIDE) tests-build tests-build-san images lint
+	@tests/run $(UNIT_TESTS) $(FUZZ_REPLAY) $(patsubst $(BUILD)/%,build-san/%,$(UNIT_TESTS) $(FUZZ_REPLAY)) \
+		$(sort $(wildcard tests/*/test_*.py))
+
+tests-build-san:
 	@$(MAKE) --no-print-directory SAN=1 tests-build
+
+# The images that tests run jobs in.
+images: $(BUILD)/mayflyctl
 	@scripts/build-worker
 	@scripts/build-image documents
 	@$(MAKE) --no-print-directory templates
-	@tests/run --again $(AGAIN) $(UNIT_TESTS) $(FUZZ_REPLAY) $(patsubst $(BUILD)/%,build-san/%,$(UNIT_TESTS) $(FUZZ_REPLAY)) \
-		$(sort $(wildcard tests/*/test_*.py)) $(HOST_TESTS)
 
 # The same tests over HTTP with every program of ours under AddressSanitizer and UBSan. Leaks are looked for in the unit tests: a
 # confined program may not read what the leak checker needs.
 check-san:
 	@scripts/setup build run check
-	@$(MAKE) --no-print-directory SAN=1 tests-build
-	@scripts/build-worker
-	@scripts/build-image documents
-	@$(MAKE) --no-print-directory templates
+	@$(MAKE) --no-print-directory $(BESIDE) tests-build-san images
 	@MAYFLY_BUILD=build-san ASAN_OPTIONS=detect_leaks=0 tests/run $(sort $(wildcard tests/api/test_*.py tests/attack/test_*.py tests/pages/test_*.py))
 
 # The suites that speak of the engine, against Docker in Podman's place. The daemon and its images stay for the next time:
 # scripts/docker-service stop --purge takes them away.
 check-docker:
 	@scripts/setup build run check docker
-	@$(MAKE) --no-print-directory tests-build
-	@scripts/build-worker
-	@scripts/build-image documents
-	@$(MAKE) --no-print-directory templates
+	@$(MAKE) --no-print-directory $(BESIDE) tests-build images
 	@scripts/docker-service start aa-worker mayfly-documents $(addprefix mayfly-,$(TEMPLATES)) >/dev/null
 	@MAYFLY_ENGINE=docker tests/run $(sort $(wildcard tests/api/test_*.py tests/attack/test_*.py tests/kernels/test_*.py))
 
@@ -144,17 +143,28 @@ check-container:
 	@scripts/build-service
 	@tests/run $(sort $(wildcard tests/container/container_*.py))
 
+# clang-tidy takes seconds for each file, so a file that is as it was, with all that it includes, is not looked at again.
 C_FILES := $(wildcard src/*.h src/*/*.[ch] src/*/*/*.[ch] tests/unit/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch])
-lint: all $(call obj,$(wildcard src/init/*.c))
+SHELL_FILES := $(filter-out scripts/sdk scripts/docker-build scripts/man scripts/debian,$(wildcard scripts/[a-z]*)) \
+	scripts/docker-build/podman scripts/debian/mayfly.prerm scripts/debian/mayfly.postrm tests/host/image tests/host/customize \
+	worker/template/install worker/service/serve .ci/run
+TIDY := $(patsubst %.c,$(BUILD)/%.tidy,$(wildcard src/*/*.c src/*/*/*.c))
+lint: lint-layers lint-format lint-shell lint-cppcheck $(TIDY)
+lint-layers: all $(call obj,$(wildcard src/init/*.c))
 	@scripts/check-layers $(BUILD)/src
+lint-format:
 	@clang-format --dry-run -Werror $(C_FILES)
-	@shellcheck $(filter-out scripts/sdk scripts/docker-build scripts/man scripts/debian,$(wildcard scripts/[a-z]*)) scripts/docker-build/podman tests/host/image tests/host/customize \
-		worker/template/install worker/service/serve .ci/run scripts/debian/mayfly.prerm scripts/debian/mayfly.postrm
+lint-shell:
+	@shellcheck $(SHELL_FILES)
+lint-cppcheck:
 	@cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
 		--suppress=missingIncludeSystem -D_GNU_SOURCE '-Djson_object_foreach(o,k,v)=while (next(o, &k, &v))' \
 		'-Djson_array_foreach(a,i,v)=while (next(a, &i, &v))' -Isrc src
-	@printf '%s\n' $(wildcard src/*/*.c src/*/*/*.c) | xargs -P "$$(nproc)" -I{} clang-tidy --quiet {} \
-		-- -std=gnu17 -D_GNU_SOURCE -DMAYFLY_VERSION='"lint"' -iquote src 2>&1 | { grep -vE 'warnings? generated|^$$' || true; }
+$(BUILD)/%.tidy: %.c $(BUILD)/%.o .clang-tidy
+	@echo "  TIDY $<"
+	@clang-tidy --quiet $< -- -std=gnu17 -D_GNU_SOURCE -DMAYFLY_VERSION='"lint"' -iquote src \
+		2>&1 | { grep -vE 'warnings? generated|^$$' || true; }
+	@touch $@
 
 # Each fuzz target for FUZZ_SECONDS, under libFuzzer and the sanitizers, growing its corpus in build-fuzz.
 FUZZ_SECONDS ?= 60
@@ -205,5 +215,6 @@ install uninstall: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all run templates check check-san check-docker check-host check-container lint fuzz bench bench-activation soak image deb install uninstall clean tests-build
+.PHONY: all run images templates check check-san check-docker check-host check-container lint lint-layers lint-format lint-shell lint-cppcheck fuzz bench \
+	bench-activation soak image deb install uninstall clean tests-build tests-build-san
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
