@@ -122,7 +122,7 @@ class Engine:
     def refusal(self, kind=b"m", fields=MAKE):
         outcome, answer, _ = self.call(kind, fields)
         assert outcome == "error", answer
-        return int(answer["status"]), answer["word"], answer["message"]
+        return int(answer["status"]), answer["code"], answer["message"]
 
     def logs(self):
         self.log.seek(0)
@@ -952,7 +952,7 @@ class Describe(FakeTest):
         for steps in ({"version": (200, b"{")}, {"info": (500, {"message": "no"})}, {"images": (200, b"")}, {"version": (200, b"[" * 99999)}):
             with self.subTest(steps=str(steps)[:40]):
                 kind, fields = self.describe(**steps)
-                self.assertEqual((kind, dict(fields)["word"]), (b"e", "engine_bad_reply"))
+                self.assertEqual((kind, dict(fields)["code"]), (b"e", "engine_bad_reply"))
         for steps in ({"version": (200, [])}, {"info": (200, 7)}, {"images": (200, {"Id": 5})}, {"version": (200, {"Components": {"a": 1}})}):
             with self.subTest(steps=str(steps)[:40]):
                 self.assertEqual(self.describe(**steps)[0], b"k")
