@@ -1,4 +1,3 @@
-/* Sessions: locks, one at a time; the rules are in the header. Records and the list are in session_record.c. */
 #include "job/session.h"
 
 #include "base/cleanup.h"
@@ -6,7 +5,6 @@
 #include "base/fs.h"
 #include "base/num.h"
 #include "base/random.h"
-#include "job/session_parts.h"
 #include "protocol/engine.h"
 #include "store/metrics.h"
 
@@ -16,21 +14,13 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#define LOCK_NAME     "lock"
 #define MAKING_OFFSET (1LL << 60) /* far behind every id */
 #define ID_TRIES      8
 #define RETRY_MS                                                                                   \
 	100 /* a killed holder's close is told before its lock is gone: look again after this */
-
-int64_t session_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static int64_t offset_of(const char *id)
 {
@@ -49,16 +39,16 @@ static int set_lock(int fd, int64_t offset, short type)
 
 static void lock_path(const struct config *config, char path[PATH_MAX + 32])
 {
-	(void)snprintf(path, PATH_MAX + 32, "%s/" SESSIONS_DIR "/" SESSION_LOCK_NAME, config->run);
+	(void)snprintf(path, PATH_MAX + 32, "%s/" SESSIONS_DIR "/" LOCK_NAME, config->run);
 }
 
 int session_open_locks(const struct config *config)
 {
 	_cleanup_close_ int folder = session_open_folder(config);
 
-	return folder < 0 ? -1
-			  : openat(folder, SESSION_LOCK_NAME,
-				   O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	return folder < 0
+		       ? -1
+		       : openat(folder, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 }
 
 static int failed(const struct config *config, struct error *err)
@@ -124,13 +114,6 @@ static int not_found(struct slice id, struct error *err)
 
 	return error_set(err, 404, "session_not_found", "Session %.*s not found", (int)len,
 			 id.data);
-}
-
-bool session_is_expired(const struct session *session)
-{
-	/* a clock that has gone back is another boot's: its container is gone */
-	return !*session->folder || session->used_ms > session_now_ms() ||
-	       session_idle_s(session) > (double)session->ttl_s;
 }
 
 int session_find(const struct config *config, struct slice id,

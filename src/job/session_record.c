@@ -1,8 +1,8 @@
-/* Records of sessions: JSON, one object in a file each. */
+#include "job/session_record.h"
+
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/io.h"
-#include "job/session_parts.h"
 #include "json/json.h"
 
 #include <errno.h>
@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MS_PER_S   1000.0
@@ -43,6 +44,14 @@ static const struct {
 };
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+int64_t session_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 int session_open_folder(const struct config *config)
 {
@@ -98,21 +107,17 @@ int session_read(const struct config *config, const char *id, struct session *ou
 static json_t *describe(const struct session *session)
 {
 	json_t *record = json_object();
-	int failed = 0;
 
 	for (size_t i = 0; i < COUNT(texts); i++)
-		failed |= json_object_set_new(record, texts[i].name,
-					      json_string((const char *)session + texts[i].offset));
+		(void)json_object_set_new(record, texts[i].name,
+					  json_string((const char *)session + texts[i].offset));
 	for (size_t i = 0; i < COUNT(numbers); i++) {
 		int64_t number;
 
 		memcpy(&number, (const char *)session + numbers[i].offset, sizeof(number));
-		failed |= json_object_set_new(record, numbers[i].name, json_integer(number));
+		(void)json_object_set_new(record, numbers[i].name, json_integer(number));
 	}
-	if (!failed)
-		return record;
-	json_decref(record);
-	return NULL;
+	return record;
 }
 
 /* Puts a record in the place of the one that is there, if it still is. 0, or -1 with errno. */
@@ -133,9 +138,9 @@ int session_write(const struct config *config, const struct session *session, bo
 	_cleanup_close_ int folder = session_open_folder(config);
 	char aside[sizeof(NEW_PREFIX) + SESSION_ID_DIGITS];
 
-	if (folder < 0 || !record || json_write(record, &text) < 0)
+	if (folder < 0 || json_write(record, &text) < 0)
 		return -1;
-	/* its lock is held: nobody else writes that file */
+	/* rule 1: no other process writes that file */
 	(void)snprintf(aside, sizeof(aside), NEW_PREFIX "%s", session->id);
 
 	_cleanup_close_ int fd =
@@ -159,6 +164,13 @@ bool session_is_of(const struct session *session, const struct session_requester
 	return (!requester->owner || strcmp(requester->owner, session->owner) == 0) &&
 	       (requester->tenant_id.len == 0 ||
 		slice_eq(requester->tenant_id, session->tenant_id));
+}
+
+bool session_is_expired(const struct session *session)
+{
+	/* a clock that has gone back is another boot's: its container is gone */
+	return !*session->folder || session->used_ms > session_now_ms() ||
+	       session_idle_s(session) > (double)session->ttl_s;
 }
 
 double session_age_s(const struct session *session)
