@@ -48,6 +48,25 @@ int tool_load_runtime(const struct config *config, struct slice name, json_t **o
 			  out, err);
 }
 
+int tool_runtime_boot_env(const json_t *runtime, const char *out[TOOL_BOOT_ENV_MAX_COUNT + 1],
+			  struct error *err)
+{
+	const json_t *list = json_object_get(runtime, "boot_env"), *text;
+	size_t i;
+
+	memset(out, 0, (TOOL_BOOT_ENV_MAX_COUNT + 1) * sizeof(out[0]));
+	json_array_foreach ((json_t *)list, i, text) {
+		if (i == TOOL_BOOT_ENV_MAX_COUNT || !json_is_string(text) ||
+		    !strchr(json_string_value(text), '='))
+			return error_set(
+				err, 500, "bad_tool",
+				"runtimes.d: \"boot_env\" must be at most %d texts NAME=value",
+				TOOL_BOOT_ENV_MAX_COUNT);
+		out[i] = json_string_value(text);
+	}
+	return 0;
+}
+
 /* Gives a parameter of format "runtime" its enum: what is installed. */
 static int fill_runtimes(const struct config *config, json_t *parameters, struct error *err)
 {
@@ -94,17 +113,13 @@ static int refuse_schema(const struct registry_file *file, const struct error *w
 /* Fills in what is looked up often. */
 static void take_fields(struct tool *tool)
 {
-	const json_t *limits = json_object_get(tool->definition, "limits"), *pattern;
-	const json_t *usual = json_object_get(limits, "timeout_s"),
-		     *most = json_object_get(limits, "timeout_max_s");
+	const json_t *pattern;
 	size_t i;
 
 	tool->description = tool_text_or(tool->definition, "description", "");
 	tool->template = tool_text_or(tool->definition, "template", "default");
 	tool->timeout_text =
 		tool_text_or(tool->definition, "timeoutText", "Execution timed out after");
-	tool->timeout_s = (uint64_t)json_integer_value(usual);
-	tool->timeout_max_s = (uint64_t)json_integer_value(most);
 	json_array_foreach (json_object_get(tool->definition, "artifacts"), i, pattern) {
 		tool->patterns[i] = json_string_value(pattern);
 	}
@@ -127,12 +142,15 @@ int tool_read(const struct config *config, const struct registry_file *file, con
 
 	if (schema_check(parameters, &why) < 0)
 		return refuse_schema(file, &why, err);
-	if (tool_check(file, definition, err) < 0 || fill_runtimes(config, parameters, err) < 0)
+	struct tool tool = {.definition = definition, .parameters = parameters, .name = name};
+
+	memset(&tool.limits, 0xFF, sizeof(tool.limits)); /* TOOL_NO_LIMIT */
+	if (tool_check(file, &tool, err) < 0 || fill_runtimes(config, parameters, err) < 0)
 		return -1;
 	if (schema_check_defaults(parameters, &why) < 0)
 		return refuse_schema(file, &why, err);
-	*out = (struct tool){.definition = definition, .parameters = parameters, .name = name};
-	take_fields(out);
+	take_fields(&tool);
+	*out = tool;
 	definition = NULL;
 	return 0;
 }
@@ -157,11 +175,7 @@ int tool_load(const struct config *config, const char *name, struct tool *out, s
 void tool_free(struct tool *tool)
 {
 	json_decref(tool->definition);
-	json_decref(tool->runtime);
-	json_decref(tool->dashed);
-	tool->definition = tool->runtime = tool->dashed = NULL;
-	for (; tool->decoded_count > 0; tool->decoded_count--)
-		buf_free(&tool->decoded[tool->decoded_count - 1]);
+	tool->definition = NULL;
 }
 
 json_t *tool_describe(const struct tool *tool)

@@ -1,5 +1,5 @@
 /*
- * Tools and runtimes: drop-in files (config/registry.h) turned into jobs.
+ * Tools and runtimes: drop-in files (config/registry.h).
  *
  * tools.d/NAME.json:
  *   description   text
@@ -25,11 +25,7 @@
  *   checkWaits    true: the parser can be booted ahead as the runtime can
  *   kernel        argv of the runtime's kernel, which runs cells and keeps its state between them (protocol/control.h); none: it has no such kernel
  *
- * Rules:
- *  1. A file's and stdin's bytes are the parameter's text; where its schema says contentEncoding base64, what that stands for, or the upload that it
- *     names; with format "upload" the upload that it names.
- *  2. What is wrong with a file is said with file, line and field when it is read, and harms no other tool.
- *  3. Nothing that a client sends becomes more than one argument, and no shell sees it unless the tool is one.
+ * What is wrong with a file is said with file, line and field when it is read, and harms no other tool. What becomes of it: job/tool_job.h.
  */
 #ifndef MAYFLY_JOB_TOOL_H
 #define MAYFLY_JOB_TOOL_H
@@ -37,36 +33,28 @@
 #include "config/config.h"
 #include "config/registry.h"
 #include "config/template.h"
-#include "job/run.h"
-#include "job/staging.h"
 #include "json/json.h"
 
 #define TOOL_BOOT_ENV_MAX_COUNT 8
-#define TOOL_ENDING_BYTES       512 /* with the NUL */
-#define TOOL_DECODED_MAX_COUNT  16
 #define TOOL_PATTERNS_MAX_COUNT 32
+#define TOOL_NO_LIMIT           UINT64_MAX
+
+/* What a job of the tool may have at most; TOOL_NO_LIMIT where the file does not say. */
+struct tool_limits {
+	uint64_t memory_mb, pids, cpu_percent, cpu_ms;
+	uint64_t stream_bytes, artifact_files, artifact_bytes, artifacts_bytes;
+};
 
 struct tool {
 	json_t *definition; /* owned: the whole file */
-	json_t *runtime;    /* owned: the runtime's file, once tool_job has chosen it */
-	const char *boot_env[TOOL_BOOT_ENV_MAX_COUNT + 1]; /* the runtime's, ended by NULL */
 	const json_t *parameters;
-	json_t *dashed; /* owned: "./-name" for each name of a file that would read as an option */
-	struct buf decoded[TOOL_DECODED_MAX_COUNT]; /* owned: what was base64 */
-	unsigned decoded_count;
-	bool hidden[JOB_INPUT_MAX_COUNT]; /* by input of the job: with "artifact": false */
 	const char
 		*patterns[TOOL_PATTERNS_MAX_COUNT + 1]; /* of artifacts, ended by NULL; none: all */
 	char place[TEMPLATE_NAME_BYTES];                /* with an image */
 	const char *name, *description, *template,
 		*timeout_text;             /* name is the caller's, the others definition's */
 	uint64_t timeout_s, timeout_max_s; /* 0: not said */
-	/* The caller's, before tool_job: where uploads come from, and whose they are. NULL: there are none. */
-	struct staging *staging;
-	const char *owner;
-	char bad_field
-		[REGISTRY_NAME_MAX_BYTES +
-		 1]; /* the parameter that tool_job refused, with 400 and 404; "": none of them alone */
+	struct tool_limits limits;
 };
 
 #define _cleanup_tool_ __attribute__((cleanup(tool_free)))
@@ -94,13 +82,16 @@ void tool_free(struct tool *tool);
 /* What GET /tools shows of it: {"description","parameters"}, and "limits" where the file has some; the caller's. NULL when memory is out. */
 json_t *tool_describe(const struct tool *tool);
 
-/* Fills argv, inputs, stdin, template, limits and kernel of job from validated values; its slices point into tool and values, which must outlive it. inputs
-   has room for JOB_INPUT_MAX_COUNT. 0, or -1 with *err: as staging_upload; 400 "bad_file_path"; 500 "bad_tool", "out_of_memory". */
-MUST_USE int tool_job(const struct config *config, struct tool *tool, const json_t *values,
-		      struct job *job, struct job_input *inputs, struct error *err);
+/* The name of the parameter that a text of the file, "{name}", stands for; false for a literal. */
+bool tool_parameter(const json_t *text, char out[REGISTRY_NAME_MAX_BYTES + 1]);
 
-/* What a result adds to stderr, because the program itself could not say it any more: a time-out, or why it was not started; "" for all others. */
-void tool_ending(const struct tool *tool, const struct job *job, const struct job_result *result,
-		 char text[TOOL_ENDING_BYTES]);
+/* A field's text, or fallback. */
+static inline const char *tool_text_or(const json_t *object, const char *field,
+				       const char *fallback)
+{
+	const char *text = json_string_value(json_object_get(object, field));
+
+	return text ? text : fallback;
+}
 
 #endif

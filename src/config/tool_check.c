@@ -8,22 +8,27 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NUMBER(name, least, most)                                                                  \
+/* One row per limit; its place is in struct tool. */
+static const struct {
+	const char *name;
+	uint64_t least, most;
+	size_t offset;
+} numbers[] = {
+#define LIMIT(name, least, most)                                                                   \
 	{                                                                                          \
-#name, least, most, offsetof(struct job, name), false                              \
+#name, least, most, offsetof(struct tool, limits.name)                             \
 	}
-
-const struct tool_number tool_numbers[TOOL_NUMBER_COUNT] = {
-	{"timeout_s", TIMEOUT_MIN_S, TIMEOUT_MAX_S, TOOL_NO_OFFSET, false},
-	{"timeout_max_s", TIMEOUT_MIN_S, TIMEOUT_MAX_S, TOOL_NO_OFFSET, false},
-	{"memory_mb", MEMORY_MIN_MB, MEMORY_MAX_MB, offsetof(struct job, limits.memory_mb), true},
-	{"pids", PIDS_MIN, PIDS_MAX, offsetof(struct job, limits.pids), true},
-	{"cpu_percent", 1, CPU_PERCENT_MAX, offsetof(struct job, limits.cpu_percent), true},
-	{"cpu_ms", 1, INIT_CLOCK_MAX_MS, offsetof(struct job, cpu_ms), true},
-	NUMBER(stream_bytes, 1, INT64_MAX),
-	{"artifact_files", 0, INT64_MAX, offsetof(struct job, artifact_count), false},
-	NUMBER(artifact_bytes, 0, INT64_MAX),
-	NUMBER(artifacts_bytes, 0, INT64_MAX),
+	{"timeout_s", TIMEOUT_MIN_S, TIMEOUT_MAX_S, offsetof(struct tool, timeout_s)},
+	{"timeout_max_s", TIMEOUT_MIN_S, TIMEOUT_MAX_S, offsetof(struct tool, timeout_max_s)},
+	LIMIT(memory_mb, MEMORY_MIN_MB, MEMORY_MAX_MB),
+	LIMIT(pids, PIDS_MIN, PIDS_MAX),
+	LIMIT(cpu_percent, 1, CPU_PERCENT_MAX),
+	LIMIT(cpu_ms, 1, INIT_CLOCK_MAX_MS),
+	LIMIT(stream_bytes, 1, INT64_MAX),
+	LIMIT(artifact_files, 0, INT64_MAX),
+	LIMIT(artifact_bytes, 0, INT64_MAX),
+	LIMIT(artifacts_bytes, 0, INT64_MAX),
+#undef LIMIT
 };
 
 int tool_refuse(const struct registry_file *file, const char *field, struct error *err,
@@ -57,6 +62,7 @@ bool tool_parameter(const json_t *text, char out[REGISTRY_NAME_MAX_BYTES + 1])
 struct check {
 	const struct registry_file *file;
 	const json_t *definition, *parameters;
+	struct tool *tool; /* receives the limits */
 	struct error *err;
 };
 
@@ -181,15 +187,17 @@ static int check_limit(const struct check *check, const char *name, const json_t
 	char field[96];
 
 	(void)snprintf(field, sizeof(field), "limits.%.64s", name);
-	for (size_t i = 0; i < TOOL_NUMBER_COUNT; i++) {
-		if (strcmp(tool_numbers[i].name, name) != 0)
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		if (strcmp(numbers[i].name, name) != 0)
 			continue;
 		if (!json_is_integer(value) || json_integer_value(value) < 0 ||
-		    (uint64_t)json_integer_value(value) < tool_numbers[i].least ||
-		    (uint64_t)json_integer_value(value) > tool_numbers[i].most)
+		    (uint64_t)json_integer_value(value) < numbers[i].least ||
+		    (uint64_t)json_integer_value(value) > numbers[i].most)
 			return tool_refuse(check->file, field, check->err,
 					   "takes a whole number from %" PRIu64 " to %" PRIu64,
-					   tool_numbers[i].least, tool_numbers[i].most);
+					   numbers[i].least, numbers[i].most);
+		*(uint64_t *)(void *)((char *)check->tool + numbers[i].offset) =
+			(uint64_t)json_integer_value(value);
 		return 0;
 	}
 	return tool_refuse(check->file, field, check->err, "is no limit");
@@ -207,27 +215,24 @@ static int check_limits(const struct check *check)
 		if (check_limit(check, name, value) < 0)
 			return -1;
 
-	const json_t *usual = json_object_get(limits, "timeout_s"),
-		     *most = json_object_get(limits, "timeout_max_s");
+	const struct tool *tool = check->tool;
 
-	if (json_integer_value(usual) >
-	    (most ? json_integer_value(most) : (json_int_t)TIMEOUT_MAX_S))
+	if (tool->timeout_s > (tool->timeout_max_s ? tool->timeout_max_s : TIMEOUT_MAX_S))
 		return tool_refuse(check->file, "limits.timeout_s", check->err,
 				   "is more than limits.timeout_max_s");
 	return 0;
 }
 
-int tool_check(const struct registry_file *file, const json_t *definition, struct error *err)
+int tool_check(const struct registry_file *file, struct tool *tool, struct error *err)
 {
-	const struct check check = {file, definition, json_object_get(definition, "parameters"),
-				    err};
+	const struct check check = {file, tool->definition, tool->parameters, tool, err};
 	static const char *const substituted[] = {"runtime", "stdin"};
 
 	if (check_plain_texts(&check) < 0 || check_argv(&check) < 0 || check_files(&check) < 0 ||
 	    check_artifacts(&check) < 0 || check_limits(&check) < 0)
 		return -1;
 	for (size_t i = 0; i < sizeof(substituted) / sizeof(substituted[0]); i++) {
-		const json_t *value = json_object_get(definition, substituted[i]);
+		const json_t *value = json_object_get(tool->definition, substituted[i]);
 
 		if (value && check_text(&check, substituted[i], value) < 0)
 			return -1;

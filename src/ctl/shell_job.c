@@ -3,11 +3,11 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/io.h"
-#include "config/tool.h"
 #include "ctl/settings.h"
 #include "ctl/shell_save.h"
 #include "job/defaults.h"
 #include "job/executor.h"
+#include "job/tool_job.h"
 #include "server/call.h"
 #include "json/schema.h"
 
@@ -34,6 +34,7 @@ struct run {
 	const struct shell_job *asked;
 	struct executor executor;
 	struct tool tool;       /* owned */
+	struct tool_job made;   /* owned */
 	json_t *values;         /* owned */
 	struct staging staging; /* owned */
 	struct job job;
@@ -107,9 +108,9 @@ static int make_job(struct run *run)
 		return say(run, "the tool's longest time-out is shorter", EX_DATAERR);
 	job_defaults(run->config, job);
 	job->wall_ms = 1000 * (asked->timeout_s ? asked->timeout_s : usual < most ? usual : most);
-	run->tool.staging = &run->staging;
-	run->tool.owner = CALLER_LOOPBACK;
-	if (tool_job(run->config, &run->tool, run->values, job, run->inputs, &err) < 0)
+	run->made.staging = &run->staging;
+	run->made.owner = CALLER_LOOPBACK;
+	if (tool_job(run->config, &run->tool, run->values, &run->made, job, run->inputs, &err) < 0)
 		return say(run, err.message, err.status == 500 ? EX_CONFIG : EX_DATAERR);
 	if (job->argc + asked->argument_count > JOB_ARGV_MAX_COUNT)
 		return say(run, "too many arguments", EX_DATAERR);

@@ -3,10 +3,10 @@
 #include "base/cleanup.h"
 #include "base/memory.h"
 #include "base/num.h"
-#include "config/tool.h"
 #include "job/defaults.h"
 #include "job/engine_client.h"
 #include "job/pool.h"
+#include "job/tool_job.h"
 #include "json/schema.h"
 
 #include <inttypes.h>
@@ -33,14 +33,16 @@ static void complain(struct warm *warm, const char *what, const char *message, i
 /* --- the job ------------------------------------------------------------------------------------ */
 
 struct sample {
-	struct tool tool; /* owned */
-	json_t *values;   /* owned */
-	struct job job;   /* its slices point into tool and values */
+	struct tool tool;     /* owned */
+	struct tool_job made; /* owned */
+	json_t *values;       /* owned */
+	struct job job;       /* its slices point into those */
 	struct job_input inputs[JOB_INPUT_MAX_COUNT];
 };
 
 static void sample_free(struct sample *sample)
 {
+	tool_job_free(&sample->made);
 	tool_free(&sample->tool);
 	json_decref(sample->values);
 }
@@ -77,7 +79,8 @@ static bool make_sample(struct warm *warm, const char *what, struct sample *out)
 		return false;
 	}
 	job_defaults(warm->config, &out->job);
-	if (tool_job(warm->config, &out->tool, out->values, &out->job, out->inputs, &err) < 0) {
+	if (tool_job(warm->config, &out->tool, out->values, &out->made, &out->job, out->inputs,
+		     &err) < 0) {
 		complain(warm, what, err.message, EX_CONFIG);
 		return false;
 	}

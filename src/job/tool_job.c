@@ -1,5 +1,4 @@
-/* From a tool and validated values to a job. */
-#include "config/tool_parts.h"
+#include "job/tool_job.h"
 
 #include "base/base64.h"
 #include "base/fs.h"
@@ -8,216 +7,230 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A job being made. */
+struct making {
+	const struct config *config;
+	const struct tool *tool;
+	const json_t *values;
+	struct tool_job *made;
+	struct job *job;
+	struct job_input *inputs;
+	struct error *err;
+};
+
+__attribute__((format(printf, 2, 3))) static int bad_tool(const struct making *making,
+							  const char *format, ...)
+{
+	char what[128];
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(what, sizeof(what), format, arguments);
+	va_end(arguments);
+	return error_set(making->err, 500, "bad_tool", "tools.d/%s.json: %s", making->tool->name,
+			 what);
+}
+
 /* What a text of the tool's file stands for. */
-static struct slice resolve(const json_t *text, const json_t *values)
+static struct slice resolve(const struct making *making, const json_t *text)
 {
 	char field[REGISTRY_NAME_MAX_BYTES + 1];
-	const json_t *value = tool_parameter(text, field) ? json_object_get(values, field) : text;
+	const json_t *value =
+		tool_parameter(text, field) ? json_object_get(making->values, field) : text;
 
 	return (struct slice){json_string_value(value), json_string_length(value)};
 }
 
-/* Decodes base64 into memory of the tool's. */
-static int decode(struct tool *tool, struct slice text, struct slice *out, struct error *err)
+static int decode(const struct making *making, struct slice text, struct slice *out)
 {
-	struct buf *bytes = &tool->decoded[tool->decoded_count];
+	struct tool_job *made = making->made;
+	struct buf *bytes = &made->decoded[made->decoded_count];
 
-	if (tool->decoded_count == TOOL_DECODED_MAX_COUNT)
-		return error_set(err, 500, "bad_tool", "tools.d/%s.json: at most %d files of bytes",
-				 tool->name, TOOL_DECODED_MAX_COUNT);
+	if (made->decoded_count == TOOL_DECODED_MAX_COUNT)
+		return bad_tool(making, "at most %d files of bytes", TOOL_DECODED_MAX_COUNT);
 	*bytes = buf_new(HTTP_BODY_FILES_MAX_BYTES);
-	tool->decoded_count++;
+	made->decoded_count++;
 	if (base64_decode(bytes, text) < 0)
-		return error_set_errno(err, 400, "bad_base64", "Cannot be decoded");
+		return error_set_errno(making->err, 400, "bad_base64", "Cannot be decoded");
 	*out = buf_slice(bytes);
 	return 0;
 }
 
 /* The bytes that a text of the tool's file stands for (rule 1). */
-static int resolve_bytes(const struct config *config, struct tool *tool, const json_t *text,
-			 const json_t *values, struct slice *out, struct error *err)
+static int resolve_bytes(const struct making *making, const json_t *text, struct slice *out)
 {
+	struct tool_job *made = making->made;
 	char field[REGISTRY_NAME_MAX_BYTES + 1];
-	bool is_parameter = tool_parameter(text, field);
-	const json_t *schema = is_parameter ? json_object_get(tool->parameters, field) : NULL;
+	const json_t *schema = tool_parameter(text, field)
+				       ? json_object_get(making->tool->parameters, field)
+				       : NULL;
 	bool is_encoded = json_object_get(schema, "contentEncoding") != NULL;
 	bool is_upload = strcmp(tool_text_or(schema, "format", ""), "upload") == 0;
 	struct file_meta meta;
 
-	*out = resolve(text, values);
+	*out = resolve(making, text);
 	if (!is_encoded && !is_upload)
 		return 0;
-	memcpy(tool->bad_field, field, sizeof(field));
+	memcpy(made->bad_field, field, sizeof(field));
 	if (!files_is_id(*out))
-		return decode(tool, *out, out, err);
-	if (!tool->staging)
-		return error_set(err, 400, "no_uploads", "Uploads cannot be named here");
-	return staging_upload(tool->staging, config, tool->owner, *out, out, &meta, err);
+		return decode(making, *out, out);
+	if (!made->staging)
+		return error_set(making->err, 400, "no_uploads", "Uploads cannot be named here");
+	return staging_upload(made->staging, making->config, made->owner, *out, out, &meta,
+			      making->err);
 }
 
-/* A file name must not become an option of the runtime, nor one of its commands. Writes what stands for it. 0, or -1 when memory is out. */
-static int guard_dash(struct tool *tool, const json_t *text, struct slice value, struct slice *out)
+/* A file name must not become an option of the runtime, nor one of its commands: what stands for it. */
+static struct slice guard_dash(const struct making *making, const json_t *text, struct slice value)
 {
+	struct tool_job *made = making->made;
 	char field[REGISTRY_NAME_MAX_BYTES + 1];
 
-	*out = value;
 	if (value.len == 0 || !tool_parameter(text, field) ||
-	    (value.data[0] != '-' && !json_is_true(json_object_get(tool->runtime, "byPath"))))
-		return 0;
-	if (strcmp(tool_text_or(json_object_get(tool->parameters, field), "format", ""),
+	    (value.data[0] != '-' && !json_is_true(json_object_get(made->runtime, "byPath"))) ||
+	    strcmp(tool_text_or(json_object_get(making->tool->parameters, field), "format", ""),
 		   "filename") != 0)
-		return 0;
-	if (!tool->dashed)
-		tool->dashed = json_array();
+		return value;
+	if (!made->dashed)
+		made->dashed = json_array();
 
 	json_t *dashed = json_sprintf("./%s", value.data);
 
-	*out = (struct slice){json_string_value(dashed), json_string_length(dashed)};
-	return json_array_append_new(tool->dashed, dashed);
+	(void)json_array_append_new(made->dashed, dashed);
+	return (struct slice){json_string_value(dashed), json_string_length(dashed)};
 }
 
-static int add_arguments(struct tool *tool, struct job *job, const json_t *values,
-			 struct error *err)
+static int add_arguments(const struct making *making)
 {
+	struct job *job = making->job;
 	const json_t *argument;
 	size_t i;
 
-	json_array_foreach (json_object_get(tool->definition, "argv"), i, argument) {
+	json_array_foreach (json_object_get(making->tool->definition, "argv"), i, argument) {
 		if (job->argc == JOB_ARGV_MAX_COUNT)
-			return error_set(err, 500, "bad_tool",
-					 "tools.d/%s.json: argv has more than %d texts", tool->name,
-					 JOB_ARGV_MAX_COUNT);
-		if (guard_dash(tool, argument, resolve(argument, values), &job->argv[job->argc]) <
-		    0)
-			return error_set(err, 500, "out_of_memory", "no memory for the arguments");
-		job->argc++;
-	}
-	return 0;
-}
-
-int tool_runtime_boot_env(const json_t *runtime, const char *out[TOOL_BOOT_ENV_MAX_COUNT + 1],
-			  struct error *err)
-{
-	const json_t *kernel = json_object_get(runtime, "boot_env"), *text;
-	size_t i;
-
-	memset(out, 0, (TOOL_BOOT_ENV_MAX_COUNT + 1) * sizeof(out[0]));
-	json_array_foreach ((json_t *)kernel, i, text) {
-		if (i == TOOL_BOOT_ENV_MAX_COUNT || !json_is_string(text) ||
-		    !strchr(json_string_value(text), '='))
-			return error_set(
-				err, 500, "bad_tool",
-				"runtimes.d: \"kernel\" must be at most %d texts NAME=value",
-				TOOL_BOOT_ENV_MAX_COUNT);
-		out[i] = json_string_value(text);
+			return bad_tool(making, "argv has more than %d texts", JOB_ARGV_MAX_COUNT);
+		job->argv[job->argc++] = guard_dash(making, argument, resolve(making, argument));
 	}
 	return 0;
 }
 
 /* The runtime's argv is literal, and only now known. */
-static int add_runtime(const struct config *config, struct tool *tool, struct job *job,
-		       struct slice name, struct error *err)
+static int add_runtime(const struct making *making, struct slice name)
 {
+	struct tool_job *made = making->made;
+	struct job *job = making->job;
 	const json_t *argv, *argument;
 	size_t i;
 
-	if (tool_load_runtime(config, name, &tool->runtime, err) < 0)
+	if (tool_load_runtime(making->config, name, &made->runtime, making->err) < 0)
 		return -1;
-	argv = json_object_get(tool->runtime, "argv");
+	argv = json_object_get(made->runtime, "argv");
 	json_array_foreach ((json_t *)argv, i, argument) {
 		if (!json_is_string(argument) || job->argc == JOB_ARGV_MAX_COUNT)
 			break;
 		job->argv[job->argc++] =
 			(struct slice){json_string_value(argument), json_string_length(argument)};
 	}
-	argument = json_object_get(tool->runtime, "byPath");
+	argument = json_object_get(made->runtime, "byPath");
 	if (argument && !json_is_boolean(argument))
-		return error_set(err, 500, "bad_tool",
+		return error_set(making->err, 500, "bad_tool",
 				 "runtimes.d/%.*s.json: byPath must be true or false",
 				 (int)name.len, name.data);
 	if (job->argc == 0 || job->argc < json_array_size(argv))
-		return error_set(err, 500, "bad_tool",
+		return error_set(making->err, 500, "bad_tool",
 				 "runtimes.d/%.*s.json: argv must be 1 to %d texts", (int)name.len,
 				 name.data, JOB_ARGV_MAX_COUNT);
-	return tool_runtime_boot_env(tool->runtime, tool->boot_env, err);
+	return tool_runtime_boot_env(made->runtime, made->boot_env, making->err);
+}
+
+static int bad_path(const struct making *making, struct slice path)
+{
+	return error_set(making->err, 400, "bad_file_path", "invalid file path: %.*s",
+			 (int)path.len, path.data);
 }
 
 /* A path that came from a client must be one; the file's own are checked when it is read. */
-static int add_file(const struct config *config, struct tool *tool, const json_t *file,
-		    const json_t *values, struct job *job, struct job_input *inputs,
-		    struct error *err)
+static int add_file(const struct making *making, const json_t *file)
 {
-	struct job_input *input = &inputs[job->input_count];
+	struct job *job = making->job;
+	struct job_input *input = &making->inputs[job->input_count];
 
 	if (job->input_count == JOB_INPUT_MAX_COUNT)
-		return error_set(err, 500, "bad_tool", "tools.d/%s.json: at most %d files",
-				 tool->name, JOB_INPUT_MAX_COUNT);
-	*input = (struct job_input){
-		.path = resolve(json_object_get(file, "path"), values),
-	};
-	tool->hidden[job->input_count] = json_is_false(json_object_get(file, "artifact"));
+		return bad_tool(making, "at most %d files", JOB_INPUT_MAX_COUNT);
+	*input = (struct job_input){.path = resolve(making, json_object_get(file, "path"))};
+	making->made->hidden[job->input_count] = json_is_false(json_object_get(file, "artifact"));
 	for (unsigned i = 0; i < job->input_count; i++)
-		if (inputs[i].path.len == input->path.len &&
-		    memcmp(inputs[i].path.data, input->path.data, input->path.len) == 0)
-			return error_set(err, 400, "bad_file_path", "invalid file path: %.*s",
-					 (int)input->path.len, input->path.data);
+		if (slice_eq(input->path, making->inputs[i].path.data))
+			return bad_path(making, input->path);
 	if (!fs_is_relative_path(input->path, JOB_ARTIFACT_DEPTH_MAX))
-		return error_set(err, 400, "bad_file_path", "invalid file path: %.*s",
-				 (int)input->path.len, input->path.data);
+		return bad_path(making, input->path);
 	job->input_count++;
-	return resolve_bytes(config, tool, json_object_get(file, "content"), values, &input->data,
-			     err);
+	return resolve_bytes(making, json_object_get(file, "content"), &input->data);
 }
 
-static int add_files(const struct config *config, struct tool *tool, const json_t *values,
-		     struct job *job, struct job_input *inputs, struct error *err)
+static int add_files(const struct making *making)
 {
-	const json_t *file, *input = json_object_get(tool->definition, "stdin");
+	const json_t *definition = making->tool->definition, *file;
+	const json_t *input = json_object_get(definition, "stdin");
+	struct job *job = making->job;
 	size_t i;
 
-	job->inputs = inputs;
-	job->hidden = tool->hidden;
-	json_array_foreach (json_object_get(tool->definition, "files"), i, file) {
-		if (add_file(config, tool, file, values, job, inputs, err) < 0)
+	job->inputs = making->inputs;
+	job->hidden = making->made->hidden;
+	json_array_foreach (json_object_get(definition, "files"), i, file)
+		if (add_file(making, file) < 0)
 			return -1;
-	}
-	return input ? resolve_bytes(config, tool, input, values, &job->standard_input, err) : 0;
+	return input ? resolve_bytes(making, input, &job->standard_input) : 0;
 }
 
 /* Limits of the tool's, where they are below what there is already. */
-static void take_limits(const struct tool *tool, struct job *job)
+static void take_limits(const struct tool_limits *limits, struct job *job)
 {
-	const json_t *limits = json_object_get(tool->definition, "limits");
+	const struct {
+		uint64_t limit, *place;
+		bool zero_is_none;
+	} rows[] = {
+		{limits->memory_mb, &job->limits.memory_mb, true},
+		{limits->pids, &job->limits.pids, true},
+		{limits->cpu_percent, &job->limits.cpu_percent, true},
+		{limits->cpu_ms, &job->cpu_ms, true},
+		{limits->stream_bytes, &job->stream_bytes, false},
+		{limits->artifact_files, &job->artifact_count, false},
+		{limits->artifact_bytes, &job->artifact_bytes, false},
+		{limits->artifacts_bytes, &job->artifacts_bytes, false},
+	};
 
-	for (size_t i = 0; i < TOOL_NUMBER_COUNT; i++) {
-		const json_t *value = json_object_get(limits, tool_numbers[i].name);
-		uint64_t limit = (uint64_t)json_integer_value(value), *place;
-
-		if (!value || tool_numbers[i].offset == TOOL_NO_OFFSET)
-			continue;
-		place = (uint64_t *)(void *)((char *)job + tool_numbers[i].offset);
-		if ((*place == 0 && tool_numbers[i].zero_is_none) || limit < *place)
-			*place = limit;
-	}
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].limit != TOOL_NO_LIMIT &&
+		    (rows[i].limit < *rows[i].place || (rows[i].zero_is_none && !*rows[i].place)))
+			*rows[i].place = rows[i].limit;
 }
 
-int tool_job(const struct config *config, struct tool *tool, const json_t *values, struct job *job,
-	     struct job_input *inputs, struct error *err)
+int tool_job(const struct config *config, const struct tool *tool, const json_t *values,
+	     struct tool_job *made, struct job *job, struct job_input *inputs, struct error *err)
 {
+	const struct making making = {config, tool, values, made, job, inputs, err};
 	const json_t *runtime = json_object_get(tool->definition, "runtime");
 
-	tool->bad_field[0] = '\0';
-	if (runtime && add_runtime(config, tool, job, resolve(runtime, values), err) < 0)
+	made->bad_field[0] = '\0';
+	job->language = runtime ? resolve(&making, runtime) : slice_of(tool->name);
+	if ((runtime && add_runtime(&making, job->language) < 0) || add_arguments(&making) < 0 ||
+	    add_files(&making) < 0)
 		return -1;
-	job->language = runtime ? resolve(runtime, values) : slice_of(tool->name);
-	if (add_arguments(tool, job, values, err) < 0 ||
-	    add_files(config, tool, values, job, inputs, err) < 0)
-		return -1;
-	take_limits(tool, job);
+	take_limits(&tool->limits, job);
 	job->artifacts = tool->patterns[0] ? tool->patterns : NULL;
 	job->template = *tool->place ? tool->place : tool->template;
-	job->boot_env = tool->boot_env[0] ? tool->boot_env : NULL;
+	job->boot_env = made->boot_env[0] ? made->boot_env : NULL;
 	return 0;
+}
+
+void tool_job_free(struct tool_job *made)
+{
+	json_decref(made->runtime);
+	json_decref(made->dashed);
+	made->runtime = made->dashed = NULL;
+	for (; made->decoded_count > 0; made->decoded_count--)
+		buf_free(&made->decoded[made->decoded_count - 1]);
 }
 
 void tool_ending(const struct tool *tool, const struct job *job, const struct job_result *result,

@@ -12,7 +12,7 @@
 
 #include "base/fs.h"
 #include "base/utf8.h"
-#include "config/tool.h"
+#include "job/tool_job.h"
 #include "json/schema.h"
 
 #include <string.h>
@@ -103,14 +103,12 @@ static bool is_value(const json_t *values, const char *field, struct slice text)
 static void check_job(const json_t *values)
 {
 	static struct job_input inputs[JOB_INPUT_MAX_COUNT];
-	struct tool mine = {.definition = json_incref(tool.definition),
-			    .parameters = tool.parameters,
-			    .name = tool.name};
+	_cleanup_tool_job_ struct tool_job made = {0};
 	struct job job = {0};
 	struct error err;
 
-	must(tool_job(&config, &mine, values, &job, inputs, &err) == 0);
-	must(job.argc == json_array_size(json_object_get(mine.runtime, "argv")) + 1 &&
+	must(tool_job(&config, &tool, values, &made, &job, inputs, &err) == 0);
+	must(job.argc == json_array_size(json_object_get(made.runtime, "argv")) + 1 &&
 	     job.argc >= 2);
 	for (unsigned i = 0; i < job.argc; i++)
 		check_text(job.argv[i]);
@@ -128,7 +126,6 @@ static void check_job(const json_t *values)
 	must(is_value(values, "filename", inputs[0].path) &&
 	     is_value(values, "code", inputs[0].data) && inputs[0].data.len > 0);
 	check_text(inputs[0].data);
-	tool_free(&mine);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

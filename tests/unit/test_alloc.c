@@ -8,7 +8,7 @@
  * those of buf.c fail, by another name for malloc in a copy of their own; the sanitizer looks for
  * leaks.
  */
-#include "config/tool.h"
+#include "job/tool_job.h"
 #include "json/schema.h"
 
 #include "tap.h"
@@ -97,9 +97,7 @@ static int take(const char *request, struct error *err)
 {
 	_cleanup_json_ json_t *input = NULL, *issues = json_array(), *values = json_object();
 	static struct job_input inputs[JOB_INPUT_MAX_COUNT];
-	struct tool mine = {.definition = json_incref(tool.definition),
-			    .parameters = tool.parameters,
-			    .name = tool.name};
+	_cleanup_tool_job_ struct tool_job made = {0};
 	struct job job = {0};
 	int result = -1;
 
@@ -109,7 +107,7 @@ static int take(const char *request, struct error *err)
 		 schema_validate(tool.parameters, input, issues, values, err) == 0) {
 		if (json_array_size(issues))
 			result = json_write(issues, &written);
-		else if (tool_job(&config, &mine, values, &job, inputs, err) == 0)
+		else if (tool_job(&config, &tool, values, &made, &job, inputs, err) == 0)
 			result = json_write(values, &written);
 		else
 			goto out;
@@ -117,7 +115,6 @@ static int take(const char *request, struct error *err)
 			(void)error_set(err, 500, "out_of_memory", "no memory to write");
 	}
 out:
-	tool_free(&mine);
 	return result;
 }
 

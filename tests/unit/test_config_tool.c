@@ -2,7 +2,7 @@
  * Tools and runtimes: the real files of the source tree become the jobs they should, broken ones
  * are refused by file and field, and nothing that a client sends becomes more than one argument.
  */
-#include "config/tool.h"
+#include "job/tool_job.h"
 
 #include "tap.h"
 #include "util.h"
@@ -14,6 +14,7 @@ static struct error err;
 /* A job made by a tool from an input that must be good. Its slices live as long as this does. */
 struct made {
 	struct tool tool;
+	struct tool_job job_made;
 	json_t *values;
 	struct job job;
 	struct job_input inputs[JOB_INPUT_MAX_COUNT];
@@ -31,13 +32,15 @@ static struct made *make(const char *name, const char *input)
 	     tool_load(&config, name, &made.tool, &err) == 0);
 	must(schema_validate(made.tool.parameters, given, issues, made.values, &err) == 0 &&
 	     json_array_size(issues) == 0);
-	made.result = tool_job(&config, &made.tool, made.values, &made.job, made.inputs, &err);
+	made.result = tool_job(&config, &made.tool, made.values, &made.job_made, &made.job,
+			       made.inputs, &err);
 	return &made;
 }
 
 static void unmake(struct made *made)
 {
 	json_decref(made->values);
+	tool_job_free(&made->job_made);
 	tool_free(&made->tool);
 }
 

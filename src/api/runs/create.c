@@ -16,6 +16,7 @@ static void run_free(struct run *run)
 		storage_close(&run->storage);
 	idempotency_close(&run->idempotency);
 	stream_free(&run->stream);
+	tool_job_free(&run->made);
 	tool_free(&run->interpreter);
 	json_decref(run->values);
 	run_request_free(&run->request);
@@ -96,7 +97,8 @@ static int prepare_job(struct run *run, struct error *err)
 	run->values = json_pack("{s:s%}", "code", run->request.code.data, run->request.code.len);
 	if (!run->values)
 		return error_set(err, 500, "out_of_memory", "no memory for the run");
-	if (tool_job(run->call->config, &run->interpreter, run->values, job, run->inputs, err) < 0)
+	if (tool_job(run->call->config, &run->interpreter, run->values, &run->made, job,
+		     run->inputs, err) < 0)
 		return -1;
 	if (job->argc + json_array_size(run->request.args) > JOB_ARGV_MAX_COUNT ||
 	    job->input_count + run->request.staging.file_count >= JOB_INPUT_MAX_COUNT)

@@ -4,9 +4,9 @@
 
 #include "api/runs/request.h"
 #include "base/sha256.h"
-#include "config/tool.h"
 #include "job/result_cache.h"
 #include "job/run.h"
+#include "job/tool_job.h"
 #include "server/call.h"
 #include "server/stream.h"
 #include "store/idempotency.h"
@@ -19,6 +19,7 @@ struct run {
 	struct call *call;
 	struct run_request request;     /* owned */
 	struct tool interpreter;        /* owned */
+	struct tool_job made;           /* owned */
 	json_t *values;                 /* owned: of the interpreter's parameters */
 	struct idempotency idempotency; /* owned */
 	struct stream stream;           /* owned */

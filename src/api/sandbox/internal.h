@@ -4,8 +4,8 @@
 
 #include "api/sandbox/request.h"
 #include "config/language.h"
-#include "config/tool.h"
 #include "job/run.h"
+#include "job/tool_job.h"
 #include "server/call.h"
 #include "server/stream.h"
 #include "store/storage.h"
@@ -34,6 +34,7 @@ struct sandbox_run {
 	uint64_t timeout_s;
 	const struct sandbox_language *language; /* NULL: none that the template has */
 	struct tool tool;                        /* owned */
+	struct tool_job made;                    /* owned */
 	json_t *values;                          /* owned: of the tool's parameters */
 	struct sandbox_files files;              /* owned */
 	struct job job;

@@ -28,6 +28,7 @@ void sandbox_run_free(struct sandbox_run *run)
 {
 	stream_free(&run->stream);
 	close_storage(run);
+	tool_job_free(&run->made);
 	tool_free(&run->tool);
 	json_decref(run->values);
 	sandbox_files_free(&run->files);
@@ -56,7 +57,7 @@ void sandbox_result_free(struct sandbox_result *result)
 /* The command that starts the language's kernel: "cell" of its runtime's file. False when there is none. */
 static bool take_kernel(struct sandbox_run *run)
 {
-	const json_t *argv = json_object_get(run->tool.runtime, "kernel"), *argument;
+	const json_t *argv = json_object_get(run->made.runtime, "kernel"), *argument;
 	struct job *job = &run->job;
 	size_t i;
 
@@ -111,7 +112,7 @@ static int add_program(struct sandbox_run *run, struct error *err)
 
 	if (tool_load_from(run->call->config, REGISTRY_LANGUAGES, run->language->name, &run->tool,
 			   err) < 0 ||
-	    tool_job(run->call->config, &run->tool, run->values, job, own, err) < 0)
+	    tool_job(run->call->config, &run->tool, run->values, &run->made, job, own, err) < 0)
 		return -1;
 	if (job->input_count == 0 || files->count + job->input_count > JOB_INPUT_MAX_COUNT)
 		return error_set(err, 500, "bad_tool", "languages.d/%s.json must have a few files",

@@ -14,6 +14,7 @@ static void execution_free(struct execution *execution)
 	json_decref(execution->input);
 	json_decref(execution->agent);
 	json_decref(execution->values);
+	tool_job_free(&execution->made);
 	tool_free(&execution->tool);
 	staging_free(&execution->staging);
 	buf_free(&execution->texts[0]);

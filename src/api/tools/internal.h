@@ -7,6 +7,7 @@
 #include "job/result_cache.h"
 #include "job/run.h"
 #include "job/staging.h"
+#include "job/tool_job.h"
 #include "server/call.h"
 #include "server/stream.h"
 #include "store/storage.h"
@@ -18,6 +19,7 @@ struct execution {
 	json_t *input;          /* owned: the request */
 	json_t *agent, *values; /* owned: validated */
 	struct tool tool;       /* owned */
+	struct tool_job made;   /* owned */
 	struct staging staging; /* owned: uploads that the request names */
 	uint64_t timeout_s;
 	struct job job;

@@ -171,11 +171,11 @@ static int make_job(struct execution *execution, const char **field, struct erro
 
 	job_defaults(call->config, job);
 	job->wall_ms = execution->timeout_s * 1000;
-	execution->tool.staging = &execution->staging;
-	execution->tool.owner = call->caller.id;
-	*field = execution->tool.bad_field;
-	if (tool_job(call->config, &execution->tool, execution->values, job, execution->inputs,
-		     err) < 0)
+	execution->made.staging = &execution->staging;
+	execution->made.owner = call->caller.id;
+	*field = execution->made.bad_field;
+	if (tool_job(call->config, &execution->tool, execution->values, &execution->made, job,
+		     execution->inputs, err) < 0)
 		return -1;
 	*field = "files";
 	return staging_inputs(&execution->staging, call->config, call->caller.id, execution->inputs,
