@@ -114,7 +114,9 @@ static void test_input_output(void)
 	   "EXIT, SKIPPED for the FIFO, one FILE with its DATA, END: %s", talk.order);
 	ok(fs_remove_tree(root_fd, "in") == 0 && fs_remove_tree(root_fd, "new") == 0, "removed");
 
-	run(&talk, "echo 1 >&2; echo 2", "");
+	/* each stream is a pipe of its own: the second line waits until the first has been read */
+	run(&talk, "bash -c 'echo 1 >&2; while read -t 0 </proc/self/fd/2; do :; done; echo 2'",
+	    "");
 	ok(talk.order[0] == 'E', "what was written first comes first: %s", talk.order);
 	run(&talk, "dd if=/dev/zero bs=1 count=100000 2>/dev/null", "");
 	ok(talk.out_len == 100000 && talk.frames < 20000,
