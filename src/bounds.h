@@ -33,6 +33,7 @@
 #define HTTP_HEAD_READ_BYTES            (4 * KIB)  /* asked for at once while reading a head */
 #define HTTP_BODY_READ_BYTES            (64 * KIB) /* of a body; memory grows by no more before bytes arrive */
 #define HTTP_REPLY_HEAD_MAX_BYTES       (8 * KIB)
+#define HTTP_CLIENT_NAME_BYTES          80   /* of host:port in a client's messages, with the NUL */
 #define HTTP_AUTHORITY_MAX_BYTES        262  /* a DNS name, a colon and a port; longer: 400 */
 #define URI_PATH_MAX_BYTES              4096 /* decoded */
 #define HTTP_HANDOVER_MAX_BYTES         (128 * KIB) /* what mayfly may have read before it hands over */
@@ -289,7 +290,6 @@
 
 /* --- mayflyctl doctor -----------------------------------------------------------------------------
  */
-#define DOCTOR_ADDRESS_BYTES         80    /* of host:port, with the NUL */
 #define DOCTOR_COMMAND_DEADLINE_MS   10000 /* for systemctl, dpkg-query and the like */
 #define DOCTOR_ENGINE_DEADLINE_MS    (4 * ENGINE_CALL_DEADLINE_MS) /* to describe itself */
 #define DOCTOR_HTTP_DEADLINE_MS      15000  /* for an answer that needs no job */

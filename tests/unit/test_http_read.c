@@ -1,4 +1,5 @@
 /* Reading from a connection: what tests/http/cases cannot say in bytes alone. */
+#include "ends.h"
 #include "tap.h"
 
 #include "base/cleanup.h"
@@ -9,8 +10,7 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
-#define DEADLINE_MS 20000
-#define HOST        "Host: localhost\r\n"
+#define HOST "Host: localhost\r\n"
 
 /* Without sanitizers, which bring their own allocator, a test can make the next allocations fail.
  */
@@ -23,19 +23,6 @@ void *realloc(void *pointer, size_t size)
 	return allocations_fail ? NULL : real_realloc(pointer, size);
 }
 #endif
-
-struct ends {
-	int server, client;
-};
-
-static struct ends connect_pair(void)
-{
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		abort();
-	return (struct ends){pair[0], pair[1]};
-}
 
 static void say(int fd, const char *text)
 {
@@ -188,24 +175,6 @@ static void test_out_of_memory(void)
 		close(ends.client);
 	}
 #endif
-}
-
-/* A TCP connection on the loopback. */
-static struct ends connect_tcp(void)
-{
-	_cleanup_close_ int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(address);
-	struct ends ends = {.client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-
-	if (listener < 0 || bind(listener, (struct sockaddr *)&address, len) < 0 ||
-	    listen(listener, 1) < 0 ||
-	    getsockname(listener, (struct sockaddr *)&address, &len) < 0 ||
-	    connect(ends.client, (struct sockaddr *)&address, len) < 0)
-		abort();
-	ends.server = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	return ends;
 }
 
 /* close(2) with SO_LINGER 0 sends RST. */

@@ -1,4 +1,5 @@
 /* Replies as bytes on the wire, and leaving in good order. */
+#include "ends.h"
 #include "tap.h"
 
 #include "base/cleanup.h"
@@ -6,59 +7,18 @@
 #include "bounds.h"
 #include "http/reply.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
-#include <sys/socket.h>
 
-#define DEADLINE_MS    20000
 #define BIG_BODY_BYTES (8 * 1024 * 1024)
-
-struct ends {
-	int server, client;
-};
-
-static struct ends connect_pair(void)
-{
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		abort();
-	return (struct ends){pair[0], pair[1]};
-}
-
-static struct ends connect_tcp(void)
-{
-	_cleanup_close_ int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(address);
-	struct ends ends = {.client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-
-	if (listener < 0 || bind(listener, (struct sockaddr *)&address, len) < 0 ||
-	    listen(listener, 1) < 0 ||
-	    getsockname(listener, (struct sockaddr *)&address, &len) < 0 ||
-	    connect(ends.client, (struct sockaddr *)&address, len) < 0)
-		abort();
-	ends.server = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	return ends;
-}
 
 /* Everything until end of file. */
 static void read_all(int fd, struct buf *out)
 {
-	for (;;) {
-		char *place = buf_reserve(out, 64 * KIB);
-		ssize_t got =
-			place ? io_read_some(fd, place, 64 * KIB, deadline_in(DEADLINE_MS)) : -1;
+	struct error err;
 
-		if (got > 0)
-			out->len += (size_t)got;
-		if (out->data)
-			out->data[out->len] = '\0';
-		if (got <= 0)
-			return;
-	}
+	if (http_client_read(fd, deadline_in(DEADLINE_MS), out, &err) < 0)
+		abort();
 }
 
 /* The wire form with its date, which must be one, replaced by "DATE". */

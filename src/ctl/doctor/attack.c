@@ -239,10 +239,10 @@ static int say_error(const struct error *err, const char *advice)
 
 static json_t *new_report(const struct config *config)
 {
-	char target[DOCTOR_ADDRESS_BYTES], now[DATE_BYTES];
+	char target[HTTP_CLIENT_NAME_BYTES], now[DATE_BYTES];
 	struct utsname host = {0};
 
-	doctor_address(config, target);
+	http_client_name(config->bind, config->port, target);
 	date_rfc3339(date_now_ms(), now);
 	(void)uname(&host);
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:i, s:[]}", "mayfly", MAYFLY_VERSION,
@@ -254,7 +254,7 @@ int doctor_attack(const struct config *config, bool as_json, char *const *only, 
 {
 	_cleanup_registry_names_ struct registry_names names = {0};
 	_cleanup_json_ json_t *report = new_report(config);
-	struct doctor_reply reply = {.body = buf_new(MIB)};
+	struct http_client_reply reply = {.body = buf_new(MIB)};
 	struct template template;
 	struct error err;
 

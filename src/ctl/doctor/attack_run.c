@@ -115,7 +115,7 @@ static int run_job(struct attack *attack, const char *what, const char *language
 		json_pack("{s:s, s:s, s:s%, s:s, s:I}", "sessionId", ATTACK_SESSION, "language",
 			  language, "code", code->data, code->len, "filename",
 			  is_python ? "attack.py" : "attack.sh", "timeout", timeout_s);
-	struct doctor_reply reply = {.body = buf_new(ATTACK_REPLY_MAX_BYTES)};
+	struct http_client_reply reply = {.body = buf_new(ATTACK_REPLY_MAX_BYTES)};
 	deadline_ms deadline = deadline_in(timeout_s * 1000 + JOB_GRACE_MS + ATTACK_START_MS);
 	struct error err;
 	int result = doctor_request(attack->config, "POST", "/run", body, deadline, &reply, &err);
@@ -314,7 +314,7 @@ void attack_run_requests(struct attack *attack)
 		const char *what = json_string_value(json_object_get(row, "what"));
 		const json_t *send = json_object_get(row, "send"),
 			     *good = json_object_get(row, "status");
-		struct doctor_reply reply = {.body = buf_new(MIB)};
+		struct http_client_reply reply = {.body = buf_new(MIB)};
 		char list[EXIT_LIST_BYTES];
 		struct error err;
 
@@ -324,9 +324,10 @@ void attack_run_requests(struct attack *attack)
 			continue;
 		}
 		list_numbers(good, list);
-		if (doctor_send(attack->config,
-				(struct slice){json_string_value(send), json_string_length(send)},
-				deadline_in(DOCTOR_HTTP_DEADLINE_MS), &reply, &err) < 0)
+		if (http_client_send(
+			    attack->config->bind, attack->config->port,
+			    (struct slice){json_string_value(send), json_string_length(send)},
+			    deadline_in(DOCTOR_HTTP_DEADLINE_MS), &reply, &err) < 0)
 			attack_say(attack, false, what, "%s", err.message);
 		else
 			attack_say(attack, has_number(good, reply.status), what,

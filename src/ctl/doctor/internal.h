@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "bounds.h"
 #include "config/config.h"
+#include "http/client.h"
 #include "json/json.h"
 
 #include <stdarg.h>
@@ -59,23 +60,9 @@ int doctor_apart(int (*run)(const void *context), const void *context, deadline_
 MUST_USE int doctor_data(const struct config *config, const char *name, char **text, size_t *len,
 			 struct error *err);
 
-/* A reply of the service. */
-struct doctor_reply {
-	int status;      /* 0: the connection ended without one */
-	struct buf body; /* owned, decoded */
-};
-
-/* Where the service is to be reached: BIND, or loopback where that is a wildcard, and PORT; "127.0.0.1:8080" for messages. */
-void doctor_address(const struct config *config, char out[DOCTOR_ADDRESS_BYTES]);
-
-/* One request as bytes, and what comes back until the service hangs up. The caller frees out->body, which he has made. 0, or -1 with *err: 503
-   "unreachable", 504 "timeout", 502 "bad_reply". */
-MUST_USE int doctor_send(const struct config *config, struct slice request, deadline_ms deadline,
-			 struct doctor_reply *out, struct error *err);
-
-/* The same, made of method, path and a JSON body (or NULL), with the keys that are configured. */
+/* A request to the service at BIND and PORT with a JSON body (or NULL), and the keys that are configured. As http_client_send. */
 MUST_USE int doctor_request(const struct config *config, const char *method, const char *path,
-			    const json_t *body, deadline_ms deadline, struct doctor_reply *out,
+			    const json_t *body, deadline_ms deadline, struct http_client_reply *out,
 			    struct error *err);
 
 /* mayflyctl doctor --attack, from --json and the names of --only (count 0: all). The exit status. */

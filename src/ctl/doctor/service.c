@@ -113,13 +113,13 @@ static void say_port(struct doctor *doctor, const struct listeners *listeners)
 
 static void say_health(struct doctor *doctor)
 {
-	struct doctor_reply reply = {.body = buf_new(MIB)};
-	char name[DOCTOR_ADDRESS_BYTES];
+	struct http_client_reply reply = {.body = buf_new(MIB)};
+	char name[HTTP_CLIENT_NAME_BYTES];
 	struct error err;
 	int result = doctor_request(doctor->config, "GET", "/health", NULL,
 				    deadline_in(DOCTOR_HTTP_DEADLINE_MS), &reply, &err);
 
-	doctor_address(doctor->config, name);
+	http_client_name(doctor->config->bind, doctor->config->port, name);
 	if (result < 0)
 		doctor_say(doctor, DOCTOR_FAIL, "health",
 			   geteuid() == 0 ? "journalctl -u 'mayfly@*'; " START_ADVICE_SYS

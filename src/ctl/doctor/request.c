@@ -1,0 +1,30 @@
+/* mayflyctl doctor: requests to the service, with the keys that are configured. */
+#include "ctl/doctor/internal.h"
+
+#include <stdlib.h>
+
+int doctor_request(const struct config *config, const char *method, const char *path,
+		   const json_t *body, deadline_ms deadline, struct http_client_reply *out,
+		   struct error *err)
+{
+	_cleanup_buf_ struct buf request = buf_new(2 * MIB), text = buf_new(MIB);
+	const char *token = getenv("MAYFLY_TOKEN");
+	int failed = body ? json_write(body, &text) : 0;
+
+	failed |= buf_printf(&request, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n",
+			     method, path);
+	if (config->executor_api_key[0])
+		failed |= buf_printf(&request, "X-API-Key: %s\r\n", config->executor_api_key);
+	if (token && *token)
+		failed |= buf_printf(&request, "Authorization: Bearer %s\r\n", token);
+	if (body)
+		failed |= buf_printf(&request,
+				     "Content-Type: application/json\r\nContent-Length: %zu\r\n",
+				     text.len);
+	failed |= buf_append_text(&request, "\r\n") |
+		  buf_append(&request, buf_slice(&text).data, text.len);
+	if (failed)
+		return error_set(err, 500, "too_long", "the request is too long");
+	return http_client_send(config->bind, config->port, buf_slice(&request), deadline, out,
+				err);
+}
