@@ -21,14 +21,14 @@ class StdinTest(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder)
         os.chmod(self.folder, 0o755)
         self.is_root = os.geteuid() == 0
-        # where nobody may run it, whatever the tree's own rights
-        self.program = shutil.copy(os.path.join(harness.BUILD, "mayfly"), self.folder)
+        programs, data = harness.copy_for_others(self.folder, "mayfly")
+        self.program = os.path.join(programs, "mayfly")
         for name in ("storage", "run", "config"):
             os.mkdir(os.path.join(self.folder, name))
             if self.is_root and name != "config":
                 os.chown(os.path.join(self.folder, name), NOBODY, NOBODY)
         self.environment = {"AA_STORAGE_PATH": os.path.join(self.folder, "storage"), "MAYFLY_RUN_DIR": os.path.join(self.folder, "run"),
-                            "MAYFLY_CONFIG_DIR": os.path.join(self.folder, "config"), "MAYFLY_DATA_DIR": os.path.join(harness.ROOT, "worker"),
+                            "MAYFLY_CONFIG_DIR": os.path.join(self.folder, "config"), "MAYFLY_DATA_DIR": data,
                             "MAYFLY_INSTANCE": "t-" + os.urandom(6).hex()}
         self.environment.update({name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")})
         self.keys = os.path.join(self.folder, "config", "keys")
@@ -51,6 +51,7 @@ class StdinTest(unittest.TestCase):
             authorization = f"Authorization: Bearer {token}\r\n" if token else ""
             client.sendall(f"{HEAD}{authorization}\r\n".encode() + FORM)
             head, _, body = harness.read_all(client).partition(b"\r\n\r\n")
+            client.close()  # which is what mayfly waits for
             log = mayfly.communicate(timeout=harness.DEADLINE_S)[1].decode()
         self.assertNotIn(self.token, log)
         return int(head.split()[1]), json.loads(body)

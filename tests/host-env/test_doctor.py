@@ -18,9 +18,9 @@ TIMEOUT_S = 300  # a hang is what this finds; all that a doctor waits for is sho
 LINE = re.compile(r"(ok  |warn|fail)  ([a-z_.]+) +\S.*")
 
 
-def run(environment, *arguments, **more):
+def run(environment, *arguments, ctl=CTL, **more):
     """Exit status, standard output, standard error."""
-    done = subprocess.run([CTL, "doctor", *arguments], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    done = subprocess.run([ctl, "doctor", *arguments], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True, timeout=TIMEOUT_S, check=False, **more)
     return done.returncode, done.stdout, done.stderr
 
@@ -125,8 +125,10 @@ class Engine(DoctorTest):
         home = self.path("home")
         os.mkdir(home)
         os.chown(home, NOBODY, NOBODY)
-        environment = {**self.environment, "HOME": home, "XDG_RUNTIME_DIR": home, "MAYFLY_RUN_DIR": home + "/run", "AA_STORAGE_PATH": home + "/storage"}
-        _, checks = self.examine(environment, user=NOBODY, group=NOBODY, extra_groups=[])
+        programs, data = harness.copy_for_others(self.folder, "mayflyctl", "mayfly-engine")
+        environment = {**self.environment, "MAYFLY_DATA_DIR": data, "HOME": home, "XDG_RUNTIME_DIR": home, "MAYFLY_RUN_DIR": home + "/run",
+                       "AA_STORAGE_PATH": home + "/storage"}
+        _, checks = self.examine(environment, ctl=os.path.join(programs, "mayflyctl"), user=NOBODY, group=NOBODY, extra_groups=[])
         self.assert_check(checks, "engine", "fail")
         self.assert_check(checks, "settings", "ok", f"uid {NOBODY}")
 

@@ -65,6 +65,17 @@ def until(condition, what, deadline_s=DEADLINE_S):
         time.sleep(0.02)
 
 
+def copy_for_others(folder, *programs):
+    """Copies programs and worker/ to where every user can run and read them, as not in a tree below a home of mode 0700: (bin, data)."""
+    bin_folder, data = os.path.join(folder, "bin"), os.path.join(folder, "data")
+    os.mkdir(bin_folder)
+    for name in programs:
+        shutil.copy(os.path.join(BUILD, name), bin_folder)
+    shutil.copytree(os.path.join(ROOT, "worker"), data)
+    subprocess.run(["chmod", "-R", "a+rX", bin_folder, data], check=True)
+    return bin_folder, data
+
+
 class UnixHTTPConnection(http.client.HTTPConnection):
     def __init__(self, path):
         super().__init__("localhost", timeout=DEADLINE_S)

@@ -23,9 +23,13 @@ PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 PROGRAMS = ("mayfly", "mayfly-engine", "mayfly-init", "mayflyctl")
 IN_IMAGE = ("bash", "cat")
 FOLDERS = ("dev", "etc", "proc", "run", "sys", "tmp", "usr/bin", "usr/lib/mayfly", "var/tmp", "work", "workspace")
-# crun refuses a host of both kinds of cgroups; see scripts/podman-service
+# crun refuses a host of both kinds of cgroups; see scripts/podman-service. Debian's /dev/fuse is everybody's, some hosts' root's alone.
 HOLD = """
 for name in passwd group subuid subgid; do mount --bind "$0/etc/$name" "/etc/$name"; done
+if [ -c /dev/fuse ]; then
+    mknod --mode=666 "$0/fuse" c 10 229
+    mount --bind "$0/fuse" /dev/fuse
+fi
 umount --no-mtab /sys/fs/cgroup/unified 2>/dev/null
 echo ready
 exec cat
@@ -78,8 +82,7 @@ class Rootless:
 
     def _files(self, storage, containers):
         os.chmod(self.folder, 0o755)
-        for name in ("etc", "bin"):
-            os.mkdir(self.path(name))
+        os.mkdir(self.path("etc"))
         for name in ("home", "run"):
             os.mkdir(self.path(name), 0o700)
             os.chown(self.path(name), UID, UID)
@@ -88,10 +91,8 @@ class Rootless:
         for name, line in lines.items():
             with open("/etc/" + name, encoding="utf-8") as file:
                 self._write("etc/" + name, file.read() + line + "\n")
-        for name in PROGRAMS:
-            shutil.copy(os.path.join(harness.BUILD, name), self.bin)
-        shutil.copytree(os.path.join(harness.ROOT, "worker"), self.path("data"))
-        subprocess.run(["chmod", "-R", "a+rX", self.path("data"), self.bin, self.path("etc")], check=True)
+        harness.copy_for_others(self.folder, *PROGRAMS)
+        subprocess.run(["chmod", "-R", "a+rX", self.path("etc")], check=True)
         self._write("storage.conf", f'[storage]\nrootless_storage_path = "{self.graph}"\n{storage}\n')
         self._write("containers.conf", f'[containers]\nlog_driver = "none"\ndefault_ulimits = []\n{containers}\n'
                     '[engine]\nevents_logger = "none"\ncgroup_manager = "cgroupfs"\n')
