@@ -9,10 +9,10 @@
 #include "api/system/health.h"
 #include "api/system/metrics.h"
 #include "api/tools/tools.h"
+#include "auth/rate_limit.h"
 #include "base/cleanup.h"
 #include "base/confine.h"
 #include "base/fs.h"
-#include "base/random.h"
 #include "bounds.h"
 #include "http/accept.h"
 #include "http/access.h"
@@ -29,69 +29,63 @@
 #include <unistd.h>
 
 enum route_needs {
-	NEEDS_NOTHING = 0,
-	NEEDS_BODY = 1,
-	NEEDS_ENGINE = 2, /* it runs a job: the caller must be allowed to */
-	BY_STATIC = 4,    /* a file or a page: mayfly-static's */
-	BY_PREFIX = 8,    /* the path and what is beneath it; of "x/" only what is beneath */
-	TAKES_FORM = 16,  /* an upload: multipart/form-data; its handler reads the body itself */
-	KEY_TO_RUN = 32,  /* it wants a bearer token of this scope */
-	KEY_TO_READ = 64,
-	COSTS_TOKEN = 128,   /* of the caller's bucket */
-	AGENT_TOKEN = 256,   /* it wants the agents API's token */
-	SANDBOX = 512,       /* the sandbox API: its rules of keys, its errors, X-Request-ID */
-	NEEDS_CALLER = 1024, /* the sandbox API: it reads what belongs to somebody */
-	KEY_TO_ADMIN = 2048, /* a bearer token of scope admin, beside the sandbox API's own key */
+	NEEDS_ENGINE = 1, /* it runs a job, or speaks with a container */
+	BY_STATIC = 2,    /* a file or a page: mayfly-static's */
+	BY_PREFIX = 4,    /* the path and what is beneath it; of "x/" only what is beneath */
+	TAKES_FORM = 8,   /* an upload: multipart/form-data; its handler reads the body itself */
+	COSTS_TOKEN = 16, /* of the caller's bucket */
 };
 
 static const struct route {
 	const char *methods; /* as the Allow field has them */
 	const char *path;
+	enum access access;
 	unsigned needs;
-	size_t body_max_bytes;
+	size_t body_max_bytes; /* 0: the body is not read */
 	void (*handler)(struct call *call);
 } routes[] = {
-	{"POST", "/run", NEEDS_BODY | NEEDS_ENGINE, HTTP_BODY_MAX_BYTES, api_run},
-	{"POST", "/tools/execute", NEEDS_BODY | NEEDS_ENGINE, HTTP_BODY_FILES_MAX_BYTES,
+	{"POST", "/run", ACCESS_LOCAL_OR_KEY, NEEDS_ENGINE, HTTP_BODY_MAX_BYTES, api_run},
+	{"POST", "/tools/execute", ACCESS_LOCAL_OR_KEY, NEEDS_ENGINE, HTTP_BODY_FILES_MAX_BYTES,
 	 api_tools_execute},
-	{"GET, HEAD", "/tools", NEEDS_NOTHING, 0, api_tools},
-	{"GET, HEAD", "/artifacts", BY_STATIC | BY_PREFIX, 0, NULL},
-	{"GET, HEAD", "/", BY_STATIC, 0, NULL},
-	{"GET, HEAD", "/assets/", BY_STATIC | BY_PREFIX, 0, NULL},
-	{"GET, HEAD", "/openapi.json", BY_STATIC, 0, NULL},
-	{"GET, HEAD", "/debug", BY_STATIC | BY_PREFIX, 0, NULL},
-	{"GET, HEAD", "/health", SANDBOX, 0, api_health},
-	{"GET, HEAD", "/capabilities", SANDBOX, 0, api_capabilities},
-	{"GET, HEAD", "/templates", SANDBOX, 0, api_templates},
-	{"POST", "/templates", SANDBOX | NEEDS_BODY | KEY_TO_ADMIN, HTTP_BODY_MAX_BYTES,
-	 api_template_add},
-	{"DELETE", "/templates/", SANDBOX | BY_PREFIX | KEY_TO_ADMIN, 0, api_template_remove},
-	{"GET, HEAD", "/sessions", SANDBOX | NEEDS_CALLER, 0, api_sessions},
-	{"GET, HEAD", "/sessions/", SANDBOX | BY_PREFIX | NEEDS_ENGINE, 0, api_session_files_read},
-	{"POST, PUT", "/sessions/", SANDBOX | BY_PREFIX | NEEDS_ENGINE | NEEDS_BODY,
+	{"GET, HEAD", "/tools", ACCESS_PUBLIC, 0, 0, api_tools},
+	{"GET, HEAD", "/artifacts", ACCESS_PUBLIC, BY_STATIC | BY_PREFIX, 0, NULL},
+	{"GET, HEAD", "/", ACCESS_PUBLIC, BY_STATIC, 0, NULL},
+	{"GET, HEAD", "/assets/", ACCESS_PUBLIC, BY_STATIC | BY_PREFIX, 0, NULL},
+	{"GET, HEAD", "/openapi.json", ACCESS_PUBLIC, BY_STATIC, 0, NULL},
+	{"GET, HEAD", "/debug", ACCESS_PUBLIC, BY_STATIC | BY_PREFIX, 0, NULL},
+	{"GET, HEAD", "/health", ACCESS_SANDBOX, 0, 0, api_health},
+	{"GET, HEAD", "/capabilities", ACCESS_SANDBOX, 0, 0, api_capabilities},
+	{"GET, HEAD", "/templates", ACCESS_SANDBOX, 0, 0, api_templates},
+	{"POST", "/templates", ACCESS_SANDBOX_ADMIN, 0, HTTP_BODY_MAX_BYTES, api_template_add},
+	{"DELETE", "/templates/", ACCESS_SANDBOX_ADMIN, BY_PREFIX, 0, api_template_remove},
+	{"GET, HEAD", "/sessions", ACCESS_SANDBOX_RUN, 0, 0, api_sessions},
+	{"GET, HEAD", "/sessions/", ACCESS_SANDBOX_RUN, NEEDS_ENGINE | BY_PREFIX, 0,
+	 api_session_files_read},
+	{"POST, PUT", "/sessions/", ACCESS_SANDBOX_RUN, NEEDS_ENGINE | BY_PREFIX,
 	 HTTP_BODY_SANDBOX_MAX_BYTES, api_session_files_write},
-	{"POST", "/session/create", SANDBOX | NEEDS_BODY | NEEDS_ENGINE,
-	 HTTP_BODY_SANDBOX_MAX_BYTES, api_session_create},
-	{"POST", "/session/execute", SANDBOX | NEEDS_BODY | NEEDS_ENGINE,
-	 HTTP_BODY_SANDBOX_MAX_BYTES, api_session_execute},
-	{"POST", "/session/destroy", SANDBOX | NEEDS_BODY | NEEDS_ENGINE,
-	 HTTP_BODY_SANDBOX_MAX_BYTES, api_session_destroy},
-	{"POST", "/execute", SANDBOX | NEEDS_BODY | NEEDS_ENGINE, HTTP_BODY_SANDBOX_MAX_BYTES,
+	{"POST", "/session/create", ACCESS_SANDBOX_RUN, NEEDS_ENGINE, HTTP_BODY_SANDBOX_MAX_BYTES,
+	 api_session_create},
+	{"POST", "/session/execute", ACCESS_SANDBOX_RUN, NEEDS_ENGINE, HTTP_BODY_SANDBOX_MAX_BYTES,
+	 api_session_execute},
+	{"POST", "/session/destroy", ACCESS_SANDBOX_RUN, NEEDS_ENGINE, HTTP_BODY_SANDBOX_MAX_BYTES,
+	 api_session_destroy},
+	{"POST", "/execute", ACCESS_SANDBOX_RUN, NEEDS_ENGINE, HTTP_BODY_SANDBOX_MAX_BYTES,
 	 api_sandbox_execute},
-	{"GET, HEAD", "/metrics", SANDBOX | NEEDS_CALLER, 0, api_metrics},
-	{"GET, HEAD", "/metrics/prometheus", SANDBOX | NEEDS_CALLER, 0, api_metrics_prometheus},
-	{"GET, HEAD", "/v1/health", NEEDS_NOTHING, 0, api_v1_health},
-	{"POST", "/v1/files", TAKES_FORM | KEY_TO_RUN, 0, api_upload},
-	{"GET, HEAD", "/v1/files/", BY_STATIC | BY_PREFIX, 0, NULL},
-	{"POST", "/v1/runs", NEEDS_BODY | NEEDS_ENGINE | KEY_TO_RUN | COSTS_TOKEN,
-	 HTTP_BODY_MAX_BYTES, api_runs_create},
-	{"GET, HEAD", "/v1/runs", KEY_TO_READ, 0, api_runs_list},
-	{"GET, HEAD", "/v1/runs/", BY_PREFIX | KEY_TO_READ, 0, api_runs_read},
-	{"POST", "/validate", NEEDS_BODY | NEEDS_ENGINE, AGENT_BODY_MAX_BYTES, api_validate},
-	{"GET, HEAD", "/api/v1/health", NEEDS_NOTHING, 0, api_agents_health},
-	{"POST", AGENTS_PATH, NEEDS_BODY | NEEDS_ENGINE | BY_PREFIX | AGENT_TOKEN,
-	 AGENT_BODY_MAX_BYTES, api_agents_post},
-	{"GET, HEAD", AGENTS_PATH, BY_PREFIX | AGENT_TOKEN, 0, api_agents_get},
+	{"GET, HEAD", "/metrics", ACCESS_SANDBOX_RUN, 0, 0, api_metrics},
+	{"GET, HEAD", "/metrics/prometheus", ACCESS_SANDBOX_RUN, 0, 0, api_metrics_prometheus},
+	{"GET, HEAD", "/v1/health", ACCESS_PUBLIC, 0, 0, api_v1_health},
+	{"POST", "/v1/files", ACCESS_RUN, TAKES_FORM, 0, api_upload},
+	{"GET, HEAD", "/v1/files/", ACCESS_PUBLIC, BY_STATIC | BY_PREFIX, 0, NULL},
+	{"POST", "/v1/runs", ACCESS_RUN, NEEDS_ENGINE | COSTS_TOKEN, HTTP_BODY_MAX_BYTES,
+	 api_runs_create},
+	{"GET, HEAD", "/v1/runs", ACCESS_READ, 0, 0, api_runs_list},
+	{"GET, HEAD", "/v1/runs/", ACCESS_READ, BY_PREFIX, 0, api_runs_read},
+	{"POST", "/validate", ACCESS_LOCAL_OR_KEY, NEEDS_ENGINE, AGENT_BODY_MAX_BYTES,
+	 api_validate},
+	{"GET, HEAD", "/api/v1/health", ACCESS_PUBLIC, 0, 0, api_agents_health},
+	{"POST", AGENTS_PATH, ACCESS_AGENT, NEEDS_ENGINE | BY_PREFIX, AGENT_BODY_MAX_BYTES,
+	 api_agents_post},
+	{"GET, HEAD", AGENTS_PATH, ACCESS_AGENT, BY_PREFIX, 0, api_agents_get},
 };
 
 bool api_route(size_t index, struct route_name *out)
@@ -163,47 +157,13 @@ static int find_route(struct call *call, const struct route **out, struct error 
 			 (int)request->path.len, request->path.data);
 }
 
-/* Is there a row of that path, with one of these needs? */
-static bool has_need(struct slice path, unsigned needs)
+/* Is that path a file's or a page's? */
+static bool is_static(struct slice path)
 {
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
-		if ((routes[i].needs & needs) && has_path(&routes[i], path))
+		if ((routes[i].needs & BY_STATIC) && has_path(&routes[i], path))
 			return true;
 	return false;
-}
-
-/* Each API has its own shape of errors. */
-static void refuse(struct call *call, const struct error *err)
-{
-	const struct slice path = call->connection->request.path;
-
-	if (*call->request_id)
-		call_refuse_status(call, err);
-	else if (slice_starts(path, "/v1/"))
-		call_refuse_data(call, err);
-	else if (slice_starts(path, AGENTS_API))
-		agents_refuse(call, err);
-	else
-		call_refuse(call, err);
-}
-
-/* Who calls, and may he? */
-static int check_permission(struct call *call, const struct route *route, struct error *err)
-{
-	if (route->needs & AGENT_TOKEN)
-		return auth_check_agent(call, &call->caller, err);
-	if ((route->needs & SANDBOX) &&
-	    auth_check_sandbox(call, route->needs & (NEEDS_ENGINE | NEEDS_CALLER), err) < 0)
-		return -1;
-	if (route->needs & SANDBOX)
-		return (route->needs & KEY_TO_ADMIN) ? auth_check_admin(call, &call->caller, err)
-						     : 0;
-	if (!(route->needs & (KEY_TO_RUN | KEY_TO_READ)))
-		return (route->needs & NEEDS_ENGINE) ? auth_check_run(call, err) : 0;
-	if (auth_check(call, (route->needs & KEY_TO_RUN) ? KEY_RUN : KEY_READ, &call->caller, err) <
-	    0)
-		return -1;
-	return (route->needs & COSTS_TOKEN) ? auth_take_token(call, err) : 0;
 }
 
 static int check_caller(struct call *call, const struct route *route, struct error *err)
@@ -227,7 +187,13 @@ static int check_caller(struct call *call, const struct route *route, struct err
 
 	if (origin)
 		call->origin = *origin;
-	return route ? check_permission(call, route, err) : 0;
+	if (!route)
+		return 0;
+	if (auth_check(call, route->access, err) < 0)
+		return -1;
+	return (route->needs & COSTS_TOKEN) && call->caller.has_key
+		       ? bucket_take(call->config, &call->caller.key, &call->retry_after_s, err)
+		       : 0;
 }
 
 /* Becomes mayfly-static, with the bytes read so far in a memfd. Returns only on failure. */
@@ -285,7 +251,7 @@ static int serve_route(struct call *call, const struct route *route, struct erro
 		return -1;
 	if (confine_to_state(call->config, err) < 0)
 		return -1;
-	if (route->needs & NEEDS_BODY) {
+	if (route->body_max_bytes) {
 		call->body = buf_new(route->body_max_bytes);
 		if (http_read_body(call->connection, &call->body,
 				   deadline_in(HTTP_BODY_DEADLINE_MS), err) < 0)
@@ -297,26 +263,6 @@ static int serve_route(struct call *call, const struct route *route, struct erro
 	};
 	route->handler(call);
 	return 0;
-}
-
-/* X-Request-ID, where it is printable and not too long; else a random UUID (RFC 9562 section 5.4). */
-static void take_request_id(struct call *call)
-{
-	const struct slice *given = http_field(&call->connection->request, "X-Request-ID");
-	bool is_good = given && given->len > 0 && given->len <= SANDBOX_REQUEST_ID_MAX_BYTES;
-	char hex[33];
-
-	for (size_t i = 0; is_good && i < given->len; i++)
-		is_good = given->data[i] > ' ' && given->data[i] <= '~';
-	if (is_good) {
-		memcpy(call->request_id, given->data, given->len);
-		return;
-	}
-	random_hex(hex, sizeof(hex) - 1);
-	hex[12] = '4';
-	hex[16] = "89ab"[hex[16] & 3];
-	(void)snprintf(call->request_id, sizeof(call->request_id), "%.8s-%.4s-%.4s-%.4s-%.12s", hex,
-		       hex + 8, hex + 12, hex + 16, hex + 20);
 }
 
 /* A browser asks before it sends a page's request (Fetch standard, section 4.8). It gets an answer from everybody, which allows what would be allowed: a page of
@@ -366,10 +312,9 @@ static int serve(struct call *call, struct config *config, struct error *err)
 	struct error no_route;
 	int found = find_route(call, &route, &no_route);
 
-	if (has_need(call->connection->request.path, SANDBOX))
-		take_request_id(call);
+	call_take_request_id(call);
 	if (found < 0 && call->connection->request.method == HTTP_OPTIONS &&
-	    !has_need(call->connection->request.path, BY_STATIC))
+	    !is_static(call->connection->request.path))
 		return answer_options(call, err);
 	call->route = route ? route->path : NULL;
 	if (check_caller(call, route, err) < 0 || config_forget_keys(config, err) < 0)
@@ -390,7 +335,7 @@ void api_serve(struct call *call, struct config *config)
 	refused = serve(call, config, &err) < 0;
 
 	if (refused)
-		refuse(call, &err);
+		call_refuse(call, &err);
 	/* the client has its answer before its container is taken down */
 	end_connection(call, refused || call->body_is_unread);
 	note_end(call);

@@ -186,6 +186,14 @@ static int write_head(struct buf *head, const struct http_reply *reply, uint64_t
 	return buf_append_text(head, "\r\n");
 }
 
+int http_reply_write(struct buf *out, const struct http_reply *reply, struct slice body,
+		     bool head_only)
+{
+	if (write_head(out, reply, body.len) < 0)
+		return -1;
+	return head_only || is_bodiless(reply->status) ? 0 : buf_append(out, body.data, body.len);
+}
+
 /* Waits until fd takes more bytes. 0, or -1 with errno. */
 static int wait_writable(int fd, deadline_ms deadline)
 {

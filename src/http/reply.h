@@ -36,6 +36,10 @@ MUST_USE int http_reply_send_head(int fd, const struct http_reply *reply, uint64
 MUST_USE int http_reply_send(int fd, const struct http_reply *reply, struct slice body,
 			     bool head_only, deadline_ms deadline);
 
+/* Appends what http_reply_send would send. 0, or -1 as buf_append, with a part of it appended. */
+MUST_USE int http_reply_write(struct buf *out, const struct http_reply *reply, struct slice body,
+			      bool head_only);
+
 /* Has any reply or stream of this process begun? Whoever sends one without http_reply_send says so
    with http_reply_begins. */
 bool http_reply_has_begun(void);

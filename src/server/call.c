@@ -1,28 +1,136 @@
 #include "server/call.h"
 
 #include "base/deadline.h"
+#include "base/random.h"
 #include "bounds.h"
 #include "server/stream.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define RETRY_AFTER_S 1 /* a slot is usually free again by then */
+#define JSON_TYPE     "application/json; charset=utf-8"
 
-/* What only the sandbox API's replies have: who asked, and which page may read the answer (Fetch standard, section 3.2). */
-static int add_sandbox_fields(const struct call *call, struct http_reply *reply)
+/* --- the APIs, and the shape of their errors ---------------------------------------------------- */
+
+static json_t *error_of_tools(const struct call *call, const struct error *err)
 {
-	if (!*call->request_id)
-		return 0;
-	if (http_reply_field(reply, "X-Request-ID", "%s", call->request_id) < 0)
-		return -1;
-	if (!call->origin.len)
-		return 0;
-	return http_reply_field(reply, "Access-Control-Allow-Origin", "%.*s", (int)call->origin.len,
-				call->origin.data) < 0 ||
-			       http_reply_field(reply, "Vary", "Origin") < 0
-		       ? -1
-		       : 0;
+	(void)call;
+	return json_pack("{s:i, s:s, s:s, s:o}", "statusCode", err->status, "code", err->code,
+			 "error", http_reason(err->status), "message",
+			 json_clean_string(slice_of(err->message)));
+}
+
+static json_t *error_of_sandbox(const struct call *call, const struct error *err)
+{
+	(void)call;
+	return json_pack("{s:s, s:o}", "status", "error", "error",
+			 json_clean_string(slice_of(err->message)));
+}
+
+static json_t *error_of_runs(const struct call *call, const struct error *err)
+{
+	(void)call;
+	return json_pack("{s:o, s:n}", "error", json_clean_string(slice_of(err->message)), "data");
+}
+
+static json_t *error_of_agents(const struct call *call, const struct error *err)
+{
+	if (strcmp(err->code, "no_route") == 0)
+		return json_pack("{s:b, s:s, s:o}", "success", 0, "message", "Route not found",
+				 "path", json_clean_string(call->connection->request.path));
+	return json_pack("{s:b, s:o}", "success", 0, "message",
+			 json_clean_string(slice_of(err->message)));
+}
+
+struct api {
+	const char *path; /* this one; where it ends in '/', all that begin with it */
+	json_t *(*error)(const struct call *call, const struct error *err);
+	bool wants_bearer;   /* a 401 says what is missing (RFC 6750) */
+	bool has_request_id; /* replies carry X-Request-ID, and say which page may read them */
+};
+
+static const struct api apis[] = {
+	{"/v1/", error_of_runs, true, false},
+	{"/api/v1/", error_of_agents, true, false},
+	{"/health", error_of_sandbox, false, true},
+	{"/capabilities", error_of_sandbox, false, true},
+	{"/templates", error_of_sandbox, false, true},
+	{"/templates/", error_of_sandbox, false, true},
+	{"/sessions", error_of_sandbox, false, true},
+	{"/sessions/", error_of_sandbox, false, true},
+	{"/session/create", error_of_sandbox, false, true},
+	{"/session/execute", error_of_sandbox, false, true},
+	{"/session/destroy", error_of_sandbox, false, true},
+	{"/execute", error_of_sandbox, false, true},
+	{"/metrics", error_of_sandbox, false, true},
+	{"/metrics/prometheus", error_of_sandbox, false, true},
+};
+
+static const struct api *api_of(const struct call *call)
+{
+	static const struct api others = {"/", error_of_tools, false, false};
+	struct slice path = call->connection->request.path;
+
+	for (size_t i = 0; i < sizeof(apis) / sizeof(apis[0]); i++) {
+		size_t len = strlen(apis[i].path);
+
+		if (slice_starts(path, apis[i].path) &&
+		    (path.len == len || apis[i].path[len - 1] == '/'))
+			return &apis[i];
+	}
+	return &others;
+}
+
+void call_take_request_id(struct call *call)
+{
+	const struct slice *given = http_field(&call->connection->request, "X-Request-ID");
+	bool is_good = given && given->len > 0 && given->len <= SANDBOX_REQUEST_ID_MAX_BYTES;
+	char hex[33];
+
+	if (!api_of(call)->has_request_id)
+		return;
+	for (size_t i = 0; is_good && i < given->len; i++)
+		is_good = given->data[i] > ' ' && given->data[i] <= '~';
+	if (is_good) {
+		memcpy(call->request_id, given->data, given->len);
+		return;
+	}
+	random_hex(hex, sizeof(hex) - 1);
+	hex[12] = '4';
+	hex[16] = "89ab"[hex[16] & 3];
+	(void)snprintf(call->request_id, sizeof(call->request_id), "%.8s-%.4s-%.4s-%.4s-%.12s", hex,
+		       hex + 8, hex + 12, hex + 16, hex + 20);
+}
+
+/* --- replies ------------------------------------------------------------------------------------ */
+
+/* The fields of a reply whose status is set. 0, or not when one could not be added. */
+static int add_fields(const struct call *call, const char *type, struct http_reply *reply)
+{
+	int status = reply->status, failed = 0;
+
+	failed |= http_reply_field(reply, "Content-Type", "%s", type);
+	failed |= http_reply_field(reply, "Cache-Control", "no-store");
+	if (*call->request_id)
+		failed |= http_reply_field(reply, "X-Request-ID", "%s", call->request_id);
+	if (*call->request_id && call->origin.len) { /* Fetch standard, section 3.2 */
+		failed |= http_reply_field(reply, "Access-Control-Allow-Origin", "%.*s",
+					   (int)call->origin.len, call->origin.data);
+		failed |= http_reply_field(reply, "Vary", "Origin");
+	}
+	if (status == 503)
+		failed |= http_reply_field(reply, "Retry-After", "%d", RETRY_AFTER_S);
+	if ((status == 429 || status == 409) && call->retry_after_s)
+		failed |= http_reply_field(reply, "Retry-After", "%" PRId64, call->retry_after_s);
+	if (status == 401 && api_of(call)->wants_bearer)
+		failed |= http_reply_field(reply, "WWW-Authenticate", "Bearer");
+	if (call->is_replayed)
+		failed |= http_reply_field(reply, "Idempotent-Replayed", "true");
+	if (status == 405)
+		failed |= http_reply_field(reply, "Allow", "%s", call->allow);
+	return failed;
 }
 
 void call_reply(struct call *call, int status, const char *type, struct slice body)
@@ -35,68 +143,48 @@ void call_reply(struct call *call, int status, const char *type, struct slice bo
 	struct http_reply reply = http_reply_new(status);
 
 	call->status = status;
-	if (http_reply_field(&reply, "Content-Type", "%s", type) < 0 ||
-	    http_reply_field(&reply, "Cache-Control", "no-store") < 0 ||
-	    add_sandbox_fields(call, &reply) < 0 ||
-	    (status == 503 && http_reply_field(&reply, "Retry-After", "%d", RETRY_AFTER_S) < 0) ||
-	    ((status == 429 || status == 409) && call->retry_after_s &&
-	     http_reply_field(&reply, "Retry-After", "%" PRId64, call->retry_after_s) < 0) ||
-	    (status == 401 && call->wants_bearer &&
-	     http_reply_field(&reply, "WWW-Authenticate", "Bearer") < 0) ||
-	    (call->is_replayed && http_reply_field(&reply, "Idempotent-Replayed", "true") < 0) ||
-	    (status == 405 && http_reply_field(&reply, "Allow", "%s", call->allow) < 0) ||
+	if (add_fields(call, type, &reply) ||
 	    http_reply_send(call->connection->fd, &reply, body, head_only,
 			    deadline_in(HTTP_WRITE_DEADLINE_MS)) < 0)
-		call->code = "reply_not_sent";
+		call->code = CALL_NOT_SENT;
 	call->answered_us = monotonic_us();
 	http_reply_free(&reply);
 }
 
 void call_reply_json(struct call *call, int status, json_t *value)
 {
+	static const struct error too_large = {500, "reply_failed", "The reply cannot be written"};
 	_cleanup_buf_ struct buf text = buf_new(SANDBOX_REPLY_MAX_BYTES);
 
-	if (!value || json_write(value, &text) < 0) {
-		status = 500;
+	if (json_write(value, &text) < 0) {
+		json_decref(value);
+		value = api_of(call)->error(call, &too_large);
+		call->code = too_large.code;
+		status = too_large.status;
 		text.len = 0;
-		if (buf_append_text(
-			    &text,
-			    "{\"statusCode\":500,\"error\":\"Internal Server Error\",\"message\":\"out of memory\"}") <
-		    0)
-			text.len = 0;
+		(void)!json_write(value, &text);
 	}
 	json_decref(value);
-	call_reply(call, status, "application/json; charset=utf-8", buf_slice(&text));
-}
-
-void call_refuse_data(struct call *call, const struct error *err)
-{
-	call->code = err->code;
-	call->wants_bearer = true;
-	if (err->status == 0)
-		return;
-	call_reply_json(call, err->status,
-			json_pack("{s:o, s:n}", "error", json_clean_string(slice_of(err->message)),
-				  "data"));
-}
-
-void call_refuse_status(struct call *call, const struct error *err)
-{
-	call->code = err->code;
-	if (err->status == 0)
-		return;
-	call_reply_json(call, err->status,
-			json_pack("{s:s, s:o}", "status", "error", "error",
-				  json_clean_string(slice_of(err->message))));
+	call_reply(call, status, JSON_TYPE, buf_slice(&text));
 }
 
 void call_refuse(struct call *call, const struct error *err)
 {
 	call->code = err->code;
-	if (err->status == 0)
-		return;
-	call_reply_json(call, err->status,
-			json_pack("{s:i, s:s, s:s, s:o}", "statusCode", err->status, "code",
-				  err->code, "error", http_reason(err->status), "message",
-				  json_clean_string(slice_of(err->message))));
+	if (err->status)
+		call_reply_json(call, err->status, api_of(call)->error(call, err));
+}
+
+void call_write_refusal(const struct call *call, const struct error *err, struct buf *out)
+{
+	_cleanup_json_ json_t *value = api_of(call)->error(call, err);
+	_cleanup_buf_ struct buf text = buf_new(KIB);
+	struct http_reply reply = http_reply_new(err->status);
+
+	out->len = 0;
+	if (json_write(value, &text) < 0 || add_fields(call, JSON_TYPE, &reply) ||
+	    http_reply_write(out, &reply, buf_slice(&text),
+			     call->connection->request.method == HTTP_HEAD) < 0)
+		out->len = 0;
+	http_reply_free(&reply);
 }

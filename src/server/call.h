@@ -1,8 +1,8 @@
 /*
  * One request being answered: what a handler is given, and the ways to answer.
  */
-#ifndef MAYFLY_API_CALL_H
-#define MAYFLY_API_CALL_H
+#ifndef MAYFLY_SERVER_CALL_H
+#define MAYFLY_SERVER_CALL_H
 
 #include "auth/keys.h"
 #include "base/buf.h"
@@ -34,7 +34,6 @@ struct call {
 	struct stream
 		*stream; /* of events, or NULL: the reply becomes its last one (server/stream.h) */
 	const char *allow;     /* with 405: the methods that are allowed */
-	bool wants_bearer;     /* with 401: a bearer token is what is missing (RFC 6750) */
 	int64_t retry_after_s; /* with 429 and 409: when to come again */
 	bool has_service_key; /* EXECUTOR_API_KEY is set, and the caller of the sandbox API has shown it */
 	bool is_replayed;    /* the answer is an earlier one's: the same X-Idempotency-Key */
@@ -51,19 +50,25 @@ struct call {
 		origin; /* the request's Origin, once it was allowed; empty when there is none */
 };
 
-/* Answers with a body of one type. Failures to send are the client's business and only noted. */
+/* The code, for the log, of a reply that the client did not take whole. */
+#define CALL_NOT_SENT "reply_not_sent"
+
+/* The request's head has been read. Where its API has request ids, call->request_id becomes its
+   X-Request-ID, if that is printable and not too long, else a random UUID (RFC 9562 section 5.4). */
+void call_take_request_id(struct call *call);
+
+/* Answers with a body of one type. That it could not be sent is only noted. */
 void call_reply(struct call *call, int status, const char *type, struct slice body);
 
-/* Answers with JSON, compact. Takes over value; NULL (memory was out) becomes a 500. */
+/* Answers with JSON, compact. Takes over value. */
 void call_reply_json(struct call *call, int status, json_t *value);
 
-/* The ordinary refusal: {"statusCode","code","error","message"}, with Retry-After on 503 and Allow on 405. status 0 answers nothing. */
+/* Refuses, in the shape that errors have in the API of the request's path, with Retry-After on 429
+   and 503, Allow on 405. status 0 answers nothing. */
 void call_refuse(struct call *call, const struct error *err);
 
-/* The runs API's: {"error":<message>,"data":null}, with Retry-After on 429 and 503, WWW-Authenticate on 401. */
-void call_refuse_data(struct call *call, const struct error *err);
-
-/* The sandbox API's: {"status":"error","error":<message>}. */
-void call_refuse_status(struct call *call, const struct error *err);
+/* Writes what call_refuse would send, head and all, into out: for when there is no memory for it.
+   out stays empty where that does not fit. */
+void call_write_refusal(const struct call *call, const struct error *err, struct buf *out);
 
 #endif

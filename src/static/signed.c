@@ -35,13 +35,13 @@ void static_signed(struct static_call *call, struct slice rest)
 	struct error err;
 
 	if (check(call, &err) < 0) {
-		call_refuse_data(call->call, &err);
+		call_refuse(call->call, &err);
 		return;
 	}
 	if (files_open(call->call->config, NULL, rest, &file, &meta, &err) < 0 ||
 	    fstat(file, &status) < 0) {
 		(void)error_set(&err, 404, "artifact_not_found", "artifact not found");
-		call_refuse_data(call->call, &err);
+		call_refuse(call->call, &err);
 		return;
 	}
 	static_send_file(call, file, &status, slice_of(meta.name));

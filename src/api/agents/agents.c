@@ -19,26 +19,6 @@ void api_agents_health(struct call *call)
 				  MAYFLY_VERSION));
 }
 
-void agents_refuse(struct call *call, const struct error *err)
-{
-	bool is_route = strcmp(err->code, "no_route") == 0;
-	const struct slice path = call->connection->request.path;
-	json_t *body;
-
-	call->code = err->code;
-	call->wants_bearer = true;
-	if (err->status == 0)
-		return;
-	body = json_pack("{s:b, s:o}", "success", 0, "message",
-			 is_route ? json_string("Route not found")
-				  : json_clean_string(slice_of(err->message)));
-	if (is_route && json_object_set_new(body, "path", json_clean_string(path)) < 0) {
-		json_decref(body);
-		body = NULL;
-	}
-	call_reply_json(call, err->status, body);
-}
-
 /* --- the list ----------------------------------------------------------------------------------- */
 
 struct list {
@@ -195,7 +175,7 @@ void api_agents_post(struct call *call)
 	if (take_path(call, &path, &err) < 0 ||
 	    (path.route == AGENT_AUTO_RUN ? agents_auto_run(call, path.id, &err) : no_route(&err)) <
 		    0)
-		agents_refuse(call, &err);
+		call_refuse(call, &err);
 }
 
 void api_agents_get(struct call *call)
@@ -209,5 +189,5 @@ void api_agents_get(struct call *call)
 			   : path.route == AGENT_RUNS   ? reply_list(call, path.id, &err)
 							: reply_record(call, &path, &err);
 	if (answered < 0)
-		agents_refuse(call, &err);
+		call_refuse(call, &err);
 }

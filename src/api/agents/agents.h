@@ -18,14 +18,10 @@
 
 #include "server/call.h"
 
-#define AGENTS_API  "/api/v1/"
 #define AGENTS_PATH "/api/v1/ai/agents/"
 
 void api_agents_health(struct call *call);
 void api_agents_post(struct call *call);
 void api_agents_get(struct call *call);
-
-/* This API's refusal: {"success":false,"message"}; with "path" when there is no such route. */
-void agents_refuse(struct call *call, const struct error *err);
 
 #endif

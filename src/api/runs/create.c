@@ -327,7 +327,7 @@ void api_runs_create(struct call *call)
 	call->stream = &run.stream;
 	replayed = take_request(&run, &err) < 0 ? -1 : replay(&run, &err);
 	if (replayed < 0 || (replayed == 0 && run_and_reply(&run, &err) < 0))
-		call_refuse_data(call, &err);
+		call_refuse(call, &err);
 	call->stream = NULL;
 	run_free(&run);
 }

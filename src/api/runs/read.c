@@ -39,7 +39,7 @@ void api_runs_read(struct call *call)
 	id.data += strlen(ROUTE);
 	id.len -= strlen(ROUTE);
 	if (run_reply_record(call, id, &err) < 0)
-		call_refuse_data(call, &err);
+		call_refuse(call, &err);
 }
 
 struct list {
@@ -89,7 +89,7 @@ void api_runs_list(struct call *call)
 	if (take_page(call, &limit, &before, &err) < 0 ||
 	    records_list(call->config, call->caller.id, before, limit, add_row, &list, &more,
 			 &err) < 0) {
-		call_refuse_data(call, &err);
+		call_refuse(call, &err);
 		json_decref(list.runs);
 		return;
 	}

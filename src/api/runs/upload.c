@@ -139,7 +139,7 @@ void api_upload(struct call *call)
 
 	files_abandon(&upload.writer);
 	if (done < 0) {
-		call_refuse_data(call, &err);
+		call_refuse(call, &err);
 		return;
 	}
 	executor_name(&call->executor, meta.id);

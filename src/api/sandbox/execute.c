@@ -223,7 +223,7 @@ void api_sandbox_execute(struct call *call)
 	call->stream = &run.stream;
 	if (take_request(&run, &err) < 0 || check_cells(&run, &err) < 0 ||
 	    (run.cells && run.language ? run_notebook : run_program)(&run, &err) < 0)
-		call_refuse_status(call, &err);
+		call_refuse(call, &err);
 	call->stream = NULL;
 	sandbox_run_free(&run);
 }

@@ -65,7 +65,7 @@ void api_templates(struct call *call)
 
 	if (template_names(call->config, &names, &err) < 0) {
 		json_decref(list);
-		call_refuse_status(call, &err);
+		call_refuse(call, &err);
 		return;
 	}
 	for (size_t i = 0; i < names.count; i++) {

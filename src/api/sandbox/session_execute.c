@@ -131,7 +131,7 @@ static void visit_session(struct visit *visit)
 		session_release(&visit->session);
 		if (err.status >= 500)
 			executor_note(&call->executor, METRIC_SESSION_ERRORS, 1);
-		call_refuse_status(call, &err);
+		call_refuse(call, &err);
 	}
 	sandbox_result_free(&result);
 }
@@ -148,7 +148,7 @@ void api_session_execute(struct call *call)
 	} else if (strcmp(err.code, "session_not_found") == 0) {
 		reply_not_found(call, visit.id);
 	} else {
-		call_refuse_status(call, &err);
+		call_refuse(call, &err);
 	}
 	call->stream = NULL;
 	sandbox_run_free(&visit.run);

@@ -190,7 +190,7 @@ void api_session_files_read(struct call *call)
 
 	if (split(&visit, &err) < 0 || take_session(&visit, &err) < 0 ||
 	    (visit.has_path ? reply_file : reply_list)(&visit, &err) < 0)
-		call_refuse_status(call, &err);
+		call_refuse(call, &err);
 	visit_free(&visit);
 }
 
@@ -251,6 +251,6 @@ void api_session_files_write(struct call *call)
 
 	call->allow = "GET, HEAD, POST, PUT";
 	if (split(&visit, &err) < 0 || write_files(&visit, &err) < 0)
-		call_refuse_status(call, &err);
+		call_refuse(call, &err);
 	visit_free(&visit);
 }

@@ -185,7 +185,7 @@ void api_session_create(struct call *call)
 	if (create(call, &run, &session, &err) < 0) {
 		if (strcmp(err.code, "too_many_sessions") != 0 && err.status >= 500)
 			executor_note(&call->executor, METRIC_SESSION_ERRORS, 1);
-		call_refuse_status(call, &err);
+		call_refuse(call, &err);
 	} else {
 		session_release(&session);
 		executor_note(&call->executor, METRIC_SESSIONS_CREATED, 1);
@@ -230,7 +230,7 @@ void api_session_destroy(struct call *call)
 	struct error err;
 
 	if (destroy(call, &body, &session, &err) < 0) {
-		call_refuse_status(call, &err);
+		call_refuse(call, &err);
 		return;
 	}
 	executor_note(&call->executor, METRIC_SESSIONS_DESTROYED, 1);
@@ -263,7 +263,7 @@ void api_sessions(struct call *call)
 
 	if (session_query_tenant(call, &tenant_id, &err) < 0) {
 		json_decref(rows);
-		call_refuse_status(call, &err);
+		call_refuse(call, &err);
 		return;
 	}
 
@@ -272,7 +272,7 @@ void api_sessions(struct call *call)
 
 	if (session_list(call->config, &requester, add_row, rows, &err) < 0) {
 		json_decref(rows);
-		call_refuse_status(call, &err);
+		call_refuse(call, &err);
 		return;
 	}
 	call_reply_json(call, 200, json_pack("{s:s, s:o}", "status", "success", "sessions", rows));

@@ -17,7 +17,7 @@ void api_template_add(struct call *call)
 	if (json_parse(buf_slice(&call->body), &body, &err) < 0)
 		body = json_object();
 	if (custom_put(call->config, body, &template, &needs_build, &err) < 0) {
-		call_refuse_status(call, &err);
+		call_refuse(call, &err);
 		return;
 	}
 	(void)snprintf(call->executor.job_id, sizeof(call->executor.job_id), "template=%.48s",
@@ -42,7 +42,7 @@ void api_template_remove(struct call *call)
 	name.data += sizeof("/templates/") - 1;
 	name.len -= sizeof("/templates/") - 1;
 	if (custom_remove(call->config, name, &err) < 0) {
-		call_refuse_status(call, &err);
+		call_refuse(call, &err);
 		return;
 	}
 	call_reply_json(call, 200,

@@ -150,7 +150,7 @@ void api_metrics(struct call *call)
 	struct error err;
 
 	if (look(call->config, &now, &err) < 0)
-		call_refuse_status(call, &err);
+		call_refuse(call, &err);
 	else
 		call_reply_json(
 			call, 200,
@@ -167,7 +167,7 @@ void api_metrics_prometheus(struct call *call)
 	if (look(call->config, &now, &err) < 0 ||
 	    (metrics_expose(&now, &text) < 0 &&
 	     error_set(&err, 500, "out_of_memory", "no memory for the metrics") < 0))
-		call_refuse_status(call, &err);
+		call_refuse(call, &err);
 	else
 		call_reply(call, 200, EXPOSITION_TYPE, buf_slice(&text));
 	metrics_free(&now.counted);
