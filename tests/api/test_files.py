@@ -1,4 +1,4 @@
-"""Uploads and signed downloads of the runs API over HTTP (src/api/runs/README.md; hostile.md, sections G and H)."""
+"""Uploads and signed downloads of the runs API over HTTP (src/api/runs/README.md; rows G and H of tests/attack/README.md)."""
 import base64
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""Keys, scopes and rates of the runs API over HTTP, and mayflyctl keys (src/api/runs/README.md and "Who may call"; hostile.md, section K)."""
+"""Keys, scopes and rates of the runs API over HTTP, and mayflyctl keys (src/api/README.md; row K of tests/attack/README.md)."""
 import concurrent.futures
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""GET /metrics and GET /metrics/prometheus (src/api/sandbox/README.md): every job of every API counted once, by a real parser of Prometheus' format."""
+"""GET /metrics and GET /metrics/prometheus (src/api/system/README.md): every job of every API counted once, by a real parser of Prometheus' format."""
 import collections
 import concurrent.futures
 import fcntl
@@ -90,7 +90,7 @@ class MetricsTest(harness.ServerTest):
         self.assertEqual(reply.status, 200, reply)
         return json.loads(reply.body)
 
-    def test_contract_fields(self):
+    def test_fields(self):
         found = metrics(self.server)
         self.assertEqual(list(found)[:8], SESSION_FIELDS)
         self.assertEqual((found["max_sessions"], found["default_ttl"]), (10, 300))

@@ -1,4 +1,4 @@
-"""The sandbox API without sessions: POST /execute, GET /capabilities, /templates, keys, X-Request-ID, OPTIONS, CORS; each rule and message of the src/api/sandbox/README.md."""
+"""The sandbox API without sessions: POST /execute, GET /capabilities, /templates, keys, X-Request-ID, OPTIONS, CORS; each rule and message of src/api/sandbox/README.md."""
 import base64
 import concurrent.futures
 import json

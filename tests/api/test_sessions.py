@@ -1,4 +1,4 @@
-"""Sessions of the sandbox API: made, used, listed, destroyed; their files; expiry, dead containers, restarts, tenants, one cell at a time; each rule and message of the contract."""
+"""Sessions of the sandbox API: made, used, listed, destroyed; their files; expiry, dead containers, restarts, tenants, one cell at a time; each rule and message of src/api/sandbox/README.md."""
 import base64
 import concurrent.futures
 import contextlib

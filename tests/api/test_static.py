@@ -1,4 +1,4 @@
-"""mayfly-static: artifacts and debug pages (src/api/tools/README.md; hostile.md, section G)."""
+"""mayfly-static: artifacts and debug pages (src/api/tools/README.md; row G of tests/attack/README.md)."""
 
 import json
 import os

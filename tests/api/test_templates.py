@@ -33,7 +33,7 @@ PROGRAMS = {
     "python-web": ("python", "import requests, httpx, bs4, lxml.html, scrapy, selenium, feedparser\n"
                    "print(bs4.BeautifulSoup('<p>a<b>b</b>', 'lxml').p.text, lxml.html.fromstring('<i>x</i>').tag)", "ab i\n"),
 }
-# memory_limit, cpu_quota, timeout, network_enabled of the contract
+# memory_limit, cpu_quota, timeout, network_enabled of src/api/sandbox/README.md
 CONTRACT = {
     "default": ("512m", 1, 30, False), "python-data": ("1g", 1, 60, False), "python-ml": ("2g", 2, 120, False),
     "python-nlp": ("1g", 1, 60, False), "python-web": ("512m", 1, 60, True), "node-basic": ("512m", 1, 30, False),
@@ -78,7 +78,7 @@ class TemplatesTest(harness.ServerTest):
 
 
 class Images(TemplatesTest):
-    """Each of the contract's seven, really built and really run."""
+    """Each of the seven, really built and really run."""
 
     def image(self, name):
         shown = json.loads(self.good("show", name))
@@ -130,7 +130,7 @@ class Network(TemplatesTest):
 
     @classmethod
     def setUpClass(cls):
-        if harness.ENGINE == "docker":  # the daemon of tests has no bridge; one where containers do not see each other is what the README says
+        if harness.ENGINE == "docker":  # the daemon of tests has no bridge; one where containers do not see each other is what systemd/README.md says
             cls.environment, cls.interface = {"MAYFLY_NETWORK": "mayfly-test-" + os.urandom(4).hex()}, "eth0"
             cls.network("create", "-o", "com.docker.network.bridge.enable_icc=false", cls.environment["MAYFLY_NETWORK"])
             cls.addClassCleanup(cls.network, "rm", cls.environment["MAYFLY_NETWORK"])

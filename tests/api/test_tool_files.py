@@ -1,4 +1,4 @@
-"""Tools as drop-in files: a new one in a running system, a broken one, files of bytes and of uploads, limits, artifacts (hostile.md, sections H and K)."""
+"""Tools as drop-in files: a new one in a running system, a broken one, files of bytes and of uploads, limits, artifacts (rows H and K of tests/attack/README.md)."""
 import base64
 import json
 import os
@@ -19,8 +19,8 @@ def text(**more):
 
 class Files(ToolTest):
     def test_the_tool_of_the_manual(self):
-        with open(os.path.join(harness.ROOT, "README.md"), encoding="utf-8") as readme:
-            definition = re.search(r"tools\.d/word_count\.json[^\n]*\n+```json\n(.*?)```", readme.read(), re.S)[1]
+        with open(os.path.join(harness.ROOT, "scripts/man/mayfly-tool.5"), encoding="utf-8") as page:
+            definition = re.search(r"\.Bd -literal\n(.*?)\n\.Ed", page.read(), re.S)[1]
         self.assertLessEqual(len(definition.splitlines()), 10)
         self.assertNotIn("word_count", json.loads(self.server.request("GET", "/tools").body))
         self.put("word_count", definition)

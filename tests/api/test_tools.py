@@ -1,4 +1,4 @@
-"""The tools API of the contract over real HTTP and real Podman: requests, replies, errors, artifacts, on-disk paths."""
+"""The tools API (src/api/tools/README.md) over real HTTP and real Podman: requests, replies, errors, artifacts, on-disk paths."""
 import concurrent.futures
 import json
 import os

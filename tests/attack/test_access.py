@@ -1,4 +1,4 @@
-"""hostile.md, K: who may call, what the log says, what the pages may do. (Keys of tenants and sessions are other families'.)"""
+"""Row K of tests/attack/README.md: who may call, what the log says, what the pages may do. Keys of tenants and sessions: tests/api."""
 import html.parser
 import json
 import os

@@ -1,4 +1,4 @@
-"""hostile.md, F: what a program leaves in its working directory, being collected."""
+"""Row F of tests/attack/README.md: collecting what a program leaves in its working directory."""
 import json
 import os
 import re

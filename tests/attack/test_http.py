@@ -1,4 +1,4 @@
-"""hostile.md, I: HTTP. Rows over the wire, to a real mayfly; the files of exact bytes are in tests/http."""
+"""Row I of tests/attack/README.md: HTTP, over the wire to a real mayfly. The files of exact bytes are in tests/http."""
 import concurrent.futures
 import json
 import os

@@ -1,4 +1,4 @@
-"""hostile.md, E: what a job learns of its host and of us (programs/identity.py); a test is a row."""
+"""Row E of tests/attack/README.md: what a job learns of its host and of us (programs/identity.py); a test is one act."""
 import os
 
 import attack

@@ -1,4 +1,4 @@
-"""hostile.md, H: what a request may ask for. (Many inputs, base64 and limits by number are other families'.)"""
+"""Row H of tests/attack/README.md: what a request may ask for. Many inputs, base64 and limits by number: tests/api."""
 import concurrent.futures
 import json
 import os

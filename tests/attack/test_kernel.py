@@ -1,4 +1,4 @@
-"""hostile.md, C: the kernel's surface. One job knocks at every door (programs/kernel.py); a test is a row."""
+"""Row C of tests/attack/README.md: the kernel's surface. One job (programs/kernel.py) tries every call; a test is one act."""
 import attack
 import harness
 

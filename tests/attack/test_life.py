@@ -1,4 +1,4 @@
-"""hostile.md, J: bursts, kills at any moment, an engine that fails in every way, images and disks that are not there."""
+"""Row J of tests/attack/README.md: bursts, kills at any moment, an engine that fails in every way, missing images and full disks."""
 import concurrent.futures
 import http.client
 import json
@@ -15,7 +15,7 @@ HELLO = {"sessionId": "s", "language": "python", "code": "print('hello')"}
 
 
 def failed(test, reply, tool="Code"):
-    """The contract's error for a broken engine or disk; returns its details."""
+    """Asserts the error for a broken engine or disk (src/api/tools/README.md); returns its details."""
     test.assertEqual(reply.status, 500, reply)
     answer = json.loads(reply.body)
     test.assertEqual((set(answer), answer["error"]), ({"error", "details"}, tool + " execution failed"))

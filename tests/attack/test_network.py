@@ -1,4 +1,4 @@
-"""hostile.md, D: the network. One job tries every way out (programs/network.py); a test is a row."""
+"""Row D of tests/attack/README.md: the network. One job (programs/network.py) tries every way out; a test is one act."""
 import os
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""hostile.md, B: files and what outlives a job. One job tries all (programs/files.py); a test is a row."""
+"""Row B of tests/attack/README.md: files, and what outlives a job. One job (programs/files.py) tries all of it; a test is one act."""
 import os
 import threading
 

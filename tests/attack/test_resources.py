@@ -1,4 +1,4 @@
-"""hostile.md, A: resources. Each row is an attack of its own, beside a neighbour that must not notice."""
+"""Row A of tests/attack/README.md: resources. Each test is an attack of its own, beside a neighbour that must not notice."""
 import http.client
 import json
 import os

@@ -1,4 +1,4 @@
-"""hostile.md, G: artifacts, being served. (Signed URLs are another family's.)"""
+"""Row G of tests/attack/README.md: serving artifacts. Signed links: tests/api/test_files.py."""
 import json
 import os
 

@@ -250,7 +250,7 @@ class Whole(Basics):
         self.assertIn(b"x" * 300000, answer)
 
     def test_requests_that_can_be_read_in_two_ways_run_once_or_not_at_all(self):
-        """hostile.md, I: whatever the front makes of them, what is hidden behind the first body never becomes a request of its own with a key that is
+        """Row I of tests/attack/README.md: whatever the front makes of them, what is hidden behind the first body never becomes a request of its own with a key that is
         not the sender's, and no part of it runs."""
         hidden = json.dumps({"sessionId": "smuggled", "code": "true"}).encode()
         hidden = b"POST /run HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n" % (NAME.encode(), len(hidden)) + hidden

@@ -2,7 +2,7 @@
 
 Rules:
  1. One machine for all tests of a class, in the order of their names: install, use, upgrade, reboot, uninstall.
- 2. Everything is done as the README says, by the commands that it names.
+ 2. Everything is done as systemd/README.md says, by the commands that it names.
  3. Nothing asserts on how long something took: a machine without KVM is some 20 times slower than a real one.
 """
 import json

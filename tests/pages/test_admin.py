@@ -1,4 +1,4 @@
-"""The admin page in headless Chromium against the real mayfly and Podman (contract, "GET / → the admin page"; hostile.md, sections G and K)."""
+"""The admin page in headless Chromium against the real mayfly and Podman (src/api/runs/README.md; rows G and K of tests/attack/README.md)."""
 import base64
 import json
 import os

@@ -1,4 +1,4 @@
-"""The debug pages in headless Chromium against the real mayfly and Podman (contract, "GET /debug"; hostile.md, sections A and K)."""
+"""The debug pages in headless Chromium against the real mayfly and Podman (src/api/tools/README.md; rows A and K of tests/attack/README.md)."""
 import base64
 import json
 import os

@@ -1,4 +1,4 @@
-"""Looking into results in headless Chromium: /artifacts/…?view, and the lists behind it (hostile.md, sections F, G and K)."""
+"""Looking into results in headless Chromium: /artifacts/…?view, and the lists behind it (rows F, G and K of tests/attack/README.md)."""
 import base64
 import json
 import os

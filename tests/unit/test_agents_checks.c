@@ -70,7 +70,8 @@ static void test_security(void)
 	is_text(found(FRONTEND, "eval('1')", &check), "1:eval()", "eval");
 	ok(!check.passed && json_is_true(json_object_get(check.details, "hasDangerousPatterns")),
 	   "it has not passed");
-	is_text(check.message, "Issues found - eval() detected", "in the contract's words");
+	is_text(check.message, "Issues found - eval() detected",
+		"as src/api/agents/README.md has it");
 	is_text(found(FRONTEND,
 		      "\nEVAL ('');\n\nx.innerhtml\t= y; Document.Write(1)\nDangerouslySetInnerHTML",
 		      &check),

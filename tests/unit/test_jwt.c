@@ -58,7 +58,7 @@ static void test_rfc_vectors(void)
 		  "at that second it is no good (RFC 7519 section 4.1.4)");
 	is_number(err.status, 401, "a 401");
 	is_text(err.code, "invalid_token", "has a word");
-	is_text(err.message, "Invalid or expired token", "in the contract's words");
+	is_text(err.message, "Invalid or expired token", "as src/api/agents/README.md has it");
 	is_number(jwt_verify(SLICE_LITERAL("eyJhbGciOiJub25lIn0." RFC_PAYLOAD "."), buf_slice(&key),
 			     0, &jwt, &err),
 		  -1, "RFC 7519 section 6.1, an unsecured token");

@@ -27,7 +27,7 @@ static unsigned drain(const struct config *config, const struct key *key, int64_
 	while (taken < 1000 && bucket_take(config, key, wait_s, &err) == 0)
 		taken++;
 	is_number(err.status, 429, "an empty bucket is a 429");
-	is_text(err.message, "rate limit exceeded", "in the contract's words");
+	is_text(err.message, "rate limit exceeded", "as src/api/runs/README.md has it");
 	return taken;
 }
 

@@ -136,7 +136,7 @@ static void test_maximum(void)
 	is_number(session_reserve(&config, &one_more, &err), -1, "so have all of them");
 	is_text(err.message,
 		"Maximum session limit reached (3). Destroy existing sessions or increase limit.",
-		"with the contract's message");
+		"with the message of src/api/sandbox/README.md");
 	is_number(err.status, 400, "and status");
 	is_number(one_more.lock, -1, "no lock is left");
 	config.sessions = config.sessions_of_tenant = 10;

@@ -49,7 +49,7 @@ int main(void)
 		   SLICE_LITERAL("Test Using Larger Than Block-Size Key - Hash Key First"),
 		   "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 	check_hmac(
-		"the contract's signed URL", SLICE_LITERAL("changeme-signing-key"),
+		"the signed link of src/api/README.md", SLICE_LITERAL("changeme-signing-key"),
 		SLICE_LITERAL(
 			"{\"path\":\"/v1/files/file_0123456789ab\",\"exp\":1893456000,\"method\":\"GET\"}"),
 		"121131c0e32d6d3a86374ed8c885c7687a044f1722060e68564410cd5b0b417c");

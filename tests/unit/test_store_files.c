@@ -88,7 +88,7 @@ static void test_store(void)
 	is_number(files_open(&config, "k2", slice_of(meta.id), &fd, &found, &err), -1,
 		  "another key does not");
 	is_number(err.status, 404, "as if there were none");
-	is_text(err.message, "uploaded file not found", "in the contract's words");
+	is_text(err.message, "uploaded file not found", "as src/api/runs/README.md has it");
 }
 
 static void test_ids(void)

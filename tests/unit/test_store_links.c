@@ -1,4 +1,4 @@
-/* store/links.h: the contract's vector, each refusal, every single change to a link, the key that is made once whoever comes first. */
+/* store/links.h: the vector of src/api/README.md, each refusal, every single change to a link, the key that is made once whoever comes first. */
 #include "tap.h"
 #include "util.h"
 
@@ -37,12 +37,12 @@ static void test_vector(void)
 	char *payload = strstr(link.data, "?payload="), *signature = strstr(link.data, "&sig=");
 
 	must(payload && signature);
-	is_text(signature, "&sig=" SIGNATURE, "the contract's signature");
+	is_text(signature, "&sig=" SIGNATURE, "the vector's signature");
 	payload += strlen("?payload=");
 	is_number(base64url_decode(&json, (struct slice){payload, (size_t)(signature - payload)}),
 		  0, "unpadded base64url");
 	is_text(json.data, "{\"path\":\"" PATH "\",\"exp\":1893456000,\"method\":\"GET\"}",
-		"of the contract's text");
+		"of the vector's text");
 	ok(strncmp(link.data, "http://host:8080" PATH "?payload=",
 		   strlen("http://host:8080" PATH "?payload=")) == 0,
 	   "the Host field says where: %s", link.data);
@@ -77,7 +77,7 @@ static void refused(const char *path, const char *query, const char *method, int
 	is_number(sign_check(&vector_key, slice_of(path), slice_of(query), method, now_s, &err), -1,
 		  "%s: %.40s", message, query);
 	is_number(err.status, 403, "is a 403");
-	is_text(err.message, message, "in the contract's words");
+	is_text(err.message, message, "as src/api/README.md has it");
 }
 
 /* A query with a right signature for any text. */

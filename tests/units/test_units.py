@@ -195,8 +195,8 @@ class InstalledTest(unittest.TestCase):
                 self.assertIn("absent", shown.stdout)
 
     def test_exposure(self):
-        """What is not on the way of a request has everything; and no number is worse than the README says."""
-        with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+        """What is not on the way of a request has everything; and no number is worse than systemd/README.md says."""
+        with open(os.path.join(ROOT, "systemd/README.md"), encoding="utf-8") as file:
             table = re.search(r"^\| unit \| system \| user \|.*?\n\n", file.read(), re.M | re.S).group(0)
         published = {}
         for names, *numbers in re.findall(r"^\| (`[^|]*) \| ([\d.–]+) \| ([\d.–]+) \|", table, re.M):

@@ -100,8 +100,7 @@ void doctor_units(struct doctor *doctor)
 		return;
 	}
 	if (strcmp(state.load, "not-found") == 0) {
-		doctor_say(doctor, DOCTOR_WARN, "units",
-			   "make install; see README, Install under systemd",
+		doctor_say(doctor, DOCTOR_WARN, "units", "make install; see systemd/README.md",
 			   "the units of mayfly are not installed");
 		return;
 	}
