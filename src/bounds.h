@@ -158,11 +158,13 @@
 #define COLLECT_NAMES_MAX_BYTES   (512 * KIB) /* names of all folders on one way down */
 #define CELL_KERNEL_MAX_COUNT     4           /* of one container, each of another name */
 #define KERNEL_NAME_MAX_BYTES     16          /* of a kernel */
-#define CELL_GRACE_MS             1500        /* from a cell's interrupt to SIGKILL */
-#define CELL_SEND_DEADLINE_MS     30000       /* for the host to take what is left */
-#define CELL_DISPLAY_MAX_COUNT    64          /* of one cell; more are thrown away */
-#define CELL_DISPLAYS_MAX_BYTES   (32 * MIB)  /* of one cell, together */
-#define CELL_IDLE_MAX_S           86400       /* idle_s */
+#define CELL_TICK_PAUSE_NS        500000      /* a tick takes 1 to 10 ms: one is waited for so */
+#define CELL_TICK_PAUSES_COUNT    40
+#define CELL_GRACE_MS             1500       /* from a cell's interrupt to SIGKILL */
+#define CELL_SEND_DEADLINE_MS     30000      /* for the host to take what is left */
+#define CELL_DISPLAY_MAX_COUNT    64         /* of one cell; more are thrown away */
+#define CELL_DISPLAYS_MAX_BYTES   (32 * MIB) /* of one cell, together */
+#define CELL_IDLE_MAX_S           86400      /* idle_s */
 #define DISPLAY_TYPE_MAX_BYTES    100
 #define DISPLAY_WORD_MAX_BYTES    64 /* name, source */
 #define DISPLAY_MESSAGE_MAX_BYTES 1024

@@ -224,6 +224,7 @@ struct init_prepared {
 	bool is_session;             /* a job with idle_s came: connections go on coming */
 	struct init_kernels kernels; /* owned */
 	deadline_ms idle;            /* no job until then: init ends */
+	struct timespec ended;       /* a session's last job, with its files; 0: there was none */
 	struct init_job job;         /* owned: what the runtime was started for */
 	const char *unless;          /* a job with this input is not for it; in job, or NULL */
 	struct init_program program; /* owned; pid -1: no runtime waits */

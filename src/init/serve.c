@@ -103,6 +103,22 @@ static int send_exit(int connection, struct init_outcome *outcome, struct init_s
 	return 0;
 }
 
+/* When a session's job begins, by the clock of its files' ctime: later than the job before ended. Some kernels give a ctime the time
+   of the last tick, so that tick has to be over; others give some files the exact time. A clock that was set back is not waited for. */
+static struct timespec begin_after(const struct timespec *ended)
+{
+	static const struct timespec pause = {.tv_nsec = CELL_TICK_PAUSE_NS};
+	struct timespec now = {0};
+
+	for (int i = 0; i < CELL_TICK_PAUSES_COUNT; i++) {
+		if (clock_gettime(CLOCK_REALTIME_COARSE, &now) < 0 || now.tv_sec > ended->tv_sec ||
+		    (now.tv_sec == ended->tv_sec && now.tv_nsec > ended->tv_nsec))
+			break;
+		(void)nanosleep(&pause, NULL);
+	}
+	return now;
+}
+
 /* From GO to the program's end, or why there was none. */
 static int run_job(struct init_job *job, struct init_prepared *prepared,
 		   struct frame_reader *reader, const struct init_cgroup *cgroup,
@@ -124,8 +140,8 @@ static int run_job(struct init_job *job, struct init_prepared *prepared,
 		outcome->status = 0;
 		return 0;
 	}
-	if (init_job_is_session(job) && clock_gettime(CLOCK_REALTIME_COARSE, &job->since) < 0)
-		job->since = (struct timespec){0};
+	if (init_job_is_session(job))
+		job->since = begin_after(&prepared->ended);
 	if (job->kernel)
 		return init_cell_run(job, prepared, reader, cgroup, space, lifetime, outcome, err);
 	return init_run(job, prepared, reader, cgroup, space, lifetime, outcome, err);
@@ -178,6 +194,7 @@ static int serve_session(struct init_job *job, struct init_prepared *prepared,
 
 	if (result == 0)
 		result = answer(job, reader->fd, space, &outcome, deadline, err);
+	(void)clock_gettime(CLOCK_REALTIME, &prepared->ended);
 	if (job->idle_s)
 		prepared->idle =
 			deadline_earlier(lifetime, deadline_in((int64_t)job->idle_s * 1000));

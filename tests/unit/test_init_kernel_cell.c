@@ -1,6 +1,8 @@
 /* mayfly-init in a session, with kernels that are bash scripts: what goes down the channel, what comes up of it, good and bad. */
 #include "init_talk.h"
 
+#define TICK_ROUNDS 10
+
 #define FINE "printf 'X\\000\\000\\000\\007code=0\\000' >&63"
 
 /* A kernel that runs $CELL for each line it hears. */
@@ -276,6 +278,33 @@ static void test_state(void)
 	is_number(finish(&talk), 0, "init ends well");
 }
 
+/* ctime counts in ticks: a cell that begins in the tick in which the one before wrote a file must not take that for its own. */
+static void test_files_of_the_cell_before(void)
+{
+	static const char cell[] = "[ \"$n\" ] || echo x >late; n=1; " FINE;
+	static const char more[] =
+		"idle_s=9\0wall_ms=60000\0artifact_count=9\0artifact_bytes=9\0artifacts_bytes=9\0";
+	struct talk talk;
+	int again = 0;
+
+	for (int i = 0; i < TICK_ROUNDS; i++) {
+		start_init(&talk, "0::/\n", PATIENCE_MS);
+		send_cell(&talk, cell, more);
+		send_frame(&talk, FRAME_GO, "");
+		listen_until_end(&talk);
+		ok(strchr(talk.order, FRAME_FILE) != NULL, "a cell's file comes with it: %s",
+		   talk.order);
+		go_on(&talk);
+		send_cell(&talk, cell, more);
+		send_frame(&talk, FRAME_GO, "");
+		listen_until_end(&talk);
+		again += strchr(talk.order, FRAME_FILE) != NULL;
+		(void)finish(&talk);
+		(void)unlinkat(root_fd, "late", 0);
+	}
+	is_number(again, 0, "and not with the next");
+}
+
 static void test_files(void)
 {
 	_cleanup_buf_ struct buf fields = buf_new(FRAME_JOB_MAX_BYTES);
@@ -307,6 +336,7 @@ int main(void)
 	test_rows();
 	test_interrupts();
 	test_state();
+	test_files_of_the_cell_before();
 	test_files();
 	tear_down();
 	return done();
