@@ -275,7 +275,7 @@ class Configured(AgentsTest):
         self.assertIn("Error: ", self.texts(record)[-1])
 
 
-class Pooled containers(AgentsTest):
+class Pooled(AgentsTest):
     environment = {"MAYFLY_POOL": "1"}
 
     def claims(self):

@@ -806,7 +806,7 @@ class Languages(harness.ServerTest):
         self.assertEqual((reply.status, json.loads(reply.body)["stdout"]), (200, "evil\n"))
 
 
-class Pooled containers(RunsTest):
+class Pooled(RunsTest):
     environment = {"MAYFLY_POOL": "1"}
 
     @classmethod

@@ -391,7 +391,7 @@ class OnlyASecret(TemplatesTest):
         self.assertIn("mayflyctl keys add", json.loads(reply.body)["error"])
 
 
-class Pooled containers(unittest.TestCase):
+class Pooled(unittest.TestCase):
     """What a template preloads is there before anybody asks, and a large template does not starve the others."""
 
     def setUp(self):
