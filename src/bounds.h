@@ -131,6 +131,7 @@
 /* --- A job --------------------------------------------------------------------------------------
  */
 #define JOB_STREAM_MAX_BYTES    (10 * MIB)  /* each of stdout and stderr; MAYFLY_STREAM_MB */
+#define EXECUTION_ENDING_BYTES  512         /* what we say of how a job ended; with the NUL */
 #define STREAM_SYNC_INTERVAL_MS 100         /* between two syncs of a running program's output */
 #define JOB_GRACE_MS            5000        /* beyond a job's own deadline, for collecting */
 #define JOB_ARTIFACT_MAX_COUNT  256         /* MAYFLY_ARTIFACT_FILES */

@@ -6,7 +6,7 @@
 #include "ctl/settings.h"
 #include "ctl/shell_save.h"
 #include "job/defaults.h"
-#include "job/executor.h"
+#include "job/execution.h"
 #include "job/tool_job.h"
 #include "server/call.h"
 #include "json/schema.h"
@@ -39,9 +39,8 @@ struct run {
 	struct staging staging; /* owned */
 	struct job job;
 	struct job_input inputs[JOB_INPUT_MAX_COUNT];
-	struct storage storage; /* owned */
-	struct job_result result;
-	char *input; /* owned: standard input */
+	struct execution execution; /* owned */
+	char *input;                /* owned: standard input */
 	int64_t started_us;
 	bool shows_progress, has_line; /* there is a terminal to show it on; it is shown */
 };
@@ -150,59 +149,40 @@ static void on_tick(void *context)
 
 static int execute(struct run *run)
 {
-	const struct job_listener listener = {
-		.context = run, .on_output = on_output, .on_tick = on_tick, .tick_ms = PROGRESS_MS};
-	struct storage *storage = &run->storage;
+	const struct job_result *result = &run->execution.result;
 	struct error err;
 
-	storage->count_left = run->job.artifact_count;
-	storage->artifact_bytes = run->job.artifact_bytes;
-	storage->total_left = run->job.artifacts_bytes;
-	if (executor_run(&run->executor, &run->job, storage, &listener, &run->result, &err) < 0) {
+	run->execution = execution_new(&run->executor, &run->job, WORDS_TOOLS, 0);
+	run->execution.timeout_text = run->tool.timeout_text;
+	run->execution.observer = (struct execution_observer){
+		.context = run, .on_output = on_output, .on_tick = on_tick, .tick_ms = PROGRESS_MS};
+	if (execution_run(&run->execution, &err) < 0) {
 		erase_progress(run);
 		return say(run, err.message, EX_UNAVAILABLE);
 	}
-
-	char ending[TOOL_ENDING_BYTES];
-
-	tool_ending(&run->tool, &run->job, &run->result, ending);
-	on_output(run, true, slice_of(ending));
-	if (run->result.stdout_truncated || run->result.stderr_truncated)
+	if (result->stdout_truncated || result->stderr_truncated)
 		(void)say(run, "the output was longer than is kept, and is cut", 0);
-	return run->result.reason == JOB_TIMEOUT ? EXIT_TIMEOUT : job_exit_code(&run->result);
+	return result->reason == JOB_TIMEOUT ? EXIT_TIMEOUT : job_exit_code(result);
 }
 
 /* Tells who called us where the artifacts are: the result's id, then their paths, each ended by NUL. */
 static void tell_artifacts(struct run *run, int to)
 {
 	char id[JOB_ID_LENGTH + 1];
-	const struct buf *names = &run->storage.names;
+	struct storage *storage = &run->execution.storage;
+	const struct buf *names = &storage->names;
 	struct error err;
 
 	if (names->len == 0)
 		return;
-	if (storage_commit(&run->storage, SHELL_SESSION, id, &err) < 0 ||
+	if (storage_commit(storage, SHELL_SESSION, id, &err) < 0 ||
 	    io_write_all(to, id, sizeof(id)) < 0 || io_write_all(to, names->data, names->len) < 0)
 		(void)say(run, "the artifacts could not be kept", 0);
 }
 
-static int run_stored(struct run *run, int to)
-{
-	struct error err;
-	int status;
-
-	if (storage_open(run->config, &run->storage, &err) < 0)
-		return say(run, err.message, EX_OSERR);
-	status = execute(run);
-	if (run->asked->folder)
-		tell_artifacts(run, to);
-	storage_close(&run->storage);
-	return status;
-}
-
 static void say_usage(const struct run *run)
 {
-	const struct job_result *result = &run->result;
+	const struct job_result *result = &run->execution.result;
 
 	if (run->shows_progress)
 		(void)fprintf(stderr, "mayflyctl: %.2f s, CPU %.2f s, %" PRIu64 " MiB at most\n",
@@ -234,7 +214,10 @@ static int run_child(const struct config *config, const struct shell_job *asked,
 	if (status == EX_OK && engine_open(config, &run.executor.engine, &err) < 0)
 		status = say(&run, err.message, EX_OSERR);
 	else if (status == EX_OK) {
-		status = run_stored(&run, to);
+		status = execute(&run);
+		if (asked->folder)
+			tell_artifacts(&run, to);
+		execution_free(&run.execution);
 		say_usage(&run);
 		executor_count(&run.executor, monotonic_us() - run.started_us);
 		/* who waits for a prompt does not wait for a pooled container */

@@ -3,7 +3,6 @@
 #include "base/base64.h"
 #include "base/fs.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -231,17 +230,4 @@ void tool_job_free(struct tool_job *made)
 	made->runtime = made->dashed = NULL;
 	for (; made->decoded_count > 0; made->decoded_count--)
 		buf_free(&made->decoded[made->decoded_count - 1]);
-}
-
-void tool_ending(const struct tool *tool, const struct job *job, const struct job_result *result,
-		 char text[TOOL_ENDING_BYTES])
-{
-	text[0] = '\0';
-	if (result->reason == JOB_TIMEOUT)
-		(void)snprintf(text, TOOL_ENDING_BYTES,
-			       "\n%.100s %.2fs (timeout was set to %" PRIu64 "s)\n",
-			       tool->timeout_text, (double)result->wall_us / 1e6,
-			       job->wall_ms / 1000);
-	else if (result->reason == JOB_NOT_STARTED)
-		(void)snprintf(text, TOOL_ENDING_BYTES, "%s\n", result->message);
 }

@@ -13,7 +13,6 @@
 #include "job/run.h"
 #include "job/staging.h"
 
-#define TOOL_ENDING_BYTES      512 /* with the NUL */
 #define TOOL_DECODED_MAX_COUNT 16
 
 /* What a job is made of beside its tool and the values. */
@@ -41,9 +40,5 @@ MUST_USE int tool_job(const struct config *config, const struct tool *tool, cons
 		      struct tool_job *made, struct job *job, struct job_input *inputs,
 		      struct error *err);
 void tool_job_free(struct tool_job *made);
-
-/* What a result adds to stderr, because the program itself could not say it any more: a time-out, or why it was not started; "" for all others. */
-void tool_ending(const struct tool *tool, const struct job *job, const struct job_result *result,
-		 char text[TOOL_ENDING_BYTES]);
 
 #endif

@@ -213,14 +213,18 @@ const char *schema_type_name(const json_t *value)
 	return "null";
 }
 
-int schema_add_issue(json_t *issues, const char *code, const char *field, const char *message)
+static int add_issue(json_t *issues, const char *code, const char *field, const char *message)
 {
-	json_t *issue =
-		field ? json_pack("{s:s, s:[s], s:s}", "code", code, "path", field, "message",
-				  message)
-		      : json_pack("{s:s, s:[], s:s}", "code", code, "path", "message", message);
+	json_t *issue = json_pack("{s:s, s:o, s:o}", "code", code, "path",
+				  field ? json_pack("[s]", field) : json_array(), "message",
+				  json_clean_string(slice_of(message)));
 
-	return issue ? json_array_append_new(issues, issue) : -1;
+	return json_array_append_new(issues, issue);
+}
+
+void schema_add_issue(json_t *issues, const char *code, const char *field, const char *message)
+{
+	(void)add_issue(issues, code, field, message);
 }
 
 /* One field being held against its schema. */
@@ -247,7 +251,7 @@ __attribute__((format(printf, 4, 5))) static int refuse(const struct check *chec
 		va_end(arguments);
 		text = message;
 	}
-	return schema_add_issue(check->issues, code, check->field, text) < 0 ? -1 : 1;
+	return add_issue(check->issues, code, check->field, text) < 0 ? -1 : 1;
 }
 
 static bool is_of_type(const json_t *value, const char *type)

@@ -27,9 +27,8 @@ MUST_USE int schema_check_defaults(const json_t *parameters, struct error *err);
 MUST_USE int schema_validate(const json_t *parameters, const json_t *input, json_t *issues,
 			     json_t *values, struct error *err);
 
-/* Appends one issue. field may be NULL: the input as a whole. 0, or -1 when memory is out. */
-MUST_USE int schema_add_issue(json_t *issues, const char *code, const char *field,
-			      const char *message);
+/* Appends one issue. field may be NULL: the input as a whole. */
+void schema_add_issue(json_t *issues, const char *code, const char *field, const char *message);
 
 /* JavaScript's name for a value's type, as clients know it from their own messages; "undefined" for NULL. */
 const char *schema_type_name(const json_t *value);

@@ -11,6 +11,7 @@ struct stream stream_new(struct call *call)
 		.call = call,
 		.sse = sse_new(call->connection->fd, SSE_BACKLOG_MAX_BYTES),
 		.is_wanted = sse_is_accepted(&call->connection->request),
+		.status = "running",
 	};
 }
 
@@ -84,11 +85,42 @@ void stream_output_end(struct stream *stream, bool is_stderr, bool dropped)
 
 void stream_tick(struct stream *stream)
 {
+	stream_open(stream);
 	if (!stream->is_open)
 		return;
+	if (stream->announced != stream->status)
+		stream_event(stream, "status",
+			     json_pack("{s:s*, s:s}", "id", stream->id, "status", stream->status));
+	stream->announced = stream->status;
 	(void)sse_push(&stream->sse);
 	sse_beat(&stream->sse);
 	tell_watch(stream);
+}
+
+static void on_output(void *context, bool is_stderr, struct slice data)
+{
+	stream_output(context, is_stderr, data);
+}
+
+static void on_output_end(void *context, bool is_stderr, bool is_cut)
+{
+	stream_output_end(context, is_stderr, is_cut);
+}
+
+static void on_tick(void *context)
+{
+	stream_tick(context);
+}
+
+struct execution_observer stream_observer(struct stream *stream)
+{
+	return (struct execution_observer){
+		.context = stream,
+		.on_output = on_output,
+		.on_output_end = on_output_end,
+		.on_tick = on_tick,
+		.tick_ms = SSE_HEARTBEAT_MS,
+	};
 }
 
 bool stream_reply(struct stream *stream, int status, struct slice text)

@@ -1,7 +1,7 @@
 /*
  * A job's events for a client that asked for them (Accept: text/event-stream): what happens while it runs, then the result.
  *
- *   event: status   {"id","status":"running"}, later {"id","status","exit_code"}
+ *   event: status   {"id","status":"running"}, later {"id","status","exit_code"}; id where the job has one by then
  *   event: stdout   {"text"}; the same for stderr
  *   event: result   what the answer would have been
  *   event: error    what the refusal would have been
@@ -16,6 +16,7 @@
 #define MAYFLY_API_STREAM_H
 
 #include "http/sse.h"
+#include "job/execution.h"
 #include "server/call.h"
 
 #define STREAM_TAIL_BYTES 3 /* the most of a character of UTF-8 that is not whole */
@@ -24,13 +25,16 @@ struct stream {
 	struct call *call;
 	struct sse sse;          /* owned */
 	bool is_wanted, is_open; /* the client asked for it; it has begun */
+	const char *id;          /* of the job, or NULL: it has none yet */
+	const char *status;      /* what the job does now */
+	const char *announced;   /* what the client has been told that it does, or NULL */
 	struct {
 		char bytes[STREAM_TAIL_BYTES];
 		size_t len;
 	} tails[2]; /* of stdout and stderr */
 };
 
-/* Looks whether the call's client wants a stream; whoever wants to give it one sets call->stream, and takes it back before stream_free. */
+/* Looks whether the call's client wants a stream; what gives it one sets call->stream, and takes it back before stream_free. */
 struct stream stream_new(struct call *call);
 void stream_free(struct stream *stream);
 
@@ -44,8 +48,11 @@ void stream_output(struct stream *stream, bool is_stderr, struct slice data);
 /* The end of both streams: what waits for its rest will get none. dropped: it is cut there, and what is not whole is left out. */
 void stream_output_end(struct stream *stream, bool is_stderr, bool dropped);
 
-/* Sends what the client takes now, and a heartbeat when it is time. */
+/* Begins the stream if it is wanted, tells a new status, sends what the client takes now, and a heartbeat when it is time. */
 void stream_tick(struct stream *stream);
+
+/* An observer that does all this (job/execution.h); the stream must outlive it. */
+struct execution_observer stream_observer(struct stream *stream);
 
 /* Takes an answer: of a stream that is open, or is wanted and would begin with its result, text (one line of JSON) becomes the last event, and all that is
    left is sent. False when it is an ordinary reply's. For call_reply. */

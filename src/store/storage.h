@@ -42,7 +42,7 @@ struct storage {
 /* Opens a new result with empty stdout and stderr. 0, or -1 with *err: 500 "storage_full", "storage_failed". */
 MUST_USE int storage_open(const struct config *config, struct storage *out, struct error *err);
 
-/* Opens a place for artifacts alone, which are taken from storage->folder one by one and never committed: streams are not kept, and every name is free. */
+/* Opens a place for artifacts alone, in storage->folder: streams are not kept, and every name is free. */
 MUST_USE int storage_open_files(const struct config *config, struct storage *out,
 				struct error *err);
 

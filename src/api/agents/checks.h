@@ -9,8 +9,8 @@
 #define MAYFLY_API_CHECKS_H
 
 #include "config/patterns.h"
-#include "job/run.h"
-#include "server/call.h"
+#include "job/execution.h"
+#include "json/json.h"
 
 struct check {
 	bool passed;
@@ -26,10 +26,11 @@ void check_free(struct check *check);
 json_t *check_json(const struct check *check);
 
 /* Puts the files into a container and lets the parser of the language (a runtime's name) look at each. details: {"errors":[{"file","output"}]}. 0 and
-   *out, or -1 with *err: 400 "language_unsupported" (no such runtime), "language_not_checked" (it names no parser); 500 "parser_missing", and what executor_run
-   says. The container is the call's. */
-MUST_USE int check_syntax(struct call *call, const char *language, const struct job_input *files,
-			  unsigned count, struct check *out, struct error *err);
+   *out, or -1 with *err: 400 "language_unsupported" (no such runtime), "language_not_checked" (it names no parser); 500 "parser_missing", and what execution_run
+   says. The container is the executor's. */
+MUST_USE int check_syntax(struct executor *executor, const char *language,
+			  const struct job_input *files, unsigned count, struct check *out,
+			  struct error *err);
 
 /* Looks for the patterns of a list. details: {"hasDangerousPatterns","count","hits":[{"file","line","pattern","message"}]}; not more than
    PATTERN_HITS_MAX_COUNT hits are named. 0, or -1 with *err: memory is out. */

@@ -12,7 +12,6 @@
 #include "config/template.h"
 #include "config/tool.h"
 #include "job/defaults.h"
-#include "job/executor.h"
 
 #include <stdio.h>
 
@@ -34,10 +33,9 @@ struct syntax {
 	json_t *runtime; /* owned */
 	struct job job;
 	const char *boot_env[TOOL_BOOT_ENV_MAX_COUNT + 1];
-	struct buf names;  /* owned: for the loop, one in a line */
-	struct buf output; /* owned: both streams in their order; of the loop stdout alone */
-	struct job_result result;
-	json_t *errors;                      /* owned */
+	struct buf names;           /* owned: for the loop, one in a line */
+	struct execution execution; /* owned; without a loop it keeps both streams in their order */
+	json_t *errors;             /* owned */
 	char wrong[CHECK_MESSAGE_BYTES / 2]; /* names of files, joined */
 };
 
@@ -46,7 +44,7 @@ static void syntax_free(struct syntax *syntax)
 	json_decref(syntax->runtime);
 	json_decref(syntax->errors);
 	buf_free(&syntax->names);
-	buf_free(&syntax->output);
+	execution_free(&syntax->execution);
 }
 
 static bool is_loop(const struct syntax *syntax)
@@ -162,17 +160,16 @@ static int judge(struct syntax *syntax, unsigned file, int code, struct slice sa
 		said.len = CHECK_FILE_OUTPUT_BYTES;
 	(void)snprintf(syntax->wrong + len, sizeof(syntax->wrong) - len, "%s%.*s", len ? ", " : "",
 		       (int)path.len, path.data);
-	if (json_array_append_new(syntax->errors,
-				  json_pack("{s:o, s:o}", "file", json_clean_string(path), "output",
-					    json_clean_string(said))) < 0)
-		return error_set(err, 500, "out_of_memory", "no memory for the errors");
+	(void)json_array_append_new(syntax->errors,
+				    json_pack("{s:o, s:o}", "file", json_clean_string(path),
+					      "output", json_clean_string(said)));
 	return 0;
 }
 
 /* The loop's words. */
 static int judge_each(struct syntax *syntax, struct error *err)
 {
-	struct slice rest = buf_slice(&syntax->output);
+	struct slice rest = buf_slice(&syntax->execution.captures[0].text);
 
 	for (unsigned i = 0; i < syntax->count; i++) {
 		const char *line = memchr(rest.data, '\n', rest.len),
@@ -194,35 +191,21 @@ static int judge_each(struct syntax *syntax, struct error *err)
 	return 0;
 }
 
-/* A text that a parser does not get done with is no good either. Returns why, or NULL. */
-static const char *why_stopped(const struct job_result *result)
-{
-	switch (result->reason) {
-	case JOB_EXITED:
-	case JOB_NOT_STARTED:
-		return NULL;
-	case JOB_TIMEOUT:
-		return "The parser took too long";
-	case JOB_OOM:
-	case JOB_LOST:
-		return "The parser ran out of memory";
-	default:
-		return "The parser crashed";
-	}
-}
-
 static int conclude(struct syntax *syntax, struct check *out, struct error *err)
 {
-	const char *stopped = why_stopped(&syntax->result);
+	const struct execution *execution = &syntax->execution;
+	const struct job_result *result = &execution->result;
+	const char *stopped = execution->ending;
 
-	if (syntax->result.reason == JOB_NOT_STARTED)
-		return error_set(err, 500, "parser_missing", "%s", syntax->result.message);
-	if (!stopped && (is_loop(syntax) ? judge_each(syntax, err)
-					 : judge(syntax, 0, job_exit_code(&syntax->result),
-						 buf_slice(&syntax->output), err)) < 0)
+	if (result->reason == JOB_NOT_STARTED)
+		return error_set(err, 500, "parser_missing", "%s", stopped);
+	if (!*stopped &&
+	    (is_loop(syntax) ? judge_each(syntax, err)
+			     : judge(syntax, 0, job_exit_code(result),
+				     buf_slice(&execution->captures[0].text), err)) < 0)
 		return -1;
-	out->passed = !stopped && json_array_size(syntax->errors) == 0;
-	if (stopped)
+	out->passed = !*stopped && json_array_size(syntax->errors) == 0;
+	if (*stopped)
 		(void)snprintf(out->message, sizeof(out->message), "%s", stopped);
 	else if (out->passed)
 		(void)snprintf(out->message, sizeof(out->message), "No syntax errors");
@@ -230,35 +213,10 @@ static int conclude(struct syntax *syntax, struct check *out, struct error *err)
 		(void)snprintf(out->message, sizeof(out->message), "Syntax errors in %s",
 			       syntax->wrong);
 	out->details = json_pack("{s:O}", "errors", syntax->errors);
-	return out->details ? 0 : error_set(err, 500, "out_of_memory", "no memory for the errors");
+	return 0;
 }
 
-static void on_output(void *context, bool is_stderr, struct slice data)
-{
-	struct syntax *syntax = context;
-	size_t room = syntax->output.max - syntax->output.len;
-
-	if (is_loop(syntax) && is_stderr)
-		return;
-	if (buf_append(&syntax->output, data.data, data.len < room ? data.len : room) < 0)
-		syntax->output.len = 0; /* memory was out: what is missing is found out */
-}
-
-static int run(struct call *call, struct syntax *syntax, struct error *err)
-{
-	const struct job_listener listener = {.context = syntax, .on_output = on_output};
-	struct storage storage;
-	int ran;
-
-	if (storage_open_files(call->config, &storage, err) < 0)
-		return -1;
-	ran = executor_run(&call->executor, &syntax->job, &storage, &listener, &syntax->result,
-			   err);
-	storage_close(&storage);
-	return ran;
-}
-
-int check_syntax(struct call *call, const char *language, const struct job_input *files,
+int check_syntax(struct executor *executor, const char *language, const struct job_input *files,
 		 unsigned count, struct check *out, struct error *err)
 {
 	struct syntax syntax = {
@@ -266,13 +224,16 @@ int check_syntax(struct call *call, const char *language, const struct job_input
 		.files = files,
 		.count = count,
 		.names = buf_new((size_t)VALIDATE_FILES_MAX_COUNT * (JOB_PATH_MAX_BYTES + 3)),
-		.output = buf_new(CHECK_OUTPUT_MAX_BYTES),
 		.errors = json_array(),
 	};
-	int checked = prepare(call->config, &syntax, err) < 0 || run(call, &syntax, err) < 0
-			      ? -1
-			      : conclude(&syntax, out, err);
+	int checked = -1;
 
+	syntax.execution =
+		execution_new(executor, &syntax.job, WORDS_CHECKS, CHECK_OUTPUT_MAX_BYTES);
+	syntax.execution.is_shared = !is_loop(&syntax);
+	if (prepare(executor->config, &syntax, err) == 0 &&
+	    execution_run(&syntax.execution, err) == 0)
+		checked = conclude(&syntax, out, err);
 	syntax_free(&syntax);
 	return checked;
 }

@@ -1,4 +1,4 @@
-/* The parts of the agents API, for agents*.c alone. */
+/* The parts of the agents API. */
 #ifndef MAYFLY_API_AGENTS_PARTS_H
 #define MAYFLY_API_AGENTS_PARTS_H
 
@@ -6,7 +6,8 @@
 #include "api/agents/checks.h"
 #include "api/agents/request.h"
 #include "config/tool.h"
-#include "job/run.h"
+#include "job/execution.h"
+#include "server/call.h"
 #include "store/records.h"
 
 #define AGENT_JSON_TYPE   "application/json; charset=utf-8"
@@ -33,10 +34,8 @@ struct agent_run {
 	const char *boot_env[TOOL_BOOT_ENV_MAX_COUNT + 1];
 	struct job job;
 	struct job_input inputs[4];
-	struct job_result result;
-	bool was_run;        /* result says how the program ended */
-	struct buf texts[2]; /* owned: stdout, stderr */
-	bool cut[2];
+	struct execution execution; /* owned */
+	bool was_run;               /* it says how the program ended */
 };
 
 /* Adds a line to the run's log: "[<now>] <text>". */

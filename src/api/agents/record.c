@@ -42,8 +42,7 @@ void agents_log(struct agent_run *run, const char *format, ...)
 	va_start(arguments, format);
 	(void)vsnprintf(text + len, sizeof(text) - (size_t)len, format, arguments);
 	va_end(arguments);
-	if (json_array_append_new(run->logs, json_clean_string(slice_of(text))) < 0)
-		run->call->code = "out_of_memory";
+	(void)json_array_append_new(run->logs, json_clean_string(slice_of(text)));
 }
 
 const char *agents_status(const struct agent_run *run)
@@ -53,7 +52,7 @@ const char *agents_status(const struct agent_run *run)
 
 int agents_exit_code(const struct agent_run *run)
 {
-	return run->was_run ? job_exit_code(&run->result) : -1;
+	return run->was_run ? job_exit_code(&run->execution.result) : -1;
 }
 
 void agents_summary(const struct agent_run *run, char *out, size_t size)
@@ -62,12 +61,8 @@ void agents_summary(const struct agent_run *run, char *out, size_t size)
 
 	if (!run->was_run)
 		(void)snprintf(out, size, "The test was not run");
-	else if (run->result.reason == JOB_TIMEOUT)
-		(void)snprintf(out, size, "Timed out after %" PRIu64 "s", run->job.wall_ms / 1000);
-	else if (run->result.reason == JOB_NOT_STARTED)
-		(void)snprintf(out, size, "%s", run->result.message);
-	else if (run->result.reason == JOB_OOM || run->result.reason == JOB_LOST)
-		(void)snprintf(out, size, "Out of memory");
+	else if (*run->execution.ending)
+		(void)snprintf(out, size, "%s", run->execution.ending);
 	else if (code == 0)
 		(void)snprintf(out, size, "All basic checks passed");
 	else
@@ -98,9 +93,10 @@ static json_t *test_result_of(const struct agent_run *run)
 			 run->status == AGENT_COMPLETED, "summary",
 			 json_clean_string(slice_of(summary)), "details", "exitCode",
 			 agents_exit_code(run), "timedOut",
-			 run->was_run && run->result.reason == JOB_TIMEOUT, "stdoutTruncated",
-			 run->cut[0], "stderrTruncated", run->cut[1], "durationMs",
-			 (json_int_t)(run->result.wall_us / 1000));
+			 run->was_run && run->execution.result.reason == JOB_TIMEOUT,
+			 "stdoutTruncated", run->execution.captures[0].is_cut, "stderrTruncated",
+			 run->execution.captures[1].is_cut, "durationMs",
+			 (json_int_t)(run->execution.result.wall_us / 1000));
 }
 
 int agents_write(const struct agent_run *run, struct buf *out, struct error *err)
@@ -112,20 +108,21 @@ int agents_write(const struct agent_run *run, struct buf *out, struct error *err
 
 	_cleanup_json_ json_t *record =
 		json_pack("{s:s, s:s}", "id", run->id, "agentId", run->agent_id);
-	_cleanup_json_ json_t *rest = json_pack(
-		"{s:s, s:s, s:s, s:O, s:o, s:o, s:i, s:o, s:o, s:o}", "startedAt", started,
-		"finishedAt", finished, "status", agents_status(run), "logs", run->logs,
-		"validationResults", validations_of(run), "testResult", test_result_of(run),
-		"exitCode", agents_exit_code(run), "stdout",
-		json_clean_string(buf_slice(&run->texts[0])), "stderr",
-		json_clean_string(buf_slice(&run->texts[1])), "usage", usage_json(&run->result));
+	_cleanup_json_ json_t *rest =
+		json_pack("{s:s, s:s, s:s, s:O, s:o, s:o, s:i, s:o, s:o, s:o}", "startedAt",
+			  started, "finishedAt", finished, "status", agents_status(run), "logs",
+			  run->logs, "validationResults", validations_of(run), "testResult",
+			  test_result_of(run), "exitCode", agents_exit_code(run), "stdout",
+			  json_clean_string(buf_slice(&run->execution.captures[0].text)), "stderr",
+			  json_clean_string(buf_slice(&run->execution.captures[1].text)), "usage",
+			  usage_json(&run->execution.result));
 
-	if (!record || !rest ||
-	    (run->request.has_prompt &&
-	     json_object_set_new(record, "prompt",
-				 json_stringn(run->request.prompt.data, run->request.prompt.len)) <
-		     0) ||
-	    json_object_update(record, rest) < 0 || json_write(record, out) < 0)
-		return error_set(err, 500, "out_of_memory", "no memory for the run's record");
+	if (run->request.has_prompt)
+		(void)json_object_set_new(
+			record, "prompt",
+			json_stringn(run->request.prompt.data, run->request.prompt.len));
+	(void)json_object_update(record, rest);
+	if (json_write(record, out) < 0)
+		return error_set(err, 500, "record_too_large", "the run's record is too large");
 	return 0;
 }

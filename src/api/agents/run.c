@@ -8,10 +8,8 @@
 #include "api/agents/internal.h"
 
 #include "base/date.h"
-#include "base/utf8.h"
 #include "config/template.h"
 #include "job/defaults.h"
-#include "job/executor.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -91,7 +89,7 @@ static int validate(struct agent_run *run, struct error *err)
 	const struct job_input script = {SLICE_LITERAL("script.js"), run->request.javascript};
 
 	agents_log(run, "Running validation checks");
-	if (check_syntax(run->call, LANGUAGE, &script, 1, &run->syntax, err) < 0 ||
+	if (check_syntax(&run->call->executor, LANGUAGE, &script, 1, &run->syntax, err) < 0 ||
 	    look_at(run, err) < 0)
 		return -1;
 	log_check(run, "Syntax", &run->syntax);
@@ -138,37 +136,18 @@ static int prepare_job(struct agent_run *run, struct error *err)
 	return 0;
 }
 
-static void on_output(void *context, bool is_stderr, struct slice data)
-{
-	struct agent_run *run = context;
-	struct buf *text = &run->texts[is_stderr];
-	size_t room = text->max - text->len;
-
-	if (data.len > room)
-		run->cut[is_stderr] = true;
-	if (buf_append(text, data.data, data.len < room ? data.len : room) < 0)
-		run->cut[is_stderr] = true;
-}
-
 static int execute(struct agent_run *run, struct error *err)
 {
-	const struct job_listener listener = {.context = run, .on_output = on_output};
-	struct storage storage;
-	int ran;
+	struct execution *execution = &run->execution;
 
-	if (prepare_job(run, err) < 0 || storage_open_files(run->call->config, &storage, err) < 0)
+	if (prepare_job(run, err) < 0)
 		return -1;
 	agents_log(run, "Running node test.js");
-	ran = executor_run(&run->call->executor, &run->job, &storage, &listener, &run->result, err);
-	storage_close(&storage);
-	if (ran < 0)
+	*execution = execution_new(&run->call->executor, &run->job, WORDS_AGENTS,
+				   AGENT_STREAM_MAX_BYTES);
+	if (execution_run(execution, err) < 0)
 		return -1;
 	run->was_run = true;
-	run->cut[0] |= run->result.stdout_truncated;
-	run->cut[1] |= run->result.stderr_truncated;
-	for (unsigned i = 0; i < 2; i++)
-		if (run->cut[i] && run->texts[i].len)
-			run->texts[i].len = utf8_trim(run->texts[i].data, run->texts[i].len);
 	return 0;
 }
 
@@ -176,7 +155,7 @@ static void conclude(struct agent_run *run)
 {
 	char summary[AGENT_LOG_MAX_BYTES / 2];
 
-	if (run->result.reason == JOB_NOT_STARTED)
+	if (run->execution.result.reason == JOB_NOT_STARTED)
 		run->status = AGENT_ERROR;
 	else
 		run->status = agents_exit_code(run) == 0 ? AGENT_COMPLETED : AGENT_FAILED;
@@ -219,7 +198,7 @@ static int answer(struct agent_run *run, const struct buf *record, struct error 
 	if (buf_append_text(&text,
 			    "{\"success\":true,\"message\":\"Agent run started\",\"data\":") < 0 ||
 	    buf_append(&text, record->data, record->len) < 0 || buf_append_text(&text, "}") < 0)
-		return error_set(err, 500, "out_of_memory", "no memory for the run's record");
+		return error_set(err, 500, "record_too_large", "the run's record is too large");
 	call_reply(run->call, 200, AGENT_JSON_TYPE, buf_slice(&text));
 	return 0;
 }
@@ -262,8 +241,7 @@ static void free_run(struct agent_run *run)
 	check_free(&run->structure);
 	check_free(&run->security);
 	check_free(&run->performance);
-	buf_free(&run->texts[0]);
-	buf_free(&run->texts[1]);
+	execution_free(&run->execution);
 }
 
 int agents_auto_run(struct call *call, const char *agent_id, struct error *err)
@@ -272,7 +250,6 @@ int agents_auto_run(struct call *call, const char *agent_id, struct error *err)
 		.call = call,
 		.agent_id = agent_id,
 		.logs = json_array(),
-		.texts = {buf_new(AGENT_STREAM_MAX_BYTES), buf_new(AGENT_STREAM_MAX_BYTES)},
 	};
 	int answered = -1;
 

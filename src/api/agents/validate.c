@@ -83,8 +83,8 @@ static int check_patterns(const struct config *config, struct validation *valida
 static int validate(struct call *call, struct validation *validation, struct error *err)
 {
 	if (take_request(validation, buf_slice(&call->body), err) < 0 ||
-	    check_syntax(call, validation->language, validation->files, validation->count,
-			 &validation->syntax, err) < 0)
+	    check_syntax(&call->executor, validation->language, validation->files,
+			 validation->count, &validation->syntax, err) < 0)
 		return -1;
 	if (check_patterns(call->config, validation, err) < 0)
 		return -1;

@@ -9,7 +9,6 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "bounds.h"
-#include "job/executor.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -85,15 +84,6 @@ static int prepare(const struct run *run, const json_t *compile, struct job *job
 	return 0;
 }
 
-static void on_output(void *context, bool is_stderr, struct slice data)
-{
-	struct run *run = context;
-
-	(void)is_stderr;
-	if (buf_append(&run->compiler, data.data, data.len) < 0)
-		run->call->code = "out_of_memory";
-}
-
 /* Stages what was made. 1 when nothing was. */
 static int take_output(struct run *run, const struct storage *storage, const char *output,
 		       struct error *err)
@@ -111,59 +101,45 @@ static int take_output(struct run *run, const struct storage *storage, const cha
 	return 0;
 }
 
-/* A compiler's refusal is the run's result. */
-static void fail(struct run *run, const struct job_result *compiled)
+/* A compiler's refusal is the run's result, and what it said is what the program would have. */
+static int refuse(struct run *run, struct error *err)
 {
-	run->result = *compiled;
-	run->result.wall_us = run->result.cpu_us = 0;
-	run->result.stdout_truncated = run->result.stderr_truncated = false;
-	if (run->result.reason == JOB_EXITED && run->result.code == 0)
-		run->result.code = 1; /* it made nothing */
-}
+	struct job_result *result = &run->execution.result;
 
-static void on_tick(void *context)
-{
-	run_tick(context, "compiling");
-}
-
-static int compile_in(struct run *run, const struct job *job, struct storage *storage,
-		      const char *output, struct error *err)
-{
-	const struct job_listener listener = {.context = run,
-					      .on_output = on_output,
-					      .on_tick = on_tick,
-					      .tick_ms = SSE_HEARTBEAT_MS};
-	struct job_result compiled;
-	int taken = 1;
-
-	if (executor_run(&run->call->executor, job, storage, &listener, &compiled, err) < 0)
-		return -1;
-	run->compile_us = compiled.wall_us;
-	executor_next(&run->call->executor, false);
-	if (compiled.reason == JOB_EXITED && compiled.code == 0)
-		taken = take_output(run, storage, output, err);
-	if (taken == 1)
-		fail(run, &compiled);
-	return taken;
+	*result = run->compiler.result;
+	result->wall_us = result->cpu_us = 0;
+	result->stdout_truncated = result->stderr_truncated = false;
+	if (result->reason == JOB_EXITED && result->code == 0)
+		result->code = 1; /* it made nothing */
+	run->stream.status = "running";
+	stream_tick(&run->stream);
+	execution_output(&run->execution, true, buf_slice(&run->compiler.captures[0].text));
+	return execution_end(&run->execution, err);
 }
 
 int run_compile(struct run *run, struct error *err)
 {
 	const json_t *compile = json_object_get(run->interpreter.definition, "compile");
 	const char *output = json_string_value(json_object_get(compile, "output"));
-	struct storage storage;
-	struct job job;
+	struct execution *compiler = &run->compiler;
+	int taken = 1;
 
 	if (!compile)
 		return 0;
 	if (!output || !fs_is_component(slice_of(output)))
 		return bad(run, err, "output must be a file's name");
-	if (prepare(run, compile, &job, err) < 0 ||
-	    storage_open_files(run->call->config, &storage, err) < 0)
+	compiler->is_shared = true;
+	compiler->observer = stream_observer(&run->stream);
+	compiler->observer.on_output = NULL;
+	compiler->observer.on_output_end = NULL;
+	run->stream.status = "compiling";
+	if (prepare(run, compile, &run->compile, err) < 0 || execution_run(compiler, err) < 0)
 		return -1;
-
-	int compiled = compile_in(run, &job, &storage, output, err);
-
-	storage_close(&storage);
-	return compiled;
+	executor_next(compiler->executor, false);
+	if (compiler->result.reason == JOB_EXITED && compiler->result.code == 0)
+		taken = take_output(run, &compiler->storage, output, err);
+	if (taken == 1 && refuse(run, err) < 0)
+		return -1;
+	run->stream.status = "running";
+	return taken;
 }

@@ -2,27 +2,22 @@
 
 #include "api/runs/internal.h"
 #include "base/date.h"
-#include "base/utf8.h"
 #include "bounds.h"
 #include "config/template.h"
-#include "job/executor.h"
 
 #include <signal.h>
 #include <stdio.h>
 
 static void run_free(struct run *run)
 {
-	if (run->has_storage)
-		storage_close(&run->storage);
 	idempotency_close(&run->idempotency);
 	stream_free(&run->stream);
 	tool_job_free(&run->made);
 	tool_free(&run->interpreter);
 	json_decref(run->values);
+	execution_free(&run->execution);
+	execution_free(&run->compiler);
 	run_request_free(&run->request);
-	buf_free(&run->texts[0]);
-	buf_free(&run->texts[1]);
-	buf_free(&run->compiler);
 }
 
 /* --- the request -------------------------------------------------------------------------------- */
@@ -95,8 +90,6 @@ static int prepare_job(struct run *run, struct error *err)
 		.standard_input = run->request.standard_input,
 	};
 	run->values = json_pack("{s:s%}", "code", run->request.code.data, run->request.code.len);
-	if (!run->values)
-		return error_set(err, 500, "out_of_memory", "no memory for the run");
 	if (tool_job(run->call->config, &run->interpreter, run->values, &run->made, job,
 		     run->inputs, err) < 0)
 		return -1;
@@ -106,45 +99,8 @@ static int prepare_job(struct run *run, struct error *err)
 				 "interpreters.d/%s.json has too many arguments or files",
 				 run->interpreter.name);
 	fill_command(run);
-	for (unsigned i = 0; i < 2; i++)
-		run->texts[i] = buf_new(limits->max_output_bytes + RUN_ENDING_MAX_BYTES);
 	return staging_inputs(&run->request.staging, run->call->config, run->call->caller.id,
 			      run->inputs, &job->input_count, err);
-}
-
-static int open_storage(struct run *run, struct error *err)
-{
-	if (storage_open_files(run->call->config, &run->storage, err) < 0)
-		return -1;
-	run->has_storage = true;
-	run->storage.count_left = run->request.limits.max_artifact_files;
-	run->storage.total_left = run->request.limits.max_artifact_bytes;
-	run->storage.artifact_bytes = run->request.limits.max_artifact_bytes;
-	return 0;
-}
-
-static void on_output(void *context, bool is_stderr, struct slice data)
-{
-	struct run *run = context;
-
-	if (buf_append(&run->texts[is_stderr], data.data, data.len) < 0)
-		run->call->code = "out_of_memory";
-	stream_output(&run->stream, is_stderr, data);
-}
-
-void run_tick(struct run *run, const char *status)
-{
-	stream_open(&run->stream);
-	if (!run->announced || strcmp(run->announced, status) != 0)
-		stream_event(&run->stream, "status",
-			     json_pack("{s:s, s:s}", "id", run->id, "status", status));
-	run->announced = status;
-	stream_tick(&run->stream);
-}
-
-static void on_tick(void *context)
-{
-	run_tick(context, "running");
 }
 
 /* Files that the memory does not hold end the container before it has the whole job. */
@@ -160,72 +116,32 @@ static bool is_out_of_memory(const struct run *run, const struct error *err)
 
 static int execute_program(struct run *run, struct error *err)
 {
-	const struct job_listener listener = {.context = run,
-					      .on_output = on_output,
-					      .on_tick = on_tick,
-					      .tick_ms = SSE_HEARTBEAT_MS};
+	struct execution *execution = &run->execution;
 
-	if (open_storage(run, err) < 0)
-		return -1;
-	if (executor_run(&run->call->executor, &run->job, &run->storage, &listener, &run->result,
-			 err) == 0)
+	if (execution_run(execution, err) == 0)
 		return 0;
 	if (!is_out_of_memory(run, err))
 		return -1;
-	run->result = (struct job_result){.reason = JOB_LOST, .signal = SIGKILL};
-	return 0;
-}
-
-/* What the compiler said is what the program would have. */
-static void tell_compiler(struct run *run)
-{
-	size_t most = run->request.limits.max_output_bytes;
-	size_t len =
-		run->compiler.len > most ? utf8_trim(run->compiler.data, most) : run->compiler.len;
-
-	run_tick(run, "running");
-	if (len)
-		on_output(run, true, (struct slice){run->compiler.data, len});
-}
-
-/* Says on stderr what the program itself could not say any more. */
-static void add_ending(struct run *run)
-{
-	const struct job_result *result = &run->result;
-	struct buf *text = &run->texts[1];
-	char ending[RUN_ENDING_MAX_BYTES] = "";
-
-	for (unsigned i = 0; i < 2; i++) {
-		bool is_cut = i ? result->stderr_truncated : result->stdout_truncated;
-
-		if (is_cut && run->texts[i].len)
-			run->texts[i].len = utf8_trim(run->texts[i].data, run->texts[i].len);
-		stream_output_end(&run->stream, i, is_cut);
-	}
-
-	const char *line = text->len && text->data[text->len - 1] != '\n' ? "\n" : "";
-
-	if (result->reason == JOB_TIMEOUT)
-		(void)snprintf(ending, sizeof(ending), "%sExecution timed out\n", line);
-	else if (result->reason == JOB_NOT_STARTED)
-		(void)snprintf(ending, sizeof(ending), "%s%s\n", line, result->message);
-	if (*ending)
-		on_output(run, true, slice_of(ending));
+	execution->result = (struct job_result){.reason = JOB_LOST, .signal = SIGKILL};
+	return execution_end(execution, err);
 }
 
 /* Compiles where that is needed, then runs. */
 static int execute(struct run *run, struct error *err)
 {
-	int compiled = run_compile(run, err);
+	struct executor *executor = &run->call->executor;
+	const struct job_result *result = &run->execution.result;
+	int compiled;
 
+	run->execution = execution_new(executor, &run->job, WORDS_RUNS,
+				       run->request.limits.max_output_bytes);
+	run->execution.observer = stream_observer(&run->stream);
+	compiled = run_compile(run, err);
 	if (compiled < 0 || (compiled == 0 && execute_program(run, err) < 0))
 		return -1;
-	if (compiled == 1)
-		tell_compiler(run);
-	add_ending(run);
 	stream_event(&run->stream, "status",
-		     json_pack("{s:s, s:s, s:i}", "id", run->id, "status", run_status(&run->result),
-			       "exit_code", run_exit_code(&run->result)));
+		     json_pack("{s:s, s:s, s:i}", "id", run->id, "status", run_status(result),
+			       "exit_code", run_exit_code(result)));
 	return 0;
 }
 
@@ -306,7 +222,7 @@ static int run_and_reply(struct run *run, struct error *err)
 	    record_write(call->config, call->caller.id, run->id, buf_slice(&summary),
 			 buf_slice(&record), err) < 0)
 		return -1;
-	if (*run->cache_key && cache_may_keep(&run->result))
+	if (*run->cache_key && cache_may_keep(&run->execution.result))
 		cache_put(call->config, run->cache_key, run->id);
 	idempotency_close(&run->idempotency);
 	call_reply(call, 200, RUN_JSON_TYPE, buf_slice(&record));
@@ -319,11 +235,13 @@ void api_runs_create(struct call *call)
 		.call = call,
 		.idempotency.fd = -1,
 		.stream = stream_new(call),
-		.compiler = buf_new(2 * RUN_COMPILE_OUTPUT_BYTES + KIB),
+		.compiler = execution_new(&call->executor, &run.compile, WORDS_NONE,
+					  2 * RUN_COMPILE_OUTPUT_BYTES),
 	};
 	struct error err;
 	int replayed;
 
+	run.stream.id = run.id;
 	call->stream = &run.stream;
 	replayed = take_request(&run, &err) < 0 ? -1 : replay(&run, &err);
 	if (replayed < 0 || (replayed == 0 && run_and_reply(&run, &err) < 0))

@@ -1,19 +1,18 @@
-/* The parts of a run between request and reply, for runs*.c alone. */
+/* The parts of a run between request and reply. */
 #ifndef MAYFLY_API_RUNS_PARTS_H
 #define MAYFLY_API_RUNS_PARTS_H
 
 #include "api/runs/request.h"
 #include "base/sha256.h"
+#include "job/execution.h"
 #include "job/result_cache.h"
-#include "job/run.h"
 #include "job/tool_job.h"
 #include "server/call.h"
 #include "server/stream.h"
 #include "store/idempotency.h"
 #include "store/records.h"
 
-#define RUN_ENDING_MAX_BYTES KIB /* what we add to stderr */
-#define RUN_JSON_TYPE        "application/json; charset=utf-8"
+#define RUN_JSON_TYPE "application/json; charset=utf-8"
 
 struct run {
 	struct call *call;
@@ -23,25 +22,17 @@ struct run {
 	json_t *values;                 /* owned: of the interpreter's parameters */
 	struct idempotency idempotency; /* owned */
 	struct stream stream;           /* owned */
-	const char
-		*announced; /* the status that the stream's last event of that kind had, or NULL */
-	char id[RUN_ID_BYTES]; /* "": not begun */
-	int64_t created_ms;    /* since 1970 */
+	char id[RUN_ID_BYTES];          /* "": not begun */
+	int64_t created_ms;             /* since 1970 */
 	struct job job;
 	struct job_input inputs[JOB_INPUT_MAX_COUNT];
-	struct storage storage; /* owned, once has_storage */
-	bool has_storage;
-	struct job_result result;
-	struct buf texts[2]; /* owned: stdout, stderr */
+	struct execution execution; /* owned: of the program */
 	char cache_key
 		[SHA256_HEX_BYTES]; /* where a record that will do would be; "": none is wanted */
-	bool is_compiled;           /* the language has a compile step */
-	uint64_t compile_us;
-	struct buf compiler; /* owned: what the compiler said */
+	bool is_compiled;           /* the language has a compile step: */
+	struct job compile;
+	struct execution compiler; /* owned */
 };
-
-/* Begins the stream, if one is wanted, tells a new status, sends what the client takes. */
-void run_tick(struct run *run, const char *status);
 
 /* Runs the interpreter's compile step, if it has one, in a container of its own, and stages what it made. 1 and the run's result when it failed, 0 when
    the program may run, or -1 with *err. */

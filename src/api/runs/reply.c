@@ -37,33 +37,28 @@ int run_exit_code(const struct job_result *result)
 
 static json_t *usage_of(const struct run *run)
 {
+	const struct job_result *result = &run->execution.result;
 	json_t *usage = json_pack("{s:o, s:o, s:o}", "wall_ms",
-				  usage_rounded_up(run->result.wall_us, US_PER_MS), "cpu_ms",
-				  usage_rounded_up(run->result.cpu_us, US_PER_MS), "max_rss_mb",
-				  usage_rounded_up(run->result.max_rss_bytes, MIB));
+				  usage_rounded_up(result->wall_us, US_PER_MS), "cpu_ms",
+				  usage_rounded_up(result->cpu_us, US_PER_MS), "max_rss_mb",
+				  usage_rounded_up(result->max_rss_bytes, MIB));
 
-	if (run->is_compiled && usage &&
-	    json_object_set_new(usage, "compile_ms", usage_rounded_up(run->compile_us, US_PER_MS)) <
-		    0) {
-		json_decref(usage);
-		return NULL;
-	}
+	if (run->is_compiled)
+		(void)json_object_set_new(
+			usage, "compile_ms",
+			usage_rounded_up(run->compiler.result.wall_us, US_PER_MS));
 	return usage;
 }
 
 static json_t *limits_of(const struct run_limits *limits)
 {
 	json_t *object = json_object();
-	int failed = 0;
 
 	for (size_t i = 0; i < RUN_LIMIT_COUNT; i++)
-		failed |= json_object_set_new(
+		(void)json_object_set_new(
 			object, run_limit_table[i].name,
 			json_integer((json_int_t)run_limit_of(limits, &run_limit_table[i])));
-	if (!failed)
-		return object;
-	json_decref(object);
-	return NULL;
+	return object;
 }
 
 /* --- artifacts ---------------------------------------------------------------------------------- */
@@ -86,31 +81,31 @@ static int add_artifact(struct run *run, const struct sign_key *key, const char 
 	struct slice name = clean_name(path, &clean);
 	struct file_meta meta;
 
-	if (files_publish(call->config, call->caller.id, run->storage.folder, path, name, &meta,
-			  err) < 0)
+	if (files_publish(call->config, call->caller.id, run->execution.storage.folder, path, name,
+			  &meta, err) < 0)
 		return -1;
 
 	json_t *artifact = json_pack("{s:s, s:I, s:s}", "name", meta.name, "size",
 				     (json_int_t)meta.size_bytes, "sha256", meta.sha256);
 
-	if (json_array_append_new(list, artifact) < 0 ||
-	    link_set(call, key, meta.id, artifact) < 0 ||
-	    json_object_set_new(artifact, "content_type",
-				json_string(static_type_of(slice_of(meta.name)).name)) < 0)
+	(void)json_array_append_new(list, artifact);
+	if (link_set(call, key, meta.id, artifact) < 0)
 		return error_set(err, 500, "out_of_memory", "no memory for the artifacts");
+	(void)json_object_set_new(artifact, "content_type",
+				  json_string(static_type_of(slice_of(meta.name)).name));
 	return 0;
 }
 
 /* Puts what was collected into the file store. A new array, or NULL with *err. */
 static json_t *publish_artifacts(struct run *run, struct error *err)
 {
-	const struct buf *names = &run->storage.names;
+	const struct buf *names = &run->execution.storage.names;
 	json_t *list = json_array();
 	struct sign_key key;
 	int failed = 0;
 
 	if (names->len)
-		failed = storage_end_file(&run->storage, err) < 0 ||
+		failed = storage_end_file(&run->execution.storage, err) < 0 ||
 			 sign_key_load(run->call->config, true, &key, err) < 0;
 	for (size_t at = 0; !failed && at < names->len; at += strlen(names->data + at) + 1)
 		failed = add_artifact(run, &key, names->data + at, list, err) < 0;
@@ -122,36 +117,41 @@ static json_t *publish_artifacts(struct run *run, struct error *err)
 
 /* --- the record --------------------------------------------------------------------------------- */
 
-static int write_summary(const struct run *run, const char *created_at, const char *code_sha256,
-			 size_t artifact_count, struct buf *out)
+static json_t *summary_of(const struct run *run, const char *created_at, const char *code_sha256,
+			  size_t artifact_count)
 {
-	_cleanup_json_ json_t *summary =
-		json_pack("{s:s, s:s, s:i, s:o, s:I, s:s, s:s%, s:s}", "id", run->id, "status",
-			  run_status(&run->result), "exit_code", run_exit_code(&run->result),
-			  "usage", usage_of(run), "artifact_count", (json_int_t)artifact_count,
+	const struct job_result *result = &run->execution.result;
+
+	return json_pack("{s:s, s:s, s:i, s:o, s:I, s:s, s:s%, s:s}", "id", run->id, "status",
+			 run_status(result), "exit_code", run_exit_code(result), "usage",
+			 usage_of(run), "artifact_count", (json_int_t)artifact_count, "created_at",
+			 created_at, "language", run->request.language.data,
+			 run->request.language.len, "code_sha256", code_sha256);
+}
+
+static json_t *record_of(const struct run *run, const char *created_at, const char *code_sha256,
+			 json_t *artifacts)
+{
+	static const char *const cut[2] = {"stdout_truncated", "stderr_truncated"};
+	const struct job_result *result = &run->execution.result;
+	const struct capture *captures = run->execution.captures;
+	json_t *record =
+		json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:O, s:o, s:s, s:s%, s:s}", "id", run->id,
+			  "status", run_status(result), "exit_code", run_exit_code(result),
+			  "stdout", json_clean_string(buf_slice(&captures[0].text)), "stderr",
+			  json_clean_string(buf_slice(&captures[1].text)), "usage", usage_of(run),
+			  "artifacts", artifacts, "limits", limits_of(&run->request.limits),
 			  "created_at", created_at, "language", run->request.language.data,
 			  run->request.language.len, "code_sha256", code_sha256);
 
-	return summary ? json_write(summary, out) : -1;
-}
-
-static int write_record(const struct run *run, const char *created_at, const char *code_sha256,
-			json_t *artifacts, struct buf *out)
-{
-	_cleanup_json_ json_t *record = json_pack(
-		"{s:s, s:s, s:i, s:o, s:o, s:o, s:O, s:o, s:s, s:s%, s:s}", "id", run->id, "status",
-		run_status(&run->result), "exit_code", run_exit_code(&run->result), "stdout",
-		json_clean_string(buf_slice(&run->texts[0])), "stderr",
-		json_clean_string(buf_slice(&run->texts[1])), "usage", usage_of(run), "artifacts",
-		artifacts, "limits", limits_of(&run->request.limits), "created_at", created_at,
-		"language", run->request.language.data, run->request.language.len, "code_sha256",
-		code_sha256);
-
-	if (record && run->is_compiled &&
-	    json_object_set_new(record, "compile_output",
-				json_clean_string(buf_slice(&run->compiler))) < 0)
-		return -1;
-	return record ? json_write(record, out) : -1;
+	for (unsigned i = 0; i < 2; i++)
+		if (captures[i].is_cut)
+			(void)json_object_set_new(record, cut[i], json_true());
+	if (run->is_compiled)
+		(void)json_object_set_new(
+			record, "compile_output",
+			json_clean_string(buf_slice(&run->compiler.captures[0].text)));
+	return record;
 }
 
 static void hash_code(const struct run *run, char out[SHA256_HEX_BYTES])
@@ -173,9 +173,13 @@ int run_write(struct run *run, struct buf *record, struct buf *summary, struct e
 		return -1;
 	date_rfc3339(run->created_ms, created_at);
 	hash_code(run, code_sha256);
-	if (write_record(run, created_at, code_sha256, artifacts, record) < 0 ||
-	    write_summary(run, created_at, code_sha256, json_array_size(artifacts), summary) < 0)
-		return error_set(err, 500, "out_of_memory", "no memory for the run's record");
+
+	_cleanup_json_ json_t *whole = record_of(run, created_at, code_sha256, artifacts);
+	_cleanup_json_ json_t *brief =
+		summary_of(run, created_at, code_sha256, json_array_size(artifacts));
+
+	if (json_write(whole, record) < 0 || json_write(brief, summary) < 0)
+		return error_set(err, 500, "record_too_large", "the run's record is too large");
 	return 0;
 }
 

@@ -13,9 +13,9 @@
 
 #define PIECE_BYTES (64 * KIB)
 
-static const char *api_of(const struct execution *execution)
+static const char *api_of(const struct tool_run *run)
 {
-	return execution->is_run ? "run" : execution->tool.name;
+	return run->is_run ? "run" : run->tool.name;
 }
 
 /* Copies a file of the earlier result to where take puts its pieces. 0, or -1. */
@@ -67,23 +67,10 @@ static int copy_all(int result, const json_t *reply, struct storage *storage)
 	return storage->skipped.len ? -1 : 0;
 }
 
-static int store_inputs(const struct execution *execution, struct storage *storage)
-{
-	struct error ignored;
-
-	for (unsigned i = 0; i < execution->job.input_count; i++) {
-		const struct job_input *input = &execution->inputs[i];
-
-		if (!job_is_hidden(&execution->job, i) &&
-		    storage_put_input(storage, input->path.data, input->data, &ignored) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 /* Takes the result that an entry leads to. NULL when it does not any more. */
-static json_t *take_result(struct execution *execution, char *entry, struct storage *storage)
+static json_t *take_result(struct tool_run *run, char *entry)
 {
+	struct storage *storage = &run->execution.storage;
 	char *id = strrchr(entry, '/'), path[CACHE_ENTRY_MAX_BYTES + sizeof("/job-")];
 	_cleanup_free_ char *text = NULL;
 	json_t *reply = NULL;
@@ -101,44 +88,47 @@ static json_t *take_result(struct execution *execution, char *entry, struct stor
 	if (result < 0 || storage_read_record(storage->root, entry, id, &text, &len) < 0 ||
 	    json_parse_with_nul((struct slice){text, len}, &reply, &ignored) < 0)
 		return NULL;
-	if (store_inputs(execution, storage) == 0 && copy_all(result, reply, storage) == 0 &&
-	    json_object_set_new(reply, "cached", json_true()) == 0)
+	if (execution_store_inputs(&run->execution, &ignored) == 0 &&
+	    copy_all(result, reply, storage) == 0) {
+		(void)json_object_set_new(reply, "cached", json_true());
 		return reply;
+	}
 	json_decref(reply);
 	return NULL;
 }
 
-json_t *tools_find_cached(struct execution *execution, struct storage *storage)
+int tools_find_cached(struct tool_run *run, json_t **reply, struct error *err)
 {
-	const struct call *call = execution->call;
+	const struct call *call = run->call;
 	char entry[CACHE_ENTRY_MAX_BYTES + 1];
 	struct error ignored; /* what is wrong with the job, running it will say */
-	json_t *reply;
 
-	if (!json_is_true(json_object_get(execution->agent, "cache")) || !call->config->cache_bytes)
-		return NULL;
-	if (cache_key(call->config, call->caller.id, api_of(execution), &execution->job,
-		      execution->cache_key, &ignored) < 0) {
-		execution->cache_key[0] = '\0';
-		return NULL;
+	if (!json_is_true(json_object_get(run->agent, "cache")) || !call->config->cache_bytes)
+		return 0;
+	if (cache_key(call->config, call->caller.id, api_of(run), &run->job, run->cache_key,
+		      &ignored) < 0) {
+		run->cache_key[0] = '\0';
+		return 0;
 	}
-	if (!cache_get(call->config, execution->cache_key, entry))
-		return NULL;
-	reply = take_result(execution, entry, storage);
-	if (reply)
-		execution->cache_key[0] = '\0'; /* it is there already */
+	if (!cache_get(call->config, run->cache_key, entry))
+		return 0;
+	if (execution_open(&run->execution, err) < 0)
+		return -1;
+	*reply = take_result(run, entry);
+	if (*reply)
+		run->cache_key[0] = '\0'; /* it is there already */
 	else
-		cache_drop(call->config, execution->cache_key);
-	return reply;
+		cache_drop(call->config, run->cache_key);
+	return *reply != NULL;
 }
 
-void tools_keep_cached(struct execution *execution, const char *id)
+void tools_keep_cached(const struct tool_run *run, const char *id)
 {
 	char entry[CACHE_ENTRY_MAX_BYTES + 1];
 
-	if (!*execution->cache_key || !cache_may_keep(&execution->result))
+	if (!*run->cache_key || !cache_may_keep(&run->execution.result))
 		return;
 	(void)snprintf(entry, sizeof(entry), "%s/%s",
-		       json_string_value(json_object_get(execution->agent, "sessionId")), id);
-	cache_put(execution->call->config, execution->cache_key, entry);
+		       json_string_value(json_object_get(run->agent, "sessionId")), id);
+	cache_put(run->call->config, run->cache_key, entry);
 }

@@ -13,20 +13,16 @@
 enum part { AGENT, TOOL };
 
 /* Answers 400 with the issues. Always -1. */
-static int refuse_input(struct execution *execution, enum part part, json_t *issues)
+static int refuse_input(struct tool_run *run, enum part part, json_t *issues)
 {
 	static const char *const errors[] = {[AGENT] = "Invalid request body (agent params)",
 					     [TOOL] = "Invalid request body (tool params)"};
-	const char *error = execution->is_run ? "Invalid request body" : errors[part];
+	const char *error = run->is_run ? "Invalid request body" : errors[part];
 
-	execution->call->code = "invalid_request";
-	call_reply_json(execution->call, 400,
-			json_pack("{s:s, s:O}", "error", error, "details", issues));
+	run->call->code = "invalid_request";
+	call_reply_json(run->call, 400, json_pack("{s:s, s:O}", "error", error, "details", issues));
 	return -1;
 }
-
-static const struct error out_of_memory = {
-	.status = 500, .code = "out_of_memory", .message = "out of memory"};
 
 static int refuse(struct call *call, const struct error *err)
 {
@@ -49,58 +45,59 @@ static json_t *tool_names(const struct config *config)
 }
 
 /* The part that does not depend on the tool: sessionId and timeout, and whether the whole is an object. */
-static int take_agent_part(struct execution *execution, json_t *issues)
+static int take_agent_part(struct tool_run *run, json_t *issues)
 {
 	_cleanup_json_ json_t *parameters = NULL;
-	struct call *call = execution->call;
+	struct call *call = run->call;
 	struct error err;
 
-	execution->agent = json_object();
-	execution->values = json_object();
-	if (json_parse(buf_slice(&call->body), &execution->input, &err) < 0)
+	run->agent = json_object();
+	run->values = json_object();
+	if (json_parse(buf_slice(&call->body), &run->input, &err) < 0)
 		return refuse(call, &err);
 	if (json_parse(agent_parameters, &parameters, &err) < 0)
 		return refuse(call, &err);
-	if (!json_is_object(execution->input)) {
+	if (!json_is_object(run->input)) {
 		char message[128];
 
 		(void)snprintf(message, sizeof(message),
 			       "Invalid input: expected object, received %s",
-			       schema_type_name(execution->input));
-		return schema_add_issue(issues, "invalid_type", NULL, message);
+			       schema_type_name(run->input));
+		schema_add_issue(issues, "invalid_type", NULL, message);
+		return 0;
 	}
-	if (schema_validate(parameters, execution->input, issues, execution->agent, &err) < 0)
+	if (schema_validate(parameters, run->input, issues, run->agent, &err) < 0)
 		return refuse(call, &err);
-	if (staging_list(&execution->staging, json_object_get(execution->input, "files"), "",
-			 &err) == 0)
+	if (staging_list(&run->staging, json_object_get(run->input, "files"), "", &err) == 0)
 		return 0;
 	if (err.status != 400)
 		return refuse(call, &err);
-	return schema_add_issue(
-		issues, strcmp(err.code, "wrong_type") == 0 ? "invalid_type" : "invalid_value",
-		"files", err.message);
+	schema_add_issue(issues,
+			 strcmp(err.code, "wrong_type") == 0 ? "invalid_type" : "invalid_value",
+			 "files", err.message);
+	return 0;
 }
 
-/* The name of the tool asked for; an issue when it is no text. 0, or -1 when memory is out. */
-static int take_tool_name(struct execution *execution, json_t *issues, const char **out)
+/* The name of the tool asked for; NULL and an issue when it is no text. */
+static const char *take_tool_name(const struct tool_run *run, json_t *issues)
 {
-	const json_t *name = json_object_get(execution->input, "tool");
+	const json_t *name = json_object_get(run->input, "tool");
 	char message[128];
 
-	*out = execution->is_run ? DEFAULT_TOOL : json_string_value(name);
-	if (*out)
-		return 0;
+	if (run->is_run || json_is_string(name))
+		return run->is_run ? DEFAULT_TOOL : json_string_value(name);
 	(void)snprintf(message, sizeof(message), "Invalid input: expected string, received %s",
 		       schema_type_name(name));
-	return schema_add_issue(issues, "invalid_type", "tool", message);
+	schema_add_issue(issues, "invalid_type", "tool", message);
+	return NULL;
 }
 
-static int load_tool(struct execution *execution, const char *name)
+static int load_tool(struct tool_run *run, const char *name)
 {
-	struct call *call = execution->call;
+	struct call *call = run->call;
 	struct error err;
 
-	if (tool_load(call->config, name, &execution->tool, &err) == 0)
+	if (tool_load(call->config, name, &run->tool, &err) == 0)
 		return 0;
 	if (err.status != 404)
 		return refuse(call, &err);
@@ -116,87 +113,82 @@ static int load_tool(struct execution *execution, const char *name)
 	return -1;
 }
 
-/* The time-out: a request's own may not pass the tool's, and without one the tool says what is usual. 0, or -1 when memory is out. */
-static int take_timeout(struct execution *execution, json_t *issues)
+/* The time-out: a request's own may not pass the tool's, and without one the tool says what is usual. */
+static void take_timeout(struct tool_run *run, json_t *issues)
 {
-	const struct tool *tool = &execution->tool;
-	const json_t *given = json_object_get(execution->input, "timeout");
+	const struct tool *tool = &run->tool;
+	const json_t *given = json_object_get(run->input, "timeout");
 	uint64_t most = tool->timeout_max_s ? tool->timeout_max_s : TIMEOUT_MAX_S;
 	char message[128];
 
-	execution->timeout_s =
-		(uint64_t)json_number_value(json_object_get(execution->agent, "timeout"));
+	run->timeout_s = (uint64_t)json_number_value(json_object_get(run->agent, "timeout"));
 	if (!given && tool->timeout_s)
-		execution->timeout_s = tool->timeout_s;
-	if (!given && execution->timeout_s > most)
-		execution->timeout_s = most;
-	if (execution->timeout_s <= most)
-		return 0;
+		run->timeout_s = tool->timeout_s;
+	if (!given && run->timeout_s > most)
+		run->timeout_s = most;
+	if (run->timeout_s <= most)
+		return;
 	(void)snprintf(message, sizeof(message), "Timeout cannot exceed %" PRIu64 " seconds", most);
-	return schema_add_issue(issues, "too_big", "timeout", message);
+	schema_add_issue(issues, "too_big", "timeout", message);
 }
 
 /* Reads the request as far as its fields go. 0, or -1 when it was answered with a refusal. */
-static int take_fields(struct execution *execution)
+static int take_fields(struct tool_run *run)
 {
 	_cleanup_json_ json_t *issues = json_array();
-	struct call *call = execution->call;
+	struct call *call = run->call;
 	struct error err;
 	const char *name;
 
-	if (take_agent_part(execution, issues) < 0)
+	if (take_agent_part(run, issues) < 0)
 		return -1;
-	if (take_tool_name(execution, issues, &name) < 0)
-		return refuse(call, &out_of_memory);
-	if (!execution->is_run && json_array_size(issues))
-		return refuse_input(execution, AGENT, issues);
-	if (load_tool(execution, name) < 0)
+	name = take_tool_name(run, issues);
+	if (!run->is_run && json_array_size(issues))
+		return refuse_input(run, AGENT, issues);
+	if (load_tool(run, name) < 0)
 		return -1;
-	if (take_timeout(execution, issues) < 0)
-		return refuse(call, &out_of_memory);
-	if (!execution->is_run && json_array_size(issues))
-		return refuse_input(execution, AGENT, issues);
-	if (json_is_object(execution->input) &&
-	    schema_validate(execution->tool.parameters, execution->input, issues, execution->values,
-			    &err) < 0)
+	take_timeout(run, issues);
+	if (!run->is_run && json_array_size(issues))
+		return refuse_input(run, AGENT, issues);
+	if (json_is_object(run->input) &&
+	    schema_validate(run->tool.parameters, run->input, issues, run->values, &err) < 0)
 		return refuse(call, &err);
-	return json_array_size(issues) ? refuse_input(execution, TOOL, issues) : 0;
+	return json_array_size(issues) ? refuse_input(run, TOOL, issues) : 0;
 }
 
 /* Makes the job. 0, or -1 with *err; 400 and 404 are about *field. */
-static int make_job(struct execution *execution, const char **field, struct error *err)
+static int make_job(struct tool_run *run, const char **field, struct error *err)
 {
-	const struct call *call = execution->call;
-	struct job *job = &execution->job;
+	const struct call *call = run->call;
+	struct job *job = &run->job;
 
 	job_defaults(call->config, job);
-	job->wall_ms = execution->timeout_s * 1000;
-	execution->made.staging = &execution->staging;
-	execution->made.owner = call->caller.id;
-	*field = execution->made.bad_field;
-	if (tool_job(call->config, &execution->tool, execution->values, &execution->made, job,
-		     execution->inputs, err) < 0)
+	job->wall_ms = run->timeout_s * 1000;
+	run->made.staging = &run->staging;
+	run->made.owner = call->caller.id;
+	*field = run->made.bad_field;
+	if (tool_job(call->config, &run->tool, run->values, &run->made, job, run->inputs, err) < 0)
 		return -1;
+	run->execution.timeout_text = run->tool.timeout_text;
 	*field = "files";
-	return staging_inputs(&execution->staging, call->config, call->caller.id, execution->inputs,
+	return staging_inputs(&run->staging, call->config, call->caller.id, run->inputs,
 			      &job->input_count, err);
 }
 
-int tools_take_request(struct execution *execution)
+int tools_take_request(struct tool_run *run)
 {
 	_cleanup_json_ json_t *issues = json_array();
 	const char *field;
 	struct error err;
 
-	if (take_fields(execution) < 0)
+	if (take_fields(run) < 0)
 		return -1;
-	if (make_job(execution, &field, &err) == 0)
+	if (make_job(run, &field, &err) == 0)
 		return 0;
 	if (err.status != 400 && err.status != 404) {
-		tools_fail(execution, &err);
+		tools_fail(run, &err);
 		return -1;
 	}
-	if (schema_add_issue(issues, "invalid_value", *field ? field : NULL, err.message) < 0)
-		return refuse(execution->call, &out_of_memory);
-	return refuse_input(execution, strcmp(field, "files") == 0 ? AGENT : TOOL, issues);
+	schema_add_issue(issues, "invalid_value", *field ? field : NULL, err.message);
+	return refuse_input(run, strcmp(field, "files") == 0 ? AGENT : TOOL, issues);
 }
