@@ -51,10 +51,10 @@ def install():
         file.write(wanted)
 
 
-def check(document, replies=()):
-    """What is wrong with the description or with replies, as a list of texts."""
-    out = run(["node", os.path.join(SOURCES, "check.mjs"), MODULES], input=json.dumps({"document": document, "replies": list(replies)}))
-    return json.loads(out)["errors"]
+def check(*pairs):
+    """What is wrong with each description and the replies that go with it, as a list of texts for each."""
+    cases = [{"document": document, "replies": replies} for document, replies in pairs]
+    return json.loads(run(["node", os.path.join(SOURCES, "check.mjs"), MODULES], input=json.dumps(cases)))
 
 
 class OpenApi(harness.ServerTest):
@@ -76,15 +76,19 @@ class OpenApi(harness.ServerTest):
         self.assertRegex(self.document["openapi"], r"^3\.1\.")
 
     def test_valid(self):
-        self.assertEqual([], check(self.document))
+        self.assertEqual([[]], check((self.document, [])))
 
     def test_the_validator_can_refuse(self):
+        spoilt = []
         for spoil in (lambda document: document["info"].pop("title"), lambda document: document["paths"].update({"no-slash": {}}),
                       lambda document: document["components"]["schemas"].update(Bad={"type": "nothing"}),
                       lambda document: document["components"]["schemas"].update(Bad={"$ref": "#/components/schemas/None"})):
             document = json.loads(self.reply.body)
             spoil(document)
-            self.assertNotEqual([], check(document))
+            spoilt.append((document, []))
+        for number, found in enumerate(check(*spoilt)):
+            with self.subTest(number):
+                self.assertNotEqual([], found)
 
     def test_every_operation_is_answered(self):
         for path, operations in self.document["paths"].items():
@@ -147,13 +151,16 @@ class OpenApi(harness.ServerTest):
 
     def test_replies_are_as_described(self):
         replies = self.replies()
-        self.assertEqual([], check(self.document, replies))
         statuses = {reply["status"] for reply in replies}
         self.assertLessEqual({200, 400, 401, 403, 404, 429}, statuses)
+        cases = [(self.document, replies)]
         for spoil in (lambda body: body.update(undescribed=1), lambda body: body.pop("usage"), lambda body: body["limits"].update(timeout_ms="1")):
             body = json.loads(json.dumps(replies[0]["body"]))
             spoil(body)
-            self.assertEqual(1, len(check(self.document, [{**replies[0], "body": body}])), "a reply that is not as described is found")
+            cases.append((self.document, [{**replies[0], "body": body}]))
+        good, *bad = check(*cases)
+        self.assertEqual([], good)
+        self.assertEqual([1, 1, 1], [len(found) for found in bad], "a reply that is not as described is found")
 
     def test_generated_client(self):
         folder = os.path.join(self.server.folder, "client")

@@ -1,8 +1,8 @@
-// Holds a description (OpenAPI 3.1) against the specification, and replies against the description. One JSON object on standard input:
+// Holds descriptions (OpenAPI 3.1) against the specification, and replies against their description. JSON on standard input:
 //
-//     {"document": the description, "replies": [{"path","method","status","type","body"}, …]}      path as it stands in the description
+//     [{"document": a description, "replies": [{"path","method","status","type","body"}, …]}, …]      path as it stands in the description
 //
-// Prints {"errors": [text, …]} and exits with 0; with anything else when it could not look.
+// Prints what is wrong with each, [[text, …], …], and exits with 0; with anything else when it could not look.
 // A reply may hold no field that is not described: every schema of an object that does not say otherwise is closed.
 import {readFileSync} from "node:fs";
 import {createRequire} from "node:module";
@@ -13,12 +13,7 @@ const {Validator} = await import(pathToFileURL(modules.resolve("@seriousme/opena
 const Ajv = modules("ajv/dist/2020").default;
 const addFormats = modules("ajv-formats").default;
 
-const {document, replies} = JSON.parse(readFileSync(0, "utf8"));
-const errors = [];
-
-const result = await new Validator().validate(structuredClone(document));
-if (!result.valid)
-	errors.push(`the description is not valid: ${JSON.stringify(result.errors)}`);
+const validator = new Validator();
 
 function close(value) {
 	if (Array.isArray(value))
@@ -30,35 +25,11 @@ function close(value) {
 		value.additionalProperties = false;
 }
 
-const closed = structuredClone(document);
-close(closed.components.schemas);
-for (const path of Object.values(closed.paths))
-	for (const {responses} of Object.values(path))
-		close(responses);
-close(closed.components.responses);
-
-const ajv = new Ajv({strict: false, allErrors: true});
-addFormats(ajv);
-ajv.addSchema({$id: "file:///description", ...closed});
-
-// The specification's own schema says nothing of what is in a schema (its dialect is free), so each is held against JSON Schema 2020-12.
-for (const [name, schema] of Object.entries(document.components.schemas)) {
-	if (!ajv.validateSchema(schema)) {
-		errors.push(`the schema ${name} is not valid: ${ajv.errorsText()}`);
-		continue;
-	}
-	try {
-		ajv.compile({$ref: `file:///description#/components/schemas/${name}`});
-	} catch (error) {
-		errors.push(`the schema ${name} cannot be used: ${error.message}`);
-	}
-}
-
 function pointer(...parts) {
 	return parts.map((part) => `/${part.replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 }
 
-function check({path, method, status, type, body}) {
+function problemOf(ajv, closed, {path, method, status, type, body}) {
 	const responses = closed.paths[path]?.[method]?.responses;
 	let name = responses && (status in responses ? String(status) : "default");
 	let place = responses && pointer("paths", path, method, "responses", name);
@@ -73,9 +44,45 @@ function check({path, method, status, type, body}) {
 	return validate(body) ? null : ajv.errorsText(validate.errors);
 }
 
-for (const reply of replies) {
-	const problem = check(reply);
-	if (problem)
-		errors.push(`${reply.method} ${reply.path} ${reply.status} ${reply.type}: ${problem}: ${JSON.stringify(reply.body).slice(0, 300)}`);
+async function faults({document, replies}) {
+	const errors = [];
+	const result = await validator.validate(structuredClone(document));
+	if (!result.valid)
+		errors.push(`the description is not valid: ${JSON.stringify(result.errors)}`);
+
+	const closed = structuredClone(document);
+	close(closed.components.schemas);
+	for (const path of Object.values(closed.paths))
+		for (const {responses} of Object.values(path))
+			close(responses);
+	close(closed.components.responses);
+
+	const ajv = new Ajv({strict: false, allErrors: true});
+	addFormats(ajv);
+	ajv.addSchema({$id: "file:///description", ...closed});
+
+	// The specification's own schema says nothing of what is in a schema (its dialect is free), so each is held against JSON Schema 2020-12.
+	for (const [name, schema] of Object.entries(document.components.schemas)) {
+		if (!ajv.validateSchema(schema)) {
+			errors.push(`the schema ${name} is not valid: ${ajv.errorsText()}`);
+			continue;
+		}
+		try {
+			ajv.compile({$ref: `file:///description#/components/schemas/${name}`});
+		} catch (error) {
+			errors.push(`the schema ${name} cannot be used: ${error.message}`);
+		}
+	}
+
+	for (const reply of replies) {
+		const problem = problemOf(ajv, closed, reply);
+		if (problem)
+			errors.push(`${reply.method} ${reply.path} ${reply.status} ${reply.type}: ${problem}: ${JSON.stringify(reply.body).slice(0, 300)}`);
+	}
+	return errors;
 }
-console.log(JSON.stringify({errors}));
+
+const found = [];
+for (const one of JSON.parse(readFileSync(0, "utf8")))
+	found.push(await faults(one));
+console.log(JSON.stringify(found));
