@@ -153,7 +153,7 @@ class MetricsTest(harness.ServerTest):
 
     def test_running_and_waiting_slots(self):
         with concurrent.futures.ThreadPoolExecutor(6) as pool:
-            replies = [pool.submit(self.server.execute, "sleep 4") for _ in range(6)]
+            replies = [pool.submit(self.server.execute, "sleep 2") for _ in range(6)]
             seen = harness.until(lambda: (lambda slots: slots if slots["waiting"] == 2 else None)(metrics(self.server)["slots"]), "two wait")
             self.assertEqual(seen["running"], 4)
             self.assertEqual([reply.result()["exitCode"] for reply in replies], [0] * 6)
