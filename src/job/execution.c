@@ -125,7 +125,9 @@ static void find_words(struct execution *execution)
 
 	out[0] = '\0';
 	(void)snprintf(took, sizeof(took), "%.2f", (double)result->wall_us / 1e6);
-	(void)snprintf(limit, sizeof(limit), "%" PRIu64, execution->job->wall_ms / 1000);
+	(void)snprintf(limit, sizeof(limit), "%" PRIu64,
+		       execution->timeout_s ? execution->timeout_s
+					    : execution->job->wall_ms / 1000);
 	for (; words && *words && len + 1 < EXECUTION_ENDING_BYTES; len = strlen(out)) {
 		size_t i = 0, count = sizeof(values) / sizeof(values[0]);
 

@@ -64,9 +64,11 @@ struct execution {
 	const struct job *job;
 	enum execution_words words;
 	const char *timeout_text; /* of the tool, with WORDS_TOOLS */
-	bool is_again;  /* it runs in the container of the last job, whose init waits for it */
-	bool is_shared; /* captures[0] has both streams, in the order in which they came */
-	bool is_result; /* streams and inputs are stored, too, for storage_commit */
+	uint64_t
+		timeout_s; /* that the words name, where the job has only what is left of it; or 0 */
+	bool is_again;     /* it runs in the container of the last job, whose init waits for it */
+	bool is_shared;    /* captures[0] has both streams, in the order in which they came */
+	bool is_result;    /* streams and inputs are stored, too, for storage_commit */
 	struct execution_observer observer;
 	/* or NULL: a rich result */
 	void (*on_display)(void *context, const struct display *display);

@@ -108,28 +108,42 @@ static bool is_id(struct slice id)
 	return id.len == SESSION_ID_DIGITS;
 }
 
-static int not_found(struct slice id, struct error *err)
+/* How much of an id is said back. */
+static int shown(struct slice id)
 {
-	size_t len = id.len < SANDBOX_NAME_MAX_BYTES ? id.len : SANDBOX_NAME_MAX_BYTES;
-
-	return error_set(err, 404, "session_not_found", "Session %.*s not found", (int)len,
-			 id.data);
+	return (int)(id.len < SANDBOX_NAME_MAX_BYTES ? id.len : SANDBOX_NAME_MAX_BYTES);
 }
 
-int session_find(const struct config *config, struct slice id,
-		 const struct session_requester *requester, struct session *out, struct error *err)
+int session_gone(struct slice id, struct error *err)
+{
+	return error_set(err, 404, "session_not_found", "Session %.*s not found or expired",
+			 shown(id), id.data);
+}
+
+/* A session of the requester's, if there is one. */
+static bool look(const struct config *config, struct slice id,
+		 const struct session_requester *requester, struct session *out)
 {
 	struct session session = {.lock = -1};
 	char text[SESSION_ID_BYTES];
 
 	if (!is_id(id))
-		return not_found(id, err);
+		return false;
 	memcpy(text, id.data, id.len);
 	text[id.len] = '\0';
 	if (session_read(config, text, &session) < 0 || !session_is_of(&session, requester))
-		return not_found(id, err);
+		return false;
 	*out = session;
-	return 0;
+	return true;
+}
+
+int session_find(const struct config *config, struct slice id,
+		 const struct session_requester *requester, struct session *out, struct error *err)
+{
+	return look(config, id, requester, out)
+		       ? 0
+		       : error_set(err, 404, "session_not_found", "Session %.*s not found",
+				   shown(id), id.data);
 }
 
 int session_take(const struct config *config, struct slice id,
@@ -138,9 +152,9 @@ int session_take(const struct config *config, struct slice id,
 {
 	struct session session;
 
-	/* nobody waits for what is not there, or is not his */
-	if (session_find(config, id, requester, &session, err) < 0)
-		return -1;
+	/* no one waits for what is not there, or is another's */
+	if (!look(config, id, requester, &session))
+		return session_gone(id, err);
 
 	_cleanup_close_ int lock = session_open_locks(config);
 
@@ -148,10 +162,9 @@ int session_take(const struct config *config, struct slice id,
 		return failed(config, err);
 	if (wait_lock(config, lock, offset_of(session.id), watch, err) < 0)
 		return -1;
-	if (session_find(config, id, requester, &session, err) < 0) /* rule 2 */
-		return -1;
-	if (session_is_expired(&session))
-		return not_found(id, err);
+	/* rule 2 */
+	if (!look(config, id, requester, &session) || session_is_expired(&session))
+		return session_gone(id, err);
 	session.lock = steal_fd(&lock);
 	*out = session;
 	return 0;

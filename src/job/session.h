@@ -43,7 +43,12 @@ MUST_USE int session_find(const struct config *config, struct slice id,
 /* Notes that a session whose lock is held is used now. One that was removed meanwhile stays so. */
 MUST_USE int session_save(const struct config *config, struct session *session, struct error *err);
 
+/* Gives the lock back; nothing when it is not held. */
 void session_release(struct session *session);
+#define _cleanup_session_ __attribute__((cleanup(session_release)))
+
+/* Says what a session that has ended is to its owner: 404 "session_not_found". Returns -1. */
+int session_gone(struct slice id, struct error *err);
 
 /* Removes sessions that have expired, and those whose container is gone, with their containers;
    engine NULL: only the records. locks: of session_open_locks. Returns how many. */

@@ -251,6 +251,14 @@ class Notebook(SandboxTest):
         self.assertEqual([0, -1], [cell["exit_code"] for cell in body["cells"]])
         self.assertEqual((-1, "Execution exceeded timeout (2s)"), (body["exit_code"], body["error"]))
 
+    def test_output_of_all_of_them_is_capped_as_one_program_s(self):
+        body = self.cells("print('é' * 300000, end='')", "print('ü' * 300000, end='')")
+        self.assertEqual([600000, 600000], [len(cell["stdout"].encode()) for cell in body["cells"]])
+        whole = body["stdout"].encode()
+        self.assertEqual((2**20, True), (len(whole), body.get("stdout_truncated")))
+        self.assertEqual("é" * 300000 + "ü" * ((2**20 - 600000) // 2), body["stdout"])
+        self.assertNotIn("stdout_truncated", body["cells"][1])
+
     def test_other_languages(self):
         self.assertEqual(["", "6\n"], [cell["stdout"] for cell in self.cells("let x = 5", "x + 1", language="node")["cells"]])
         self.assertEqual(["", "5 /tmp\n"], [cell["stdout"] for cell in self.cells("x=5; cd /tmp", "echo $x $PWD", language="bash")["cells"]])

@@ -8,21 +8,11 @@
  */
 #include "api/sandbox/internal.h"
 #include "api/sandbox/sandbox.h"
-#include "job/executor.h"
-#include "protocol/engine.h"
 
-#include <stdio.h>
+#include <string.h>
 
 #define CELL_IDLE_S 60 /* from one cell to the next */
 #define MS_PER_S    1000
-
-/* Bits of a reply that say what was asked for. */
-static int add_request(const struct sandbox_run *run, json_t *reply)
-{
-	return json_object_set_new(reply, "tenant_id", json_clean_string(run->tenant_id)) |
-	       json_object_set_new(reply, "scope", json_clean_string(run->scope)) |
-	       json_object_set_new(reply, "request_id", json_string(run->call->request_id));
-}
 
 /* The container's name, by which an operator may know it in the engine's own log. */
 static json_t *container_of(const struct call *call)
@@ -35,30 +25,21 @@ static json_t *container_of(const struct call *call)
 static void reply(struct sandbox_run *run, const struct sandbox_result *result, json_t *cells)
 {
 	json_t *flat = sandbox_describe(result), *nested = json_copy(flat);
-	int failed = json_object_set_new(nested, "container_id", container_of(run->call)) |
-		     json_object_set_new(nested, "language",
-					 run->language ? json_string(run->language->name)
-						       : json_clean_string(run->language_text)) |
-		     json_object_set_new(flat, "result", nested) | add_request(run, flat);
 
+	(void)json_object_set_new(nested, "container_id", container_of(run->call));
+	(void)json_object_set_new(nested, "language", sandbox_language_name(run));
+	(void)json_object_set_new(flat, "result", nested);
+	sandbox_add_request(run, flat);
 	if (cells)
-		failed |= json_object_set(flat, "cells", cells);
-	if (failed) {
-		json_decref(flat);
-		flat = NULL;
-	}
+		(void)json_object_set(flat, "cells", cells);
 	call_reply_json(run->call, 200, flat);
 }
 
-/* --- one program -------------------------------------------------------------------------------- */
-
 static int run_program(struct sandbox_run *run, struct error *err)
 {
-	struct sandbox_result result = sandbox_result_new();
-	int ran;
+	struct sandbox_result result = sandbox_result_new(run);
+	int ran = sandbox_run_one(run, NULL, &result, err);
 
-	run->job.is_last = run->job.kernel != NULL;
-	ran = sandbox_run_one(run, executor_run, &result, err);
 	if (ran == 0)
 		reply(run, &result, NULL);
 	sandbox_result_free(&result);
@@ -78,27 +59,22 @@ static void add_usage(struct job_result *total, const struct job_result *more)
 }
 
 /* Adds one cell's result to the whole one, which shows all of them as if they were one program. */
-static int add_result(struct sandbox_result *whole, const struct sandbox_result *one)
+static void add_result(struct sandbox_result *whole, const struct sandbox_result *one)
 {
-	int failed = json_array_extend(whole->artifacts, one->artifacts);
+	struct execution *all = &whole->execution;
+	struct job_result before = all->result;
 
-	for (unsigned i = 0; i < 2; i++) {
-		whole->is_cut[i] |= one->is_cut[i];
-		if (buf_append(&whole->texts[i], one->texts[i].data ? one->texts[i].data : "",
-			       one->texts[i].len) < 0)
-			whole->is_cut[i] = true;
+	(void)json_array_extend(whole->artifacts, one->artifacts);
+	for (unsigned i = 0; i < 2; i++)
+		capture_join(&all->captures[i], &one->execution.captures[i]);
+	if (sandbox_exit_code(whole) != 0) {
+		add_usage(&all->result, &one->execution.result);
+		return;
 	}
-	if (sandbox_exit_code(whole) == 0) {
-		struct job_result before = whole->job;
-
-		whole->job = one->job;
-		whole->is_refused = one->is_refused;
-		memcpy(whole->error, one->error, sizeof(whole->error));
-		add_usage(&whole->job, &before);
-	} else {
-		add_usage(&whole->job, &one->job);
-	}
-	return failed;
+	whole->is_refused = one->is_refused;
+	memcpy(all->ending, one->execution.ending, sizeof(all->ending));
+	all->result = one->execution.result;
+	add_usage(&all->result, &before);
 }
 
 static int run_cell(struct sandbox_run *run, size_t index, deadline_ms deadline,
@@ -107,55 +83,48 @@ static int run_cell(struct sandbox_run *run, size_t index, deadline_ms deadline,
 	const json_t *code = json_array_get(run->cells, index);
 	bool is_last = index + 1 == json_array_size(run->cells);
 	int left_ms = deadline_left_ms(deadline);
+	struct job *job = &run->program.job;
 
-	run->code = (struct slice){json_string_value(code), json_string_length(code)};
-	run->job.standard_input = run->code;
-	run->job.is_echo = true;
-	run->job.is_last = is_last;
-	run->job.idle_s = is_last ? 0 : CELL_IDLE_S;
-	run->job.wall_ms = left_ms > 0 ? (uint64_t)left_ms : 1;
-	if (sandbox_run_one(run, index ? executor_run_again : executor_run, out, err) < 0)
+	job->standard_input = (struct slice){json_string_value(code), json_string_length(code)};
+	job->is_last = is_last;
+	job->idle_s = is_last ? 0 : CELL_IDLE_S;
+	job->wall_ms = left_ms > 0 ? (uint64_t)left_ms : 1;
+	out->execution.timeout_s = run->program.timeout_s;
+	out->execution.is_again = index > 0;
+	if (sandbox_run_one(run, NULL, out, err) < 0)
 		return -1;
-	run->job.input_count = 0; /* the files are there now */
+	job->input_count = 0; /* the files are there now */
 	return 0;
-}
-
-/* What a cell says that comes too late for a container. */
-static void refuse_cell(struct sandbox_result *result, const char *why)
-{
-	result->is_refused = true;
-	(void)snprintf(result->error, sizeof(result->error), "%s", why);
 }
 
 static int run_cells(struct sandbox_run *run, json_t *cells, struct sandbox_result *whole,
 		     struct error *err)
 {
-	deadline_ms deadline = deadline_in((int64_t)run->timeout_s * MS_PER_S);
+	deadline_ms deadline = deadline_in((int64_t)run->program.timeout_s * MS_PER_S);
 	bool is_lost = false;
+	int ran = 0;
 
-	for (size_t i = 0; i < json_array_size(run->cells); i++) {
-		struct sandbox_result one = sandbox_result_new();
-		int ran = 0;
+	for (size_t i = 0; ran == 0 && i < json_array_size(run->cells); i++) {
+		struct sandbox_result one = sandbox_result_new(run);
 
 		if (is_lost)
-			refuse_cell(&one, "The sandbox was lost before this cell");
+			sandbox_refuse(&one, "The sandbox was lost before this cell");
 		else
 			ran = run_cell(run, i, deadline, &one, err);
-		is_lost |= one.is_refused || one.job.reason == JOB_LOST;
-		if (ran == 0 && (json_array_append_new(cells, sandbox_describe(&one)) < 0 ||
-				 add_result(whole, &one) < 0))
-			ran = error_set(err, 500, "out_of_memory", "no memory for the cells");
+		if (ran == 0) {
+			is_lost |= one.execution.result.reason == JOB_LOST;
+			(void)json_array_append_new(cells, sandbox_describe(&one));
+			add_result(whole, &one);
+		}
 		sandbox_result_free(&one);
-		if (ran < 0)
-			return -1;
 	}
-	return 0;
+	return ran;
 }
 
 static int run_notebook(struct sandbox_run *run, struct error *err)
 {
 	_cleanup_json_ json_t *cells = json_array();
-	struct sandbox_result whole = sandbox_result_new();
+	struct sandbox_result whole = sandbox_result_new(run);
 	int ran = run_cells(run, cells, &whole, err);
 
 	if (ran == 0)
@@ -190,25 +159,23 @@ static int take_request(struct sandbox_run *run, struct error *err)
 {
 	static const char *const program[] = {"tenant_id", "scope", "code", NULL},
 				 *const notebook[] = {"tenant_id", "scope", NULL};
-	struct slice template;
 
 	if (sandbox_parse(buf_slice(&run->call->body), &run->body, err) < 0 ||
 	    take_cells(run, err) < 0 ||
 	    sandbox_require(run->body, run->cells ? notebook : program, err) < 0 ||
 	    sandbox_name(run->body, "tenant_id", "", &run->tenant_id, err) < 0 ||
 	    sandbox_name(run->body, "scope", "", &run->scope, err) < 0 ||
-	    sandbox_text(run->body, "code", "", &run->code, err) < 0 ||
-	    sandbox_text(run->body, "template", "default", &template, err) < 0 ||
-	    sandbox_template(run->call->config, template, &run->template, run->template_name, err) <
-		    0)
+	    sandbox_text(run->body, "code", "", &run->program.code, err) < 0 ||
+	    sandbox_asked_template(run->call->config, run->body, &run->template, err) < 0)
 		return -1;
+	run->program.is_cell = run->cells != NULL;
 	return sandbox_prepare(run, err);
 }
 
 /* Cells of a language that has none cannot share anything. */
 static int check_cells(const struct sandbox_run *run, struct error *err)
 {
-	if (run->cells && run->language && !run->job.kernel)
+	if (run->cells && run->program.language && !run->program.job.kernel)
 		return error_set(err, 400, "no_cells",
 				 "cells take a language whose state stays: %s",
 				 "python, node or bash");
@@ -217,13 +184,12 @@ static int check_cells(const struct sandbox_run *run, struct error *err)
 
 void api_sandbox_execute(struct call *call)
 {
-	struct sandbox_run run = sandbox_run_new(call);
+	struct sandbox_run run;
 	struct error err;
 
-	call->stream = &run.stream;
+	sandbox_run_begin(&run, call);
 	if (take_request(&run, &err) < 0 || check_cells(&run, &err) < 0 ||
-	    (run.cells && run.language ? run_notebook : run_program)(&run, &err) < 0)
+	    (run.cells && run.program.language ? run_notebook : run_program)(&run, &err) < 0)
 		call_refuse(call, &err);
-	call->stream = NULL;
 	sandbox_run_free(&run);
 }

@@ -7,7 +7,6 @@
 #include "base/memory.h"
 #include "store/files.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,10 +55,7 @@ static int take_content(struct sandbox_files *files, const json_t *value, struct
 				 "File %.200s: encoding must be base64 or utf-8", path);
 	*decoded = buf_new(text_of(content).len);
 	if (base64_decode(decoded, text_of(content)) < 0)
-		return errno == EINVAL
-			       ? error_set(err, 400, "bad_base64", "File %.200s: invalid base64",
-					   path)
-			       : error_set(err, 500, "out_of_memory", "no memory for files");
+		return error_set(err, 400, "bad_base64", "File %.200s: invalid base64", path);
 	files->inputs[files->count].data = buf_slice(decoded);
 	return 0;
 }
@@ -115,8 +111,6 @@ int sandbox_take_files(const struct config *config, const char *owner, const jso
 		return error_set(err, 400, "wrong_type",
 				 "files must be an object of path and content");
 	files->paths = memory_array(JOB_INPUT_MAX_COUNT, sizeof(*files->paths));
-	if (!files->paths)
-		return error_set(err, 500, "out_of_memory", "no memory for files");
 	json_object_foreach ((json_t *)given, path, value)
 		if (take_file(config, owner, files, slice_of(path), value, err) < 0)
 			return -1;

@@ -1,85 +1,75 @@
-/* The parts of an execution between request and reply, for sandbox*.c alone. */
-#ifndef MAYFLY_API_SANDBOX_PARTS_H
-#define MAYFLY_API_SANDBOX_PARTS_H
+/* The parts of an execution between request and reply. */
+#ifndef MAYFLY_API_SANDBOX_INTERNAL_H
+#define MAYFLY_API_SANDBOX_INTERNAL_H
 
 #include "api/sandbox/request.h"
-#include "config/language.h"
-#include "job/run.h"
-#include "job/tool_job.h"
-#include "server/call.h"
+#include "job/program.h"
+#include "job/results.h"
+#include "job/session_use.h"
 #include "server/stream.h"
-#include "store/storage.h"
+#include "store/links.h"
 
 /* What one program, or one cell, did. */
 struct sandbox_result {
-	bool is_refused; /* it was not run: error says why */
-	struct job_result job;
-	struct buf texts[2]; /* owned: stdout, stderr */
-	bool is_cut[2];
-	json_t *artifacts; /* owned: an array of entries */
-	char error
-		[ERROR_MESSAGE_BYTES]; /* "" when there is nothing to say beside the program's own words */
-	char *failure,
-		*traceback; /* owned: of a program that failed, as its kernel tells; or NULL */
+	bool is_refused;            /* it was not run: execution.ending says why */
+	struct execution execution; /* owned */
+	json_t *artifacts;          /* owned: an array of entries */
 };
 
+/* What runs a request's program or cells. */
 struct sandbox_run {
 	struct call *call;
 	json_t *body; /* owned */
-	struct slice tenant_id, scope, code, language_text;
-	const char *session_id; /* of a session's cell, else NULL */
-	const json_t *cells;    /* an array of texts, or NULL */
+	struct slice tenant_id, scope, language_text;
+	const json_t *cells; /* an array of texts, or NULL */
 	struct template template;
-	char template_name[TEMPLATE_NAME_BYTES]; /* as the engine knows it */
-	uint64_t timeout_s;
-	const struct sandbox_language *language; /* NULL: none that the template has */
-	struct tool tool;                        /* owned */
-	struct tool_job made;                    /* owned */
-	json_t *values;                          /* owned: of the tool's parameters */
-	struct sandbox_files files;              /* owned */
-	struct job job;
+	struct sandbox_files files; /* owned */
+	struct program program; /* owned; without a language: the template has none of that name */
 	struct stream stream;   /* owned */
-	struct storage storage; /* owned, once has_storage */
-	bool has_storage;
-	struct sandbox_result *result; /* of the cell that runs */
-	unsigned display_count;
-	uint64_t display_bytes;
+	struct results results; /* owned */
+	struct sign_key key;    /* of links to results, once has_key */
+	bool has_key;
+	struct sandbox_result *result; /* of what runs now */
 };
 
-/* Begins, and frees, what every execution has. */
-struct sandbox_run sandbox_run_new(struct call *call);
+/* Begins, and frees, what every execution has. The call's stream is the run's meanwhile, and the run
+   stays where it is. */
+void sandbox_run_begin(struct sandbox_run *run, struct call *call);
 void sandbox_run_free(struct sandbox_run *run);
 
-struct sandbox_result sandbox_result_new(void);
+struct sandbox_result sandbox_result_new(struct sandbox_run *run);
 void sandbox_result_free(struct sandbox_result *result);
 
-/* Takes language and files from the body and fills the job; template is there already. A language that is not there is no error. 0, or -1 with *err. */
+/* Takes language, files and time-out from the body, and makes the job; template, code and is_cell are
+   there already. A language that is not there is no error. 0, or -1 with *err. */
 MUST_USE int sandbox_prepare(struct sandbox_run *run, struct error *err);
 
-/* The same for a session that is made: the job that starts the first kernel of its template. 0, or -1 with *err: 500 "no_cells". */
-MUST_USE int sandbox_prepare_kernel(struct sandbox_run *run, struct error *err);
-
-/* Runs one program or cell with run->code and collects what it did. where: what runs a job, as executor_run. 0, or -1 with *err. */
-typedef int sandbox_where(struct executor *executor, const struct job *job, struct storage *storage,
-			  const struct job_listener *listener, struct job_result *out,
-			  struct error *err);
-MUST_USE int sandbox_run_one(struct sandbox_run *run, sandbox_where *where,
+/* Runs the program, or one cell, and collects what it did: in the session, if there is one, whose lock
+   is given back. 0, or -1 with *err: as execution_run, session_run. */
+MUST_USE int sandbox_run_one(struct sandbox_run *run, struct session *session,
 			     struct sandbox_result *out, struct error *err);
+
+/* What a result says in place of a program that is not run. */
+void sandbox_refuse(struct sandbox_result *result, const char *why);
 
 /* The exit code of a reply. */
 int sandbox_exit_code(const struct sandbox_result *result);
 
-/* {"status","exit_code","stdout","stderr","execution_time","artifacts"[,"error"]}: the six that a reply has twice. NULL when memory is out. */
+/* {"status","exit_code","stdout","stderr","execution_time","artifacts"[,"error"]}: the six that a
+   reply has twice. */
 json_t *sandbox_describe(const struct sandbox_result *result);
 
-/* Hears of a rich result (struct job_listener). context: the run. */
-void sandbox_display(void *context, const struct display *display);
+/* Sets what every reply repeats of the request. */
+void sandbox_add_request(const struct sandbox_run *run, json_t *reply);
+json_t *sandbox_language_name(const struct sandbox_run *run);
 
-/* Puts a rich result into the file store and sets "id", "url" and "expires_at" of its entry. */
-void sandbox_publish(const struct sandbox_run *run, struct slice type, struct slice name,
-		     struct slice content, json_t *entry);
+/* Adds an entry to the artifacts of what runs now, and tells the stream (struct results). */
+void sandbox_add_result(void *run, const struct result *result);
 
-/* Adds what was left in /tmp/output, and for a program that failed its error. 0, or -1 with *err. */
-MUST_USE int sandbox_add_artifacts(struct sandbox_run *run, struct error *err);
+/* Adds the entry of a program that failed. */
+void sandbox_add_failure(struct sandbox_run *run);
+
+/* Who asks for a session, for a tenant if it is named. */
+struct session_requester sandbox_requester(const struct call *call, struct slice tenant_id);
 
 #endif

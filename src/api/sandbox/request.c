@@ -1,6 +1,7 @@
 #include "api/sandbox/request.h"
 
 #include "config/registry.h"
+#include "http/uri.h"
 
 #include <string.h>
 
@@ -17,8 +18,6 @@ int sandbox_parse(struct slice body, json_t **out, struct error *err)
 		json_decref(value);
 		value = json_object();
 	}
-	if (!value)
-		return error_set(err, 500, "out_of_memory", "no memory for the request");
 	*out = value;
 	return 0;
 }
@@ -45,9 +44,8 @@ int sandbox_require(const json_t *body, const char *const *names, struct error *
 	_cleanup_buf_ struct buf missing = buf_new(ERROR_MESSAGE_BYTES);
 
 	for (; *names; names++)
-		if (!is_truthy(json_object_get(body, *names)) &&
-		    buf_printf(&missing, "%s%s", missing.len ? ", " : "", *names) < 0)
-			return error_set(err, 500, "out_of_memory", "no memory for the request");
+		if (!is_truthy(json_object_get(body, *names)))
+			(void)!buf_printf(&missing, "%s%s", missing.len ? ", " : "", *names);
 	return missing.len ? error_set(err, 400, "fields_missing", "Missing required fields: %s",
 				       missing.data)
 			   : 0;
@@ -99,14 +97,49 @@ uint64_t sandbox_timeout_s(const json_t *body, const struct template *template)
 	return timeout_s < template->timeout_max_s ? timeout_s : template->timeout_max_s;
 }
 
-int sandbox_template(const struct config *config, struct slice asked, struct template *out,
-		     char name[TEMPLATE_NAME_BYTES], struct error *err)
+int sandbox_template(const struct config *config, struct slice name, struct template *out,
+		     struct error *err)
 {
-	if (template_load_from(config, REGISTRY_SANDBOXES, asked, out, err) < 0 &&
-	    (err->status != 404 ||
-	     template_load_from(config, REGISTRY_SANDBOXES, SLICE_LITERAL(TEMPLATE_DEFAULT), out,
-				err) < 0))
+	if (template_load_from(config, REGISTRY_SANDBOXES, name, out, err) == 0)
+		return 0;
+	if (err->status != 404)
 		return -1;
-	(void)snprintf(name, TEMPLATE_NAME_BYTES, TEMPLATE_SANDBOX_PREFIX "%s", out->name);
+	return template_load_from(config, REGISTRY_SANDBOXES, SLICE_LITERAL(TEMPLATE_DEFAULT), out,
+				  err);
+}
+
+int sandbox_asked_template(const struct config *config, const json_t *body, struct template *out,
+			   struct error *err)
+{
+	struct slice name;
+
+	if (sandbox_text(body, "template", TEMPLATE_DEFAULT, &name, err) < 0)
+		return -1;
+	return sandbox_template(config, name, out, err);
+}
+
+int sandbox_ttl_s(const json_t *body, uint64_t *out, struct error *err)
+{
+	const json_t *ttl = json_object_get(body, "ttl");
+	double seconds = json_number_value(ttl);
+
+	*out = SESSION_TTL_DEFAULT_S;
+	if (!ttl || json_is_null(ttl))
+		return 0;
+	if (!json_is_number(ttl) || !(seconds >= 1 && seconds <= SESSION_TTL_MAX_S))
+		return error_set(err, 400, "bad_ttl",
+				 "ttl must be a number of seconds from 1 to %d", SESSION_TTL_MAX_S);
+	*out = (uint64_t)seconds;
 	return 0;
+}
+
+int sandbox_query_tenant(struct slice query, struct buf *out, struct error *err)
+{
+	struct slice value;
+
+	if (!uri_query(query, "tenant_id", &value))
+		return 0;
+	return uri_decode(value, out, err) < 0
+		       ? error_set(err, 400, "bad_query", "tenant_id cannot be read")
+		       : 0;
 }

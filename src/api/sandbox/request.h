@@ -20,7 +20,7 @@
 
 #include <stdbool.h>
 
-/* Rule 1. 0 with an object that the caller owns, or -1 with *err: 400 "path_nul"; 500 "out_of_memory". */
+/* Rule 1. 0 with an object that the caller owns, or -1 with *err: 400 "path_nul". */
 MUST_USE int sandbox_parse(struct slice body, json_t **out, struct error *err);
 
 /* Rule 2. names ends with NULL; the message lists those that are missing. 0, or -1 with *err: 400 "fields_missing". */
@@ -36,9 +36,20 @@ MUST_USE int sandbox_name(const json_t *body, const char *name, const char *fall
 /* Rule 3, and never more than the template's maximum. In seconds. */
 uint64_t sandbox_timeout_s(const json_t *body, const struct template *template);
 
-/* Loads the template of that name, or "default" when there is none of it. name receives what it is called in an engine's request. 0, or -1 with *err. */
-MUST_USE int sandbox_template(const struct config *config, struct slice asked, struct template *out,
-			      char name[TEMPLATE_NAME_BYTES], struct error *err);
+/* Loads the template of that name, or "default" when there is none of it. 0, or -1 with *err. */
+MUST_USE int sandbox_template(const struct config *config, struct slice name, struct template *out,
+			      struct error *err);
+
+/* The same for the one that the body names. */
+MUST_USE int sandbox_asked_template(const struct config *config, const json_t *body,
+				    struct template *out, struct error *err);
+
+/* A session's idle time, in seconds. 0, or -1 with *err: 400 "bad_ttl". */
+MUST_USE int sandbox_ttl_s(const json_t *body, uint64_t *out, struct error *err);
+
+/* Appends ?tenant_id= of a query, decoded; nothing when it is not there. 0, or -1 with *err: 400
+   "bad_query". */
+MUST_USE int sandbox_query_tenant(struct slice query, struct buf *out, struct error *err);
 
 /* The files of a request, ready to be sent. */
 struct sandbox_files {

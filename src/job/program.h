@@ -1,0 +1,43 @@
+/*
+ * The job of a text in a language: a program of its own, or a cell of the language's kernel.
+ *
+ * Rules:
+ *  1. The client's files come first, the language's own behind them. None may lie where another has
+ *     to.
+ *  2. A program of its own is a script of a kernel where its language says so, run as its interpreter
+ *     would run it. Where a file of the client's has the script's place, its code comes as a cell's.
+ */
+#ifndef MAYFLY_JOB_PROGRAM_H
+#define MAYFLY_JOB_PROGRAM_H
+
+#include "config/language.h"
+#include "config/template.h"
+#include "job/tool_job.h"
+
+#define PROGRAM_OUTPUT_FOLDER "/tmp/output" /* where programs leave images (contract) */
+
+struct program {
+	/* the caller's, before program_prepare; what they point to must outlive the job */
+	const struct template *template;
+	const struct sandbox_language *language;
+	struct slice code;
+	const struct job_input *files; /* paths end with a NUL */
+	unsigned file_count;
+	uint64_t timeout_s;
+	bool is_cell; /* the kernel's state stays: in a session, or for the next of several cells */
+
+	struct job job; /* what comes of it */
+	struct job_input inputs[JOB_INPUT_MAX_COUNT];
+	char template_name[TEMPLATE_NAME_BYTES]; /* as the engine knows it */
+	struct tool tool;                        /* owned */
+	struct tool_job made;                    /* owned */
+	json_t *values;                          /* owned: of the tool's parameters */
+};
+
+/* Fills job. 0, or -1 with *err: 400 "path_taken" (rule 1); 500 "bad_tool". The caller frees it in
+   either case. */
+MUST_USE int program_prepare(const struct config *config, struct program *program,
+			     struct error *err);
+void program_free(struct program *program);
+
+#endif

@@ -1,0 +1,309 @@
+#include "job/session_use.h"
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/io.h"
+#include "job/defaults.h"
+#include "job/program.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- the end ------------------------------------------------------------------------------------ */
+
+/* Removes a session and, where there is a way to the engine, its container. True for the process
+   that did. */
+static bool end(struct executor *executor, struct session *session)
+{
+	bool is_removed = session_remove(executor->config, session);
+	struct error err;
+
+	session_release(session);
+	if (*session->folder && executor->engine.fd >= 0 &&
+	    engine_remove(&executor->engine, session->folder, deadline_in(ENGINE_CALL_DEADLINE_MS),
+			  &err) < 0)
+		executor->after = err.code;
+	return is_removed;
+}
+
+/* The same for a session whose container has ended, which counts as expired. */
+static void discard(struct executor *executor, struct session *session)
+{
+	if (end(executor, session))
+		executor_note(executor, METRIC_SESSIONS_EXPIRED, 1);
+}
+
+/* No process listens in its container any more, or it was lost with the job. */
+static bool is_dead(const struct error *err)
+{
+	return strcmp(err->code, "control_failed") == 0 || strcmp(err->code, "job_not_taken") == 0;
+}
+
+/* Ends a use of the session. used: 0, or -1 with *err. */
+static int end_use(struct executor *executor, struct session *session, int used, struct error *err)
+{
+	if (used < 0 && is_dead(err)) {
+		discard(executor, session);
+		return session_gone(slice_of(session->id), err);
+	}
+	if (used == 0)
+		used = session_save(executor->config, session, err);
+	session_release(session);
+	return used;
+}
+
+int session_destroy(struct executor *executor, struct slice id,
+		    const struct session_requester *requester, struct session *out,
+		    struct error *err)
+{
+	if (session_find(executor->config, id, requester, out, err) < 0)
+		return -1;
+	/* what runs in it ends with its container: no one waits for that */
+	if (session_is_expired(out) || !end(executor, out))
+		return error_set(err, 404, "session_not_found", "Session %s not found", out->id);
+	executor_note(executor, METRIC_SESSIONS_DESTROYED, 1);
+	return 0;
+}
+
+/* --- files -------------------------------------------------------------------------------------- */
+
+static void ignore_output(void *context, bool is_stderr, struct slice data)
+{
+	(void)context;
+	(void)is_stderr;
+	(void)data;
+}
+
+/* Runs a job about files alone over a connection to its container, which is closed. */
+static int run_files(struct executor *executor, int control, const struct job *job,
+		     struct job_listener listener, struct storage *storage, struct error *err)
+{
+	struct job_result result = {0};
+	int ran;
+
+	listener.on_output = ignore_output;
+	ran = job_run(job, control, storage, &listener, &executor->watch, &result, err);
+	close(control);
+	if (ran == 0 && result.reason == JOB_LOST)
+		return error_set(err, 502, "control_failed", "The session's container has ended");
+	if (ran == 0 && result.reason != JOB_EXITED)
+		return error_set(err, 400, "files_refused", "%s", result.message);
+	return ran;
+}
+
+/* What of a job is the same for all that are about files. */
+static struct job file_job(const struct executor *executor, const struct session *session)
+{
+	struct job job = {0};
+
+	job_defaults(executor->config, &job);
+	job.env_count = 0;
+	job.idle_s = session->ttl_s;
+	return job;
+}
+
+/* Runs it in the session. What comes of it is in *storage, which the caller closes after a 0. */
+static int use_files(struct executor *executor, struct session *session, const struct job *job,
+		     struct job_listener listener, struct storage *storage, struct error *err)
+{
+	int control, used = -1;
+
+	if (storage_open_files(executor->config, storage, err) < 0) {
+		session_release(session);
+		return -1;
+	}
+	if (job_connect(executor->config, session->folder, &control, err) == 0)
+		used = run_files(executor, control, job, listener, storage, err);
+	used = end_use(executor, session, used, err);
+	if (used < 0)
+		storage_close(storage);
+	return used;
+}
+
+int session_list_files(struct executor *executor, struct session *session,
+		       void (*row)(void *, struct slice, uint64_t, int64_t), void *context,
+		       struct error *err)
+{
+	struct job job = file_job(executor, session);
+	struct storage storage;
+
+	job.is_list = true;
+	if (use_files(executor, session, &job,
+		      (struct job_listener){.context = context, .on_listed = row}, &storage,
+		      err) < 0)
+		return -1;
+	storage_close(&storage);
+	return 0;
+}
+
+int session_write_files(struct executor *executor, struct session *session,
+			const struct job_input *files, unsigned count, struct error *err)
+{
+	struct job job = file_job(executor, session);
+	struct storage storage;
+
+	job.inputs = files;
+	job.input_count = count;
+	if (use_files(executor, session, &job, (struct job_listener){0}, &storage, err) < 0)
+		return -1;
+	storage_close(&storage);
+	return 0;
+}
+
+static int read_stored(const struct config *config, struct storage *storage, const char *path,
+		       char **data, size_t *len, struct error *err)
+{
+	if (storage_end_file(storage, err) < 0)
+		return -1;
+
+	_cleanup_close_ int fd =
+		storage->names.len
+			? fs_open_beneath(storage->folder, storage->names.data, O_RDONLY, 0)
+			: -1;
+
+	if (fd < 0 || io_read_file(fd, config->artifact_bytes, data, len) < 0)
+		return error_set(err, 404, "file_not_found", "File not found: %.200s", path);
+	return 0;
+}
+
+int session_read_file(struct executor *executor, struct session *session, const char *path,
+		      char **data, size_t *len, struct error *err)
+{
+	struct job job = file_job(executor, session);
+	struct storage storage;
+	int read;
+
+	job.fetch = path;
+	if (use_files(executor, session, &job, (struct job_listener){0}, &storage, err) < 0)
+		return -1;
+	read = read_stored(executor->config, &storage, path, data, len, err);
+	storage_close(&storage);
+	return read;
+}
+
+/* --- the beginning ------------------------------------------------------------------------------ */
+
+/* Gets a container, and tells its init that it is a session's now: how long it waits for the next
+   connection. */
+static int begin_container(struct executor *executor, const struct job *kernel, uint64_t ttl_s,
+			   bool may_claim, struct error *err)
+{
+	const struct job job = {.cwd = kernel->cwd, .idle_s = ttl_s};
+	struct storage storage; /* for whatever a container may send */
+	int control, begun;
+
+	if (executor_keep(executor, kernel, may_claim, &control, err) < 0)
+		return -1;
+	if (storage_open_files(executor->config, &storage, err) < 0) {
+		close(control);
+		return -1;
+	}
+	begun = run_files(executor, control, &job, (struct job_listener){0}, &storage, err);
+	storage_close(&storage);
+	return begun;
+}
+
+/* A pooled container may end between its claim and its use: then the session gets one of its own. */
+static int make_container(struct executor *executor, const struct job *kernel,
+			  struct session *session, struct error *err)
+{
+	int made = begin_container(executor, kernel, session->ttl_s, true, err);
+
+	if (made < 0 && executor->is_claimed && is_dead(err)) {
+		pool_forget(executor->config, executor->folder); /* the reaper's now */
+		made = begin_container(executor, kernel, session->ttl_s, false, err);
+	}
+	if (made < 0)
+		return -1;
+	(void)snprintf(session->folder, sizeof(session->folder), "%s", executor->folder);
+	return session_save(executor->config, session, err);
+}
+
+/* The job that starts the first kernel of a template. */
+static int prepare_kernel(const struct config *config, const struct template *template,
+			  struct program *program, struct error *err)
+{
+	const struct sandbox_language *language;
+	size_t i = 0;
+
+	do
+		language = sandbox_language_at(i++);
+	while (language && !(language->has_cells && sandbox_has_language(template, language)));
+	if (!language)
+		return error_set(err, 500, "no_cells",
+				 "Template %s has no language that sessions have", template->name);
+	*program = (struct program){
+		.template = template,
+		.language = language,
+		.code = SLICE_LITERAL(""),
+		.timeout_s = template->timeout_s,
+		.is_cell = true,
+	};
+	return program_prepare(config, program, err);
+}
+
+static int create(struct executor *executor, const struct job *kernel, struct session *session,
+		  struct error *err)
+{
+	_cleanup_close_ int locks = session_open_locks(executor->config);
+
+	(void)session_sweep(executor->config, locks, &executor->engine);
+	if (session_reserve(executor->config, session, err) < 0)
+		return -1;
+
+	int made = make_container(executor, kernel, session, err);
+
+	if (made < 0)
+		(void)session_remove(executor->config, session);
+	else
+		executor->is_kept = true;
+	session_release(session);
+	return made;
+}
+
+int session_create(struct executor *executor, const struct template *template,
+		   struct session *session, struct error *err)
+{
+	struct program program = {0};
+	int created;
+
+	(void)snprintf(session->template, sizeof(session->template), "%s", template->name);
+	created = prepare_kernel(executor->config, template, &program, err) < 0
+			  ? -1
+			  : create(executor, &program.job, session, err);
+	program_free(&program);
+	if (created == 0)
+		executor_note(executor, METRIC_SESSIONS_CREATED, 1);
+	else if (err->status >= 500)
+		executor_note(executor, METRIC_SESSION_ERRORS, 1);
+	return created;
+}
+
+/* --- cells -------------------------------------------------------------------------------------- */
+
+int session_run(struct session *session, struct job *job, struct execution *execution,
+		struct error *err)
+{
+	struct executor *executor = execution->executor;
+	int ran;
+
+	session->use_count++;
+	job->idle_s = session->ttl_s;
+	execution->is_again = true;
+	executor->is_kept = true;
+	(void)snprintf(executor->folder, sizeof(executor->folder), "%s", session->folder);
+	ran = session_save(executor->config, session, err);
+	if (ran == 0)
+		ran = execution_run(execution, err);
+	if (ran == 0 && execution->result.reason == JOB_LOST)
+		discard(executor, session);
+	else
+		ran = end_use(executor, session, ran, err);
+	if (ran == 0)
+		executor_note(executor, METRIC_SESSIONS_REUSED, 1);
+	else if (err->status >= 500)
+		executor_note(executor, METRIC_SESSION_ERRORS, 1);
+	return ran;
+}
