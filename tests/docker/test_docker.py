@@ -64,6 +64,7 @@ class Docker(pool.PoolTest):
         self.server.warm("python:pooled.py", MAYFLY_POOL="1")
         status, reply, log = self.server.run_child(pool.request("print(1)", "python", "pooled.py"), MAYFLY_POOL="1", **pool.NO_ENGINE)
         self.assertEqual((status, reply["stdout"]), (200, "1\n"), log)
+        self.assertEqual(self.server.swept(), [], "the reaper removes what no engine was there to remove")
 
     def test_a_session_keeps_its_state(self):
         def post(path, body):

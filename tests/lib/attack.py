@@ -101,6 +101,8 @@ def host_files():
         digest = hashlib.sha256()
         for folder, folders, files in os.walk(top):
             folders.sort()
+            if top == harness.BUILD:
+                folders.clear()  # below are objects and what tests fetch; the programs are here
             for name in sorted(files):
                 try:
                     status = os.lstat(os.path.join(folder, name))
