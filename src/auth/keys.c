@@ -308,7 +308,7 @@ int keys_read_file(const struct config *config, char **text, size_t *len, struct
 		return 0;
 	if (fd < 0 || io_read_file(fd, KEYS_FILE_MAX_BYTES, text, len) < 0)
 		return error_set_errno(err, 500, "keys_unreadable",
-				       "%.256s cannot be read; mayfly must be able to", path);
+				       "%.256s cannot be read; make it readable for mayfly", path);
 	return 0;
 }
 

@@ -139,7 +139,7 @@ int keys_add(const struct config *config, struct key *key, char token[KEY_TOKEN_
 	key->is_from_file = true;
 	if (edit_begin(config, &edit, err) == 0) {
 		if (add_line(&edit, key) < 0)
-			(void)error_set(err, 500, "too_many_keys", "%.256s would get too large",
+			(void)error_set(err, 500, "too_many_keys", "%.256s would become too large",
 					config->keys_file);
 		else
 			result = edit_commit(&edit, err);

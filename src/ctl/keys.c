@@ -94,10 +94,9 @@ static int add(const struct config *config, int argc, char **argv)
 	(void)snprintf(key.label, sizeof(key.label), "%s", argv[0]);
 	if (keys_add(config, &key, token, &err) < 0)
 		return fail(&err);
-	(void)fprintf(
-		stderr,
-		"The key %s of %s is in %s. Its token, which is not kept and never shown again:\n",
-		key.id, key.label, config->keys_file);
+	(void)fprintf(stderr,
+		      "The key %s of %s is in %s. Its token is not stored and not shown again:\n",
+		      key.id, key.label, config->keys_file);
 	(void)puts(token);
 	return EX_OK;
 }
@@ -178,12 +177,11 @@ static int list(const struct config *config, bool as_json)
 			return EX_OSERR;
 	if (keys.bad_lines)
 		(void)fprintf(stderr,
-			      "mayflyctl keys: %zu lines of %s are not keys, and let nobody in\n",
+			      "mayflyctl keys: %zu lines of %s are malformed and admit no caller\n",
 			      keys.bad_lines, config->keys_file);
 	if (!keys.is_configured)
-		(void)fputs(
-			"mayflyctl keys: there are none: any caller on loopback is served, and nobody else\n",
-			stderr);
+		(void)fputs("mayflyctl keys: there are none: only callers on loopback are served\n",
+			    stderr);
 	if (as_json)
 		return print_json(rows);
 	print_table(rows);
@@ -199,7 +197,7 @@ static int revoke(const struct config *config, const char *id_or_label)
 
 	if (keys_revoke(config, id_or_label, &key, &err) < 0)
 		return fail(&err);
-	(void)fprintf(stderr, "The key %s of %s lets nobody in any more\n", key.id, key.label);
+	(void)fprintf(stderr, "The key %s of %s is revoked\n", key.id, key.label);
 	return EX_OK;
 }
 

@@ -81,7 +81,7 @@ static void measure(const struct config *config, json_t *rows)
 	if (engine_list(&engine, deadline_in(ENGINE_CALL_DEADLINE_MS), note_row, rows, &err) < 0)
 		(void)fprintf(
 			stderr,
-			"mayflyctl pool: the memory is that of the preparation, because no container engine answers: %s\n",
+			"mayflyctl pool: memory is as it was when they were prepared, because no container engine answers: %s\n",
 			err.message);
 	engine_close(&engine);
 }
@@ -178,7 +178,7 @@ static int check_kinds(int count, char **wanted)
 		     strspn(wanted[i], "0123456789abcdef") != POOL_KIND_DIGITS)) {
 			(void)fprintf(
 				stderr,
-				"mayflyctl pool: a kind is the %d digits that the list shows, or all\n",
+				"mayflyctl pool: a kind is the %d digits that the list shows; or say all\n",
 				POOL_KIND_DIGITS);
 			return EX_USAGE;
 		}

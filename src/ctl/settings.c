@@ -144,6 +144,6 @@ int ctl_become_service(const struct config *config, struct error *err)
 		return 0;
 	if (setgroups(0, NULL) < 0 || setgid(gid) < 0 || setuid(uid) < 0)
 		return error_set_errno(err, 500, "bad_configuration",
-				       "The service's own user (uid %u) cannot be taken on", uid);
+				       "Cannot become the service's user (uid %u)", uid);
 	return 0;
 }

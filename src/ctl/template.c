@@ -231,7 +231,7 @@ static int add(const struct config *config, const char *path)
 		return template_fail(&err);
 	(void)printf("%s: added\n", template.name);
 	if (needs_build)
-		(void)fprintf(stderr, "its image is yet to be made: mayflyctl template build %s\n",
+		(void)fprintf(stderr, "its image must be built: mayflyctl template build %s\n",
 			      template.name);
 	return EX_OK;
 }

@@ -181,8 +181,7 @@ static int take_value(const struct tool *tool, char *argument, json_t *request)
 	else
 		taken = value_of(schema, slice_of(value + (value[0] == '@')));
 	if (!taken || json_object_set_new(request, argument, taken) < 0) {
-		(void)fprintf(stderr, "mayflyctl tool: %s cannot be taken: is it UTF-8?\n",
-			      argument);
+		(void)fprintf(stderr, "mayflyctl tool: %s is not UTF-8\n", argument);
 		return EX_DATAERR;
 	}
 	return 0;

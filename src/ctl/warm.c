@@ -123,11 +123,10 @@ static void settle(struct warm *warm, const char *what, const struct pool_plan *
 	     at += strlen(search.old.data + at) + 1)
 		if (pool_drop(warm->config, &warm->engine, search.old.data + at, &err) < 0)
 			complain(warm, what, err.message, EX_UNAVAILABLE);
-	(void)printf(
-		"%s: %" PRIu64 " waiting%s\n", what, search.young,
-		search.young < warm->count
-			? "; the maximum of pooled containers, or somebody else who makes them, is in the way of more"
-			: "");
+	(void)printf("%s: %" PRIu64 " waiting%s\n", what, search.young,
+		     search.young < warm->count
+			     ? "; the maximum is reached, or another process is making some"
+			     : "");
 	buf_free(&search.old);
 }
 

@@ -85,7 +85,7 @@ int container_create(struct podman *podman, const char *name, const char *image,
 	if (json_parse(reply.body, &root, err) < 0 ||
 	    !(id = json_string_value(json_object_get(root, "Id"))) ||
 	    !container_is_id(slice_of(id)))
-		return error_set(err, 502, "engine_bad_reply", "%s made a container and gave no id",
+		return error_set(err, 502, "engine_bad_reply", "%s made a container but gave no id",
 				 podman_name(podman));
 	memcpy(out->id, id, strlen(id) + 1);
 	return take_warnings(json_object_get(root, "Warnings"), out, err);
@@ -114,7 +114,7 @@ int container_inspect(struct podman *podman, const char *id, deadline_ms deadlin
 		return podman_unexpected(podman, &reply, "asked about a container", err);
 	if (json_parse(reply.body, &root, err) < 0)
 		return error_set(err, 502, "engine_bad_reply",
-				 "%s describes a container in no good JSON", podman_name(podman));
+				 "%s described a container in malformed JSON", podman_name(podman));
 	*out = root;
 	return 0;
 }

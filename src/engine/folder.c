@@ -59,7 +59,7 @@ static int open_one(const struct config *config, const char *name, struct error 
 	fd = fs_open_or_make_dir(path, 0700);
 	if (fd < 0 || fstat(fd, &status) < 0)
 		return error_set_errno(err, 500, "bad_configuration",
-				       "The folder %.256s cannot be had", path);
+				       "The folder %.256s cannot be opened", path);
 	if (status.st_mode & S_IRWXO)
 		return error_set(err, 500, "bad_configuration",
 				 "The folder %.256s must be closed to others: chmod o= it", path);

@@ -175,7 +175,7 @@ static int ask(struct podman *podman, deadline_ms deadline, struct answer *out, 
 		return podman_unexpected(podman, &reply, "asked what it can enforce", err);
 	if (json_parse(reply.body, &root, err) < 0 || !json_is_object(root))
 		return error_set(err, 502, "engine_bad_reply",
-				 "%s describes itself in no good JSON", podman_name(podman));
+				 "%s described itself in malformed JSON", podman_name(podman));
 	(is_podman ? read_podman : read_docker)(root, out);
 	return 0;
 }

@@ -24,7 +24,7 @@ static int get(struct podman *podman, const char *path, const char *what, json_t
 	if (reply.status != 200)
 		return podman_unexpected(podman, &reply, what, err);
 	if (json_parse(reply.body, out, err) < 0)
-		return error_set(err, 502, "engine_bad_reply", "%s, %s, answered in no good JSON",
+		return error_set(err, 502, "engine_bad_reply", "%s, %s, answered in malformed JSON",
 				 podman_name(podman), what);
 	return 0;
 }

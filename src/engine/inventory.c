@@ -34,7 +34,7 @@ static int fetch(struct podman *podman, const struct config *config, const char 
 	    buf_append_text(&path, "/containers/json?all=true&filters=") < 0 ||
 	    uri_encode(&path, buf_slice(&filters), false) < 0)
 		return error_set(err, 500, "engine_failed",
-				 "The question for our containers cannot be written");
+				 "The request for our containers cannot be written");
 	if (podman_call(podman, "GET", path.data, SLICE_LITERAL(""),
 			deadline_in(ENGINE_CALL_DEADLINE_MS), &reply, err) < 0)
 		return -1;
@@ -42,7 +42,7 @@ static int fetch(struct podman *podman, const struct config *config, const char 
 		return podman_unexpected(podman, &reply, "asked for its containers", err);
 	if (json_parse(reply.body, &list, err) < 0 || !json_is_array(list))
 		return error_set(err, 502, "engine_bad_reply",
-				 "%s lists its containers in no good JSON", podman_name(podman));
+				 "%s listed its containers in malformed JSON", podman_name(podman));
 	*out = steal_ptr(&list);
 	return 0;
 }
@@ -96,7 +96,7 @@ static int list_containers(const json_t *list, const struct job_folders *folders
 			continue; /* none that we have made */
 		if (json_object_set_new(seen, one.folder, json_true()) < 0 ||
 		    row(context, &one) < 0)
-			return error_set(err, 500, "engine_failed", "The list cannot be told");
+			return error_set(err, 500, "engine_failed", "The list cannot be sent");
 	}
 	return 0;
 }

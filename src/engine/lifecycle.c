@@ -75,7 +75,8 @@ static int create_any(struct lifecycle *lifecycle, struct podman *podman,
 	}
 	if (result == 1)
 		return error_set(err, 502, "engine_bad_reply",
-				 "%s calls every container's name taken", podman_name(podman));
+				 "%s says that every container's name is taken",
+				 podman_name(podman));
 	return result;
 }
 

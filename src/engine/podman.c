@@ -188,7 +188,7 @@ int podman_begin(struct podman *podman, const char *method, const char *path, st
 	buf_free(&podman->reply);
 	if (curl_multi_add_handle(podman->multi, podman->easy) != CURLM_OK)
 		return error_set(err, 500, "engine_failed",
-				 "A request to the engine cannot be begun");
+				 "A request to the engine cannot be started");
 	podman->busy = true;
 	podman->done = false;
 	return 0;
@@ -242,13 +242,13 @@ static int transport_failed(const struct podman *podman, struct error *err)
 	switch (podman->result) {
 	case CURLE_COULDNT_CONNECT:
 		return error_set(err, 503, "engine_unreachable",
-				 "The engine does not take a connection at %s", podman->socket);
+				 "The engine does not accept a connection at %s", podman->socket);
 	case CURLE_OPERATION_TIMEDOUT:
 		return error_set(err, 504, "engine_timeout",
 				 "The engine at %s did not answer in time", podman->socket);
 	default:
 		return error_set(err, 502, "engine_bad_reply",
-				 "The engine at %s gave no good answer: %s", podman->socket,
+				 "The engine at %s gave a malformed answer: %s", podman->socket,
 				 curl_easy_strerror(podman->result));
 	}
 }

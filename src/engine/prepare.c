@@ -52,7 +52,7 @@ static int find_init(const struct config *config, struct spec *out, struct error
 	    !is_regular_file(out->init))
 		return error_set(
 			err, 500, "bad_configuration",
-			"mayfly-init is missing in %s; set MAYFLY_LIBEXEC_DIR to where our programs lie",
+			"mayfly-init is missing in %s; set MAYFLY_LIBEXEC_DIR to the folder of mayfly's programs",
 			config->libexec);
 	return 0;
 }
@@ -68,7 +68,7 @@ static int find_seccomp(const struct config *config, struct spec *out, struct er
 		    !is_regular_file(named))
 			return error_set(
 				err, 500, "bad_configuration",
-				"SECCOMP_PROFILE takes the absolute path of a file, and \"%.200s\" is none",
+				"SECCOMP_PROFILE is \"%.200s\", but takes the absolute path of a file",
 				named);
 		memcpy(out->seccomp, named, strlen(named) + 1);
 		return 0;
@@ -139,7 +139,7 @@ static int check_paths(const struct config *config, const struct spec *spec, str
 	    strchr(spec->hosts, ':') || strchr(spec->resolv, ':'))
 		return error_set(
 			err, 500, "bad_configuration",
-			"MAYFLY_RUN_DIR, MAYFLY_LIBEXEC_DIR and MAYFLY_DATA_DIR must hold no colon");
+			"MAYFLY_RUN_DIR, MAYFLY_LIBEXEC_DIR and MAYFLY_DATA_DIR must not contain a colon");
 	return 0;
 }
 

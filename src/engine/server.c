@@ -112,7 +112,7 @@ static int serve_make(struct connection *connection, struct slice fields, struct
 	struct spec_request request = {0};
 
 	if (connection->leased)
-		return request_refuse(err, "this connection has made its container");
+		return request_refuse(err, "this connection has already made its container");
 	connection->job[0] = '\0';
 	if (request_parse_make(fields, &request, connection->job, err) < 0 ||
 	    get_ready(connection, err) < 0)
@@ -248,7 +248,7 @@ static int serve(struct connection *connection, const struct frame *frame)
 		if (verbs[i].type == frame->type)
 			verb = &verbs[i];
 	if (!verb) {
-		(void)request_refuse(&err, "a frame that is no verb");
+		(void)request_refuse(&err, "a frame that is not a verb");
 		(void)!send_error(connection, "none", &err);
 		return -1;
 	}

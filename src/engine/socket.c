@@ -73,10 +73,9 @@ static int find_named(char out[SOCKET_PATH_BYTES], struct buf *looked_at, struct
 		if (slice_starts(slice_of(value), scheme))
 			value += strlen(scheme);
 		if (*value != '/')
-			return error_set(
-				err, 500, "bad_configuration",
-				"%s names no Unix socket: it takes unix:///path, and no other kind of address",
-				variables[i]);
+			return error_set(err, 500, "bad_configuration",
+					 "%s must name a Unix socket, as unix:///path",
+					 variables[i]);
 		return try_path(value, out, looked_at) == 0 ? 0 : refuse(looked_at, err);
 	}
 	return 1;

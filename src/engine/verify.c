@@ -56,7 +56,7 @@ static int check_mounts(const json_t *created, struct error *err)
 
 		if (!path || !type)
 			return error_set(err, 502, "engine_bad_reply",
-					 "The engine describes a mount without a place");
+					 "The engine describes a mount without a destination");
 		if (strcmp(path, CONTROL_DIR) == 0 || strcmp(type, "tmpfs") == 0 ||
 		    json_is_false(json_object_get(mount, "RW")))
 			continue;

@@ -81,7 +81,7 @@ static int read_line_end(struct chunked *state, char byte, struct error *err)
 	if (byte != expected[state->state].byte) {
 		if (state->state == LAST_CR && byte != '\n')
 			return error_set(err, 400, "trailer_refused",
-					 "trailer fields are not taken here");
+					 "trailer fields are not accepted");
 		return error_set(err, 400, "chunk_end_bad",
 				 "a chunk or its size does not end in CRLF");
 	}

@@ -156,7 +156,7 @@ int multipart_begin(struct slice content_type, struct multipart *out, struct err
 	}
 	if (more || !out->delimiter_len)
 		return error_set(err, 400, "multipart_boundary",
-				 "Content-Type has no boundary as RFC 2046 has them");
+				 "Content-Type has no valid boundary (RFC 2046)");
 	return 0;
 }
 
@@ -216,8 +216,8 @@ static int read_field(struct multipart *parser, struct slice line, struct multip
 	if (slice_eq_nocase(name, "Content-Transfer-Encoding") &&
 	    !slice_eq_nocase(line, "binary") && !slice_eq_nocase(line, "7bit") &&
 	    !slice_eq_nocase(line, "8bit"))
-		return malformed(err,
-				 "Content-Transfer-Encoding is not taken (RFC 7578 section 4.7)");
+		return malformed(
+			err, "Content-Transfer-Encoding is not accepted (RFC 7578 section 4.7)");
 	return 0;
 }
 

@@ -150,7 +150,7 @@ static int read_version(struct parser *parser, struct error *err)
 
 	if (major != '1' || minor > '1')
 		return error_set(err, 505, "version_not_supported",
-				 "only HTTP/1.0 and HTTP/1.1 are spoken here");
+				 "only HTTP/1.0 and HTTP/1.1 are supported");
 	parser->request.minor_version = (unsigned)(minor - '0');
 	parser->at += 2;
 	return 1;

@@ -33,7 +33,7 @@ function showPlace() {
 async function ask(address, options) {
 	const reply = await fetch(address, options);
 	if (!reply.ok)
-		throw new Error(reply.status === 404 ? "It is not there, or not any more." : `It was answered with ${reply.status} ${reply.statusText}.`);
+		throw new Error(reply.status === 404 ? "It does not exist, or no longer." : `The server answered with ${reply.status} ${reply.statusText}.`);
 	return reply;
 }
 
@@ -57,11 +57,11 @@ async function fileContent(address, name, type, size) {
 	}
 	const isUnknown = type.startsWith("application/octet-stream");
 	if (!viewFor(type) && !isUnknown)
-		return [make("p", {class: "quiet", text: "This can be looked at once it is downloaded."})];
+		return [make("p", {class: "quiet", text: "Download it to look at it."})];
 	const file = await fetchText(address);
 	const view = viewFor(type) ?? guess(file);
 	if (!view)
-		return [make("p", {class: "quiet", text: "These are bytes that are no text. They can be downloaded."})];
+		return [make("p", {class: "quiet", text: "This is not text. Download it to look at it."})];
 	return showText(view, name, file);
 }
 
@@ -84,7 +84,7 @@ function row(name, href, detail, ...more) {
 
 function listOf(rows, what, isCut) {
 	return [rows.length ? make("ul", {id: "list"}, ...rows) : make("p", {class: "quiet", text: `There are no ${what}.`}),
-		isCut ? make("p", {class: "note", text: "There are more than are listed."}) : null].filter(Boolean);
+		isCut ? make("p", {class: "note", text: "There are more; the list is cut."}) : null].filter(Boolean);
 }
 
 async function showJob() {

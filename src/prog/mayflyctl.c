@@ -33,8 +33,7 @@ static const struct command {
 	bool as_service; /* it writes what the service's own user must be able to write, too */
 	int (*run)(const struct config *config, int argc, char **argv); /* argv[0] is name */
 } commands[] = {
-	{"doctor", "[--json]", "check this installation: a line each, with what to do", false,
-	 ctl_doctor},
+	{"doctor", "[--json]", "check this installation, and say what to do", false, ctl_doctor},
 	{"doctor", "--attack [--json] [--only NAME]...",
 	 "run hostile programs and requests against the service, and report what held", false,
 	 ctl_doctor},
@@ -43,32 +42,29 @@ static const struct command {
 	{"keys", "add LABEL [--rate N] [--burst N] [--scopes run,read,admin] [--days N]",
 	 "make a key for a caller; its token is shown once", false, ctl_keys},
 	{"keys", "list [--json]", "list the keys", false, ctl_keys},
-	{"keys", "revoke ID|LABEL", "take a key back", false, ctl_keys},
+	{"keys", "revoke ID|LABEL", "revoke a key", false, ctl_keys},
 	{"logs", "JOB [--json] [--follow]",
-	 "what the journal has of a job, run or session: its request, its containers", false,
-	 ctl_logs},
+	 "show the journal's entries about a job, run or session", false, ctl_logs},
 	{"run", "[--language L] [-o DIR] [--timeout S] FILE [-- ARGUMENT...]",
 	 "run a program as POST /run would; its files go to DIR", false, ctl_run},
 	{"tool", "NAME [-o DIR] [--timeout S] [KEY=VALUE|KEY=@FILE]...", "run a tool", false,
 	 ctl_tool},
-	{"tool", "check FILE...", "say what is wrong with tool files", false, ctl_tool},
+	{"tool", "check FILE...", "report mistakes with file, line and field", false, ctl_tool},
 	{"tool", "list [--json]", "list the tools", false, ctl_tool},
 	{"pool", "[--json]", "list the containers that wait for a job, and how often they helped",
 	 false, ctl_pool},
 	{"pool", "drop KIND...|all", "remove waiting containers", false, ctl_pool},
 	{"template", "list [--json]", "list the templates of sandboxes", false, ctl_template},
-	{"template", "show NAME", "what a template comes to", false, ctl_template},
+	{"template", "show NAME", "show a template with all its defaults", false, ctl_template},
 	{"template", "check [NAME|FILE]...", "report mistakes with file, line and field", false,
 	 ctl_template},
 	{"template", "build [--force] [--trust] NAME...|--all",
 	 "make the images of templates; --trust: also one that a client has added", false,
 	 ctl_template},
-	{"template", "add FILE|-", "add a template within the limits for that", false,
-	 ctl_template},
+	{"template", "add FILE|-", "add a custom template", false, ctl_template},
 	{"template", "remove NAME", "remove a custom template", false, ctl_template},
 	{"warm", "[--count N] [LANGUAGE[:FILENAME]]...",
-	 "make containers for jobs to come; without arguments those of MAYFLY_WARM", true,
-	 ctl_warm},
+	 "make containers ahead; without arguments, those of MAYFLY_WARM", true, ctl_warm},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -109,7 +105,7 @@ static int run_command(const struct command *command, int argc, char **argv)
 
 static void say_out_of_memory(void)
 {
-	static const char text[] = "mayflyctl: memory is out\n";
+	static const char text[] = "mayflyctl: out of memory\n";
 
 	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
 }

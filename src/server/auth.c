@@ -139,7 +139,7 @@ static int check_key(struct check *check, enum key_scope scope, struct error *er
 	} else if (!is_loopback(check->call)) {
 		return error_set(
 			err, 403, "no_key_configured",
-			"Reachable from other machines, this service serves nobody without a key: set API_KEYS, or make one with mayflyctl keys add");
+			"This service is reachable from other machines and has no key, so it serves no one: set API_KEYS, or make a key with mayflyctl keys add");
 	}
 	return set_caller(check->call, key);
 }
@@ -175,7 +175,7 @@ static int check_local_or_key(struct check *check, struct error *err)
 	if (!*call->config->executor_api_key && !check->keys.is_configured)
 		return error_set(
 			err, 403, "no_key_configured",
-			"Reachable from other machines, this service runs nothing without a key: set EXECUTOR_API_KEY or API_KEYS");
+			"This service is reachable from other machines and has no key, so it runs nothing: set EXECUTOR_API_KEY or API_KEYS");
 	if (find_key(check, KEY_RUN, &key, err) == 0)
 		return set_caller(call, key);
 	return err->status == 403 ? -1 : error_set(err, 401, "unauthorized", "Unauthorized");
@@ -219,7 +219,7 @@ static int check_admin(struct check *check, struct error *err)
 		return 0;
 	return error_set(
 		err, 403, "scope_missing",
-		"This wants a key with the scope admin: mayflyctl keys add LABEL --scopes admin");
+		"This needs a key with the scope admin: mayflyctl keys add LABEL --scopes admin");
 }
 
 int auth_check(struct call *call, enum access access, struct error *err)

@@ -108,7 +108,7 @@ class Upgrades(DeployTest):
         self.deployed()
         self.serve()
         said = self.deployed()
-        self.assertIn("is well", said)
+        self.assertIn("is healthy", said)
         for name in ("usr/libexec/mayfly/mayfly", "usr/bin/mayflyctl", "usr/libexec/mayfly/health", "etc/mayfly/mayfly.conf",
                      "etc/systemd/journald.conf.d/mayfly.conf", "usr/lib/systemd/system/mayfly-health.timer"):
             self.assertTrue(os.path.exists(self.path(name)), name)
@@ -164,7 +164,7 @@ class NotWell(DeployTest):
         before = tree(self.destdir)
         done = self.deploy(build=self.build("bad", mayfly="/bin/false"))
         self.assertEqual(done.returncode, 1, done.stdout)
-        self.assertIn("what was there before is back", done.stdout)
+        self.assertIn("the previous version is restored", done.stdout)
         self.assertEqual(subprocess.run([HEALTH, self.url], stdout=subprocess.DEVNULL, check=False).returncode, 0)
         after = tree(self.destdir)
         changed = [name for name in before.keys() | after.keys() if not name.startswith("var/backups") and not stat.S_ISDIR((before.get(name) or after[name])[0])
@@ -204,7 +204,7 @@ class NotWell(DeployTest):
         self.url = f"http://127.0.0.1:{harness.free_port()}/health"
         done = self.deploy()
         self.assertEqual(done.returncode, 3, done.stdout)
-        self.assertIn("not well either", done.stdout)
+        self.assertIn("not healthy either", done.stdout)
 
     def test_an_installation_that_fails(self):
         self.deployed()
@@ -219,7 +219,7 @@ class NotWell(DeployTest):
     def test_skip_health_check(self):
         self.deployed()
         self.url = f"http://127.0.0.1:{harness.free_port()}/health"
-        self.assertIn("health was not asked for", self.deployed("--skip-health-check"))
+        self.assertIn("health was not checked", self.deployed("--skip-health-check"))
 
 
 class DryRun(DeployTest):
@@ -232,7 +232,7 @@ class DryRun(DeployTest):
         before = tree(self.destdir)
         said = self.deployed("--dry-run", build=self.build("bad", mayfly="/bin/false"))
         self.assertEqual(tree(self.destdir), before)
-        for what in ("backing up", "installing", "asking whether it is well"):
+        for what in ("backing up", "installing", "checking its health"):
             self.assertIn(what, said)
         backup = self.path("var/backups/mayfly", self.backups()[0]) if self.backups() else ""
         if backup:
@@ -298,7 +298,7 @@ class Calls(DeployTest):
         done = subprocess.run([HEALTH, url], env={"PATH": os.environ["PATH"], "HEALTH_TIMEOUT_S": "0"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               text=True, check=False)
         self.assertEqual(done.returncode, 1)
-        self.assertIn("is not well", done.stdout)
+        self.assertIn("is not healthy", done.stdout)
 
     def test_health_with_a_key(self):
         with harness.Server(engine=False, EXECUTOR_API_KEY="k3y") as server:

@@ -27,7 +27,7 @@ static int take_file(struct validation *validation, const char *path, size_t pat
 				 {json_string_value(text), json_string_length(text)}};
 
 	if (!json_is_string(text))
-		return error_set(err, 400, "wrong_type", "files must be an object of texts");
+		return error_set(err, 400, "wrong_type", "files must be an object of strings");
 	if (!fs_is_relative_path(file.path, JOB_ARTIFACT_DEPTH_MAX) ||
 	    path_len > JOB_PATH_MAX_BYTES)
 		return error_set(err, 400, "bad_file_path", "Invalid file path: %.*s",
@@ -52,9 +52,9 @@ static int take_request(struct validation *validation, struct slice body, struct
 	language = json_object_get(validation->body, "language");
 	files = json_object_get(validation->body, "files");
 	if (!json_is_string(language))
-		return error_set(err, 400, "wrong_type", "language must be a text");
+		return error_set(err, 400, "wrong_type", "language must be a string");
 	if (!json_is_object(files))
-		return error_set(err, 400, "wrong_type", "files must be an object of texts");
+		return error_set(err, 400, "wrong_type", "files must be an object of strings");
 	if (json_object_size(files) == 0 || json_object_size(files) > VALIDATE_FILES_MAX_COUNT)
 		return error_set(err, 400, "bad_file_count", "files takes 1 to %d files",
 				 VALIDATE_FILES_MAX_COUNT);

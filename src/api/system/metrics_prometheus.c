@@ -15,7 +15,7 @@ static const struct counter {
 	bool is_us; /* counted in microseconds, shown in seconds */
 } counters[] = {
 	{"sessions_created_total", "Sessions made.", METRIC_SESSIONS_CREATED, false},
-	{"sessions_reused_total", "Executes in a session that was there.", METRIC_SESSIONS_REUSED,
+	{"sessions_reused_total", "Executes in an existing session.", METRIC_SESSIONS_REUSED,
 	 false},
 	{"sessions_destroyed_total", "Sessions ended by their owners.", METRIC_SESSIONS_DESTROYED,
 	 false},
@@ -27,8 +27,8 @@ static const struct counter {
 	{"pool_misses_total", "Jobs of a kind with pooled containers that found none.",
 	 METRIC_POOL_MISSES, false},
 	{"pool_refills_total", "Pooled containers made.", METRIC_POOL_REFILLS, false},
-	{"pool_refill_seconds_total", "Time that making pooled containers took.",
-	 METRIC_POOL_REFILL_US, true},
+	{"pool_refill_seconds_total", "Time to make pooled containers.", METRIC_POOL_REFILL_US,
+	 true},
 	{"slots_taken_total", "Slots given to jobs.", METRIC_SLOTS_TAKEN, false},
 	{"slot_wait_seconds_total", "Time that jobs waited for their slots.", METRIC_SLOT_WAIT_US,
 	 true},
@@ -38,8 +38,8 @@ static const struct gauge {
 	const char *name, *help;
 	size_t offset; /* in struct metrics_now */
 } gauges[] = {
-	{"sessions_active", "Sessions there are.", offsetof(struct metrics_now, active_sessions)},
-	{"sessions_max", "Sessions there can be.", offsetof(struct metrics_now, max_sessions)},
+	{"sessions_active", "Active sessions.", offsetof(struct metrics_now, active_sessions)},
+	{"sessions_max", "The maximum of sessions.", offsetof(struct metrics_now, max_sessions)},
 	{"pool_waiting", "Containers that wait for a job.",
 	 offsetof(struct metrics_now, pool_waiting)},
 	{"slots", "Jobs that can run at once.", offsetof(struct metrics_now, slots)},
@@ -91,7 +91,7 @@ static int add_engine_errors(const struct metrics_now *now, struct buf *out)
 	const uint64_t *values = now->counted.values + METRIC_ENGINE_ERRORS;
 
 	if (add_head(out, "engine_errors_total", "counter",
-		     "What the container engine failed at, by the reason in the log.") < 0)
+		     "Failures of the container engine, by code.") < 0)
 		return -1;
 	for (unsigned i = 0; i < METRICS_ENGINE_CODE_COUNT; i++)
 		if (buf_printf(out, PREFIX "engine_errors_total{code=\"%s\"} %" PRIu64 "\n",
@@ -107,8 +107,7 @@ static int add_engine_errors(const struct metrics_now *now, struct buf *out)
 
 static int add_jobs(const struct metrics_now *now, struct buf *out)
 {
-	if (add_head(out, "jobs_total", "counter",
-		     "Jobs that have ended, by what became of them.") < 0)
+	if (add_head(out, "jobs_total", "counter", "Jobs that have ended, by outcome.") < 0)
 		return -1;
 	for (size_t i = 0; i < now->counted.series_count; i++) {
 		const struct metrics_series *series = &now->counted.series[i];
