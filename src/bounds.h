@@ -4,17 +4,16 @@
  * Rules:
  *  1. A number that bounds something stands here and nowhere else.
  *  2. Names end in their unit: _BYTES, _MS, _S, _COUNT (a bare count may omit it where it is
- * plain).
+ *     plain).
  *  3. What an operator may change is a DEFAULT_ here, and the environment variable is named beside
- * it.
+ *     it.
  */
 #pragma once
 
 #define KIB 1024ULL
 #define MIB (1024ULL * 1024ULL)
 
-/* --- HTTP: one request a connection ------------------------------------------------------------
- */
+/* --- HTTP: one request a connection ----------------------------------------------------------- */
 #define HTTP_HEAD_MAX_BYTES             (16 * KIB) /* request line and fields together, else 431 */
 #define HTTP_REQUEST_LINE_MAX_BYTES     (8 * KIB)  /* longer: 414 */
 #define HTTP_METHOD_MAX_BYTES           32         /* longer: 501 */
@@ -31,15 +30,16 @@
 #define HTTP_LINGER_DEADLINE_MS         2000  /* draining after an early refusal */
 #define HTTP_LINGER_MAX_BYTES           (64 * MIB) /* drained at most */
 #define HTTP_HEAD_READ_BYTES            (4 * KIB)  /* asked for at once while reading a head */
-#define HTTP_BODY_READ_BYTES            (64 * KIB) /* of a body; memory grows by no more before bytes arrive */
-#define HTTP_REPLY_HEAD_MAX_BYTES       (8 * KIB)
-#define HTTP_CLIENT_NAME_BYTES          80   /* of host:port in a client's messages, with the NUL */
-#define HTTP_AUTHORITY_MAX_BYTES        262  /* a DNS name, a colon and a port; longer: 400 */
-#define URI_PATH_MAX_BYTES              4096 /* decoded */
-#define HTTP_HANDOVER_MAX_BYTES         (128 * KIB) /* what mayfly may have read before it hands over */
+/* of a body; memory grows by no more before bytes arrive */
+#define HTTP_BODY_READ_BYTES      (64 * KIB)
+#define HTTP_REPLY_HEAD_MAX_BYTES (8 * KIB)
+#define HTTP_CLIENT_NAME_BYTES    80   /* of host:port in a client's messages, with the NUL */
+#define HTTP_AUTHORITY_MAX_BYTES  262  /* a DNS name, a colon and a port; longer: 400 */
+#define URI_PATH_MAX_BYTES        4096 /* decoded */
+/* what mayfly may have read before it hands over */
+#define HTTP_HANDOVER_MAX_BYTES (128 * KIB)
 
-/* --- Tools API (src/api/tools/README.md) ----------------------------------------------------
- */
+/* --- Tools API (src/api/tools/README.md) ------------------------------------------------------ */
 #define SESSION_ID_MAX_BYTES   128
 #define TIMEOUT_DEFAULT_S      30
 #define TIMEOUT_MIN_S          1
@@ -49,8 +49,7 @@
 #define JOB_ID_LENGTH          6
 #define JSON_DEPTH_MAX         64 /* nested arrays and objects in a request */
 
-/* --- Runs API: runs (src/api/runs/README.md; the six limits stand in api/runs/request.c) ---
- */
+/* --- Runs API: runs (src/api/runs/README.md; the six limits stand in api/runs/request.c) ------ */
 #define RUN_CODE_MAX_BYTES        (200 * KIB)
 #define RUN_FILE_MAX_BYTES        (10 * MIB) /* one staged file */
 #define RUN_FILES_MAX_BYTES       (25 * MIB) /* all of a run's */
@@ -65,41 +64,43 @@
 #define IDEMPOTENCY_KEY_MAX_BYTES 255
 #define IDEMPOTENCY_WAIT_MS       30000 /* for the first run of a key to end; then 409 */
 
-/* --- Agents API: agent runs (src/api/agents/README.md), and POST /validate -------------------------------- */
-#define AGENT_ID_MAX_BYTES           128
-#define AGENT_BODY_MAX_BYTES         (4 * MIB)
-#define AGENT_PROMPT_MAX_BYTES       (64 * KIB)
-#define AGENT_STREAM_MAX_BYTES       MIB /* each of stdout and stderr in a run's record; beyond: cut */
-#define AGENT_LOG_MAX_COUNT          32
-#define AGENT_LOG_MAX_BYTES          512  /* one line */
-#define AGENT_LIST_MAX               1000 /* runs in a list */
-#define AGENT_CLAIM_TRIES            10000 /* milliseconds that others may have taken before an id is free */
+/* --- Agents API: agent runs (src/api/agents/README.md), and POST /validate -------------------- */
+#define AGENT_ID_MAX_BYTES     128
+#define AGENT_BODY_MAX_BYTES   (4 * MIB)
+#define AGENT_PROMPT_MAX_BYTES (64 * KIB)
+/* each of stdout and stderr in a run's record; beyond: cut */
+#define AGENT_STREAM_MAX_BYTES MIB
+#define AGENT_LOG_MAX_COUNT    32
+#define AGENT_LOG_MAX_BYTES    512  /* one line */
+#define AGENT_LIST_MAX         1000 /* runs in a list */
+/* milliseconds that others may have taken before an id is free */
+#define AGENT_CLAIM_TRIES            10000
 #define AGENT_STRUCTURE_SCRIPT_LEAST 10 /* a script has more bytes than this */
-#define AGENT_PERFORMANCE_MAX_CHARS                                                                \
-	100000 /* html, css and javascript together have fewer, as JavaScript counts them */
-#define JWT_MAX_BYTES            (8 * KIB)
-#define JWT_SUBJECT_MAX_BYTES    256
-#define VALIDATE_FILES_MAX_COUNT 64
-#define CHECK_OUTPUT_MAX_BYTES   (512 * KIB) /* of all parsers of one request together */
-#define CHECK_FILE_OUTPUT_BYTES  (4 * KIB)   /* what is kept of one parser's words */
-#define CHECK_MESSAGE_BYTES      512
-#define PATTERNS_MAX_COUNT       256 /* in one file of patterns.d */
-#define PATTERN_MAX_BYTES        128
-#define PATTERN_HITS_MAX_COUNT   1000 /* named in one reply; there may be more */
+/* html, css and javascript together have fewer, as JavaScript counts them */
+#define AGENT_PERFORMANCE_MAX_CHARS 100000
+#define JWT_MAX_BYTES               (8 * KIB)
+#define JWT_SUBJECT_MAX_BYTES       256
+#define VALIDATE_FILES_MAX_COUNT    64
+#define CHECK_OUTPUT_MAX_BYTES      (512 * KIB) /* of all parsers of one request together */
+#define CHECK_FILE_OUTPUT_BYTES     (4 * KIB)   /* what is kept of one parser's words */
+#define CHECK_MESSAGE_BYTES         512
+#define PATTERNS_MAX_COUNT          256 /* in one file of patterns.d */
+#define PATTERN_MAX_BYTES           128
+#define PATTERN_HITS_MAX_COUNT      1000 /* named in one reply; there may be more */
 
-/* --- Sandbox API: sandboxes and sessions (src/api/sandbox/README.md) -----------------------------
- */
-#define HTTP_BODY_SANDBOX_MAX_BYTES  (16 * MIB)
-#define SANDBOX_TIMEOUT_MAX_S        3600 /* what a request or a template may ask for */
-#define SANDBOX_FILE_MAX_BYTES       (10 * MIB)
-#define SANDBOX_FILES_MAX_BYTES      (100 * MIB) /* all of a request's */
-#define SANDBOX_STREAM_MAX_BYTES     MIB         /* each stream of a reply */
-#define SANDBOX_DISPLAY_MAX_COUNT    64          /* rich results of a request */
-#define SANDBOX_DISPLAYS_MAX_BYTES   (8 * MIB)   /* all of them, as they are shown */
-#define SANDBOX_REPLY_MAX_BYTES      (96 * MIB) /* both copies of it all, each byte written as \u0000 */
-#define SANDBOX_CELL_MAX_COUNT       128        /* of one request */
-#define SANDBOX_NAME_MAX_BYTES       255        /* tenant_id, scope */
-#define SANDBOX_REQUEST_ID_MAX_BYTES 128        /* of an X-Request-ID that is echoed */
+/* --- Sandbox API: sandboxes and sessions (src/api/sandbox/README.md) -------------------------- */
+#define HTTP_BODY_SANDBOX_MAX_BYTES (16 * MIB)
+#define SANDBOX_TIMEOUT_MAX_S       3600 /* what a request or a template may ask for */
+#define SANDBOX_FILE_MAX_BYTES      (10 * MIB)
+#define SANDBOX_FILES_MAX_BYTES     (100 * MIB) /* all of a request's */
+#define SANDBOX_STREAM_MAX_BYTES    MIB         /* each stream of a reply */
+#define SANDBOX_DISPLAY_MAX_COUNT   64          /* rich results of a request */
+#define SANDBOX_DISPLAYS_MAX_BYTES  (8 * MIB)   /* all of them, as they are shown */
+/* both copies of it all, each byte written as \u0000 */
+#define SANDBOX_REPLY_MAX_BYTES      (96 * MIB)
+#define SANDBOX_CELL_MAX_COUNT       128 /* of one request */
+#define SANDBOX_NAME_MAX_BYTES       255 /* tenant_id, scope */
+#define SANDBOX_REQUEST_ID_MAX_BYTES 128 /* of an X-Request-ID that is echoed */
 #define SESSION_ID_DIGITS            12
 #define SESSIONS_DEFAULT             10 /* MAYFLY_SESSIONS, of all tenants */
 #define SESSIONS_MAX                 256
@@ -109,8 +110,7 @@
 #define SESSION_WAIT_MS              30000 /* for another cell of the session to end; then 409 */
 #define SESSION_RECORD_MAX_BYTES     (8 * KIB)
 
-/* --- Templates: files, recipes of images, and what those that are added may have ------------------
- */
+/* --- Templates: files, recipes of images, and what those that are added may have -------------- */
 #define TEMPLATE_ENVIRONMENT_BYTES (4 * KIB)   /* all its variables, with their NULs */
 #define RECIPE_ENTRIES_MAX         256         /* of one list */
 #define RECIPE_WORD_MAX_BYTES      128         /* a package, a variable's name */
@@ -123,13 +123,12 @@
 #define NETWORK_NAME_MAX_BYTES     64
 #define SELINUX_TYPE_MAX_BYTES     64
 
-/* --- Server-sent events -------------------------------------------------------------------------- */
+/* --- Server-sent events ----------------------------------------------------------------------- */
 #define SSE_HEARTBEAT_MS      15000
 #define SSE_END_DEADLINE_MS   30000      /* for a client to take what is left */
-#define SSE_BACKLOG_MAX_BYTES (64 * MIB) /* kept for one that reads slowly; then it is hung up on */
+#define SSE_BACKLOG_MAX_BYTES (64 * MIB) /* kept for a slow reader; then it is hung up on */
 
-/* --- A job --------------------------------------------------------------------------------------
- */
+/* --- A job ------------------------------------------------------------------------------------ */
 #define JOB_STREAM_MAX_BYTES    (10 * MIB)  /* each of stdout and stderr; MAYFLY_STREAM_MB */
 #define EXECUTION_ENDING_BYTES  512         /* what we say of how a job ended; with the NUL */
 #define STREAM_SYNC_INTERVAL_MS 100         /* between two syncs of a running program's output */
@@ -146,7 +145,7 @@
 #define JOB_ENV_MAX_COUNT       128
 #define JOB_FOLDER_MAX_COUNT    8 /* made for a job before it starts */
 
-/* --- mayfly-init ---------------------------------------------------------------------------------- */
+/* --- mayfly-init ------------------------------------------------------------------------------ */
 #define INIT_LIFETIME_MAX_S       (7 * 24 * 3600) /* its own deadline, its only argument */
 #define INIT_CLOCK_MAX_MS         INT32_MAX       /* wall_ms, cpu_ms of a job */
 #define INIT_REAP_DEADLINE_MS     2000            /* for killed processes to be gone */
@@ -174,8 +173,7 @@
 #define PUMP_CRUMB_BYTES          (4 * KIB) /* a read of less is a crumb */
 #define PUMP_REST_MS              5         /* then nothing is read for so long */
 
-/* --- Control socket frames (base/frame.h) -------------------------------------------------------
- */
+/* --- Control socket frames (base/frame.h) ----------------------------------------------------- */
 #define FRAME_HEADER_BYTES      5
 #define FRAME_DATA_MAX_BYTES    (64 * KIB)  /* streams and file contents go in pieces */
 #define FRAME_JOB_MAX_BYTES     (256 * KIB) /* argv, env, limits */
@@ -185,8 +183,7 @@
 #define FRAME_ENGINE_MAX_BYTES  (64 * KIB) /* engine verbs and their answers */
 #define FRAME_FIELD_MAX_COUNT   512
 
-/* --- Containers: the defaults an operator may change, per template -------------------------------
- */
+/* --- Containers: the defaults an operator may change, per template ---------------------------- */
 #define DEFAULT_MEMORY_MB    512  /* MAYFLY_MEMORY_MB; swap is set equal to it */
 #define DEFAULT_PIDS         128  /* MAYFLY_PIDS */
 #define DEFAULT_CPU_PERCENT  50   /* MAYFLY_CPU_PERCENT; 100 is one CPU */
@@ -194,25 +191,25 @@
 #define DEFAULT_TMP_MB       100  /* MAYFLY_TMP_MB, charged to memory */
 #define DEFAULT_SHM_MB       64   /* MAYFLY_SHM_MB, charged to memory */
 #define DEFAULT_NOFILE       1024 /* MAYFLY_NOFILE */
-#define DEFAULT_NPROC        4096 /* MAYFLY_NPROC; per uid across all containers, so well above pids */
-#define DEFAULT_FSIZE_MB     128 /* MAYFLY_FSIZE_MB, the largest file a program may write */
-#define SMALL_TMPFS_BYTES    MIB /* /run and /var/tmp: present, useless for storing */
-#define MEMORY_MIN_MB        16
-#define MEMORY_MAX_MB        (1024 * 1024)
-#define PIDS_MIN             4
-#define PIDS_MAX             32768
-#define CPU_PERCENT_MAX      102400
-#define TMPFS_MAX_MB         (1024 * 1024)
-#define RUNNER_ID            10001 /* uid and gid of a job, where a template names none */
-#define RUNNER_ID_MAX        65533 /* what fits a user namespace of the usual size */
-#define NOFILE_MIN           16
-#define NOFILE_MAX           1048576
-#define NPROC_MIN            4
-#define NPROC_MAX            1048576
-#define TEMPLATE_TEXT_BYTES  256 /* an image's name, a description; with its NUL */
+/* MAYFLY_NPROC; per uid across all containers, so well above pids */
+#define DEFAULT_NPROC       4096
+#define DEFAULT_FSIZE_MB    128 /* MAYFLY_FSIZE_MB, the largest file a program may write */
+#define SMALL_TMPFS_BYTES   MIB /* /run and /var/tmp: present, useless for storing */
+#define MEMORY_MIN_MB       16
+#define MEMORY_MAX_MB       (1024 * 1024)
+#define PIDS_MIN            4
+#define PIDS_MAX            32768
+#define CPU_PERCENT_MAX     102400
+#define TMPFS_MAX_MB        (1024 * 1024)
+#define RUNNER_ID           10001 /* uid and gid of a job, where a template names none */
+#define RUNNER_ID_MAX       65533 /* what fits a user namespace of the usual size */
+#define NOFILE_MIN          16
+#define NOFILE_MAX          1048576
+#define NPROC_MIN           4
+#define NPROC_MAX           1048576
+#define TEMPLATE_TEXT_BYTES 256 /* an image's name, a description; with its NUL */
 
-/* --- Engine -------------------------------------------------------------------------------------
- */
+/* --- Engine ----------------------------------------------------------------------------------- */
 #define ENGINE_CONNECT_DEADLINE_MS  2000      /* to a Podman socket */
 #define ENGINE_CALL_DEADLINE_MS     20000     /* one API call */
 #define ENGINE_MAKE_DEADLINE_MS     30000     /* create, start and init listening, together */
@@ -230,25 +227,25 @@
 #define CONTROL_CONNECT_DEADLINE_MS 2000
 #define CONTAINER_START_ALLOWANCE_S 30 /* added to a job's time-out for a container's deadline */
 
-/* --- Admission and housekeeping ------------------------------------------------------------------
- */
+/* --- Admission and housekeeping --------------------------------------------------------------- */
 #define SLOT_WAIT_MS           10000 /* MAYFLY_SLOT_WAIT_MS: bounded wait, then 503 */
 #define POOL_DEFAULT           2     /* MAYFLY_POOL, of each kind; 0: none */
 #define POOL_TOTAL_DEFAULT     8     /* MAYFLY_POOL_TOTAL, of all kinds */
 #define POOL_TOTAL_MAX         256
-#define POOL_MEMORY_DEFAULT_MB 1024 /* MAYFLY_POOL_MEMORY_MB, what all pooled containers may take */
+#define POOL_MEMORY_DEFAULT_MB 1024 /* MAYFLY_POOL_MEMORY_MB, of all pooled containers */
 #define POOL_TTL_DEFAULT_S     300  /* MAYFLY_POOL_TTL_S */
 #define POOL_TTL_MAX_S         86400
-#define POOL_PREPARE_DEADLINE_MS                                                                   \
-	20000 /* for a runtime to boot in a container that has half a CPU */
-#define POOL_RECORD_MAX_BYTES 4096
-#define POOL_END_DEADLINE_MS  2000 /* for one that is dropped to end by itself */
-#define POOL_RECORD_MAX_AGE_S                                                                      \
-	60 /* a record without a pooled container, older than this, is swept */
-#define SETTINGS_FILE_MAX_BYTES   (64 * KIB) /* mayfly.conf */
-#define SLOT_MAX_COUNT            1024
-#define RETENTION_DEFAULT_DAYS    30   /* ARTIFACT_RETENTION_DAYS; 0 keeps */
-#define INCOMING_MAX_AGE_S        7200 /* half-written and as old as two of the longest jobs: swept */
+/* for a runtime to boot in a container that has half a CPU */
+#define POOL_PREPARE_DEADLINE_MS 20000
+#define POOL_RECORD_MAX_BYTES    4096
+#define POOL_END_DEADLINE_MS     2000 /* for one that is dropped to end by itself */
+/* a record without a pooled container, older than this, is swept */
+#define POOL_RECORD_MAX_AGE_S   60
+#define SETTINGS_FILE_MAX_BYTES (64 * KIB) /* mayfly.conf */
+#define SLOT_MAX_COUNT          1024
+#define RETENTION_DEFAULT_DAYS  30 /* ARTIFACT_RETENTION_DAYS; 0 keeps */
+/* half-written and as old as two of the longest jobs: swept */
+#define INCOMING_MAX_AGE_S        7200
 #define REGISTRY_FILE_MAX_BYTES   (256 * KIB) /* one drop-in file */
 #define REGISTRY_NAME_MAX_BYTES   64
 #define REGISTRY_MAX_COUNT        512 /* entries of one kind */
@@ -259,13 +256,13 @@
 #define LOG_WINDOW_S              60        /* LOG_WINDOW_LINES: see store/log_limit.h */
 #define LOG_WINDOW_LINES          200
 #define LOGS_CONTAINERS_MAX_BYTES MIB /* what journalctl may say of a job's containers */
-#define CACHE_DEFAULT_MB          16 /* MAYFLY_CACHE_MB, of where cached results are; 0: nothing is cached */
-#define CACHE_MAX_COUNT           4096
-#define CACHE_ENTRY_MAX_BYTES     511
-#define STORAGE_RECORD_MAX_BYTES  (16 * MIB) /* a reply of the tools API */
+/* MAYFLY_CACHE_MB, of where cached results are; 0: nothing is cached */
+#define CACHE_DEFAULT_MB         16
+#define CACHE_MAX_COUNT          4096
+#define CACHE_ENTRY_MAX_BYTES    511
+#define STORAGE_RECORD_MAX_BYTES (16 * MIB) /* a reply of the tools API */
 
-/* --- Keys, files and links of /v1 (src/api/runs/README.md) -------------------------------------------
- */
+/* --- Keys, files and links of /v1 (src/api/runs/README.md) ------------------------------------ */
 #define KEYS_FILE_MAX_BYTES          (256 * KIB) /* the keys file */
 #define KEYS_MAX_COUNT               1024
 #define KEY_ID_BYTES                 33      /* with the NUL; of one key's id */
@@ -291,8 +288,7 @@
 #define SIGNED_URL_TTL_S             600
 #define SIGNED_JSON_MAX_BYTES        KIB
 
-/* --- mayflyctl doctor -----------------------------------------------------------------------------
- */
+/* --- mayflyctl doctor ------------------------------------------------------------------------- */
 #define DOCTOR_COMMAND_DEADLINE_MS   10000 /* for systemctl, dpkg-query and the like */
 #define DOCTOR_ENGINE_DEADLINE_MS    (4 * ENGINE_CALL_DEADLINE_MS) /* to describe itself */
 #define DOCTOR_HTTP_DEADLINE_MS      15000  /* for an answer that needs no job */
@@ -316,14 +312,14 @@
 #define ATTACK_START_MS              60000 /* for a slot and a container, beyond a job's time-out */
 #define ATTACK_GONE_DEADLINE_MS      60000 /* for what a job used to be removed */
 
-/* --- Metrics (store/metrics.h) ---------------------------------------------------------------------- */
+/* --- Metrics (store/metrics.h) ---------------------------------------------------------------- */
 #define METRICS_LAYOUT            1   /* part of the file's name: another layout is another file */
 #define METRICS_ROW_BYTES         512 /* divides a page */
 #define METRICS_ROW_COUNT         512 /* one of counters, the others of jobs by their labels */
 #define METRICS_FAMILY_FIRST      'A'
-#define METRICS_FAMILY_COUNT      5 /* the contract's; each has a row more, for what finds none left */
+#define METRICS_FAMILY_COUNT      5  /* A to E; each has a row more, for what finds none left */
 #define METRICS_BOUND_COUNT       14 /* of a histogram's buckets */
 #define METRICS_ENGINE_CODE_COUNT 14
-#define METRICS_LOCK_DEADLINE_MS                                                                   \
-	2000 /* for who holds the file's lock to be done: microseconds, unless it is stopped */
-#define METRICS_TEXT_MAX_BYTES (8 * MIB) /* of an exposition */
+/* for who holds the file's lock to be done: microseconds, unless it is stopped */
+#define METRICS_LOCK_DEADLINE_MS 2000
+#define METRICS_TEXT_MAX_BYTES   (8 * MIB) /* of an exposition */

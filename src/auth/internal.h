@@ -1,13 +1,16 @@
-/* The keys file as text, for the two who read it: keys.c, which wants its keys, and keys_edit.c, which changes its lines. */
+/* The keys file as text, for the two who read it: keys.c, which wants its keys, and keys_edit.c,
+   which changes its lines. */
 #ifndef MAYFLY_JOB_KEYS_FILE_H
 #define MAYFLY_JOB_KEYS_FILE_H
 
 #include "auth/keys.h"
 
-/* One line, without its end: id hash rate burst scopes expires label. 1 and *out; 0 for a blank line or a comment (#); -1 for what is no key. */
+/* One line, without its end: id hash rate burst scopes expires label. 1 and *out; 0 for a blank
+   line or a comment (#); -1 for what is no key. */
 MUST_USE int key_line_parse(struct slice line, struct key *out);
 
-/* The whole file, owned by the caller; NULL when there is none. 0, or -1 with *err: 500 "keys_unreadable". */
+/* The whole file, owned by the caller; NULL when there is none. 0, or -1 with *err: 500
+   "keys_unreadable". */
 MUST_USE int keys_read_file(const struct config *config, char **text, size_t *len,
 			    struct error *err);
 

@@ -228,7 +228,8 @@ static bool is_id(struct slice text)
 	return text.len > 0 && text.len < KEY_ID_BYTES;
 }
 
-/* id hash rate burst scopes expires label, with blanks between; expires in seconds since 1970, or "-". */
+/* id hash rate burst scopes expires label, with blanks between; expires in seconds since 1970, or
+   "-". */
 static int parse_line(struct slice line, struct key *out)
 {
 	struct slice fields[LINE_FIELDS];
@@ -278,7 +279,8 @@ int key_line_parse(struct slice line, struct key *out)
 	return 1;
 }
 
-/* What systemd was to open must be a file: anything else would read as no keys, and no keys let everybody in. */
+/* What systemd was to open must be a file: anything else would read as no keys, and no keys admit
+   every caller. */
 static int read_stdin(const struct config *config, char **text, size_t *len, struct error *err)
 {
 	struct stat status;

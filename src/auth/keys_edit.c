@@ -1,6 +1,7 @@
 /*
- * Changing the keys file. Under a lock on its folder the new text is written aside, synced and renamed; lines that are not concerned stay as they
- * are, comments and mistakes too. Owner, group and mode of the file stay; a new one is 0600: systemd opens it for the service.
+ * Changing the keys file. Under a lock on its folder the new text is written aside, synced and
+ * renamed; lines that are not concerned stay as they are, comments and mistakes too. Owner, group
+ * and mode of the file stay; a new one is 0600: systemd opens it for the service.
  */
 #include "auth/internal.h"
 #include "base/buf.h"
@@ -89,7 +90,7 @@ static int edit_commit(const struct edit *edit, struct error *err)
 	char aside[PATH_MAX];
 
 	(void)snprintf(aside, sizeof(aside), "%s.new", name_of(edit->config));
-	/* what a crash left there is in nobody's use: we have the lock */
+	/* what a crash left there is not in use: we have the lock */
 	(void)unlinkat(edit->folder, aside, 0);
 
 	_cleanup_close_ int fd = openat(edit->folder, aside,

@@ -1,6 +1,7 @@
 /*
- * The state of a bucket is the moment at which it will be full, on CLOCK_BOOTTIME, in ns. With T the time that one token takes: a token taken moves it
- * T further on; there is a token as long as that does not put it more than burst × T ahead of now.
+ * The state of a bucket is the moment at which it will be full, on CLOCK_BOOTTIME, in ns. With T
+ * the time that one token takes: a token taken moves it T further on; there is a token as long as
+ * that does not put it more than burst × T ahead of now.
  */
 #include "auth/rate_limit.h"
 
@@ -20,9 +21,10 @@
 #define BOOT_ID_PATH  "/proc/sys/kernel/random/boot_id"
 #define BOOT_ID_CHARS 36
 #define NS_PER_S      1000000000
-#define MICRO_NS      ((uint64_t)1000000 * NS_PER_S) /* the time of a token at a millionth a second */
-#define STATE_CHARS   (BOOT_ID_CHARS + 1 + 20 + 1)   /* boot id, blank, 20 digits, newline */
-#define OPEN_TRIES    64
+/* the time of a token at a millionth a second */
+#define MICRO_NS    ((uint64_t)1000000 * NS_PER_S)
+#define STATE_CHARS (BOOT_ID_CHARS + 1 + 20 + 1) /* boot id, blank, 20 digits, newline */
+#define OPEN_TRIES  64
 
 struct now {
 	uint64_t ns;
@@ -50,7 +52,8 @@ static int open_folder(const struct config *config, bool may_make)
 			: open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Opens and locks a bucket. The sweep removes one under its lock, so whoever waited for that holds the lock of nothing: it opens anew. */
+/* Opens and locks a bucket. The sweep removes one under its lock, so a process that waited for
+   that holds the lock of nothing: it opens anew. */
 static int open_locked(int folder, const char *name)
 {
 	for (int tries = 0; tries < OPEN_TRIES; tries++) {
@@ -127,7 +130,7 @@ int bucket_take(const struct config *config, const struct key *key, int64_t *wai
 	return 0;
 }
 
-/* Removes the bucket if it is full. Whoever has it locked is using it: it is not. */
+/* Removes the bucket if it is full. One that is locked is in use, so it is not full. */
 static bool sweep_one(int folder, const char *name, const struct now *now)
 {
 	_cleanup_close_ int fd =

@@ -3,11 +3,13 @@
  *
  * Rules:
  *  1. Exact under concurrency: a lock on the file, held for one read and one write.
- *  2. The clock is CLOCK_BOOTTIME, which no one sets; the file names the boot that it counts in. Of another boot it means nothing.
- *  3. A bucket starts full, so no file is a full bucket: the sweep removes every bucket that has filled up again, and with that those of keys that
- *     are gone.
+ *  2. The clock is CLOCK_BOOTTIME, which no one sets; the file names the boot that it counts in. Of
+ *     another boot it means nothing.
+ *  3. A bucket starts full, so no file is a full bucket: the sweep removes every bucket that has
+ *     filled up again, and with that those of keys that are gone.
  *
- * What is kept is one number, the theoretical arrival time of the generic cell rate algorithm (ITU-T I.371): the moment at which the bucket will be full.
+ * What is kept is one number, the theoretical arrival time of the generic cell rate algorithm
+ * (ITU-T I.371): the moment at which the bucket will be full.
  */
 #ifndef MAYFLY_JOB_BUCKET_H
 #define MAYFLY_JOB_BUCKET_H
@@ -15,8 +17,9 @@
 #include "auth/keys.h"
 #include "config/config.h"
 
-/* Takes one token of the key's bucket. 0, or -1 with *err: 429 "rate_limited" (message "rate limit exceeded") and *wait_s, the time until there is a
-   token again, in seconds, rounded up, at least 1; 500 "bucket_failed". For routes.c, before confinement: the boot's id is read from /proc. */
+/* Takes one token of the key's bucket. 0, or -1 with *err: 429 "rate_limited" (message "rate limit
+   exceeded") and *wait_s, the time until there is a token again, in seconds, rounded up, at least
+   1; 500 "bucket_failed". For routes.c, before confinement: the boot's id is read from /proc. */
 MUST_USE int bucket_take(const struct config *config, const struct key *key, int64_t *wait_s,
 			 struct error *err);
 

@@ -3,7 +3,7 @@
  *
  * Rules:
  *  1. It never holds more than max bytes; an append that would is refused whole and changes
- * nothing.
+ *     nothing.
  *  2. data[len] is always NUL (not counted in len), so text may be passed on as a C string.
  */
 #ifndef MAYFLY_BASE_BUF_H

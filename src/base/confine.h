@@ -5,14 +5,14 @@
  *
  * Rules:
  *  1. It only ever takes away, for good, for this process: no new privileges, no capability, no
- * execve, no new process.
+ *     execve, no new process.
  *  2. Landlock decides on paths, TCP and signals; seccomp on system calls. Each refuses what is not
- * listed (EACCES, EPERM).
+ *     listed (EACCES, EPERM).
  *  3. A kernel without Landlock is no error, so that old hosts work; confine_support tells, and a
- * program may log it. A step that the kernel knows and refuses is an error: the caller must not go
- * on.
+ *     program may log it. A step that the kernel knows and refuses is an error: the caller must not
+ *     go on.
  *  4. What is open already stays usable: descriptors are taken before, paths are listed for what is
- * opened after.
+ *     opened after.
  *
  * Sources: landlock(7), seccomp(2), capabilities(7), Linux
  * Documentation/userspace-api/{landlock,seccomp_filter}.rst.

@@ -3,9 +3,9 @@
  *
  * Rules:
  *  1. Everything that the ABI can handle is handled, so what no rule grants is refused; the right
- * to execute, to make links and devices, and TCP are granted to nobody.
+ *     to execute, to make links and devices, and TCP are never granted.
  *  2. The numbers are the kernel's (include/uapi/linux/landlock.h), written here because the header
- * of the build host may be older than the kernel that runs.
+ *     of the build host may be older than the kernel that runs.
  */
 #include "base/cleanup.h"
 #include "base/confine_parts.h"

@@ -3,9 +3,9 @@
  *
  * Rules:
  *  1. What is not listed is refused with EPERM; so is every call of another architecture, and x32
- * (its numbers are listed nowhere).
+ *     (its numbers are listed nowhere).
  *  2. An argument is checked where the call would else do more than is needed; only ints are, of
- * which the kernel reads the low half.
+ *     which the kernel reads the low half.
  *  3. Adding a call is adding a row, with the reason where it is not plain.
  */
 #include "base/confine_parts.h"
@@ -91,7 +91,8 @@ static const struct rule job_rules[] = {
 	WHEN(socket, 0, ~0U, AF_UNIX), ANY(connect), ANY(getpeername), ANY(getsockname),
 };
 
-/* opens to read only; openat2, whose flags a filter cannot see, is added where Landlock sees them */
+/* opens to read only; openat2, whose flags a filter cannot see, is added where Landlock sees
+   them */
 static const struct rule reading_rules[] = {
 	WHEN(openat, 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY), ANY(getdents64), ANY(statx), ANY(readlinkat),
 };

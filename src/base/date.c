@@ -12,8 +12,9 @@ void date_rfc3339(int64_t unix_ms, char out[DATE_BYTES])
 	unsigned millisecond = (unsigned)(moment % 1000);
 	unsigned second = (unsigned)(moment / 1000 % 86400);
 	unsigned day = (unsigned)(moment / 1000 / 86400);
-	/* The proleptic Gregorian calendar in eras of 400 years that begin on 1 March, so that the leap day is the last of its
-	   year; 719468 days lie between 1 March 0000 and 1 January 1970. */
+	/* The proleptic Gregorian calendar in eras of 400 years that begin on 1 March, so that the
+	   leap day is the last of its year; 719468 days lie between 1 March 0000 and 1 January
+	   1970. */
 	unsigned era = (day + 719468) / 146097, of_era = (day + 719468) % 146097;
 	unsigned year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
 	unsigned of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);

@@ -2,7 +2,8 @@
  * The payload of a DISPLAY frame: fields, an empty field, content (protocol/control.h).
  *
  * Rules:
- *  1. Who sends it is hostile: a type is a MIME type in lower case, names are words, the index is a number; anything else is refused.
+ *  1. The sender is hostile: a type is a MIME type in lower case, names are words, the index is a
+ *     number; anything else is refused.
  *  2. The content is bytes of any kind and is not looked at.
  */
 #ifndef MAYFLY_BASE_DISPLAY_H

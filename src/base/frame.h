@@ -4,15 +4,16 @@
  *
  * Rules:
  *  1. Every length is checked against the maximum of its type before anything is read or allocated
- * for it.
+ *     for it.
  *  2. An unknown type is an error: both ends are built from one tree.
  *  3. A payload of fields is a run of "key=value" strings, each ended by NUL. Keys may repeat
- * (argv, env) and their order counts.
+ *     (argv, env) and their order counts.
  *
  * Control socket, down (host to init), in this order: JOB, then any of FILE (followed by its DATA)
  * and STDIN, then GO; CANCEL at any time. Up: STDOUT, STDERR, DISPLAY any times, EXIT once, then
- * FILE (followed by its DATA) and SKIPPED any times, END once. A connection may instead make a pooled container of the container: JOB and
- * PREPARE down, READY up; the job itself comes over the next connection. In a session (protocol/control.h) every connection is a job of its own, and
+ * FILE (followed by its DATA) and SKIPPED any times, END once. A connection may instead make a
+ * pooled container of the container: JOB and PREPARE down, READY up; the job itself comes over the
+ * next connection. In a session (protocol/control.h) every connection is a job of its own, and
  * LISTED comes as FILE does.
  */
 #ifndef MAYFLY_BASE_FRAME_H

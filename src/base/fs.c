@@ -139,8 +139,8 @@ int fs_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
 	if (!walk_forced) {
 		long fd;
 
-		/* EAGAIN: somebody renamed a folder while ".." was resolved; there is none in our
-		 * paths, so it ends */
+		/* EAGAIN: another process renamed a folder while ".." was resolved; there is none
+		   in our paths, so it ends */
 		do {
 			fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
 		} while (fd < 0 && (errno == EINTR || errno == EAGAIN));

@@ -3,9 +3,9 @@
  *
  * Rules:
  *  1. Every relative path from outside is resolved beneath a folder that we hold open, without
- * following symbolic links and without crossing mounts (openat2(2)
- * RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS|RESOLVE_NO_XDEV; on a kernel without openat2 a walk,
- * component by component, with O_NOFOLLOW).
+ *     following symbolic links and without crossing mounts (openat2(2)
+ *     RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS|RESOLVE_NO_XDEV; on a kernel without openat2 a walk,
+ *     component by component, with O_NOFOLLOW).
  *  2. What counts is what fstat(2) says of the opened file, never of its name.
  */
 #ifndef MAYFLY_BASE_FS_H

@@ -6,7 +6,7 @@
  *     so with memory_end_when_out, and from then on an allocation that fails ends the process:
  *     nothing there handles such a failure.
  *  2. mayfly-init and mayfly-engine do not say so: there an allocation fails as malloc(3) does.
- *  3. Whoever allocates passes the result through memory_checked.
+ *  3. A caller passes the result of each allocation through memory_checked.
  */
 #ifndef MAYFLY_BASE_MEMORY_H
 #define MAYFLY_BASE_MEMORY_H

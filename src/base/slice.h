@@ -1,4 +1,4 @@
-/* A view of bytes that somebody else owns. Not NUL-terminated. */
+/* A view of bytes with another owner. Not NUL-terminated. */
 #ifndef MAYFLY_BASE_SLICE_H
 #define MAYFLY_BASE_SLICE_H
 

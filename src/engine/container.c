@@ -17,7 +17,8 @@ bool container_is_id(struct slice id)
 	return true;
 }
 
-/* Says how to make it: worker/images has the recipe of mayfly-NAME:latest, the others are the operator's own. */
+/* Says how to make it: worker/images has the recipe of mayfly-NAME:latest, the others are the
+   operator's own. */
 static int refuse_missing(const char *image, struct error *err)
 {
 	static const char documents[] = "mayfly-documents";

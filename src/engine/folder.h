@@ -1,13 +1,17 @@
 /*
- * Job folders: one per container. A folder is mounted in its container and holds the control socket.
+ * Job folders: one per container. A folder is mounted in its container and holds the control
+ * socket.
  *
  * Rules:
- *  1. A folder is made in <run>/making, which is ours alone, and moves to <run>/jobs when init listens in it: whoever may rename in
- *     jobs, as mayfly may to claim a pooled container, can never choose what a container gets mounted.
- *  2. Both are closed to others: a folder is open (0777) until init listens, because init's user is not ours; then it is sealed
- *     (0555) for good.
- *  3. Who owns a folder holds a lock on it (flock(2)), which the kernel takes back when the owner dies, however it dies.
- *  4. A folder is called c-<digits>, or s-<kind>-<digits> while it waits as a pooled container: the digits are the container's.
+ *  1. A folder is made in <run>/making, which is ours alone, and moves to <run>/jobs when init
+ *     listens in it: a process that may rename in jobs, as mayfly may to claim a pooled container,
+ *     can never choose what a container gets mounted.
+ *  2. Both are closed to others: a folder is open (0777) until init listens, because init's user is
+ *     not ours; then it is sealed (0555) for good.
+ *  3. The owner of a folder holds a lock on it (flock(2)), which the kernel takes back when the
+ *     owner dies, however it dies.
+ *  4. A folder is called c-<digits>, or s-<kind>-<digits> while it waits as a pooled container: the
+ *     digits are the container's.
  */
 #ifndef MAYFLY_ENGINE_FOLDER_H
 #define MAYFLY_ENGINE_FOLDER_H
@@ -42,7 +46,8 @@ bool folder_is_name(struct slice name);
 /* The name that a folder had when its container was made, whatever it is called now. */
 void folder_first_name(const char *name, char out[FOLDER_NAME_BYTES]);
 
-/* Opens <run>/jobs and <run>/making, made (0700) if missing. 0, or -1 with *err: 500 "bad_configuration" when others may enter. */
+/* Opens <run>/jobs and <run>/making, made (0700) if missing. 0, or -1 with *err: 500
+   "bad_configuration" when others may enter. */
 MUST_USE int folders_open(const struct config *config, struct job_folders *out, struct error *err);
 void folders_close(struct job_folders *folders);
 
@@ -56,7 +61,8 @@ bool folder_is_listening(const struct folder *folder);
 MUST_USE int folder_publish(const struct folder *folder, const struct job_folders *folders,
 			    struct error *err);
 
-/* Removes the folder of that first name, wherever it is and whatever it is called now. 0, or -1 with errno. */
+/* Removes the folder of that first name, wherever it is and whatever it is called now. 0, or -1
+   with errno. */
 MUST_USE int folder_remove(const struct job_folders *folders, const char *first_name);
 
 /* Closes the descriptors, which gives up the lock. */
@@ -64,12 +70,13 @@ void folder_close(struct folder *folder);
 
 enum folder_owner { FOLDER_ABSENT, FOLDER_OWNED, FOLDER_ABANDONED };
 
-/* Whether a live process owns the folder of that first name, and how long ago the folder was made or last changed, in ms (0 when
-   absent). */
+/* Whether a live process owns the folder of that first name, and how long ago the folder was made
+   or last changed, in ms (0 when absent). */
 enum folder_owner folder_look(const struct job_folders *folders, const char *first_name,
 			      int64_t *age_ms);
 
-/* Calls each(context, first name) for every job folder there is, until it returns -1. 0, or -1 with errno. */
+/* Calls each(context, first name) for every job folder there is, until it returns -1. 0, or -1 with
+   errno. */
 MUST_USE int folders_each(const struct job_folders *folders,
 			  int (*each)(void *context, const char *first_name), void *context);
 

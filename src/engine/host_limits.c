@@ -23,7 +23,8 @@ struct answer {
 	const char *remedy; /* what to do about what is missing */
 };
 
-/* True where user 0 is the host's root: in a user namespace it may be anybody, such as the user of a rootless engine. */
+/* True where user 0 is the host's root: in a user namespace it may be any user, such as the user of
+   a rootless engine. */
 static bool root_is_root(void)
 {
 	static const char map[] = "/proc/self/uid_map";
@@ -122,8 +123,8 @@ static bool is_text(const json_t *object, const char *key, const char *text)
 	return have && strcmp(have, text) == 0;
 }
 
-/* With the cgroupfs manager a rootless Podman may make no cgroup: crun goes on without one, and Podman 4.3 still lists the controllers
- * here and the limits in what it says of the container. */
+/* With the cgroupfs manager a rootless Podman may make no cgroup: crun goes on without one, and
+   Podman 4.3 still lists the controllers here and the limits in what it says of the container. */
 static void read_podman(const json_t *root, struct answer *out)
 {
 	const json_t *host = json_object_get(root, "host");

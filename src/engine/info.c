@@ -1,4 +1,5 @@
-/* What the engine is: GET /version, /info and /images/NAME/json of the API that Podman and Docker share. */
+/* What the engine is: GET /version, /info and /images/NAME/json of the API that Podman and Docker
+   share. */
 #include "engine/info.h"
 
 #include "base/frame.h"
@@ -39,7 +40,8 @@ static int add_text(struct buf *answer, const char *key, const char *value)
 	return value ? field_add(answer, key, slice_of(value)) : 0;
 }
 
-/* "NAME VERSION": the package that the engine says a component is from, else the first line of what the component says of itself. */
+/* "NAME VERSION": the package that the engine says a component is from, else the first line of what
+   the component says of itself. */
 static int add_component(const json_t *component, struct buf *answer)
 {
 	const char *name = json_string_value(json_object_get(component, "Name"));

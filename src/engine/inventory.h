@@ -3,8 +3,8 @@
  *
  * Rules:
  *  1. Only containers which carry our instance and our run folder as labels are ever listed or
- * removed.
- *  2. A row is expired when nobody can need it any more:
+ *     removed.
+ *  2. A row is expired when no process can need it any more:
  *       its deadline has passed, or it was made before this boot;
  *       it does not run, and no live process owns its folder (folder.h, rule 3);
  *       it is a folder without container or owner, older than making one may take.

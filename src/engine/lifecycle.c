@@ -52,7 +52,7 @@ static int create(struct lifecycle *lifecycle, struct podman *podman,
 		memcpy(lifecycle->id, made.id, sizeof(lifecycle->id));
 		memcpy(lifecycle->warning, made.warning, sizeof(lifecycle->warning));
 	} else if (result == 1) {
-		lifecycle->name[0] = '\0'; /* it is somebody else's */
+		lifecycle->name[0] = '\0'; /* it is another container's */
 	} else if (strcmp(err->code, "image_missing") == 0 && spec->template.is_built) {
 		return error_set(
 			err, 500, "image_missing",

@@ -1,16 +1,19 @@
 /*
- * A lifecycle: one container made for one connection, and its folder; both go when the lifecycle ends.
+ * A lifecycle: one container made for one connection, and its folder; both go when the lifecycle
+ * ends.
  *
  *   state     entered by                                     left by
- *   nothing   lifecycle_new, lifecycle_end, lifecycle_detach             lifecycle_make: folder and container made
- *   starting  POST start sent, perhaps init listens already  lifecycle_started: the engine has answered
+ *   nothing   lifecycle_new, lifecycle_end, lifecycle_detach lifecycle_make: folder and container
+ *             made
+ *   starting  POST start sent, perhaps init listens already lifecycle_started: the engine has
+ *             answered
  *   running   lifecycle_started                                  lifecycle_end, lifecycle_detach
  *
  * Rules:
- *  1. lifecycle_make returns as soon as init listens, which may be before the engine says that it has
- *     started the container.
- *  2. Whatever was begun is taken back by lifecycle_end, in bounded time, from every state: what cannot
- *     be is left to the reaper, which knows it by its labels and by the folder's lock.
+ *  1. lifecycle_make returns as soon as init listens, which may be before the engine says that it
+ *     has started the container.
+ *  2. Whatever was begun is taken back by lifecycle_end, in bounded time, from every state: what
+ *     cannot be is left to the reaper, which knows it by its labels and by the folder's lock.
  */
 #ifndef MAYFLY_ENGINE_LIFECYCLE_H
 #define MAYFLY_ENGINE_LIFECYCLE_H

@@ -10,7 +10,7 @@
  *  1. Every call has a deadline, every reply a maximum.
  *  2. Nothing in the environment (http_proxy, .netrc) changes where a call goes.
  *  3. A status is the caller's to judge; a transport that fails is an error: 503
- * "engine_unreachable", 504 "engine_timeout", 502 "engine_bad_reply".
+ *     "engine_unreachable", 504 "engine_timeout", 502 "engine_bad_reply".
  */
 #ifndef MAYFLY_ENGINE_PODMAN_H
 #define MAYFLY_ENGINE_PODMAN_H

@@ -31,7 +31,8 @@ static bool is_folder(const char *path)
 	return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-/* Finds what lies beneath the first registry folder that has it. False, with out empty, when none does. */
+/* Finds what lies beneath the first registry folder that has it. False, with out empty, when none
+   does. */
 static bool find_data(const struct config *config, const char *name,
 		      bool (*is_such)(const char *path), char out[PATH_MAX])
 {
@@ -91,8 +92,8 @@ static int find_file(const struct config *config, const char *name, char out[PAT
 			 config->registry[CONFIG_REGISTRY_DIRS - 1]);
 }
 
-/* The engine would put the host's own list of names and addresses into every container, and Docker its name servers into one without
-   network. */
+/* The engine would put the host's own list of names and addresses into every container, and Docker
+   its name servers into one without network. */
 static int find_names(const struct config *config, struct spec *out, struct error *err)
 {
 	if (find_file(config, "hosts", out->hosts, err) < 0)
@@ -114,7 +115,8 @@ static int find_apparmor(struct spec *out, struct error *err)
 	return 0;
 }
 
-/* SELinux confines a container by the policy's own type for them; where it is off, the engine leaves a label out. */
+/* SELinux confines a container by the policy's own type for them; where it is off, the engine
+   leaves a label out. */
 static int find_selinux(struct spec *out, struct error *err)
 {
 	static const char characters[] =

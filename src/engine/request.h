@@ -1,4 +1,5 @@
-/* What MAKE asks for (protocol/engine.h): read strictly, for the caller may be one that has been taken over. */
+/* What MAKE asks for (protocol/engine.h): read strictly, for the caller may be one that has been
+   taken over. */
 #ifndef MAYFLY_ENGINE_REQUEST_H
 #define MAYFLY_ENGINE_REQUEST_H
 
@@ -10,8 +11,8 @@
 /* Sets 400 "bad_request", saying what is wrong with a verb's fields; -1. */
 int request_refuse(struct error *err, const char *what);
 
-/* The fields of MAKE. out points into fields and at job, where the id of the job that the container is for goes, or "". 0, or -1 with *err:
-   400 "bad_request". */
+/* The fields of MAKE. out points into fields and at job, where the id of the job that the container
+   is for goes, or "". 0, or -1 with *err: 400 "bad_request". */
 MUST_USE int request_parse_make(struct slice fields, struct spec_request *out,
 				char job[ENGINE_JOB_BYTES], struct error *err);
 

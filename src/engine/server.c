@@ -255,8 +255,8 @@ static int serve(struct connection *connection, const struct frame *frame)
 	if (verb->serve(connection, frame->payload, &answer, &err) < 0) {
 		int sent = send_error(connection, verb->name, &err);
 
-		/* rule 2; a MAKE that failed leaves a lifecycle to end, and what it leaves is reported
-		 * at the end */
+		/* rule 2; a MAKE that failed leaves a lifecycle to end, and what it leaves is
+		   reported at the end */
 		if (verb->type == FRAME_MAKE && connection->leased &&
 		    !connection->lifecycle.deadline)
 			(void)!end_lifecycle(connection, &err);

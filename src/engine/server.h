@@ -3,8 +3,8 @@
  *
  * Rules:
  *  1. One connection makes at most one container; it is removed when the connection ends, or its
- * life does, or we are told to end.
- *  2. A refusal is told before anything is cleaned up: nobody waits for that.
+ *     life does, or we are told to end.
+ *  2. A refusal is sent before anything is cleaned up: the caller does not wait for that.
  *  3. A frame that is no verb ends the connection.
  */
 #ifndef MAYFLY_ENGINE_SERVER_H

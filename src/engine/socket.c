@@ -5,7 +5,7 @@
  *  1. A socket counts when it takes a connection, not when it exists.
  *  2. What the operator names is used or reported, never passed over.
  *  3. No address leaves this host: tcp:// and ssh:// are refused, and not repeated, since they may
- * hold a password.
+ *     hold a password.
  */
 #include "engine/socket.h"
 
@@ -21,7 +21,7 @@
 
 static const char *const variables[] = {"DOCKER_SOCKET_PATH", "DOCKER_HOST", "CONTAINER_HOST"};
 
-/* 0 when somebody listens at path; else an errno. A full backlog is somebody, too. */
+/* 0 when a process listens at path; else an errno. A full backlog counts as one. */
 static int probe(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};

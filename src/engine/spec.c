@@ -17,21 +17,22 @@
 #define KERNELS_PATH          "/usr/lib/mayfly" /* inside the container: worker/kernels */
 
 /*
- * Where the two engines differ, measured with Podman 4.3 and Docker 20.10 (API v1.41): Podman adds a
- * tmpfs of no size on /run and /var/tmp of a read-only root, takes mount options with a bind, gives
- * a tmpfs to the user with "U" (Docker: uid= and gid=), seccomp as a path, masks as a security
- * option, "private" for the PID and UTS namespaces, and copies the image's files into a tmpfs unless
- * told not to. Docker takes none of those words; its runc gives a tmpfs the mode that the folder has
- * in the image, whatever is asked for. Z: the folder gets the container's own SELinux label, where
- * there is SELinux.
+ * Where the two engines differ, measured with Podman 4.3 and Docker 20.10 (API v1.41): Podman adds
+ * a tmpfs of no size on /run and /var/tmp of a read-only root, takes mount options with a bind,
+ * gives a tmpfs to the user with "U" (Docker: uid= and gid=), seccomp as a path, masks as a
+ * security option, "private" for the PID and UTS namespaces, and copies the image's files into a
+ * tmpfs unless told not to. Docker takes none of those words; its runc gives a tmpfs the mode that
+ * the folder has in the image, whatever is asked for. Z: the folder gets the container's own
+ * SELinux label, where there is SELinux.
  */
 static const struct dialect {
 	const char *tmpfs; /* an option of every tmpfs */
 	const char *owner; /* the option which gives a tmpfs to the user, or NULL: uid= and gid= */
 	const char *control, *data; /* options of the binds: the socket's folder; what is ours */
 	const char *own;            /* a PID or UTS namespace of its own */
-	const char *
-		network; /* for MAYFLY_NETWORK=allow: without a bridge where that can be, so that no container sees another */
+	/* for MAYFLY_NETWORK=allow: without a bridge where that can be, so that no container sees
+	   another */
+	const char *network;
 	bool seccomp_is_path, mask_is_option;
 } dialects[] = {
 	[ENGINE_PODMAN] = {"nosuid,nodev,notmpcopyup", "U", "rw,nosuid,nodev,noexec,rprivate,Z",
@@ -209,7 +210,8 @@ static const char *network_of(const struct spec *spec, const struct dialect *dia
 								 : spec->config->network;
 }
 
-/* 0 is no limit: for pids that are left out Podman would take a default of its own, and the runtime refuse it. */
+/* 0 is no limit: for pids that are left out Podman would take a default of its own, and the runtime
+   refuse it. */
 static int set_limits(const struct spec *spec, json_t *host)
 {
 	const struct template *template = &spec->template;
@@ -231,7 +233,8 @@ static int set_limits(const struct spec *spec, json_t *host)
 	return 0;
 }
 
-/* A user's containers.conf may name another user namespace than the user's own: each image would be copied for it, at its first run. */
+/* A user's containers.conf may name another user namespace than the user's own: each image would be
+   copied for it, at its first run. */
 static int set_user_namespace(const struct spec *spec, json_t *host)
 {
 	return spec->engine.rootless ? set(host, "UsernsMode", json_string("host")) : 0;

@@ -5,11 +5,13 @@
  * Rules:
  *  1. What a caller may ask for is a number, and it is clamped to the template's.
  *  2. No host folder is writable inside but the control folder, until it is sealed. Every tmpfs has
- * a size and is charged to the container's memory.
- *  3. No network (unless the template has one and the operator allows one, MAYFLY_NETWORK), no capability, no new privileges, a seccomp
- * profile, a user that is neither root nor ours, namespaces of its own.
+ *     a size and is charged to the container's memory.
+ *  3. No network (unless the template has one and the operator allows one, MAYFLY_NETWORK), no
+ *     capability, no new privileges, a seccomp profile, a user that is neither root nor ours,
+ *     namespaces of its own.
  *  4. What the engine answers is checked before the container starts: a limit that it did not take
- * is an error, not a warning. What it can tell beforehand that it will not enforce: enforce.h.
+ *     is an error, not a warning. What it can tell beforehand that it will not enforce:
+ *     host_limits.h.
  */
 #ifndef MAYFLY_ENGINE_SPEC_H
 #define MAYFLY_ENGINE_SPEC_H
@@ -44,12 +46,12 @@ struct spec_request {
 	uint64_t lifetime_s;
 	uint64_t memory_mb, pids, cpu_percent; /* 0: the template's */
 	uint64_t pooled, session;              /* not 0: it outlives who asks for it */
-	const char *job;                       /* for the log; "" where nobody knows yet */
+	const char *job;                       /* for the log; "" where it is not known yet */
 };
 
 #define LABEL_INSTANCE "mayfly.instance"
-#define LABEL_RUN                                                                                  \
-	"mayfly.run" /* the run folder: two installations of one name do not touch each other's */
+/* the run folder: two installations of one name do not touch each other's */
+#define LABEL_RUN      "mayfly.run"
 #define LABEL_TEMPLATE "mayfly.template"
 #define LABEL_FOLDER   "mayfly.folder"
 #define LABEL_KIND     "mayfly.kind" /* as it was made: job, pool, session */
@@ -58,7 +60,8 @@ struct spec_request {
 #define LABEL_DEADLINE "mayfly.deadline" /* seconds on CLOCK_BOOTTIME */
 
 /* Loads the template, clamps what is asked for, finds init and the profiles; out->folder and
-   out->engine are the caller's to set. 0, or -1 with *err: what template_load says; 500 "bad_configuration". */
+   out->engine are the caller's to set. 0, or -1 with *err: what template_load says; 500
+   "bad_configuration". */
 MUST_USE int spec_prepare(const struct config *config, enum engine_kind kind,
 			  const struct spec_request *request, struct spec *out, struct error *err);
 

@@ -1,11 +1,12 @@
-/* The connection that whoever started us accepted. */
+/* The accepted connection that this process was started with. */
 #ifndef MAYFLY_HTTP_ACCEPT_H
 #define MAYFLY_HTTP_ACCEPT_H
 
 #include "base/error.h"
 
-/* The connected stream socket passed with LISTEN_PID and LISTEN_FDS=1 (sd_listen_fds(3)), else the one on fd 0. The variables are taken out of the
-   environment, so that no child mistakes them for its own. 0, or -1 when there is none. */
+/* The connected stream socket passed with LISTEN_PID and LISTEN_FDS=1 (sd_listen_fds(3)), else the
+   one on fd 0. The variables are taken out of the environment, so that no child mistakes them for
+   its own. 0, or -1 when there is none. */
 MUST_USE int http_accepted(int *fd);
 
 #define HTTP_ADDRESS_BYTES 46 /* INET6_ADDRSTRLEN */

@@ -3,11 +3,11 @@
  *
  * Rules:
  *  1. A browser that was sent to us under a foreign name (DNS rebinding) shows that name in Host:
- * refused.
+ *     refused.
  *  2. A page of another origin that makes a browser write to us shows in Origin: refused. Hosts are
- * compared as authority.h reads them, never as strings.
+ *     compared as authority.h reads them, never as strings.
  *  3. A request without Host (HTTP/1.0 only) or without Origin comes from no browser's page, and is
- * let through.
+ *     let through.
  */
 #include "http/access.h"
 

@@ -1,5 +1,5 @@
 /*
- * Who may call: the Host and Origin rules of the contract's last section. Pure.
+ * Which requests a browser may send here: the Host and Origin rules of src/api/README.md. Pure.
  */
 #ifndef MAYFLY_HTTP_ACCESS_H
 #define MAYFLY_HTTP_ACCESS_H
@@ -24,8 +24,8 @@ MUST_USE int http_check_host(const struct http_access *access, const struct http
 MUST_USE int http_check_origin(const struct http_access *access, const struct http_request *request,
 			       struct error *err);
 
-/* How a client reaches us under this Host value: "https" when the public URL is of that host and port and says so (TLS ends in front
-   of us), else "http". */
+/* How a client reaches us under this Host value: "https" when the public URL is of that host and
+   port and says so (TLS ends in front of us), else "http". */
 const char *http_scheme(const char *public_base_url, struct slice host);
 
 /* True when the address text names the loopback: localhost, 127.0.0.0/8, ::1 (with or without

@@ -3,9 +3,9 @@
  *
  * Rules:
  *  1. One reading of an authority for the Host field, the request target, Origin and the
- * configuration: what two readers take apart differently is where a foreign host slips in.
+ *     configuration: what two readers take apart differently is where a foreign host slips in.
  *  2. Addresses are compared by value, and only in their full form: inet_pton(3) takes neither
- * "127.1" nor "0x7f.1".
+ *     "127.1" nor "0x7f.1".
  */
 #include "http/authority.h"
 

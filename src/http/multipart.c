@@ -1,6 +1,7 @@
 /*
- * One byte at a time but for what cannot begin a delimiter. A delimiter has no CRLF of its own when it opens the body (RFC 2046 section 5.1.1,
- * dash-boundary), or when the CRLF before it is the empty line of a part without content; so there the search starts as if one had been read.
+ * One byte at a time but for what cannot begin a delimiter. A delimiter has no CRLF of its own when
+ * it opens the body (RFC 2046 section 5.1.1, dash-boundary), or when the CRLF before it is the
+ * empty line of a part without content; so there the search starts as if one had been read.
  *
  * | state     | the delimiter | '-'       | blank    | CR         | LF        | other     |
  * |-----------|---------------|-----------|----------|------------|-----------|-----------|
@@ -15,7 +16,8 @@
  * | CLOSED_END|               | refused   | refused  | refused    | EPILOGUE  | refused   |
  * | EPILOGUE  | ignored                                                                  |
  *
- * A delimiter has its only CR at its front, so a match that fails can begin anew only with the byte it failed at.
+ * A delimiter has its only CR at its front, so a match that fails can begin anew only with the byte
+ * it failed at.
  */
 #include "http/multipart.h"
 
@@ -71,7 +73,8 @@ static struct slice take(struct slice *text, const char *characters)
 	return taken;
 }
 
-/* A quoted string into out, which has room for all of *text. A backslash quotes only a quote or itself: some clients send paths of Windows raw. */
+/* A quoted string into out, which has room for all of *text. A backslash quotes only a quote or
+   itself: some clients send paths of Windows raw. */
 static int take_quoted(struct slice *text, char *out, size_t *out_len)
 {
 	size_t len = 0;
@@ -89,7 +92,8 @@ static int take_quoted(struct slice *text, char *out, size_t *out_len)
 	return 0;
 }
 
-/* One parameter, ";name=value" with blanks about, its value into out. 1; 0 at the end; -1 for anything else. */
+/* One parameter, ";name=value" with blanks about, its value into out. 1; 0 at the end; -1 for
+   anything else. */
 static int take_parameter(struct slice *text, struct slice *name, char *out, size_t *out_len)
 {
 	skip_blanks(text);
@@ -355,7 +359,8 @@ int multipart_feed(struct multipart *parser, struct slice piece,
 
 int multipart_end(const struct multipart *parser, struct error *err)
 {
-	/* the last line may go without its end (RFC 2046: the epilogue, CRLF included, is optional) */
+	/* the last line may go without its end (RFC 2046: the epilogue, CRLF included, is
+	   optional) */
 	if (parser->state != CLOSED && parser->state != EPILOGUE)
 		return error_set(err, 400, "multipart_incomplete",
 				 "malformed form: it ends before its closing boundary");

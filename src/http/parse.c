@@ -3,10 +3,10 @@
  *
  * Rules (those of parse.h, and):
  *  1. Every refusal depends only on the bytes up to where it is found, so a head that arrives in
- * pieces ends exactly as one that arrives whole, and a refusal comes with the first byte that earns
- * it.
+ *     pieces ends exactly as one that arrives whole, and a refusal comes with the first byte that
+ *     earns it.
  *  2. Nothing is skipped or repaired: no empty line before the request line, no blanks but the
- * single spaces of the request line and those around a value.
+ *     single spaces of the request line and those around a value.
  *
  * | reading | text                                   | CRLF                            |
  * |---------|----------------------------------------|---------------------------------|

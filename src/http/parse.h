@@ -6,7 +6,7 @@
  * tests/http):
  *  1. Lines end in CRLF; a bare CR or LF, NUL, obs-fold, a space before the colon is 400.
  *  2. One framing: Content-Length together with Transfer-Encoding, a second Content-Length, a sign,
- * a list is 400; a transfer coding other than exactly "chunked" is 501.
+ *     a list is 400; a transfer coding other than exactly "chunked" is 501.
  *  3. Exactly one Host (RFC 9112 section 3.2) in HTTP/1.1; at most one in HTTP/1.0.
  *  4. HTTP/1.0 and HTTP/1.1 only: else 505. No Transfer-Encoding in HTTP/1.0: 400.
  */
@@ -54,9 +54,9 @@ struct http_request {
 };
 
 /* Parses data[0..len). 1 when the head is whole and good, with *out written (its slices point into
-   data); 0 when more bytes are needed (also while the head so far is good but incomplete); -1 with
-   *err: 400, 414, 417 (an unknown Expect), 431, 501 or 505. A refusal comes as early as the bytes
-   allow, and is the same however the bytes arrive. */
+   data); 0 when more bytes are needed (also while the head so far is good but incomplete); -1
+   with *err: 400, 414, 417 (an unknown Expect), 431, 501 or 505. A refusal comes as early as the
+   bytes allow, and is the same however the bytes arrive. */
 MUST_USE int http_parse_head(const char *data, size_t len, struct http_request *out,
 			     struct error *err);
 

@@ -1,4 +1,5 @@
-/* The fields that say how a body is framed and which host is meant: each once, and none beside one that contradicts it. */
+/* The fields that say how a body is framed and which host is meant: each once, and none beside one
+   that contradicts it. */
 #include "http/parse_parts.h"
 
 #include "base/num.h"

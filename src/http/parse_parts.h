@@ -1,4 +1,4 @@
-/* What the files of the parser of request heads share; for nobody else. */
+/* What the files of the parser of request heads share; private to them. */
 #ifndef MAYFLY_HTTP_PARSE_PARTS_H
 #define MAYFLY_HTTP_PARSE_PARTS_H
 
@@ -14,7 +14,8 @@ struct parser {
 	struct http_request request;
 };
 
-/* Adds a field to the request, and heeds it where it says how the body is framed, or which host is meant. 1, or -1 with *err. */
+/* Adds a field to the request, and heeds it where it says how the body is framed, or which host is
+   meant. 1, or -1 with *err. */
 MUST_USE int parse_take_field(struct parser *parser, struct slice name, struct slice value,
 			      struct error *err);
 

@@ -3,10 +3,10 @@
  *
  * Rules:
  *  1. Nothing is allocated on a client's word: memory grows by at most HTTP_BODY_READ_BYTES, or to
- * twice what has arrived, ahead of the bytes.
+ *     twice what has arrived, ahead of the bytes.
  *  2. Deadlines are absolute: a client that sends a byte now and then gains nothing by it.
  *  3. A body that is refused for its announced length is refused before "100 Continue" and before a
- * byte of it is read.
+ *     byte of it is read.
  */
 #include "http/read.h"
 

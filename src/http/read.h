@@ -18,13 +18,13 @@ struct http_connection {
 	struct http_request request; /* valid after http_read_head */
 };
 
-/* A connection that has read nothing. A caller that was handed bytes somebody else read from fd
- * appends them to head first. */
+/* A connection that has read nothing. A caller that was handed bytes which another program read
+   from fd appends them to head first. */
 struct http_connection http_connection_new(int fd);
 void http_connection_free(struct http_connection *connection);
 
 /* Reads until the head is whole. 0, or -1 with *err: what http_parse_head says, 408 "head_timeout",
-   400 "head_incomplete" at end of file, 503 "out_of_memory". Status 0 when there is nobody to
+   400 "head_incomplete" at end of file, 503 "out_of_memory". Status 0 when there is no client to
    answer: "no_request", the peer closed without a byte; "client_gone", the connection broke. */
 MUST_USE int http_read_head(struct http_connection *connection, deadline_ms deadline,
 			    struct error *err);
@@ -50,7 +50,8 @@ struct http_body_reader {
 MUST_USE int http_body_begin(struct http_connection *connection, uint64_t max, deadline_ms deadline,
 			     struct http_body_reader *out, struct error *err);
 
-/* The next piece, decoded, of at most size bytes. Its length; 0 at the end of the body; -1 with *err as http_read_body. */
+/* The next piece, decoded, of at most size bytes. Its length; 0 at the end of the body; -1
+   with *err as http_read_body. */
 MUST_USE ssize_t http_body_read(struct http_body_reader *reader, char *piece, size_t size,
 				struct error *err);
 

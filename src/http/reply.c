@@ -2,8 +2,8 @@
  * Answering once, and leaving in good order.
  *
  * Rules:
- *  1. A field's value has no control byte in it: nobody can add a field, or end the head, from
- * outside.
+ *  1. A field's value has no control byte in it: a caller cannot add a field, or end the head, from
+ *     outside.
  *  2. SIGPIPE never comes: everything is sent with MSG_NOSIGNAL.
  *  3. A client that does not read costs us at most the deadline.
  */
@@ -160,8 +160,8 @@ void http_date(int64_t unix_s, char out[HTTP_DATE_BYTES])
 		       second % 60);
 }
 
-/* RFC 9110 section 8.6 forbids a length with 1xx and 204; with 304 it would have to be that of the
- * file. */
+/* RFC 9110 section 8.6 forbids a length with 1xx and 204; with 304 it would have to be the length
+   of the file. */
 static bool is_bodiless(int status)
 {
 	return status < 200 || status == 204 || status == 304;

@@ -40,8 +40,8 @@ MUST_USE int http_reply_send(int fd, const struct http_reply *reply, struct slic
 MUST_USE int http_reply_write(struct buf *out, const struct http_reply *reply, struct slice body,
 			      bool head_only);
 
-/* Has any reply or stream of this process begun? Whoever sends one without http_reply_send says so
-   with http_reply_begins. */
+/* Has any reply or stream of this process begun? Code that sends one without http_reply_send says
+   so with http_reply_begins. */
 bool http_reply_has_begun(void);
 void http_reply_begins(void);
 

@@ -3,7 +3,7 @@
  *
  * Rules:
  *  1. Decoded once. A result that still looks encoded ("%2e" out of "%252e") is a name with a per
- * cent sign in it.
+ *     cent sign in it.
  *  2. No NUL comes out: a C string made of the result is the whole of it.
  */
 #include "http/uri.h"

@@ -1,11 +1,12 @@
 /*
- * Is the client still there? While a job runs nobody reads the connection, yet a client that hangs up cancels its job and one that only
- * half-closes does not.
+ * Is the client still there? While a job runs the connection is not read, yet a client that hangs
+ * up cancels its job and one that only half-closes does not.
  *
- * TCP shows both as the same FIN. They differ when we send: a half-closed peer takes the bytes, a closed one answers with RST. So on a FIN we
- * send one "100 Continue", which every HTTP/1.1 client must be ready to skip (RFC 9110 section 15.2), and a closed peer's RST then shows as
- * POLLERR. A Unix socket tells the two apart by itself. Within a stream of events (http/sse.h) a comment does what "100 Continue" does
- * before an answer.
+ * TCP shows both as the same FIN. They differ when we send: a half-closed peer takes the bytes, a
+ * closed one answers with RST. So on a FIN we send one "100 Continue", which every HTTP/1.1 client
+ * must be ready to skip (RFC 9110 section 15.2), and a closed peer's RST then shows as POLLERR. A
+ * Unix socket tells the two apart by itself. Within a stream of events (http/sse.h) a comment does
+ * what "100 Continue" does before an answer.
  */
 #ifndef MAYFLY_HTTP_WATCH_H
 #define MAYFLY_HTTP_WATCH_H
@@ -14,7 +15,7 @@
 #include <stdbool.h>
 
 struct http_watch {
-	int fd;              /* not owned; -1: nobody to watch */
+	int fd;              /* not owned; -1: no client to watch */
 	bool may_probe;      /* HTTP/1.1, and no part of an answer was sent yet */
 	bool is_half_closed; /* the FIN was seen and answered with the probe */
 	bool is_stream;      /* what was sent so far is whole events: the probe is a comment */
@@ -27,8 +28,8 @@ struct pollfd http_watch_pollfd(const struct http_watch *watch);
 /* Takes what poll said of it. True when the client is gone. */
 bool http_watch_is_gone(struct http_watch *watch, short revents);
 
-/* Sleeps until an inotify(7) descriptor has something, which is read and dropped, the client goes, or ms are over. False when the client
-   has gone. */
+/* Sleeps until an inotify(7) descriptor has something, which is read and dropped, the client goes,
+   or ms are over. False when the client has gone. */
 bool http_watch_sleep(struct http_watch *watch, int inotify, int ms);
 
 #endif

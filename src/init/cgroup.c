@@ -4,7 +4,7 @@
  * Rules:
  *  1. The files are opened before the program starts and read through the same descriptors after.
  *  2. A container sees its cgroup at the path in /proc/self/cgroup (host's namespace) or at the
- * root of the mount (namespace of its own, or a v1 bind mount): tried in this order.
+ *     root of the mount (namespace of its own, or a v1 bind mount): tried in this order.
  */
 #include "base/cleanup.h"
 #include "base/num.h"

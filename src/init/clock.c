@@ -1,7 +1,8 @@
 /*
  * The clocks of a job: wall time and a CPU budget.
  *
- * Rule: nothing is polled. A CPU budget is looked at when it can have been used up at the earliest: by every CPU at once.
+ * Rule: nothing is polled. A CPU budget is looked at when it can have been used up at the earliest:
+ * by every CPU at once.
  */
 #include "base/cleanup.h"
 #include "init/run.h"
@@ -15,7 +16,8 @@ static uint64_t timeval_us(struct timeval time)
 	return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_usec;
 }
 
-/* CPU time of the container so far. Without a cgroup: of what was reaped, and of the main process. */
+/* CPU time of the container so far. Without a cgroup: of what was reaped, and of the main
+   process. */
 static uint64_t cpu_counted_us(const struct run *run)
 {
 	uint64_t counted;

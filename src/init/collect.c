@@ -2,15 +2,17 @@
  * The files a program left.
  *
  * Rules:
- *  1. Every other process is dead, so nothing changes under us, but in a session, where kernels live. Even so everything is opened
- * beneath a folder held open, with O_NOFOLLOW and O_NONBLOCK, and believed only after fstat(2).
+ *  1. Every other process is dead, so nothing changes under us, but in a session, where kernels
+ *     live. Even so everything is opened beneath a folder held open, with O_NOFOLLOW and
+ *     O_NONBLOCK, and believed only after fstat(2).
  *  2. Regular files on the working directory's own file system; anything else is named as skipped.
  *  3. Within a folder: its files by name, then its folders by name.
  *  4. No recursion, one descriptor a level; names, the only thing that grows, in an arena of fixed
- * size.
- *  5. A flat collection (protocol/control.h) enters no folder, and ends at the first file that would break a cap.
+ *     size.
+ *  5. A flat collection (protocol/control.h) enters no folder, and ends at the first file that
+ *     would break a cap.
  *  6. What is past a cap on counts is not named: one SKIPPED CONTROL_SKIPPED_MORE at the end stands
- * for it.
+ *     for it.
  */
 #include "base/cleanup.h"
 #include "base/fs.h"
@@ -295,7 +297,8 @@ static int walk(struct collection *all)
 	return 0;
 }
 
-/* The folder that artifacts are in. The program may have put something else in its place: then there are none. */
+/* The folder that artifacts are in. The program may have put something else in its place: then
+   there are none. */
 static int open_top(const struct init_job *job)
 {
 	if (job->collect && job->collect[0] == '/')
@@ -331,7 +334,7 @@ int init_collect(const struct init_job *job, int connection, struct init_space *
 
 	if (job->artifact_count == 0 || (top = open_top(job)) < 0)
 		return 0;
-	(void)lseek(top, 0, SEEK_SET); /* whoever read this folder before */
+	(void)lseek(top, 0, SEEK_SET); /* the last reader may have moved it */
 	enter(all, top, 0);
 	result = walk(all);
 	while (all->depth)

@@ -2,11 +2,12 @@
  * The control socket's listening end.
  *
  * Rules:
- *  1. The name appears when somebody listens: bound aside, renamed when ready. An inotify on the
+ *  1. The name appears when init listens: bound aside, renamed when ready. An inotify on the
  *     host waits for it.
  *  2. Only a process outside our pid namespace is served: its SO_PEERCRED pid is 0 here (unix(7)).
- *  3. Who has connected is heard: at the deadline connecting is made impossible first, and then the
- *     queue is looked at for the last time. A claimed pooled container does not end under its job.
+ *  3. A connection that was made is served: at the deadline connecting is made impossible first,
+ *     and then the queue is looked at for the last time. A claimed pooled container does not end
+ *     under its job.
  */
 #include "protocol/control.h"
 #include "base/cleanup.h"
@@ -43,7 +44,7 @@ int init_control_listen(const char *folder, struct error *err)
 	if (!join(address.sun_path, sizeof(address.sun_path), folder, CONTROL_NAME_NEW) ||
 	    !join(name, sizeof(name), folder, CONTROL_NAME))
 		return error_set(err, 500, "control_path", "%s: too long for a socket", folder);
-	/* Who may reach the folder is the host's matter; whoever may, may connect. */
+	/* The host decides which processes reach the folder; those may connect. */
 	mode_t before = umask(0);
 	int bound = listener < 0
 			    ? -1

@@ -2,10 +2,12 @@
  * The end of every process but init, or of all but some.
  *
  * Rules:
- *  1. PID 1 gets every orphan, so when it has no child left there is no process left. SIGCHLD is blocked since before the first
- * fork: one that comes between two looks stays pending, and the wait for it ends at once.
- *  2. Whom to spare is looked up while everybody is stopped: a process that forks as fast as it can does not get away. A spared process's
- *     are its session (setsid(2) in start.c) and its descendants; what left both is nobody's.
+ *  1. PID 1 gets every orphan, so when it has no child left there is no process left. SIGCHLD is
+ *     blocked since before the first fork: one that comes between two looks stays pending, and the
+ *     wait for it ends at once.
+ *  2. Which processes to spare is looked up while all are stopped: a process that forks as fast as
+ *     it can does not get away. A spared process's are its session (setsid(2) in start.c) and its
+ *     descendants; what left both is not spared.
  */
 #include "base/cleanup.h"
 #include "base/num.h"
@@ -53,7 +55,7 @@ void init_end_everything(deadline_ms lifetime)
 	} while (pid == 0 && wait_for_child(deadline));
 }
 
-/* --- All but some ------------------------------------------------------------------------------*/
+/* --- All but some ----------------------------------------------------------------------------- */
 
 #define STAT_BYTES 512
 

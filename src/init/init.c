@@ -1,7 +1,8 @@
 /*
  * mayfly-init LIFETIME_S: PID 1 of a container. Listens on the control socket, serves the one job
- * that comes, over the first connection or over the one after that which made a pooled container of it, and
- * ends; or serves the jobs of a session, until none has come for as long as the last one said. src/init/init.h lists its parts and rules.
+ * that comes, over the first connection or over the one after that which made a pooled container of
+ * it, and ends; or serves the jobs of a session, until none has come for as long as the last one
+ * said. src/init/init.h lists its parts and rules.
  *
  * Exit codes: 0 all jobs were served, or none came in time; 1 one could not be; 2 wrong usage.
  */
@@ -36,7 +37,7 @@ static int read_arguments(int argc, char **argv, deadline_ms *lifetime)
 	return 0;
 }
 
-/* Nobody in here may look into this process, and it inherits nothing. As PID 1 it gets no signal
+/* No process in here may look into this one, and it inherits nothing. As PID 1 it gets no signal
    that it has no handler for; SIGCHLD is taken from a signalfd. */
 static void seclude(void)
 {

@@ -1,5 +1,5 @@
 /*
- * The parts of mayfly-init, PID 1 of every container (design.md, "The control socket").
+ * The parts of mayfly-init, PID 1 of every container (src/README.md, "The control socket").
  *
  *   init.c          main: connections one after the other until the last job is done
  *   control.c  the control socket: bind, listen, who may connect
@@ -37,7 +37,7 @@
 #include <sys/types.h>
 #include <time.h>
 
-/* --- control.c ----------------------------------------------------------------------------*/
+/* --- control.c -------------------------------------------------------------------------------- */
 
 /* Binds CONTROL_NAME_NEW in folder, listens, renames it to CONTROL_NAME. The listening descriptor,
    or -1 with *err. */
@@ -45,7 +45,8 @@ MUST_USE int init_control_listen(const char *folder, struct error *err);
 
 struct init_prepared;
 
-/* Waits until somebody connects, or the deadline; what ends meanwhile is reaped, and a kernel among it forgotten. */
+/* Waits for a connection, or the deadline; what ends meanwhile is reaped, and a kernel among
+   it forgotten. */
 void init_control_rest(struct init_prepared *prepared, deadline_ms deadline);
 
 /* The first connection whose SO_PEERCRED pid is peer_pid (0: a process outside our pid namespace);
@@ -53,7 +54,7 @@ void init_control_rest(struct init_prepared *prepared, deadline_ms deadline);
 MUST_USE int init_control_accept(int listener, pid_t peer_pid, deadline_ms deadline,
 				 struct error *err);
 
-/* --- job.c --------------------------------------------------------------------------------*/
+/* --- job.c ------------------------------------------------------------------------------------ */
 
 /* A job as it came down the control socket. */
 struct init_job {
@@ -67,10 +68,11 @@ struct init_job {
 	char *folders[JOB_FOLDER_MAX_COUNT]; /* to be made beneath cwd */
 	unsigned folder_count;
 	char *readonly; /* the folder beneath cwd that the program cannot change; NULL: none */
-	char *collect; /* the folder that artifacts are in, beneath cwd unless absolute; NULL: cwd */
-	char *kernel;  /* name of the kernel that runs it; NULL: a program of its own */
-	char *script;  /* an input that is the cell's code; NULL: standard input is */
-	char *fetch;   /* path of a file that is asked for, or NULL */
+	/* the folder that artifacts are in, beneath cwd unless absolute; NULL: cwd */
+	char *collect;
+	char *kernel; /* name of the kernel that runs it; NULL: a program of its own */
+	char *script; /* an input that is the cell's code; NULL: standard input is */
+	char *fetch;  /* path of a file that is asked for, or NULL */
 	uint64_t echo, last, list, idle_s; /* see protocol/control.h */
 	struct timespec since;             /* only files changed since then are collected; 0: all */
 	uint64_t flat;                     /* 1: see protocol/control.h */
@@ -88,9 +90,9 @@ struct init_job {
 struct init_job init_job_new(void);
 void init_job_free(struct init_job *job);
 
-/* Reads frames until GO, CANCEL or PREPARE, writes the inputs beneath cwd. What is wrong with the job itself
-   (a path, a full tmpfs) becomes job->refused, so that the host hears of it in EXIT. 0, or -1 with
-   *err when the connection or its framing is gone. */
+/* Reads frames until GO, CANCEL or PREPARE, writes the inputs beneath cwd. What is wrong with the
+   job itself (a path, a full tmpfs) becomes job->refused, so that the host hears of it in EXIT. 0,
+   or -1 with *err when the connection or its framing is gone. */
 MUST_USE int init_job_read(struct frame_reader *reader, struct init_job *job, deadline_ms deadline,
 			   struct error *err);
 
@@ -106,7 +108,7 @@ bool init_job_same_command(const struct init_job *left, const struct init_job *r
 /* True when path was an input of the job. */
 bool init_job_is_input(const struct init_job *job, const char *path);
 
-/* --- cgroup.c -----------------------------------------------------------------------------*/
+/* --- cgroup.c --------------------------------------------------------------------------------- */
 
 /* One number in one file of the cgroup file system, held open. */
 struct init_counter {
@@ -125,13 +127,13 @@ struct init_cgroup {
 void init_cgroup_open(int root, const char *membership, struct init_cgroup *out);
 void init_cgroup_close(struct init_cgroup *cgroup);
 
-/* The same for this process. Opened while nobody waits: before the connection. */
+/* The same for this process. Opened before the connection, while no client waits. */
 void init_cgroup_open_own(struct init_cgroup *out);
 
 /* Reads a counter. False when it cannot be read. */
 bool init_counter_read(const struct init_counter *counter, uint64_t *out);
 
-/* --- start.c ------------------------------------------------------------------------------*/
+/* --- start.c ---------------------------------------------------------------------------------- */
 
 struct init_program {
 	pid_t pid;
@@ -139,8 +141,9 @@ struct init_program {
 	int failure_fd; /* owned: says why it was not executed, see init_start_failed */
 };
 
-/* Forks and executes job->argv with env, ended by NULL. go_fd and code_fd, when not -1, become the program's INIT_GO_FD and INIT_CODE_FD; with a
-   code_fd its standard input is empty. 0 and *out, or -1 with *err when there is no new process. */
+/* Forks and executes job->argv with env, ended by NULL. go_fd and code_fd, when not -1, become the
+   program's INIT_GO_FD and INIT_CODE_FD; with a code_fd its standard input is empty. 0 and *out, or
+   -1 with *err when there is no new process. */
 MUST_USE int init_start(const struct init_job *job, char *const *env, int go_fd, int code_fd,
 			struct init_program *out, struct error *err);
 
@@ -151,15 +154,17 @@ bool init_start_failed(const struct init_program *program, const struct init_job
 /* Marks descriptors from first on close-on-exec; walk: without close_range(2) (Linux 5.11). */
 void init_close_on_exec_from(unsigned first, bool walk);
 
-/* --- readonly.c ---------------------------------------------------------------------------*/
+/* --- readonly.c ------------------------------------------------------------------------------- */
 
-/* In the process that becomes the program: goes to job->readonly and gives up changing modes for good. 0, or -1 with errno. */
+/* In the process that becomes the program: goes to job->readonly and gives up changing modes for
+   good. 0, or -1 with errno. */
 MUST_USE int init_readonly_enter(const struct init_job *job);
 
-/* Once the inputs are there: takes them, their folders and cwd the right to be written. 0, or -1 with *err. */
+/* Once the inputs are there: takes them, their folders and cwd the right to be written. 0, or -1
+   with *err. */
 MUST_USE int init_readonly_seal(struct init_job *job, struct error *err);
 
-/* --- end.c --------------------------------------------------------------------------------*/
+/* --- end.c ------------------------------------------------------------------------------------ */
 
 /* Kills every other process; does nothing outside a pid namespace of our own. */
 void init_kill_everything(void);
@@ -167,11 +172,11 @@ void init_kill_everything(void);
 /* The same, until there is none, or the kernel has had its time (INIT_REAP_DEADLINE_MS). */
 void init_end_everything(deadline_ms lifetime);
 
-/* Kills every other process but those of kept (ended by -1) and what they have started, until they are gone or the kernel has had its time. Nobody can
-   run away: all are stopped first. */
+/* Kills every other process but those of kept (ended by -1) and what they have started, until they
+   are gone or the kernel has had its time. None can run away: all are stopped first. */
 void init_end_all_but(const pid_t *kept, deadline_ms lifetime);
 
-/* --- kernel.c -----------------------------------------------------------------------------*/
+/* --- kernel.c --------------------------------------------------------------------------------- */
 
 /* An interpreter that stays. */
 struct init_kernel {
@@ -191,11 +196,13 @@ struct init_kernels {
 void init_kernels_new(struct init_kernels *kernels);
 void init_kernels_free(struct init_kernels *kernels);
 
-/* Starts the kernel job->kernel names; env: more of it, ended by NULL, or NULL. 0 and *out, or -1 with *err. */
+/* Starts the kernel job->kernel names; env: more of it, ended by NULL, or NULL. 0 and *out, or -1
+   with *err. */
 MUST_USE int init_kernel_start(struct init_kernels *kernels, const struct init_job *job,
 			       char *const *env, struct init_kernel **out, struct error *err);
 
-/* The kernel that runs job's cell when it has one, or NULL. One that waits unused for another command is ended first. */
+/* The kernel that runs job's cell when it has one, or NULL. One that waits unused for another
+   command is ended first. */
 struct init_kernel *init_kernel_find(struct init_kernels *kernels, const struct init_job *job,
 				     deadline_ms lifetime);
 
@@ -213,10 +220,11 @@ void init_kernel_end(struct init_kernels *kernels, struct init_kernel *kernel,
 /* A process was reaped: a kernel that it was is none any more. */
 void init_kernels_note_end(struct init_kernels *kernels, pid_t pid);
 
-/* Gives it a cell: index, and the code from job's standard input. 0, or -1 when it does not take it. */
+/* Gives it a cell: index, and the code from job's standard input. 0, or -1 when it does not take
+   it. */
 MUST_USE int init_kernel_give(struct init_kernel *kernel, const struct init_job *job);
 
-/* --- prepared.c ------------------------------------------------------------------------------*/
+/* --- prepared.c ------------------------------------------------------------------------------- */
 
 /* What waits for a job. */
 struct init_prepared {
@@ -238,8 +246,9 @@ void init_prepared_free(struct init_prepared *prepared);
 /* True when its PREPARE asks for a kernel of cells. */
 bool init_prepared_wants_kernel(const struct init_job *job);
 
-/* Starts job's runtime as its PREPARE says, waits until that waits, answers READY. A runtime that does not is ended, and the pooled container is
-   one without. Takes the job. 0, or -1 with *err: the request is malformed, the host has gone. */
+/* Starts job's runtime as its PREPARE says, waits until that waits, answers READY. A runtime that
+   does not is ended, and the pooled container is one without. Takes the job. 0, or -1 with *err:
+   the request is malformed, the host has gone. */
 MUST_USE int init_prepared_prepare(struct init_prepared *prepared, struct init_job *job,
 				   int connection, const struct init_cgroup *cgroup,
 				   deadline_ms lifetime, struct error *err);
@@ -247,15 +256,17 @@ MUST_USE int init_prepared_prepare(struct init_prepared *prepared, struct init_j
 /* Ends what waits, and everything else. */
 void init_prepared_drop(struct init_prepared *prepared, deadline_ms lifetime);
 
-/* True with *out, which is the caller's, when the waiting runtime can run the job; init_prepared_go is next. Else none waits any more. */
+/* True with *out, which is the caller's, when the waiting runtime can run the job; init_prepared_go
+   is next. Else none waits any more. */
 bool init_prepared_take(struct init_prepared *prepared, const struct init_job *job,
 			deadline_ms lifetime, struct init_program *out);
 
-/* Lets program, the waiting one, go on to its script. False when it has ended at this moment: then there is none. */
+/* Lets program, the waiting one, go on to its script. False when it has ended at this moment: then
+   there is none. */
 bool init_prepared_go(struct init_prepared *prepared, struct init_program *program,
 		      deadline_ms lifetime);
 
-/* --- run.c --------------------------------------------------------------------------------*/
+/* --- run.c ------------------------------------------------------------------------------------ */
 
 /* Memory that is there before GO (rule 1). */
 struct init_space {
@@ -278,17 +289,18 @@ struct init_outcome {
 /* Allocates and touches, once; with_channel: for kernels, too. 0, or -1 with *err. */
 MUST_USE int init_space_prepare(struct init_space *space, bool with_channel, struct error *err);
 
-/* Runs the job's program, the waiting one where it can, to its end and every other process with it; sends its output. 0 and *out,
-   or -1 with *err when the host has gone or init's own deadline has come: then nobody listens. */
+/* Runs the job's program, the waiting one where it can, to its end and every other process with it;
+   sends its output. 0 and *out, or -1 with *err when the host has gone or init's own deadline has
+   come: then there is no one to tell. */
 MUST_USE int init_run(const struct init_job *job, struct init_prepared *prepared,
 		      struct frame_reader *reader, const struct init_cgroup *cgroup,
 		      struct init_space *space, deadline_ms lifetime, struct init_outcome *out,
 		      struct error *err);
 
-/* --- kernel_cell.c -------------------------------------------------------------------------------*/
+/* --- kernel_cell.c ---------------------------------------------------------------------------- */
 
-/* The same for a cell, by the kernel it names, which is started when it does not run. A host that has gone is an error only after the cell has
-   come to its end. */
+/* The same for a cell, by the kernel it names, which is started when it does not run. A host that
+   has gone is an error only after the cell has come to its end. */
 MUST_USE int init_cell_run(const struct init_job *job, struct init_prepared *prepared,
 			   struct frame_reader *reader, const struct init_cgroup *cgroup,
 			   struct init_space *space, deadline_ms lifetime, struct init_outcome *out,
@@ -297,10 +309,11 @@ MUST_USE int init_cell_run(const struct init_job *job, struct init_prepared *pre
 /* Waits for a kernel's READY. False when it does not come. */
 bool init_cell_await_ready(struct init_kernel *kernel, deadline_ms deadline);
 
-/* --- collect.c ----------------------------------------------------------------------------*/
+/* --- collect.c -------------------------------------------------------------------------------- */
 
-/* Sends every regular file beneath job->cwd_fd that is not an input, or every one of the folder that artifacts are in, within the job's caps, and
-   names what it skips. Nothing else may be running. 0, or -1 with *err when the host has gone. */
+/* Sends every regular file beneath job->cwd_fd that is not an input, or every one of the folder
+   that artifacts are in, within the job's caps, and names what it skips. Nothing else may be
+   running. 0, or -1 with *err when the host has gone. */
 MUST_USE int init_collect(const struct init_job *job, int connection, struct init_space *space,
 			  deadline_ms deadline, struct error *err);
 
@@ -308,11 +321,11 @@ MUST_USE int init_collect(const struct init_job *job, int connection, struct ini
 MUST_USE int init_fetch(const struct init_job *job, int connection, struct init_space *space,
 			deadline_ms deadline, struct error *err);
 
-/* --- serve.c ------------------------------------------------------------------------------*/
+/* --- serve.c ---------------------------------------------------------------------------------- */
 
-/* Serves a connection: the one job, or what prepares for it; then prepared->is_prepared, and the job comes over the next; or a job
-   of a session; then prepared->is_session. Only for PID 1 of a pid namespace: it ends every other process. 0, or -1 with *err, which ends no
-   session. */
+/* Serves a connection: the one job, or what prepares for it; then prepared->is_prepared, and the
+   job comes over the next; or a job of a session; then prepared->is_session. Only for PID 1 of a
+   pid namespace: it ends every other process. 0, or -1 with *err, which ends no session. */
 MUST_USE int init_serve(int connection, const struct init_cgroup *cgroup,
 			struct init_prepared *prepared, deadline_ms lifetime, struct error *err);
 

@@ -9,8 +9,9 @@
  * Rules:
  *  1. "error" ends the connection: both ends are built from one tree.
  *  2. A job that cannot be (a bad field, a path, a full tmpfs) is refused, and what still comes for
- * it is thrown away until GO, so that the host, which writes first, never gets stuck or reset.
- *  3. Inputs are made beneath cwd by safe paths only (base/fs.h), and never over anything but, in a session, a file.
+ *     it is thrown away until GO, so that the host, which writes first, never gets stuck or reset.
+ *  3. Inputs are made beneath cwd by safe paths only (base/fs.h), and never over anything but, in a
+ *     session, a file.
  */
 #include "base/cleanup.h"
 #include "base/fs.h"
@@ -258,7 +259,7 @@ static int append_data(const struct init_job *job, struct slice data, struct err
 	return 0;
 }
 
-/* Standard input is spooled, so that a program which does not read it holds nobody up. */
+/* Standard input is spooled, so that a program which does not read it does not hold up the host. */
 static int append_stdin(struct init_job *job, struct slice data, struct error *err)
 {
 	close_and_forget(&job->file_fd);

@@ -2,9 +2,12 @@
  * The kernels of a session: interpreters that stay between cells (protocol/control.h).
  *
  * Rules:
- *  1. A kernel is hostile: it is never waited for without a deadline, and what it does to its descriptors harms nobody else.
- *  2. A cell's code goes through a memfd, so that a large one needs no kernel that reads; the channel carries one short line.
- *  3. One that waits unused runs only cells of the command it was started for; one that has run a cell has a state to be kept.
+ *  1. A kernel is hostile: it is never waited for without a deadline, and what it does to its
+ *     descriptors harms no other process.
+ *  2. A cell's code goes through a memfd, so that a large one needs no kernel that reads; the
+ *     channel carries one short line.
+ *  3. One that waits unused runs only cells of the command it was started for; one that has run a
+ *     cell has a state to be kept.
  *  4. With a kernel goes all that it has started.
  */
 #include "base/cleanup.h"

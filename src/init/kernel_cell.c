@@ -8,10 +8,14 @@
  *   killed     –         done, lost      –                  –
  *
  * Rules:
- *  1. A kernel is hostile. Its frames are checked whole before a byte of them goes on; a malformed one ends it.
- *  2. What it wrote before a frame goes to the host before that frame does, so that text and pictures keep their order.
- *  3. One frame is read at a time and none ahead: between cells the channel holds what came too late, and nothing of ours does.
- *  4. A cell that was stopped is reported so whatever it did then. Its kernel is kept when it came to an end by itself.
+ *  1. A kernel is hostile. Its frames are checked whole before a byte of them goes on; a malformed
+ *     one ends it.
+ *  2. What it wrote before a frame goes to the host before that frame does, so that text and
+ *     pictures keep their order.
+ *  3. One frame is read at a time and none ahead: between cells the channel holds what came too
+ *     late, and nothing of ours does.
+ *  4. A cell that was stopped is reported so whatever it did then. Its kernel is kept when it came
+ *     to an end by itself.
  *  5. A host that hangs up stops the cell; what it says then is thrown away. The session goes on.
  *  6. A last cell has ended when the process has.
  */
@@ -44,9 +48,10 @@ static void kill_kernel(struct run *run)
 	(void)kill(run->program.pid, SIGKILL);
 }
 
-/* --- The channel -------------------------------------------------------------------------------*/
+/* --- The channel ------------------------------------------------------------------------------ */
 
-/* Reads what is missing of the frame in channel. 1 when it is whole, 0 when more must come, -1 when none will. */
+/* Reads what is missing of the frame in channel. 1 when it is whole, 0 when more must come, -1 when
+   none will. */
 static int read_frame(int fd, struct buf *channel, struct frame *out)
 {
 	for (;;) {
@@ -126,7 +131,8 @@ static void take_frame(struct run *run, const struct frame *frame)
 	}
 }
 
-/* Nothing more comes: it has closed its end, or broken the frames. Its process may go on, until its time is over. */
+/* Nothing more comes: it has closed its end, or broken the frames. Its process may go on, until its
+   time is over. */
 static void leave_channel(struct run *run)
 {
 	if (run->cell.channel->len)
@@ -179,7 +185,7 @@ void cell_turn(struct run *run)
 		kill_kernel(run);
 }
 
-/* --- Beginning and end -------------------------------------------------------------------------*/
+/* --- Beginning and end ------------------------------------------------------------------------ */
 
 bool init_cell_await_ready(struct init_kernel *kernel, deadline_ms deadline)
 {
@@ -218,7 +224,7 @@ static int begin(struct run *run, struct error *err)
 	return 0;
 }
 
-/* What a kernel said before it ended; nobody writes any more. 0, or -1 with errno. */
+/* What a kernel said before it ended; no process writes any more. 0, or -1 with errno. */
 static int drain_channel(struct run *run, deadline_ms deadline)
 {
 	struct cell *cell = &run->cell;

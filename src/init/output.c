@@ -3,14 +3,14 @@
  *
  * Rules:
  *  1. One frame at a time is on its way. While the host does not take it, the pipes are left alone
- * and the program blocks; the clocks, CANCEL and the program's end are seen all the same
- * (run.c).
+ *     and the program blocks; the clocks, CANCEL and the program's end are seen all the same
+ *     (run.c).
  *  2. Pipes are watched one-shot, served in the order in which they became ready, then watched
- * again: epoll's list is a queue, so stdout and stderr come out nearly as they were written, and
- * writes meanwhile wake nobody.
+ *     again: epoll's list is a queue, so stdout and stderr come out nearly as they were written,
+ *     and writes meanwhile wake no process.
  *  3. Past its cap a stream is read and thrown away.
  *  4. A program that writes in crumbs is, after a while, read at intervals: a frame a byte would
- * cost the host more than the program.
+ *     cost the host more than the program.
  */
 #include "init/output.h"
 
@@ -168,7 +168,7 @@ deadline_ms pump_next(const struct pump *pump)
 	return pump->queued && !pump->out.len ? pump->rest_until : INT64_MAX;
 }
 
-int pump_drain(struct pump *pump, deadline_ms deadline, bool somebody_writes)
+int pump_drain(struct pump *pump, deadline_ms deadline, bool has_writer)
 {
 	bool errors_first = pump->queued && pump->queue[0] == &pump->streams[1];
 	struct stream *first = &pump->streams[errors_first ? 1 : 0];
@@ -180,7 +180,7 @@ int pump_drain(struct pump *pump, deadline_ms deadline, bool somebody_writes)
 			return -1;
 		pump->out.len = 0;
 		pump->sent = 0;
-		if (somebody_writes && rounds == DRAIN_ROUNDS)
+		if (has_writer && rounds == DRAIN_ROUNDS)
 			return 0;
 		if (!read_stream(pump, first) && !read_stream(pump, second))
 			return 0;

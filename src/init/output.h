@@ -53,7 +53,8 @@ void pump_flush(struct pump *pump);
 /* When pump_turn has something to do without an event; INT64_MAX: never. */
 deadline_ms pump_next(const struct pump *pump);
 
-/* Sends all that is left in the pipes; somebody_writes: what is there now, roughly. 0, or -1 with errno. */
-MUST_USE int pump_drain(struct pump *pump, deadline_ms deadline, bool somebody_writes);
+/* Sends all that is left in the pipes; has_writer: what is there now, roughly. 0, or -1 with
+   errno. */
+MUST_USE int pump_drain(struct pump *pump, deadline_ms deadline, bool has_writer);
 
 #endif

@@ -8,14 +8,18 @@
  *   empty      error      –            –               new        new           gone
  *
  * Rules:
- *  1. What waits is the program itself, with the argv, environment, folder, descriptors and limits of its job, held up by a hook of
- *     worker/kernels before it opens its script: whatever comes after GO is its own doing. What it can still be told by is
- *     /proc/self/environ, and clocks that count from a process's start.
- *  2. It runs only a job that is the same byte for byte in argv, environment and folders, has no standard input, and does not bring the
- *     file named in UNLESS_VARIABLE: one that the runtime has looked for already.
+ *  1. What waits is the program itself, with the argv, environment, folder, descriptors and limits
+ *     of its job, held up by a hook of worker/kernels before it opens its script: whatever comes
+ *     after GO is its own doing. What it can still be told by is /proc/self/environ, and clocks
+ *     that count from a process's start.
+ *  2. It runs only a job that is the same byte for byte in argv, environment and folders, has no
+ *     standard input, and does not bring the file named in UNLESS_VARIABLE: one that the runtime
+ *     has looked for already.
  *  3. One that has died, or has said anything, is not used: its words would have been the job's.
- *  4. A runtime that opens its script before it can be held finds a line feed in its place (STAND_IN_VARIABLE), which is gone before READY.
- *  5. The descriptor it waits on has a number that no program comes to by counting up: those it opens before GO are numbered as ever.
+ *  4. A runtime that opens its script before it can be held finds a line feed in its place
+ *     (STAND_IN_VARIABLE), which is gone before READY.
+ *  5. The descriptor it waits on has a number that no program comes to by counting up: those it
+ *     opens before GO are numbered as ever.
  */
 #include "base/cleanup.h"
 #include "base/fs.h"
@@ -86,9 +90,10 @@ void init_prepared_free(struct init_prepared *prepared)
 	init_kernels_free(&prepared->kernels);
 }
 
-/* --- PREPARE -----------------------------------------------------------------------------------*/
+/* --- PREPARE ---------------------------------------------------------------------------------- */
 
-/* True when the job's own environment has the variable: two of one name would not be the job's environment any more. */
+/* True when the job's own environment has the variable: two of one name would not be the job's
+   environment any more. */
 static bool job_has(const struct init_job *job, const char *variable)
 {
 	size_t len = strcspn(variable, "=");
@@ -299,7 +304,7 @@ int init_prepared_prepare(struct init_prepared *prepared, struct init_job *job, 
 	return send_ready(waits, connection, cgroup, lifetime, err);
 }
 
-/* --- The job -----------------------------------------------------------------------------------*/
+/* --- The job ---------------------------------------------------------------------------------- */
 
 /* Rule 2. */
 static bool is_for(const struct init_prepared *prepared, const struct init_job *job)

@@ -1,19 +1,24 @@
 /*
  * A folder that the program cannot change (protocol/control.h, "readonly").
  *
- * Nothing in a container may mount, and the program runs as the user who wrote its inputs. So what holds is two things together: modes without w,
- * which the kernel keeps for whoever has no capability; and a system call filter of the program's own that leaves nobody a way to change a mode. The
- * filter is inherited by whatever the program starts and cannot be taken off (seccomp(2)).
+ * Nothing in a container may mount, and the program runs as the user who wrote its inputs. So what
+ * holds is two things together: modes without w, which the kernel holds to for a process without
+ * capability; and a system call filter of the program's own that leaves no way to change a
+ * mode. The filter is inherited by whatever the program starts and cannot be taken off
+ * (seccomp(2)).
  *
  *   chmod and its like, utimes and its like, by a path     EPERM
  *   second names (link)                                    EPERM
- *   the same by a descriptor (fchmod, futimens)            0, and nothing happens: who copies a file into the output folder asks for it
+ *   the same by a descriptor (fchmod, futimens)            0, and nothing happens: who copies a
+ *                                                          file into the output folder asks for it
  *   extended attributes, with them access lists            EOPNOTSUPP
  *
  * Rules:
- *  1. Sealed are every input beneath the folder, the folders on the way to it, the folder, and cwd that holds it: so nothing in it can be written,
- *     made, renamed or removed, and the folder itself cannot be moved away.
- *  2. The filter is set before the seal and before the program: a runtime that was started ahead has it, too.
+ *  1. Sealed are every input beneath the folder, the folders on the way to it, the folder, and cwd
+ *     that holds it: so nothing in it can be written, made, renamed or removed, and the folder
+ *     itself cannot be moved away.
+ *  2. The filter is set before the seal and before the program: a runtime that was started ahead
+ *     has it, too.
  *  3. Calls of another architecture do not exist.
  */
 #include "init/init.h"
@@ -40,8 +45,9 @@
 #else
 #define ARCHITECTURE 0U /* not known: there is no such folder */
 #endif
-#define X32_BIT          0x40000000U
-#define FCHMODAT2        452 /* newer than some build host's headers; one number on every architecture */
+#define X32_BIT 0x40000000U
+/* newer than some build host's headers; one number on every architecture */
+#define FCHMODAT2        452
 #define SETXATTRAT       463
 #define REMOVEXATTRAT    466
 #define PATH_ARGUMENT    1 /* of utimensat(2) */
@@ -112,7 +118,8 @@ int init_readonly_enter(const struct init_job *job)
 	return set_filter();
 }
 
-/* Takes w from an input and from the folders between it and the job's folder. path is changed and put back. */
+/* Takes w from an input and from the folders between it and the job's folder. path is changed and
+   put back. */
 static int seal_input(const struct init_job *job, char *path, size_t folder_len)
 {
 	if (fchmodat(job->cwd_fd, path, FILE_MODE, 0) < 0)

@@ -3,7 +3,7 @@
  *
  * Rules:
  *  1. The job ends when the main process ends. Then every other process is killed and reaped, and
- *     only then is the rest of the output read: what holds a pipe open holds up nobody.
+ *     only then is the rest of the output read: a process that holds a pipe open delays nothing.
  *  2. Nothing is polled: one epoll_wait, until the next clock (clock.c).
  *  3. An OOM kill makes the job's end `oom` when the main process did not exit with 0: one that
  *     outlived the OOM of a child has dealt with it.
@@ -46,7 +46,7 @@ void run_stop(struct run *run, const char *reason)
 		init_kill_everything();
 }
 
-/* --- Events ------------------------------------------------------------------------------------*/
+/* --- Events ----------------------------------------------------------------------------------- */
 
 /* Before a waitpid, never after: what ends in between must leave a mark. */
 static void forget_signals(const struct run *run)
@@ -128,7 +128,7 @@ static void wait_for_events(struct run *run)
 		dispatch(run, &events[i]);
 }
 
-/* --- Beginning and end -------------------------------------------------------------------------*/
+/* --- Beginning and end ------------------------------------------------------------------------ */
 
 int run_watch(const struct run *run, int fd, void *who)
 {

@@ -12,7 +12,7 @@ struct cell {
 	bool is_open, is_readable;  /* the channel */
 	bool is_flushed;            /* what was written before the frame in *channel was read */
 	bool is_passing;            /* a display is on its way out of *channel */
-	bool is_discarding;         /* nobody listens any more */
+	bool is_discarding;         /* the host has gone */
 	bool has_ended;             /* EXIT came */
 	unsigned displays;          /* so far */
 	uint64_t display_bytes;
@@ -39,9 +39,10 @@ struct run {
 	int status;
 };
 
-/* --- run.c --------------------------------------------------------------------------------*/
+/* --- run.c ------------------------------------------------------------------------------------ */
 
-/* All that a run has before it starts; the watches are open. 0, or -1 with *err. close in any case. */
+/* All that a run has before it starts; the watches are open. 0, or -1 with *err. close in any
+   case. */
 struct run run_new(const struct init_job *job, struct init_prepared *prepared,
 		   struct frame_reader *reader, const struct init_cgroup *cgroup,
 		   struct init_space *space, deadline_ms lifetime);
@@ -52,7 +53,8 @@ void run_close(struct run *run);
 MUST_USE int run_watch_program(struct run *run, struct error *err);
 MUST_USE int run_watch(const struct run *run, int fd, void *who);
 
-/* Until the program has ended, the host has gone, or the lifetime is over; a cell: until it has ended, whatever the host does. */
+/* Until the program has ended, the host has gone, or the lifetime is over; a cell: until it has
+   ended, whatever the host does. */
 void run_loop(struct run *run);
 
 /* What EXIT says, once the program or the cell has ended. */
@@ -61,7 +63,7 @@ void run_report(struct run *run, struct init_outcome *out);
 /* The job is over for this reason: a program is killed, a cell interrupted. */
 void run_stop(struct run *run, const char *reason);
 
-/* --- clock.c ------------------------------------------------------------------------------*/
+/* --- clock.c ---------------------------------------------------------------------------------- */
 
 /* Starts the clocks: GO. */
 void clock_start(struct run *run);
@@ -75,7 +77,7 @@ void clock_check(struct run *run);
 /* Until the next look at one. */
 int clock_next_ms(const struct run *run);
 
-/* --- kernel_cell.c -------------------------------------------------------------------------------*/
+/* --- kernel_cell.c ---------------------------------------------------------------------------- */
 
 /* SIGINT for the cell, and a date for its kernel. */
 void cell_interrupt(struct run *run);

@@ -3,9 +3,10 @@
  *
  * Rules:
  *  1. EXIT is sent as soon as the program's output is out; collecting comes after and cannot change
- * it.
+ *     it.
  *  2. Whatever was wrong with the job, the host gets EXIT and END, unless it has gone.
- *  3. A session survives a host that breaks off anywhere. It becomes one by its first job, and then no longer in the pool.
+ *  3. A session survives a host that breaks off anywhere. It becomes one by its first job, and then
+ *     no longer in the pool.
  */
 #include "base/cleanup.h"
 #include "init/init.h"
@@ -103,8 +104,9 @@ static int send_exit(int connection, struct init_outcome *outcome, struct init_s
 	return 0;
 }
 
-/* When a session's job begins, by the clock of its files' ctime: later than the job before ended. Some kernels give a ctime the time
-   of the last tick, so that tick has to be over; others give some files the exact time. A clock that was set back is not waited for. */
+/* When a session's job begins, by the clock of its files' ctime: later than the job before ended.
+   Some kernels give a ctime the time of the last tick, so that tick has to be over; others give
+   some files the exact time. A clock that was set back is not waited for. */
 static struct timespec begin_after(const struct timespec *ended)
 {
 	static const struct timespec pause = {.tv_nsec = CELL_TICK_PAUSE_NS};

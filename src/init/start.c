@@ -3,11 +3,12 @@
  *
  * Rules:
  *  1. The program has descriptors 0, 1 and 2, the default signal dispositions, an empty signal
- * mask, a session of its own, no core dumps, and exactly the environment that JOB names. A runtime started ahead has, until GO, one
- * descriptor more and what PREPARE adds; a kernel has two more.
+ *     mask, a session of its own, no core dumps, and exactly the environment that JOB names. A
+ *     runtime started ahead has, until GO, one descriptor more and what PREPARE adds; a kernel has
+ *     two more.
  *  2. The OOM killer takes it before it takes init.
- *  3. A failure before exec comes back through a close-on-exec pipe: once the program runs, nobody
- * can write there. It is read when the process has ended, so starting waits for nothing.
+ *  3. A failure before exec comes back through a close-on-exec pipe: once the program runs, it
+ *     has no writing end. It is read when the process has ended, so starting waits for nothing.
  */
 #include "base/cleanup.h"
 #include "base/io.h"
@@ -67,7 +68,8 @@ static int offer_to_oom_killer(void)
 	return fd < 0 ? -1 : io_write_all(fd, "1000", 4);
 }
 
-/* By the kernel's own call: the C library keeps two signals to itself, and its posix_spawn(3) leaves them ignored. */
+/* By the kernel's own call: the C library keeps two signals to itself, and its posix_spawn(3)
+   leaves them ignored. */
 static void reset_signals(void)
 {
 	/* struct kernel_sigaction, all zero: SIG_DFL, no flags, no mask (rt_sigaction(2)) */

@@ -10,9 +10,10 @@
 #include <sys/random.h>
 
 /*
- * jansson (2.14, lex_save) goes on when the buffer of the text that it reads cannot grow: a byte is lost, and then it reads and writes past
- * what it has. So memory that runs out ends the reading at once, by longjmp(3) out of it, and what it had taken is freed: everything that
- * jansson holds is on a list, the newest first.
+ * jansson (2.14, lex_save) goes on when the buffer of the text that it reads cannot grow: a byte is
+ * lost, and then it reads and writes past what it has. So memory that runs out ends the reading at
+ * once, by longjmp(3) out of it, and what it had taken is freed: everything that jansson holds is
+ * on a list, the newest first.
  */
 struct block {
 	_Alignas(max_align_t) struct block *older;
@@ -58,7 +59,8 @@ __attribute__((constructor)) static void take_over_memory(void)
 	json_set_alloc_funcs(allocate, release);
 }
 
-/* jansson would read its hash seed from /dev/urandom, where a confined program cannot go, and fall back to the clock. */
+/* jansson would read its hash seed from /dev/urandom, where a confined program cannot go, and fall
+   back to the clock. */
 __attribute__((constructor)) static void seed_hashes(void)
 {
 	size_t seed;
@@ -67,7 +69,8 @@ __attribute__((constructor)) static void seed_hashes(void)
 		json_object_seed(seed | 1); /* 0 would mean "choose one" */
 }
 
-/* jansson bounds its depth only at 2048; a request has no need of so much, and a shallow bound keeps the stack small. */
+/* jansson bounds its depth only at 2048; a request has no need of so much, and a shallow bound
+   keeps the stack small. */
 static bool is_too_deep(struct slice text)
 {
 	unsigned depth = 0;

@@ -21,7 +21,8 @@ static inline void cleanup_json(json_t **value)
  * column, what is wrong), "json_too_deep"; 500 "out_of_memory". */
 MUST_USE int json_parse(struct slice text, json_t **out, struct error *err);
 
-/* The same, with NUL allowed in strings: whoever takes one has to look at its length. A NUL in a key is 400 "json_nul_in_key". */
+/* The same, with NUL allowed in strings: their reader has to look at the length. A NUL in a
+   key is 400 "json_nul_in_key". */
 MUST_USE int json_parse_with_nul(struct slice text, json_t **out, struct error *err);
 
 /* A new string of text with what is not UTF-8 replaced by U+FFFD; NULL when memory is out. */

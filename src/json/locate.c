@@ -4,7 +4,8 @@
 
 #include <stdbool.h>
 
-/* A cursor in a text that is known to be good JSON, so nothing but its end needs to be looked out for. */
+/* A cursor in a text that is known to be good JSON, so nothing but its end needs to be looked out
+   for. */
 struct cursor {
 	const char *at, *end;
 };

@@ -234,7 +234,8 @@ struct check {
 	json_t *issues;
 };
 
-/* Notes a refusal by keyword, with the schema's own text for it if there is one. 1, or -1 when memory is out. */
+/* Notes a refusal by keyword, with the schema's own text for it if there is one. 1, or -1 when
+   memory is out. */
 __attribute__((format(printf, 4, 5))) static int refuse(const struct check *check, const char *code,
 							const char *keyword, const char *format,
 							...)

@@ -5,11 +5,13 @@
  * Rule: there are no words for anything but these. Isolation is decided inside the engine, from
  * files the operator owns; a limit asked for is clamped to the template's.
  *
- * MAKE    template=NAME lifetime_s=N [pool=1|session=1] [memory_mb=N] [pids=N] [cpu_percent=N] [job=ID]
- *         A limit that is missing is the template's. The job is for the engine's log alone. The container belongs to the connection: when
- *         that ends, for whatever reason, the engine removes container and folder. A pooled container belongs
- *         to nobody: it stays until somebody has it removed, or its lifetime is over. So does a
- *         session's container, whether it was made for one or has been a pooled container before.
+ * MAKE template=NAME lifetime_s=N [pool=1|session=1] [memory_mb=N] [pids=N] [cpu_percent=N]
+ * [job=ID]
+ *         A limit that is missing is the template's. The job is for the engine's log alone. The
+ *         container belongs to the connection: when that ends, for whatever reason, the engine
+ *         removes container and folder. A pooled container has no owner: it stays until
+ *         a process has it removed, or its lifetime is over. So does a session's container, whether
+ *         it was made for one or has been a pooled container before.
  *    OK   folder=NAME id=HEX image=HEX
  *         The folder lies beneath <run>/jobs and holds the control socket, already listening.
  * REMOVE  folder=NAME
@@ -22,9 +24,10 @@
  *    OK   engine=podman|docker version=…         the socket answers
  * INFO template=NAME
  *    OK   what a doctor wants to know, as the engine says it: engine= version= socket=
- *         component=NAME VERSION (any number: engine, monitor, runtime; the version may be a package's),
- *         cgroup=1|2 rootless=0|1 memory= swap= pids= cpu=0|1 (it can limit that) storage=DRIVER
- *         image=NAME image_id=HEX runtime=NAME (image_id is "" when that template's is missing)
+ *         component=NAME VERSION (any number: engine, monitor, runtime; the version may be a
+ *         package's), cgroup=1|2 rootless=0|1 memory= swap= pids= cpu=0|1 (it can limit that)
+ *         storage=DRIVER image=NAME image_id=HEX runtime=NAME (image_id is "" when that template's
+ *         is missing)
  * ERROR   status=… code=… message=…              instead of OK and ROW
  *
  * A folder is called c-<24 hex digits>, and s-<16 hex digits of its kind>-<the same 24> while it
@@ -35,8 +38,8 @@
 
 #define ENGINE_SOCKET_NAME "engine.sock" /* beneath the run folder, where systemd holds it */
 #define JOBS_DIR_NAME      "jobs"        /* beneath the run folder: a folder per container */
-#define MAKING_DIR_NAME                                                                            \
-	"making" /* the engine's own: folders of containers that do not listen yet */
+/* the engine's own: folders of containers that do not listen yet */
+#define MAKING_DIR_NAME  "making"
 #define POOL_PREFIX      "s-"
 #define POOL_KIND_DIGITS 16
 

@@ -142,7 +142,7 @@ static int write_meta(const struct file_writer *writer, const struct file_meta *
 	return fsync(fd);
 }
 
-/* Moves the entry into place, under an id that nobody has. */
+/* Moves the entry into place, under an id that is free. */
 static int move_into_place(struct file_writer *writer, struct file_meta *meta)
 {
 	_cleanup_close_ int files = open_folder(writer->root, FILES_FOLDER);

@@ -18,8 +18,8 @@
 #define FOLDER_MODE 0700
 #define FILE_MODE   0600
 #define OPEN_TRIES  8
-#define RETRY_MS                                                                                   \
-	100 /* a killed holder's close is told before its lock is gone: look again after this */
+/* a killed holder's close is told before its lock is gone: look again after this */
+#define RETRY_MS 100
 
 /* "<fingerprint> <run id>\n" */
 #define NOTE_BYTES (SHA256_HEX_BYTES - 1 + 1 + RUN_ID_BYTES - 1 + 1)
@@ -129,7 +129,7 @@ static int lock(const struct idempotency *idempotency, struct http_watch *watch,
 	return 0;
 }
 
-/* A file that the sweep has removed between our open and our lock is nobody's any more. */
+/* A file that the sweep has removed between our open and our lock protects nothing. */
 static bool is_swept(int fd)
 {
 	struct stat status;

@@ -1,17 +1,20 @@
 /*
- * Idempotency keys: a request that is sent again gets the first one's run instead of another (draft-ietf-httpapi-idempotency-key-header).
+ * Idempotency keys: a request that is sent again gets the first one's run instead of another
+ * (draft-ietf-httpapi-idempotency-key-header).
  *
- * A key is a file named by its hash, <STORAGE_DIR>/.runs/<owner>/.keys/<hash>, which holds "<fingerprint of the request> <run id>\n".
+ * A key is a file named by its hash, <STORAGE_DIR>/.runs/<owner>/.keys/<hash>, which holds
+ * "<fingerprint of the request> <run id>\n".
  *
  *   the file says      locked by another       free, record there     free, no record
  *   nothing            wait, then 409          –                      the caller runs
- *   same request       wait, then 409          the record             the caller runs: the first one has crashed
+ *   same request       wait, then 409 the record the caller runs: the first one has crashed
  *   another request    422                     422                    the caller runs
  *
  * Rules:
- *  1. Who runs holds a lock (flock(2)) on the file until its record is written; the kernel takes it back from one that dies.
- *  2. The run's id is in the file, synced, before the program starts: between its record and a note of it there is no moment in which
- *     a crash would let a repeat run again.
+ *  1. The process that runs holds a lock (flock(2)) on the file until its record is written; the
+ *     kernel takes it back from one that dies.
+ *  2. The run's id is in the file, synced, before the program starts: between its record and a note
+ *     of it there is no moment in which a crash would let a repeat run again.
  *  3. A key belongs to its owner: of two owners the same key is two.
  */
 #ifndef MAYFLY_JOB_IDEMPOTENCY_H
@@ -30,8 +33,9 @@ struct idempotency {
 /* True for what may be a key: 1 to IDEMPOTENCY_KEY_MAX_BYTES bytes of printable ASCII. */
 bool idempotency_is_key(struct slice key);
 
-/* Waits for the key, at most wait_ms. 0 with *run_id, "" when the caller is the one to run, or -1 with *err: 422 "idempotency_key_reused", 409
-   "idempotency_key_busy", 500 "storage_failed", status 0 "client_gone". The caller closes *out. */
+/* Waits for the key, at most wait_ms. 0 with *run_id, "" when the caller is the one to run, or -1
+   with *err: 422 "idempotency_key_reused", 409 "idempotency_key_busy", 500 "storage_failed", status
+   0 "client_gone". The caller closes *out. */
 MUST_USE int idempotency_take(const struct config *config, const char *owner, struct slice key,
 			      struct slice request, struct http_watch *watch, int64_t wait_ms,
 			      struct idempotency *out, char run_id[RUN_ID_BYTES],

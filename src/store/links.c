@@ -47,7 +47,8 @@ static int read_key(int folder, struct sign_key *out)
 	return -1;
 }
 
-/* With the folder locked: nobody else makes one now, and what a crash left aside is nobody's. */
+/* With the folder locked: no other process makes one now, and what a crash left aside is not in
+   use. */
 static int write_key(int folder, struct sign_key *out)
 {
 	_cleanup_close_ int fd = openat(

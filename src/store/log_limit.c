@@ -46,7 +46,8 @@ static void unlock(int fd)
 	(void)fcntl(fd, F_SETLK, &whole);
 }
 
-/* Counts a line in its window. False: it is one too many. *suppressed: how many were, in the last window before a new one. */
+/* Counts a line in its window. False: it is one too many. *suppressed: how many were, in the last
+   window before a new one. */
 static bool count_line(struct window *window, uint64_t *suppressed)
 {
 	struct timespec now;
@@ -74,7 +75,8 @@ static bool may_write(int fd, bool is_failure, uint64_t *suppressed)
 	if (pread(fd, &window, sizeof(window), at) != (ssize_t)sizeof(window))
 		window = (struct window){0}; /* new */
 	may = count_line(&window, suppressed);
-	/* write(2): a confined program may not pwrite(2); where it cannot be kept there is no limit */
+	/* write(2): a confined program may not pwrite(2); where it cannot be kept there is no
+	   limit */
 	if (lseek(fd, at, SEEK_SET) == at)
 		(void)!write(fd, &window, sizeof(window));
 	unlock(fd);

@@ -56,7 +56,8 @@ struct row {
 
 _Static_assert(sizeof(struct row) == METRICS_ROW_BYTES, "a row fits, and fills, its bytes");
 
-/* FNV-1a over what the row holds, from a start of its own for each place and layout: a row that has moved is not ours. */
+/* FNV-1a over what the row holds, from a start of its own for each place and layout: a row that has
+   moved is not ours. */
 static uint64_t checksum(const struct row *row, uint64_t index)
 {
 	uint64_t hash = (FNV_OFFSET ^ (METRICS_LAYOUT << 16 | index)) * FNV_PRIME;
@@ -79,7 +80,8 @@ static int open_file(const struct config *config, int flags)
 	return open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0640);
 }
 
-/* Waits for the lock no longer than METRICS_LOCK_DEADLINE_MS: a process that is stopped while it counts must not stop all others. 0, or -1. */
+/* Waits for the lock no longer than METRICS_LOCK_DEADLINE_MS: a process that is stopped while it
+   counts must not stop all others. 0, or -1. */
 static int lock_file(int fd, int how)
 {
 	deadline_ms deadline = deadline_in(METRICS_LOCK_DEADLINE_MS);
@@ -111,7 +113,7 @@ static void write_row(int fd, uint64_t index, struct row *row)
 		return; /* rule 4; the row's checksum tells the next one */
 }
 
-/* --- counting ----------------------------------------------------------------------------------- */
+/* --- counting --------------------------------------------------------------------------------- */
 
 static bool has_values(const uint64_t add[METRIC_COUNT])
 {
@@ -179,7 +181,8 @@ static void observe(struct metrics_histogram *histogram, int64_t us)
 	histogram->sum_us += us > 0 ? (uint64_t)us : 0;
 }
 
-/* Only names of registry entries are labels (rule 3); the buffer is filled with NULs, for the row's checksum. */
+/* Only names of registry entries are labels (rule 3); the buffer is filled with NULs, for the row's
+   checksum. */
 static void set_label(char label[REGISTRY_NAME_MAX_BYTES + 1], const char *name)
 {
 	const char *text = !*name                             ? LABEL_NONE
@@ -245,7 +248,7 @@ enum metric metric_of_engine_error(const char *code)
 	return METRIC_ENGINE_ERRORS + i;
 }
 
-/* --- reading ------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static void add_histogram(struct metrics_histogram *to, const struct metrics_histogram *from)
 {

@@ -2,13 +2,16 @@
  * What is counted, in one file: <run>/metrics-<layout>.
  *
  * Rules:
- *  1. One lock on the file for each change: exact under concurrency, and a process that dies in between has counted or has not.
- *  2. The file is rows of one size, none crossing a page, each with a checksum. A row that is torn, cut off or not ours counts from 0 again and
- *     harms no other; so does a file of another layout, because it has another name.
- *  3. Labels are names of installed registry entries and words of ours, never a request's text; there are no more than METRICS_ROW_COUNT rows,
- *     and what finds none left is counted under "other".
- *  4. Counting never fails a request. It is done when the client has its answer (executor_count), and given up when the lock does not come free in
- *     METRICS_LOCK_DEADLINE_MS.
+ *  1. One lock on the file for each change: exact under concurrency, and a process that dies in
+ *     between has counted or has not.
+ *  2. The file is rows of one size, none crossing a page, each with a checksum. A row that is torn,
+ *     cut off or not ours counts from 0 again and harms no other; so does a file of another layout,
+ *     because it has another name.
+ *  3. Labels are names of installed registry entries and words of ours, never a request's text;
+ *     there are no more than METRICS_ROW_COUNT rows, and what finds none left is counted under
+ *     "other".
+ *  4. Counting never fails a request. It is done when the client has its answer (executor_count),
+ *     and given up when the lock does not come free in METRICS_LOCK_DEADLINE_MS.
  */
 #ifndef MAYFLY_JOB_METRICS_H
 #define MAYFLY_JOB_METRICS_H
@@ -19,7 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Counters without labels. Their order is the file's layout: new ones go before METRIC_ENGINE_ERRORS, with METRICS_LAYOUT raised. */
+/* Counters without labels. Their order is the file's layout: new ones go before
+   METRIC_ENGINE_ERRORS, with METRICS_LAYOUT raised. */
 enum metric {
 	METRIC_SESSIONS_CREATED,
 	METRIC_SESSIONS_REUSED, /* executes in a session that was there */
@@ -32,7 +36,8 @@ enum metric {
 	METRIC_POOL_REFILL_US,
 	METRIC_SLOTS_TAKEN,
 	METRIC_SLOT_WAIT_US,
-	METRIC_ENGINE_ERRORS, /* the first of METRICS_ENGINE_CODE_COUNT, in the order of metrics_engine_codes */
+	/* the first of METRICS_ENGINE_CODE_COUNT, in the order of metrics_engine_codes */
+	METRIC_ENGINE_ERRORS,
 	METRIC_COUNT = METRIC_ENGINE_ERRORS + METRICS_ENGINE_CODE_COUNT,
 };
 
@@ -64,7 +69,7 @@ struct metrics_histogram {
 
 /* A job that has ended. family 0: none has. */
 struct metrics_job {
-	char family; /* 'A' to 'E', as the contract has them */
+	char family; /* 'A' to 'E' (src/api/README.md) */
 	char language[REGISTRY_NAME_MAX_BYTES + 1], template[REGISTRY_NAME_MAX_BYTES + 1];
 	enum job_outcome outcome;
 	int64_t duration_us; /* from the connection to the answer */
@@ -83,7 +88,8 @@ void metrics_count(const struct config *config, const struct metrics_change *cha
 /* Counts one thing now. */
 void metric_add(const struct config *config, enum metric metric, uint64_t amount);
 
-/* Which counter an engine's error belongs to, by its code; "engine_failed"'s when it is none of metrics_engine_codes. */
+/* Which counter an engine's error belongs to, by its code; "engine_failed"'s when it is none of
+   metrics_engine_codes. */
 enum metric metric_of_engine_error(const char *code);
 
 /* Jobs of one API, language and template. */
@@ -102,8 +108,8 @@ struct metrics {
 
 #define _cleanup_metrics_ __attribute__((cleanup(metrics_free)))
 
-/* Reads everything, as it was at one moment. The caller frees *out. 0, also when nothing was ever counted, or -1 with *err: 500 "metrics_unreadable",
-   "out_of_memory". */
+/* Reads everything, as it was at one moment. The caller frees *out. 0, also when nothing was ever
+   counted, or -1 with *err: 500 "metrics_unreadable", "out_of_memory". */
 MUST_USE int metrics_read(const struct config *config, struct metrics *out, struct error *err);
 void metrics_free(struct metrics *metrics);
 

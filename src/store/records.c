@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FOLDER_MODE 0700 /* nobody but mayfly reads records */
+#define FOLDER_MODE 0700 /* only mayfly reads records */
 #define FILE_MODE   0600
 #define NEW_PREFIX  ".new-"
 #define TIME_DIGITS 7 /* of base 62: enough until 2081 */
@@ -81,7 +81,7 @@ int records_open_owner(const struct config *config, const char *owner)
 	return fs_open_or_make_dir(path, FOLDER_MODE);
 }
 
-/* --- claims ------------------------------------------------------------------------------------- */
+/* --- claims ----------------------------------------------------------------------------------- */
 
 static void name_aside(const char *id, char out[sizeof(NEW_PREFIX) + RUN_ID_BYTES])
 {
@@ -118,9 +118,10 @@ void record_unclaim(const struct config *config, const char *owner, const char *
 		(void)unlinkat(folder, aside, 0);
 }
 
-/* --- one record --------------------------------------------------------------------------------- */
+/* --- one record ------------------------------------------------------------------------------- */
 
-/* Writes, syncs and renames. 0, or -1 with errno: ENOENT when the folder, empty until now, was swept away meanwhile. */
+/* Writes, syncs and renames. 0, or -1 with errno: ENOENT when the folder, empty until now, was
+   swept away meanwhile. */
 static int write_in(int folder, const char *id, struct slice summary, struct slice record)
 {
 	char aside[sizeof(NEW_PREFIX) + RUN_ID_BYTES];
@@ -202,9 +203,10 @@ bool record_exists(const struct config *config, const char *owner, const char *i
 	return folder >= 0 && fstatat(folder, id, &status, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* --- the list ----------------------------------------------------------------------------------- */
+/* --- the list --------------------------------------------------------------------------------- */
 
-/* The newest ids so far, the newest first; one more than are asked for, which tells whether there are more. */
+/* The newest ids so far, the newest first; one more than are asked for, which tells whether there
+   are more. */
 struct newest {
 	char ids[RUN_LIST_MAX + 1][RUN_ID_BYTES];
 	unsigned count, max;
@@ -271,7 +273,7 @@ int records_list(const struct config *config, const char *owner, struct slice be
 	return 0;
 }
 
-/* --- the sweep ---------------------------------------------------------------------------------- */
+/* --- the sweep -------------------------------------------------------------------------------- */
 
 static int open_folder(int parent, const char *name)
 {

@@ -1,14 +1,17 @@
 /*
  * Records of runs: what a run was answered with, kept for the key that made it.
  *
- *     <STORAGE_DIR>/.runs/<owner>/<run id>        the summary, a newline, the record; both JSON without line breaks
+ *     <STORAGE_DIR>/.runs/<owner>/<run id>        the summary, a newline, the record; both JSON
+ *                                                 without line breaks
  *     <STORAGE_DIR>/.runs/<owner>/.new-<run id>   one being written
  *     <STORAGE_DIR>/.runs/<owner>/.keys/<hash>    an idempotency key (store/idempotency.h)
  *
  * Rules:
- *  1. A record is written aside, synced, and one rename(2) makes it visible whole; it never changes again.
+ *  1. A record is written aside, synced, and one rename(2) makes it visible whole; it never changes
+ *     again.
  *  2. A record belongs to the key that made it. For any other key it does not exist (404).
- *  3. A run's id begins with the time that it was asked for, so names in their order are runs in theirs: a list needs no index.
+ *  3. A run's id begins with the time that it was asked for, so names in their order are runs in
+ *     theirs: a list needs no index.
  *  4. Records older than the retention are swept, and with them what a crash left half-written.
  */
 #ifndef MAYFLY_JOB_RECORDS_H
@@ -45,17 +48,19 @@ struct record {
 	int64_t written_s; /* on the real clock */
 };
 
-/* Reads a record; the caller frees out->data. 0, or -1 with *err: 404 "run_not_found" (message "run not found"), also for what is no id and for
-   another's; 500 "storage_failed". */
+/* Reads a record; the caller frees out->data. 0, or -1 with *err: 404 "run_not_found" (message "run
+   not found"), also for what is no id and for another's; 500 "storage_failed". */
 MUST_USE int record_read(const struct config *config, const char *owner, struct slice id,
 			 struct record *out, struct error *err);
 
-/* The id whose time is ms and whose random part is not: for runs that are named by their time. And the time of such an id. */
+/* The id whose time is ms and whose random part is not: for runs that are named by their time. And
+   the time of such an id. */
 void record_id_of_ms(int64_t ms, char out[RUN_ID_BYTES]);
 int64_t record_ms_of(const char *id);
 
-/* Takes an id, so that of two processes that want it only one gets it: a file as of a record that is being written. 1 when it is taken already, 0, or
-   -1 with *err as record_write. Who has it gives it back, or the reaper does. */
+/* Takes an id, so that of two processes that want it only one gets it: a file as of a record that
+   is being written. 1 when it is taken already, 0, or -1 with *err as record_write. Its holder
+   gives it back, or the reaper does. */
 MUST_USE int record_claim(const struct config *config, const char *owner, const char *id,
 			  struct error *err);
 void record_unclaim(const struct config *config, const char *owner, const char *id);
@@ -63,8 +68,9 @@ void record_unclaim(const struct config *config, const char *owner, const char *
 /* True when the owner has a record of that id. */
 bool record_exists(const struct config *config, const char *owner, const char *id);
 
-/* Calls row(context, id, summary) for at most limit records of the owner, the newest first; with before not empty only for older ones than that.
-   *more: there are still older ones. 0, or -1 with *err. */
+/* Calls row(context, id, summary) for at most limit records of the owner, the newest first; with
+   before not empty only for older ones than that. *more: there are still older ones. 0, or -1
+   with *err. */
 MUST_USE int records_list(const struct config *config, const char *owner, struct slice before,
 			  unsigned limit,
 			  int (*row)(void *context, const char *id, struct slice summary),

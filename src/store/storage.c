@@ -151,7 +151,7 @@ int storage_hide(struct storage *storage, struct slice path, struct error *err)
 	return add_name(storage, &storage->hidden, path, err);
 }
 
-/* Is anybody to hear of an artifact of that path? */
+/* Is an artifact of that path named in replies? */
 static bool is_wanted(const struct storage *storage, struct slice path)
 {
 	const struct buf *hidden = &storage->hidden;
@@ -212,7 +212,8 @@ int storage_begin_file(struct storage *storage, struct slice path, struct error 
 	if (fs_make_parents(storage->folder, name, FOLDER_MODE) == 0)
 		storage->file_fd = create(storage, name);
 	if (storage->file_fd < 0) {
-		/* a file where a folder should be, or a name that is taken: the container's doing, not the storage's */
+		/* a file where a folder should be, or a name that is taken: the container's doing,
+		   not the storage's */
 		if (errno == EEXIST || errno == ENOTDIR || errno == ELOOP || errno == EILSEQ ||
 		    errno == ENAMETOOLONG)
 			return storage_note_skipped(storage, path, err);
@@ -254,7 +255,8 @@ int storage_append_file(struct storage *storage, struct slice data, struct error
 	return 0;
 }
 
-/* The session's folder, made if missing; -1 with errno. While it is empty a sweep may take it away again: ENOENT, here or from a use of it. */
+/* The session's folder, made if missing; -1 with errno. While it is empty a sweep may take it away
+   again: ENOENT, here or from a use of it. */
 static int open_session(const struct storage *storage, const char *session_id)
 {
 	if (mkdirat(storage->root, session_id, FOLDER_MODE) < 0 && errno != EEXIST)
@@ -276,7 +278,8 @@ int storage_commit(struct storage *storage, const char *session_id, char id[JOB_
 
 		random_id(id, JOB_ID_LENGTH);
 		(void)snprintf(to, sizeof(to), "job-%s", id);
-		/* onto a folder that is not empty, and no result is, rename fails: an id is never given twice */
+		/* onto a folder that is not empty, and no result is, rename fails: an id is never
+		   given twice */
 		if (session >= 0 && renameat(storage->root, from, session, to) == 0) {
 			storage->incoming_name[0] = '\0';
 			return 0;

@@ -2,11 +2,13 @@
  * Results on disk: <storage>/<sessionId>/job-<id>/<file>.
  *
  * Rules:
- *  1. A result is written under <storage>/.incoming; the contents of every file are synced, then one rename(2) makes it visible
- *     whole. Names need no sync of their own: file systems keep their order, so a power cut may take the newest results back
- *     whole but never shows one half.
- *  2. Whatever names come from outside are opened beneath the result's own folder and never overwrite anything.
- *  3. A result that is given up is removed; what a crash leaves in .incoming is swept by the reaper.
+ *  1. A result is written under <storage>/.incoming; the contents of every file are synced, then
+ *     one rename(2) makes it visible whole. Names need no sync of their own: file systems keep
+ *     their order, so a power cut may take the newest results back whole but never shows one half.
+ *  2. Whatever names come from outside are opened beneath the result's own folder and never
+ *     overwrite anything.
+ *  3. A result that is given up is removed; what a crash leaves in .incoming is swept by the
+ *     reaper.
  */
 #ifndef MAYFLY_JOB_STORAGE_H
 #define MAYFLY_JOB_STORAGE_H
@@ -19,30 +21,34 @@
 #include <time.h>
 
 #define STORAGE_INCOMING ".incoming"
-#define STORAGE_RECORDS                                                                            \
-	".records" /* <storage>/.records/<sessionId>/<id>: what a result was answered with, JSON */
+/* <storage>/.records/<sessionId>/<id>: what a result was answered with, JSON */
+#define STORAGE_RECORDS ".records"
 
 struct storage {
 	int root, folder;       /* owned; folder is the result's, under .incoming */
 	char incoming_name[32]; /* beneath .incoming */
 	int stdout_fd, stderr_fd,
-		file_fd; /* owned; file_fd: the artifact being written, or -1; the streams' -1: they are not kept */
+		/* owned; file_fd: the artifact being written, or -1; the streams' -1: they are not
+		   kept */
+		file_fd;
 	bool unsynced[2]; /* stdout, stderr: more has been written than is on the disk */
 	uint64_t count_left, file_left,
 		total_left;      /* what collecting may still store: files, bytes */
 	uint64_t artifact_bytes; /* of one file at most */
 	struct buf names;        /* relative paths of stored artifacts, each ended by NUL */
 	struct buf skipped;      /* the same, of those that were not stored */
-	struct buf hidden;       /* the same, of those that nobody is to hear of */
-	const char *const *
-		patterns; /* not owned: of artifacts that are wanted, ended by NULL (fnmatch(3)); NULL: all */
+	struct buf hidden;       /* the same, of those that no reply names */
+	/* not owned: of artifacts that are wanted, ended by NULL (fnmatch(3)); NULL: all */
+	const char *const *patterns;
 	const char *storage_path; /* for messages */
 };
 
-/* Opens a new result with empty stdout and stderr. 0, or -1 with *err: 500 "storage_full", "storage_failed". */
+/* Opens a new result with empty stdout and stderr. 0, or -1 with *err: 500 "storage_full",
+   "storage_failed". */
 MUST_USE int storage_open(const struct config *config, struct storage *out, struct error *err);
 
-/* Opens a place for artifacts alone, in storage->folder: streams are not kept, and every name is free. */
+/* Opens a place for artifacts alone, in storage->folder: streams are not kept, and every name is
+   free. */
 MUST_USE int storage_open_files(const struct config *config, struct storage *out,
 				struct error *err);
 
@@ -60,8 +66,9 @@ MUST_USE int storage_append_stream(struct storage *storage, bool is_stderr, stru
 /* Syncs what the streams have so far, so that storage_commit has the less to wait for. */
 MUST_USE int storage_sync_streams(struct storage *storage, struct error *err);
 
-/* Begins an artifact, then appends to it. A path that may not be (not relative, one of the captured streams, taken already) or that passes a
-   cap is noted as skipped, together with its bytes; only the storage itself makes an error. */
+/* Begins an artifact, then appends to it. A path that may not be (not relative, one of the captured
+   streams, taken already) or that passes a cap is noted as skipped, together with its bytes; only
+   the storage itself makes an error. */
 MUST_USE int storage_begin_file(struct storage *storage, struct slice path, struct error *err);
 MUST_USE int storage_append_file(struct storage *storage, struct slice data, struct error *err);
 MUST_USE int storage_note_skipped(struct storage *storage, struct slice path, struct error *err);
@@ -73,7 +80,8 @@ MUST_USE int storage_end_file(struct storage *storage, struct error *err);
 MUST_USE int storage_commit(struct storage *storage, const char *session_id,
 			    char id[JOB_ID_LENGTH + 1], struct error *err);
 
-/* Writes the record of a result that is committed. One that cannot be written is not worth failing a request for. */
+/* Writes the record of a result that is committed. One that cannot be written is not worth failing
+   a request for. */
 void storage_write_record(const struct storage *storage, const char *session_id, const char *id,
 			  struct slice record);
 
@@ -84,11 +92,12 @@ MUST_USE int storage_read_record(int root, const char *session_id, const char *i
 /* Closes everything; removes the result unless it was committed. */
 void storage_close(struct storage *storage);
 
-/* Removes entries of a folder whose names begin with prefix and that were changed last before. Takes over the descriptor, which may be -1. Returns
-   how many were removed. */
+/* Removes entries of a folder whose names begin with prefix and that were changed last before.
+   Takes over the descriptor, which may be -1. Returns how many were removed. */
 uint64_t storage_sweep_folder(int folder, const char *prefix, time_t before);
 
-/* Removes results older than the retention and what crashes left in .incoming. Returns how many were removed. */
+/* Removes results older than the retention and what crashes left in .incoming. Returns how many
+   were removed. */
 uint64_t storage_sweep(const struct config *config);
 
 #endif

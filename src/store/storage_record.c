@@ -1,4 +1,5 @@
-/* Records of results: what a job of the tools API was answered with, beside the folder that clients know. */
+/* Records of results: what a job of the tools API was answered with, beside the folder that clients
+   know. */
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/io.h"

@@ -34,7 +34,8 @@ uint64_t storage_sweep_folder(int folder, const char *prefix, time_t before)
 	return removed;
 }
 
-/* Results of every session, or their records; a session's folder goes with its last. root is taken over. */
+/* Results of every session, or their records; a session's folder goes with its last. root is taken
+   over. */
 static uint64_t sweep_sessions(int root, const char *prefix, time_t before)
 {
 	_cleanup_closedir_ DIR *listing = root < 0 ? NULL : fdopendir(root);

@@ -81,7 +81,7 @@ class Files(ViewTest):
     def test_what_is_only_downloaded(self):
         for name in ("paper.pdf", "bytes.bin"):
             page = self.view(name)
-            self.assertIn("download", page.text("#content p"))
+            self.assertIn("Download it", page.text("#content p"))
             self.assertEqual(1, page.run("document.querySelectorAll('a[download]').length"))
         reply = self.server.request("GET", f"{self.base}/paper.pdf")
         self.assertTrue(reply.headers["content-disposition"].startswith("attachment"))
