@@ -366,7 +366,7 @@ class Added(TemplatesTest):
 
     def test_mayflyctl_add_and_remove(self):
         self.assertEqual(self.add({"name": "byhand", "memory_limit": "1G"}).stdout, "byhand: added\n")
-        self.assertRegex(self.good("list"), r"(?m)^byhand +1024 MB .* added +aa-worker:latest$")
+        self.assertRegex(self.good("list"), r"(?m)^byhand +1024 MB .* custom +aa-worker:latest$")
         self.assertEqual(self.add({"name": "byhand"}).returncode, 65)
         self.assertEqual(self.add({"name": "much", "memory_limit": "1g"}, MAYFLY_TEMPLATE_MEMORY_MB="512").returncode, 65)
         self.assertEqual(json.loads(self.good("show", "byhand", MAYFLY_TEMPLATE_MEMORY_MB="512"))["memory_mb"], 512)
