@@ -121,16 +121,16 @@ static bool is_at(const struct entry *entry, struct slice text, size_t at)
 	return pattern_match(entry->pattern, (struct slice){text.data + at, text.len - at}) > 0;
 }
 
-static int add_hit(json_t *hits, struct slice file, json_int_t line, const struct entry *entry)
+static void add_hit(json_t *hits, struct slice file, json_int_t line, const struct entry *entry)
 {
-	return json_array_append_new(
+	(void)json_array_append_new(
 		hits, json_pack("{s:o, s:I, s:O, s:O}", "file", json_clean_string(file), "line",
 				line, "pattern", json_object_get(entry->json, "pattern"), "message",
 				json_object_get(entry->json, "message")));
 }
 
-int patterns_find(const struct patterns *patterns, struct slice file, struct slice text,
-		  json_t *hits, uint64_t *count)
+void patterns_find(const struct patterns *patterns, struct slice file, struct slice text,
+		   json_t *hits, uint64_t *count)
 {
 	struct entry entries[PATTERNS_MAX_COUNT];
 	const json_t *json;
@@ -151,9 +151,7 @@ int patterns_find(const struct patterns *patterns, struct slice file, struct sli
 			if (!is_at(&entries[i], text, at))
 				continue;
 			++*count;
-			if (json_array_size(hits) < PATTERN_HITS_MAX_COUNT &&
-			    add_hit(hits, file, line, &entries[i]) < 0)
-				return -1;
+			if (json_array_size(hits) < PATTERN_HITS_MAX_COUNT)
+				add_hit(hits, file, line, &entries[i]);
 		}
-	return 0;
 }

@@ -38,8 +38,8 @@ void patterns_free(struct patterns *patterns);
 size_t pattern_match(struct slice pattern, struct slice text);
 
 /* Appends a hit {"file","line","pattern","message"} to hits for every place in the text, until there are PATTERN_HITS_MAX_COUNT of them; lines count from 1.
-   *count grows by what was found, named or not. 0, or -1 when memory is out. */
-MUST_USE int patterns_find(const struct patterns *patterns, struct slice file, struct slice text,
-			   json_t *hits, uint64_t *count);
+   *count grows by what was found, named or not. */
+void patterns_find(const struct patterns *patterns, struct slice file, struct slice text,
+		   json_t *hits, uint64_t *count);
 
 #endif

@@ -25,8 +25,10 @@ void capture_cut(struct capture *capture)
 {
 	struct buf *text = &capture->text;
 
-	if (!capture->is_cut && text->len)
+	if (!capture->is_cut && text->len) {
 		text->len = utf8_trim(text->data, text->len);
+		text->data[text->len] = '\0';
+	}
 	capture->is_cut = true;
 }
 

@@ -107,8 +107,8 @@ export function exchange(request, record) {
 		record ? rawBlock("Record", JSON.stringify(record, null, 2), "record") : null);
 }
 
-function cutNote(text, limits) {
-	return byteLength(text) >= limits.max_output_bytes ? `Cut at ${formatBytes(limits.max_output_bytes)}, the limit.` : null;
+function cutNote(isCut, limits) {
+	return isCut ? `Cut at ${formatBytes(limits.max_output_bytes)}, the limit.` : null;
 }
 
 /** A finished run. request: {body, hasKey} when it was made here just now. */
@@ -119,8 +119,8 @@ export function recordView(record, request) {
 			make("span", {class: "quiet", text: formatTime(record.created_at)}), make("code", {id: "run-id", class: "quiet", text: record.id})),
 		usageView(record),
 		record.compile_output ? streamView("compiler", record.compile_output, `Compiled in ${formatSeconds(record.usage.compile_ms ?? 0)}.`) : null,
-		streamView("stdout", record.stdout, cutNote(record.stdout, record.limits)),
-		streamView("stderr", record.stderr, cutNote(record.stderr, record.limits)),
+		streamView("stdout", record.stdout, cutNote(record.stdout_truncated, record.limits)),
+		streamView("stderr", record.stderr, cutNote(record.stderr_truncated, record.limits)),
 		artifactList(record),
 		exchange(request, record),
 	].filter(Boolean);

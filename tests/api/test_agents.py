@@ -261,6 +261,9 @@ class Configured(AgentsTest):
         self.assertEqual(("failed", -1, "begun\n"), (record["status"], record["exitCode"], record["stdout"]))
         self.assertEqual("Timed out after 1s", record["testResult"]["summary"])
         self.assertTrue(record["testResult"]["details"]["timedOut"])
+        record = self.run_test("require('fs').writeSync(2, 'e'.repeat(2 << 20)); for (;;);", "time")
+        self.assertEqual((1 << 20, True, "Timed out after 1s"),
+                         (len(record["stderr"]), record["testResult"]["details"]["stderrTruncated"], record["testResult"]["summary"]))
 
     def test_what_cannot_be_run_is_an_error_of_ours_and_is_recorded(self):
         self.put("agent", image="localhost/mayfly-there-is-none:latest")

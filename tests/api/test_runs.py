@@ -225,10 +225,16 @@ class Limits(RunsTest):
             with self.subTest(cap=cap):
                 result = self.run_code(code, limits={"max_output_bytes": cap})
                 self.assertEqual((result["stdout"], result["stderr"], result["status"]), ("o" * min(cap, 5000), "e" * min(cap, 5000), "succeeded"))
+                self.assertEqual((result.get("stdout_truncated"), result.get("stderr_truncated")), (True, True) if cap < 5000 else (None, None))
 
     def test_a_cut_never_splits_a_character(self):
         result = self.run_code("print('\u4e2d' * 10)", limits={"max_output_bytes": 8})
         self.assertEqual(result["stdout"], "\u4e2d\u4e2d")
+
+    def test_a_full_stderr_does_not_swallow_the_time_out(self):
+        result = self.run_code("import os, time\nos.write(2, b'e' * 5000)\ntime.sleep(60)", limits={"max_output_bytes": 1000, "timeout_ms": 1000})
+        self.assertEqual((result["status"], result["stderr"], result["stderr_truncated"]), ("timeout", "e" * 1000 + "\nExecution timed out\n", True))
+        self.assertNotIn("stdout_truncated", result)
 
     def test_the_largest_output_of_the_worst_bytes(self):
         result = self.run_code("import os\nfor fd in (1, 2): os.write(fd, b'') or [os.write(fd, bytes(2**16)) for _ in range(40)]",

@@ -104,6 +104,10 @@ class Run(ShellTest):
         status, out, err = self.ctl("run", "--timeout", "1", "slow.sh")
         self.assertEqual((status, out), (124, b"before\n"))
         self.assertRegex(err.decode(), r"^\nExecution timed out after 1\.\d\ds \(timeout was set to 1s\)\n$")
+        self.file("flood.sh", "yes >&2 & sleep 600")
+        status, out, err = self.ctl("run", "--timeout", "1", "flood.sh")
+        self.assertEqual((status, out), (124, b""))
+        self.assertRegex(err[-300:].decode(), r"Execution timed out after 1\.\d\ds \(timeout was set to 1s\)\n")
 
     def test_signals(self):
         self.file("killed.sh", "kill -TERM $$")

@@ -127,6 +127,11 @@ class Run(harness.ServerTest):
         self.assertEqual((len(result["output"]), result["outputTrimmed"]), (1024 * 1024, True))
         self.assertEqual(len(self.server.output(result)), 3000000)
 
+    def test_a_full_output_does_not_swallow_the_time_out(self):
+        result = self.run_code("head -c 3000000 /dev/zero | tr '\\0' x; sleep 60", timeout=1)
+        self.assertRegex(result["output"], r"^x{1048576}\nExecution timed out after 1\.\d\ds \(timeout was set to 1s\)\n$")
+        self.assertEqual((result["exitCode"], result["outputTrimmed"]), (-1, True))
+
 
 class Execute(harness.ServerTest):
     environment = {"MAYFLY_SLOT_WAIT_MS": "60000"}
@@ -173,6 +178,12 @@ class Execute(harness.ServerTest):
         self.assertEqual((result["exitCode"], result["stdout"]), (-1, "before\n"))
         self.assertRegex(result["stderr"], r"^err\n\nExecution timed out after 1\.\d\ds \(timeout was set to 1s\)\n$")
         self.assertEqual(self.server.output(result, "stderr").decode(), result["stderr"])
+
+    def test_a_full_stderr_does_not_swallow_the_time_out(self):
+        result = self.server.execute("head -c 20000 /dev/zero | tr '\\0' e >&2; sleep 60", timeout=1)
+        self.assertRegex(result["stderr"], r"^e{10240}\nExecution timed out after 1\.\d\ds \(timeout was set to 1s\)\n$")
+        self.assertEqual((result["exitCode"], result["stderrTrimmed"]), (-1, True))
+        self.assertEqual(self.server.output(result, "stderr").decode(), "e" * 20000 + result["stderr"][10240:])
 
     def test_out_of_memory_is_137(self):
         result = self.server.execute("x = []\nwhile True: x.append(bytearray(10**7))", "python")

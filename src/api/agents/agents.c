@@ -80,7 +80,7 @@ static int reply_run(struct call *call, const struct record *record, struct erro
 	if (buf_append_text(&text, "{\"success\":true,\"data\":") < 0 ||
 	    buf_append(&text, record->text.data, record->text.len) < 0 ||
 	    buf_append_text(&text, "}") < 0)
-		return error_set(err, 500, "out_of_memory", "no memory for the run's record");
+		return error_set(err, 500, "record_too_large", "the run's record is too large");
 	call_reply(call, 200, AGENT_JSON_TYPE, buf_slice(&text));
 	return 0;
 }
@@ -107,7 +107,7 @@ static int add_event(struct sse *sse, const char *type, struct slice value, stru
 
 	if (buf_printf(&text, "{\"type\":\"%s\",\"data\":", type) < 0 ||
 	    buf_append(&text, value.data, value.len) < 0 || buf_append_text(&text, "}") < 0)
-		return error_set(err, 500, "out_of_memory", "no memory for the run's record");
+		return error_set(err, 500, "record_too_large", "the run's record is too large");
 	sse_event(sse, NULL, buf_slice(&text));
 	return 0;
 }

@@ -18,11 +18,6 @@ json_t *check_json(const struct check *check)
 			 json_clean_string(slice_of(check->message)), "details", check->details);
 }
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, 500, "out_of_memory", "no memory for the checks");
-}
-
 /* --- security ----------------------------------------------------------------------------------- */
 
 /* Adds what was found to the message, each once; what does not fit is left out whole. */
@@ -38,16 +33,15 @@ static void add_finding(char message[CHECK_MESSAGE_BYTES], const char *finding)
 		       message[len - 1] == ' ' ? "" : ", ", text);
 }
 
-int check_security(const struct patterns *patterns, const struct job_input *files, unsigned count,
-		   struct check *out, struct error *err)
+void check_security(const struct patterns *patterns, const struct job_input *files, unsigned count,
+		    struct check *out)
 {
 	json_t *hits = json_array(), *hit;
 	uint64_t found = 0;
-	int failed = 0;
 	size_t i;
 
 	for (unsigned file = 0; file < count; file++)
-		failed |= patterns_find(patterns, files[file].path, files[file].data, hits, &found);
+		patterns_find(patterns, files[file].path, files[file].data, hits, &found);
 	out->passed = found == 0;
 	(void)snprintf(out->message, sizeof(out->message), "%s",
 		       found ? "Issues found - " : "No issues found");
@@ -56,7 +50,6 @@ int check_security(const struct patterns *patterns, const struct job_input *file
 	}
 	out->details = json_pack("{s:b, s:I, s:o}", "hasDangerousPatterns", found > 0, "count",
 				 (json_int_t)found, "hits", hits);
-	return failed || !out->details ? no_memory(err) : 0;
 }
 
 /* --- size --------------------------------------------------------------------------------------- */
@@ -74,25 +67,23 @@ static uint64_t characters(struct slice text)
 	return count;
 }
 
-int check_size(const struct job_input *files, unsigned count, struct check *out, struct error *err)
+void check_size(const struct job_input *files, unsigned count, struct check *out)
 {
 	json_t *sizes = json_object();
 	uint64_t total = 0;
-	int failed = 0;
 
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t size = characters(files[i].data);
 
 		total += size;
-		failed |= json_object_setn_new(sizes, files[i].path.data, files[i].path.len,
-					       json_integer((json_int_t)size));
+		(void)json_object_setn_new(sizes, files[i].path.data, files[i].path.len,
+					   json_integer((json_int_t)size));
 	}
 	out->passed = total < AGENT_PERFORMANCE_MAX_CHARS;
 	(void)snprintf(out->message, sizeof(out->message), "%" PRIu64 " characters, %s %d", total,
 		       out->passed ? "less than" : "not less than", AGENT_PERFORMANCE_MAX_CHARS);
 	out->details = json_pack("{s:I, s:i, s:o}", "total", (json_int_t)total, "maximum",
 				 AGENT_PERFORMANCE_MAX_CHARS - 1, "sizes", sizes);
-	return failed || !out->details ? no_memory(err) : 0;
 }
 
 /* --- structure ---------------------------------------------------------------------------------- */
@@ -107,8 +98,7 @@ static bool has_html(struct slice html)
 	return false;
 }
 
-int check_structure(struct slice html, struct slice css, struct slice script, struct check *out,
-		    struct error *err)
+void check_structure(struct slice html, struct slice css, struct slice script, struct check *out)
 {
 	const struct {
 		const char *name, *missing;
@@ -118,7 +108,6 @@ int check_structure(struct slice html, struct slice css, struct slice script, st
 		{"hasScript", "the script is too short", script.len > AGENT_STRUCTURE_SCRIPT_LEAST},
 		{"hasCss", "no rule in the style sheet", memchr(css.data, '{', css.len) != NULL},
 	};
-	int failed = 0;
 
 	out->passed = true;
 	out->message[0] = '\0';
@@ -126,8 +115,8 @@ int check_structure(struct slice html, struct slice css, struct slice script, st
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		size_t len = strlen(out->message);
 
-		failed |= json_object_set_new(out->details, parts[i].name,
-					      json_boolean(parts[i].is_there));
+		(void)json_object_set_new(out->details, parts[i].name,
+					  json_boolean(parts[i].is_there));
 		if (parts[i].is_there)
 			continue;
 		(void)snprintf(out->message + len, sizeof(out->message) - len, "%s%s",
@@ -136,5 +125,4 @@ int check_structure(struct slice html, struct slice css, struct slice script, st
 	}
 	if (out->passed)
 		(void)snprintf(out->message, sizeof(out->message), "Page, script and style sheet");
-	return failed ? no_memory(err) : 0;
 }

@@ -22,7 +22,7 @@ struct check {
 
 void check_free(struct check *check);
 
-/* {"passed","message","details"}; the caller's. NULL when memory is out. */
+/* {"passed","message","details"}; the caller's. */
 json_t *check_json(const struct check *check);
 
 /* Puts the files into a container and lets the parser of the language (a runtime's name) look at each. details: {"errors":[{"file","output"}]}. 0 and
@@ -33,18 +33,16 @@ MUST_USE int check_syntax(struct executor *executor, const char *language,
 			  struct error *err);
 
 /* Looks for the patterns of a list. details: {"hasDangerousPatterns","count","hits":[{"file","line","pattern","message"}]}; not more than
-   PATTERN_HITS_MAX_COUNT hits are named. 0, or -1 with *err: memory is out. */
-MUST_USE int check_security(const struct patterns *patterns, const struct job_input *files,
-			    unsigned count, struct check *out, struct error *err);
+   PATTERN_HITS_MAX_COUNT hits are named. */
+void check_security(const struct patterns *patterns, const struct job_input *files, unsigned count,
+		    struct check *out);
 
 /* Are the files together smaller than AGENT_PERFORMANCE_MAX_CHARS characters, as JavaScript counts them? details: {"total","maximum",
    "sizes":{path: characters}}. */
-MUST_USE int check_size(const struct job_input *files, unsigned count, struct check *out,
-			struct error *err);
+void check_size(const struct job_input *files, unsigned count, struct check *out);
 
 /* Is it a page (src/api/agents/README.md): "<html" in html, a script of more than AGENT_STRUCTURE_SCRIPT_LEAST bytes, "{" in css? details: {"hasHtml",
    "hasScript","hasCss"}. */
-MUST_USE int check_structure(struct slice html, struct slice css, struct slice script,
-			     struct check *out, struct error *err);
+void check_structure(struct slice html, struct slice css, struct slice script, struct check *out);
 
 #endif

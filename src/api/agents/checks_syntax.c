@@ -107,7 +107,7 @@ static int fill_command(struct syntax *syntax, struct error *err)
 				  : buf_printf(&syntax->names, "./%.*s", (int)path.len, path.data);
 	}
 	if (failed)
-		return error_set(err, 500, "out_of_memory", "no memory for the files");
+		return error_set(err, 413, "body_too_large", "the files' names are too long");
 	if (is_loop(syntax))
 		job->standard_input = buf_slice(&syntax->names);
 	else

@@ -24,7 +24,8 @@ int run_reply_record(struct call *call, struct slice id, struct error *err)
 	if (shown == 0 && call->is_cached && text.len) {
 		text.len--; /* the closing brace */
 		if (buf_append_text(&text, ",\"cached\":true}") < 0)
-			shown = error_set(err, 500, "out_of_memory", "no memory for the record");
+			shown = error_set(err, 500, "record_too_large",
+					  "the run's record is too large");
 	}
 	if (shown == 0)
 		call_reply(call, 200, RUN_JSON_TYPE, buf_slice(&text));

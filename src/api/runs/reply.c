@@ -254,5 +254,6 @@ int run_show(const struct call *call, const struct record *record, struct buf *o
 		failed |=
 			buf_append(out, list.data + list.len, (size_t)(end - list.data) - list.len);
 	}
-	return failed ? error_set(err, 500, "out_of_memory", "no memory for the run's record") : 0;
+	return failed ? error_set(err, 500, "record_too_large", "the run's record is too large")
+		      : 0;
 }

@@ -52,7 +52,7 @@ struct run_request {
 MUST_USE int run_request_begin(struct slice body, struct run_request *out, struct error *err);
 
 /* Takes everything else. 0, or -1 with *err, 400: "wrong_type", "code_required", "code_too_large", "too_many_args", "bad_env", "limit_too_large",
-   "limit_too_small", "bad_file_path", "too_many_files"; 500 "out_of_memory". */
+   "limit_too_small", "bad_file_path", "too_many_files". */
 MUST_USE int run_request_take(struct run_request *request, struct error *err);
 
 void run_request_free(struct run_request *request);
