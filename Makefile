@@ -95,8 +95,9 @@ TEMPLATES ?= node-basic python-data python-ml python-nlp python-web
 templates: $(BUILD)/mayflyctl
 	@MAYFLY_RUN_DIR=/run/mayfly-none MAYFLY_DATA_DIR=$(CURDIR)/worker $(BUILD)/mayflyctl template build $(TEMPLATES)
 
-# Every test there is that needs no host of its own, once everything that they use is made: what has to be made is made side by side.
-# One list of programs goes to tests/run, whose last line counts them all.
+# Every test there is that needs no host of its own, once everything that they use is made: what has
+# to be made is made side by side. One list of programs goes to tests/run, whose last line counts
+# them all.
 BESIDE := -j$(shell expr "$$(nproc)" + 1)
 check:
 	@scripts/setup build run check docker
@@ -128,8 +129,8 @@ check-docker:
 	@scripts/docker-service start aa-worker mayfly-documents $(addprefix mayfly-,$(TEMPLATES)) >/dev/null
 	@MAYFLY_ENGINE=docker tests/run $(sort $(wildcard tests/api/test_*.py tests/attack/test_*.py tests/kernels/test_*.py))
 
-# Installed under systemd on a Debian host of its own, in a virtual machine: tests/host/vm.py says what is cached where. Not part of
-# check: minutes, and a first run that fetches packages.
+# Installed under systemd on a Debian host of its own, in a virtual machine: tests/host/vm.py says
+# what is cached where. Not part of check: minutes, and a first run that fetches packages.
 check-host:
 	@scripts/setup build run host
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/test_confine

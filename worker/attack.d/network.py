@@ -25,7 +25,7 @@ def attempt(what, function, *arguments):
     act(answer != "done" and took < 3, what, f"{answer}" + ("" if took < 3 else f" after {took:.0f} s"))
 
 
-# 192.0.2.0/24 and 2001:db8::/32 are for documentation (RFC 5737, RFC 3849): nobody is there to be bothered
+# 192.0.2.0/24 and 2001:db8::/32 are for documentation (RFC 5737, RFC 3849): there is no host to be bothered
 attempt("TCP to 192.0.2.1", connect, ("192.0.2.1", 80))
 attempt("TCP to the bridge's 172.17.0.1", connect, ("172.17.0.1", port))
 attempt("TCP to 10.0.2.2, slirp's host", connect, ("10.0.2.2", port))

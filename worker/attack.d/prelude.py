@@ -1,5 +1,6 @@
-"""Put before every attack in Python. An attack prints a line for each act, "held: what: how" or "broken: what: how", and "end" at last; set before this are
-memory_mb, pids, cpu_percent (the limits that the container should have) and port (where the service listens on the host)."""
+"""Put before every attack in Python. An attack prints a line for each act, "held: what: how" or
+"broken: what: how", and "end" at last; set before this are memory_mb, pids, cpu_percent (the limits
+that the container should have) and port (where the service listens on the host)."""
 import ctypes
 import errno
 import os

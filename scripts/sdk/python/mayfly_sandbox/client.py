@@ -38,8 +38,9 @@ class Session(str):
 class Client:
     """A server, and who asks it.
 
-    base_url: else MAYFLY_URL, else http://127.0.0.1:8080. api_key: else EXECUTOR_API_KEY. token: else MAYFLY_TOKEN. tenant_id, scope: whom programs and
-    sessions belong to. timeout: seconds to wait for the server, beyond what a program may take.
+    base_url: else MAYFLY_URL, else http://127.0.0.1:8080. api_key: else EXECUTOR_API_KEY. token:
+    else MAYFLY_TOKEN. tenant_id, scope: whom programs and sessions belong to. timeout: seconds to
+    wait for the server, beyond what a program may take.
     """
 
     def __init__(self, base_url: Optional[str] = None, *, api_key: Optional[str] = None, token: Optional[str] = None, tenant_id: str = "default",
@@ -52,7 +53,8 @@ class Client:
 
     def execute(self, code: str, language: str = "python", *, template: str = "default", files: Optional[Files] = None, timeout: Optional[int] = None,
                 on_stdout: Optional[OutputHandler] = None, on_stderr: Optional[OutputHandler] = None) -> ExecutionResult:
-        """Runs a program in a container of its own. timeout: seconds, 1 to 3600; else the template's. on_stdout, on_stderr: called with output as it comes."""
+        """Runs a program in a container of its own. timeout: seconds, 1 to 3600; else the
+        template's. on_stdout, on_stderr: called with output as it comes."""
         return self._run("/execute", self._program(code, language, template, files, timeout), timeout, on_stdout, on_stderr)
 
     def stream(self, code: str, language: str = "python", *, template: str = "default", files: Optional[Files] = None,

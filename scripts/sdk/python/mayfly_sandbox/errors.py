@@ -30,7 +30,7 @@ class NotFound(SandboxError):
 
 
 class SessionNotFound(NotFound):
-    """The session was never there, has expired, was destroyed, or is somebody else's."""
+    """The session never existed, has expired, was destroyed, or belongs to another caller."""
 
 
 class SessionLimitReached(SandboxError):
@@ -38,7 +38,8 @@ class SessionLimitReached(SandboxError):
 
 
 class Busy(SandboxError):
-    """Not now (409, 429, 503). retry_after: seconds after which the server would like to be asked again, None when it did not say."""
+    """Not now (409, 429, 503). retry_after: seconds after which the server would like to be asked
+    again, None when it did not say."""
 
     def __init__(self, message: str, status: int, retry_after: Optional[int]) -> None:
         super().__init__(message, status)

@@ -18,7 +18,8 @@ _BINARY = ("image/png", "image/jpeg", "image/gif", "image/webp", "application/pd
 class Artifact:
     """A figure, a chart, a table, an image, or an error.
 
-    type: a media type, "chart" or "error". content: text, or base64 where the bytes are no text: data has the bytes in either case.
+    type: a media type, "chart" or "error". content: text, or base64 where the bytes are no text:
+    data has the bytes in either case.
     """
 
     type: str
@@ -34,7 +35,8 @@ class Artifact:
         return self.content.encode()
 
     def save(self, path: Union[str, "os.PathLike[str]"]) -> str:
-        """Writes the bytes to path; into it, under the artifact's own name, when it is a folder or ends with a slash. Returns the file's path."""
+        """Writes the bytes to path; into it, under the artifact's own name, when it is a folder or
+        ends with a slash. Returns the file's path."""
         target = os.fspath(path)
         if target.endswith(os.sep) or os.path.isdir(target):
             # the name is the program's: only its last component counts
@@ -54,8 +56,9 @@ class Artifact:
 class ExecutionResult:
     """What a program, or a cell of a session, did.
 
-    exit_code: -1 when it timed out or was not run. execution_time: seconds. error: what the program could not say itself, such as its time-out.
-    kernel: in sessions, whether the interpreter's state was kept ("kept", "lost", "ended"). cells: the results of execute_cells. raw: the reply.
+    exit_code: -1 when it timed out or was not run. execution_time: seconds. error: what the program
+    could not say itself, such as its time-out. kernel: in sessions, whether the interpreter's state
+    was kept ("kept", "lost", "ended"). cells: the results of execute_cells. raw: the reply.
     """
 
     stdout: str
@@ -122,7 +125,8 @@ def artifact_from_reply(reply: Mapping[str, Any]) -> Artifact:
 
 @dataclass(frozen=True)
 class Event:
-    """What happened while a program ran. type: "status", "stdout", "stderr", "artifact", or "result", which is the last one and has result."""
+    """What happened while a program ran. type: "status", "stdout", "stderr", "artifact", or
+    "result", which is the last one and has result."""
 
     type: str
     data: Mapping[str, Any]

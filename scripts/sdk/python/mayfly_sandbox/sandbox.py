@@ -14,8 +14,9 @@ from .templates import SandboxTemplate
 class CodeSandbox:
     """A container with files and interpreters that stay until it is closed.
 
-    template: a name, or a SandboxTemplate that was registered. ttl: seconds without use after which the server ends it. client: else one is made from
-    base_url, api_key, token, tenant_id and scope, as Client has them. It starts when it is entered or first used.
+    template: a name, or a SandboxTemplate that was registered. ttl: seconds without use after which
+    the server ends it. client: else one is made from base_url, api_key, token, tenant_id and scope,
+    as Client has them. It starts when it is entered or first used.
     """
 
     def __init__(self, template: Union[str, SandboxTemplate] = "default", *, ttl: int = 300, client: Optional[Client] = None,
@@ -74,7 +75,8 @@ class CodeSandbox:
         return target
 
     def download(self, path: str, local: Optional[Union[str, "os.PathLike[str]"]] = None) -> str:
-        """Fetches a file to this machine; to the working directory under its own name unless local says otherwise. Returns where it is."""
+        """Fetches a file to this machine; to the working directory under its own name unless local
+        says otherwise. Returns where it is."""
         target = os.fspath(local) if local is not None else os.path.basename(path)
         if os.path.isdir(target):
             target = os.path.join(target, os.path.basename(path))

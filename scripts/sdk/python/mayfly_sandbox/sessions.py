@@ -65,7 +65,7 @@ class SessionManager:
         return True
 
     def list_sessions(self) -> List[Dict[str, Any]]:
-        """All of the tenant's, whoever made them."""
+        """All sessions of the tenant, also those that others made."""
         return self.client.list_sessions()
 
     def upload(self, session_id: str, path: str, data: Union[str, bytes]) -> None:

@@ -46,7 +46,8 @@ class SandboxTemplate:
 
 
 class TemplateManager:
-    """The server's templates. Adding and removing needs a token with the scope admin. client: else one with the environment's settings."""
+    """The server's templates. Adding and removing needs a token with the scope admin. client: else
+    one with the environment's settings."""
 
     def __init__(self, client: Optional[Client] = None) -> None:
         self._client = client
@@ -91,7 +92,7 @@ class TemplateManager:
             try:
                 client.remove_template(name)
             except SandboxError:
-                pass  # the process ends: there is nobody to tell
+                pass  # the process ends: there is no one to tell
         self._temporary.clear()
 
 
