@@ -123,15 +123,10 @@ static void hash_text(struct slice text, const char *salt, unsigned char out[SHA
 
 static int add_key(struct keys *keys, const struct key *key, struct error *err)
 {
-	struct key *list;
-
 	if (keys->count >= KEYS_MAX_COUNT)
 		return error_set(err, 500, "too_many_keys", "There are more than %d keys",
 				 KEYS_MAX_COUNT);
-	list = memory_checked(reallocarray(keys->list, keys->count + 1, sizeof(*list)));
-	if (!list)
-		return error_set(err, 503, "out_of_memory", "out of memory");
-	keys->list = list;
+	keys->list = memory_checked(reallocarray(keys->list, keys->count + 1, sizeof(*keys->list)));
 	keys->list[keys->count++] = *key;
 	keys->is_configured = true;
 	return 0;

@@ -44,52 +44,66 @@ static json_t *error_of_agents(const struct call *call, const struct error *err)
 			 json_clean_string(slice_of(err->message)));
 }
 
-struct api {
-	const char *path; /* this one; where it ends in '/', all that begin with it */
-	json_t *(*error)(const struct call *call, const struct error *err);
+struct shape {
+	json_t *(*body)(const struct call *call, const struct error *err);
 	bool wants_bearer;   /* a 401 says what is missing (RFC 6750) */
 	bool has_request_id; /* replies carry X-Request-ID, and say which page may read them */
 };
 
-static const struct api apis[] = {
-	{"/v1/", error_of_runs, true, false},
-	{"/api/v1/", error_of_agents, true, false},
-	{"/health", error_of_sandbox, false, true},
-	{"/capabilities", error_of_sandbox, false, true},
-	{"/templates", error_of_sandbox, false, true},
-	{"/templates/", error_of_sandbox, false, true},
-	{"/sessions", error_of_sandbox, false, true},
-	{"/sessions/", error_of_sandbox, false, true},
-	{"/session/create", error_of_sandbox, false, true},
-	{"/session/execute", error_of_sandbox, false, true},
-	{"/session/destroy", error_of_sandbox, false, true},
-	{"/execute", error_of_sandbox, false, true},
-	{"/metrics", error_of_sandbox, false, true},
-	{"/metrics/prometheus", error_of_sandbox, false, true},
+static const struct shape tools = {error_of_tools, false, false};
+static const struct shape sandbox = {error_of_sandbox, false, true};
+static const struct shape runs = {error_of_runs, true, false};
+static const struct shape agents = {error_of_agents, true, false};
+
+/* The first row that fits is the API of a path; the last fits all. */
+static const struct api {
+	const char *path; /* this one; where it ends in '/', all that begin with it */
+	char family;      /* as struct metrics_job has it */
+	const struct shape *errors;
+} apis[] = {
+	{"/run", 'A', &tools},
+	{"/tools/", 'A', &tools},
+	{"/health", 'B', &sandbox},
+	{"/capabilities", 'B', &sandbox},
+	{"/templates", 'B', &sandbox},
+	{"/templates/", 'B', &sandbox},
+	{"/sessions", 'B', &sandbox},
+	{"/sessions/", 'B', &sandbox},
+	{"/session/create", 'B', &sandbox},
+	{"/session/execute", 'B', &sandbox},
+	{"/session/destroy", 'B', &sandbox},
+	{"/execute", 'B', &sandbox},
+	{"/metrics", 'B', &sandbox},
+	{"/metrics/prometheus", 'B', &sandbox},
+	{"/v1/", 'C', &runs},
+	{"/api/v1/", 'D', &agents},
+	{"/validate", 'D', &tools},
+	{"/", 'E', &tools},
 };
 
 static const struct api *api_of(const struct call *call)
 {
-	static const struct api others = {"/", error_of_tools, false, false};
 	struct slice path = call->connection->request.path;
+	size_t i = 0;
 
-	for (size_t i = 0; i < sizeof(apis) / sizeof(apis[0]); i++) {
+	for (; i < sizeof(apis) / sizeof(apis[0]) - 1; i++) {
 		size_t len = strlen(apis[i].path);
 
 		if (slice_starts(path, apis[i].path) &&
 		    (path.len == len || apis[i].path[len - 1] == '/'))
-			return &apis[i];
+			break;
 	}
-	return &others;
+	return &apis[i];
 }
 
-void call_take_request_id(struct call *call)
+void call_begin(struct call *call)
 {
 	const struct slice *given = http_field(&call->connection->request, "X-Request-ID");
 	bool is_good = given && given->len > 0 && given->len <= SANDBOX_REQUEST_ID_MAX_BYTES;
 	char hex[33];
 
-	if (!api_of(call)->has_request_id)
+	call->executor.family = api_of(call)->family;
+	if (!api_of(call)->errors->has_request_id)
 		return;
 	for (size_t i = 0; is_good && i < given->len; i++)
 		is_good = given->data[i] > ' ' && given->data[i] <= '~';
@@ -124,7 +138,7 @@ static int add_fields(const struct call *call, const char *type, struct http_rep
 		failed |= http_reply_field(reply, "Retry-After", "%d", RETRY_AFTER_S);
 	if ((status == 429 || status == 409) && call->retry_after_s)
 		failed |= http_reply_field(reply, "Retry-After", "%" PRId64, call->retry_after_s);
-	if (status == 401 && api_of(call)->wants_bearer)
+	if (status == 401 && api_of(call)->errors->wants_bearer)
 		failed |= http_reply_field(reply, "WWW-Authenticate", "Bearer");
 	if (call->is_replayed)
 		failed |= http_reply_field(reply, "Idempotent-Replayed", "true");
@@ -133,21 +147,28 @@ static int add_fields(const struct call *call, const char *type, struct http_rep
 	return failed;
 }
 
-void call_reply(struct call *call, int status, const char *type, struct slice body)
+void call_send(struct call *call, const struct http_reply *reply, struct slice body)
 {
 	bool head_only = call->connection->request.method == HTTP_HEAD;
 
+	call->status = reply->status;
+	if (http_reply_send(call->connection->fd, reply, body, head_only,
+			    deadline_in(HTTP_WRITE_DEADLINE_MS)) < 0)
+		call->code = CALL_NOT_SENT;
+	call->answered_us = monotonic_us();
+}
+
+void call_reply(struct call *call, int status, const char *type, struct slice body)
+{
 	if (call->stream && stream_reply(call->stream, status, body))
 		return;
 
 	struct http_reply reply = http_reply_new(status);
 
-	call->status = status;
-	if (add_fields(call, type, &reply) ||
-	    http_reply_send(call->connection->fd, &reply, body, head_only,
-			    deadline_in(HTTP_WRITE_DEADLINE_MS)) < 0)
+	if (add_fields(call, type, &reply))
 		call->code = CALL_NOT_SENT;
-	call->answered_us = monotonic_us();
+	else
+		call_send(call, &reply, body);
 	http_reply_free(&reply);
 }
 
@@ -158,7 +179,7 @@ void call_reply_json(struct call *call, int status, json_t *value)
 
 	if (json_write(value, &text) < 0) {
 		json_decref(value);
-		value = api_of(call)->error(call, &too_large);
+		value = api_of(call)->errors->body(call, &too_large);
 		call->code = too_large.code;
 		status = too_large.status;
 		text.len = 0;
@@ -172,19 +193,36 @@ void call_refuse(struct call *call, const struct error *err)
 {
 	call->code = err->code;
 	if (err->status)
-		call_reply_json(call, err->status, api_of(call)->error(call, err));
+		call_reply_json(call, err->status, api_of(call)->errors->body(call, err));
 }
 
-void call_write_refusal(const struct call *call, const struct error *err, struct buf *out)
+struct buf call_refusal(const struct call *call, const struct error *err)
 {
-	_cleanup_json_ json_t *value = api_of(call)->error(call, err);
+	_cleanup_json_ json_t *value = api_of(call)->errors->body(call, err);
 	_cleanup_buf_ struct buf text = buf_new(KIB);
+	struct buf whole = buf_new(HTTP_REPLY_HEAD_MAX_BYTES + 2 * KIB);
 	struct http_reply reply = http_reply_new(err->status);
 
-	out->len = 0;
 	if (json_write(value, &text) < 0 || add_fields(call, JSON_TYPE, &reply) ||
-	    http_reply_write(out, &reply, buf_slice(&text),
+	    http_reply_write(&whole, &reply, buf_slice(&text),
 			     call->connection->request.method == HTTP_HEAD) < 0)
-		out->len = 0;
+		buf_free(&whole);
 	http_reply_free(&reply);
+	return whole;
+}
+
+int call_no_route(const struct call *call, struct error *err)
+{
+	const struct http_request *request = &call->connection->request;
+
+	return error_set(err, 404, "no_route", "Route %.*s:%.*s not found",
+			 (int)request->method_text.len, request->method_text.data,
+			 (int)request->path.len, request->path.data);
+}
+
+void call_count(struct call *call)
+{
+	int64_t ended_us = call->answered_us ? call->answered_us : monotonic_us();
+
+	executor_count(&call->executor, ended_us - call->started_us);
 }

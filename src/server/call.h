@@ -40,7 +40,9 @@ struct call {
 	bool is_cached;      /* the answer is an earlier run's: cache:true */
 	bool body_is_unread; /* a handler that reads the body itself stopped before its end */
 	int status;          /* answered; 0: nobody was there to answer */
-	const char *route;   /* the row's path; NULL: there is none */
+	const char *route;   /* the row's path, for the log; NULL: there is none */
+	struct slice rest;   /* the request's path behind the row's */
+	int64_t sent_bytes; /* of a file or a page, for the log; CALL_UNCOUNTED: those are not told */
 	int64_t started_us;  /* on the monotonic clock: when the connection was there */
 	int64_t answered_us; /* on the monotonic clock: when the answer was sent; 0: it was not */
 	const char *code;    /* of a refusal, for the log */
@@ -50,14 +52,20 @@ struct call {
 		origin; /* the request's Origin, once it was allowed; empty when there is none */
 };
 
+#define CALL_UNCOUNTED (-1)
+
 /* The code, for the log, of a reply that the client did not take whole. */
 #define CALL_NOT_SENT "reply_not_sent"
 
-/* The request's head has been read. Where its API has request ids, call->request_id becomes its
-   X-Request-ID, if that is printable and not too long, else a random UUID (RFC 9562 section 5.4). */
-void call_take_request_id(struct call *call);
+/* The request's head has been read: its path says which API is called. Where that one has request
+   ids, call->request_id becomes its X-Request-ID, if that is printable and not too long, else a
+   random UUID (RFC 9562 section 5.4). */
+void call_begin(struct call *call);
 
-/* Answers with a body of one type. That it could not be sent is only noted. */
+/* Sends a reply, its body left out for HEAD. That it could not be sent is only noted. */
+void call_send(struct call *call, const struct http_reply *reply, struct slice body);
+
+/* Answers with a body of one type. */
 void call_reply(struct call *call, int status, const char *type, struct slice body);
 
 /* Answers with JSON, compact. Takes over value. */
@@ -67,8 +75,14 @@ void call_reply_json(struct call *call, int status, json_t *value);
    and 503, Allow on 405. status 0 answers nothing. */
 void call_refuse(struct call *call, const struct error *err);
 
-/* Writes what call_refuse would send, head and all, into out: for when there is no memory for it.
-   out stays empty where that does not fit. */
-void call_write_refusal(const struct call *call, const struct error *err, struct buf *out);
+/* What call_refuse would send, head and all: for when there is no memory to make it. The caller's;
+   empty where it does not fit. */
+struct buf call_refusal(const struct call *call, const struct error *err);
+
+/* -1 with *err: 404 "no_route", of the request's path. */
+int call_no_route(const struct call *call, struct error *err);
+
+/* Counts for the metrics what was noted since the last time. */
+void call_count(struct call *call);
 
 #endif

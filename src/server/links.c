@@ -21,10 +21,9 @@ int link_set(const struct call *call, const struct sign_key *key, const char *id
 		host = slice_of(own);
 	}
 	date_rfc3339(expires_s * 1000, expires);
-	return sign_link(key, call->config, host, id, expires_s, &url) < 0 ||
-			       json_object_set_new(entry, "url", json_stringn(url.data, url.len)) <
-				       0 ||
-			       json_object_set_new(entry, "expires_at", json_string(expires)) < 0
-		       ? -1
-		       : 0;
+	if (sign_link(key, call->config, host, id, expires_s, &url) < 0)
+		return -1;
+	(void)json_object_set_new(entry, "url", json_stringn(url.data, url.len));
+	(void)json_object_set_new(entry, "expires_at", json_string(expires));
+	return 0;
 }

@@ -11,7 +11,6 @@
 #include "http/media_types.h"
 #include "http/range.h"
 #include "http/uri.h"
-#include "static/preview.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,10 +25,10 @@
  * scripts, forms or loads. */
 #define ACTIVE_POLICY "sandbox; default-src 'none'; frame-ancestors 'none'"
 
-static void refuse(struct static_call *call)
+static void refuse(struct call *call)
 {
-	call->call->code = "artifact_not_found";
-	call_reply_json(call->call, 404, json_pack("{s:s}", "error", "Artifact not found"));
+	call->code = "artifact_not_found";
+	call_reply_json(call, 404, json_pack("{s:s}", "error", "Artifact not found"));
 }
 
 /* Takes the text up to the next slash off *path. */
@@ -114,9 +113,9 @@ static int add_fields(struct http_reply *reply, const struct static_validators *
 
 /* Copies part of the file to the connection without passing through us (sendfile(2)). 0, or -1 when
  * not all could be sent. */
-static int send_part(struct static_call *call, int file, struct static_part part)
+static int send_part(struct call *call, int file, struct static_part part, deadline_ms deadline)
 {
-	int connection = call->call->connection->fd;
+	int connection = call->connection->fd;
 	off_t position = (off_t)part.first;
 	uint64_t left = part.length;
 
@@ -125,33 +124,35 @@ static int send_part(struct static_call *call, int file, struct static_part part
 
 		if (sent > 0) {
 			left -= (uint64_t)sent;
-			call->length_bytes += (uint64_t)sent;
+			call->sent_bytes += sent;
 			continue;
 		}
 		if (sent < 0 && errno == EINTR)
 			continue;
 		/* 0: the file shrank, and the client must see that the body is short */
-		if (sent == 0 || errno != EAGAIN ||
-		    io_wait(connection, POLLOUT, call->deadline) <= 0)
+		if (sent == 0 || errno != EAGAIN || io_wait(connection, POLLOUT, deadline) <= 0)
 			return -1;
 	}
 	return 0;
 }
 
 /* 200 and 206: the head, then the bytes. */
-static void send_content(struct static_call *call, struct http_reply *reply, int file,
+static void send_content(struct call *call, const struct http_reply *reply, int file,
 			 struct static_part part)
 {
-	if (http_reply_send_head(call->call->connection->fd, reply, part.length, call->deadline) <
-		    0 ||
-	    (static_request(call)->method != HTTP_HEAD && send_part(call, file, part) < 0))
-		call->call->code = STATIC_NOT_SENT;
+	deadline_ms deadline = deadline_in(HTTP_WRITE_DEADLINE_MS);
+
+	call->status = reply->status;
+	if (http_reply_send_head(call->connection->fd, reply, part.length, deadline) < 0 ||
+	    (call->connection->request.method != HTTP_HEAD &&
+	     send_part(call, file, part, deadline) < 0))
+		call->code = CALL_NOT_SENT;
 }
 
 /* Adds what the outcome says and sends. 0, or -1 when a field could not be added. */
-static int send_outcome(struct static_call *call, struct http_reply *reply,
-			enum static_outcome outcome, const struct static_validators *validators,
-			int file, struct static_part part)
+static int send_outcome(struct call *call, struct http_reply *reply, enum static_outcome outcome,
+			const struct static_validators *validators, int file,
+			struct static_part part)
 {
 	uint64_t size = validators->size_bytes;
 
@@ -170,12 +171,12 @@ static int send_outcome(struct static_call *call, struct http_reply *reply,
 			return -1;
 		/* fall through */
 	default:
-		static_send(call, reply, (struct slice){"", 0});
+		call_send(call, reply, SLICE_LITERAL(""));
 		return 0;
 	}
 }
 
-void static_send_file(struct static_call *call, int file, const struct stat *status,
+void static_send_file(struct call *call, int file, const struct stat *status,
 		      struct slice file_name)
 {
 	static const int statuses[] = {[STATIC_WHOLE] = 200,
@@ -185,41 +186,40 @@ void static_send_file(struct static_call *call, int file, const struct stat *sta
 				       [STATIC_NOT_SATISFIABLE] = 416};
 	struct static_validators validators = static_validators_of(status);
 	struct static_part part;
-	enum static_outcome outcome = static_evaluate(static_request(call), &validators, &part);
+	enum static_outcome outcome =
+		static_evaluate(&call->connection->request, &validators, &part);
 	struct http_reply reply = http_reply_new(statuses[outcome]);
 	struct error err;
 
-	call->call->status = reply.status;
 	if (add_fields(&reply, &validators, file_name) < 0 ||
 	    send_outcome(call, &reply, outcome, &validators, file, part) < 0) {
 		error_set_errno(&err, 500, "reply_failed", "Cannot make the reply");
-		call_refuse(call->call, &err);
+		call_refuse(call, &err);
 	}
 	http_reply_free(&reply);
 }
 
-void static_artifact(struct static_call *call, struct slice rest)
+void static_artifact(struct call *call)
 {
 	_cleanup_buf_ struct buf path =
 		buf_new(SESSION_ID_MAX_BYTES + JOB_PATH_MAX_BYTES + JOB_NAME_MAX_BYTES);
 	_cleanup_buf_ struct buf decoded = buf_new(URI_PATH_MAX_BYTES);
+	_cleanup_close_ int storage = open(call->config->storage, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_close_ int file = -1;
 	struct static_place place;
 	struct stat status;
 
-	if (call->storage < 0 || !storage_place(rest, &decoded, &path, &place)) {
+	if (storage < 0 || !storage_place(call->rest, &decoded, &path, &place)) {
 		refuse(call);
 		return;
 	}
+	place.storage = storage;
 	if (static_preview(call, &place))
 		return;
-	if (place.path.len == 0) {
-		refuse(call);
-		return;
-	}
-	/* O_NONBLOCK: opening what turns out to be a FIFO must not wait. */
-	file = fs_open_beneath(call->storage, path.data,
-			       O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
+	/* O_NONBLOCK: opening what turns out to be a FIFO must not wait */
+	if (place.path.len)
+		file = fs_open_beneath(storage, path.data,
+				       O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
 	if (file < 0 || fstat(file, &status) < 0 || !S_ISREG(status.st_mode))
 		refuse(call);
 	else

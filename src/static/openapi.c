@@ -6,6 +6,7 @@
 #include "config/template.h"
 #include "config/tool.h"
 #include "job/defaults.h"
+#include "static/static.h"
 
 #include <stdio.h>
 
@@ -25,26 +26,24 @@ extern const char openapi_text[];
 /* --- the limits of a run ------------------------------------------------------------------------ */
 
 /* Into RunLimits, which a request may hold, and RunLimitsInForce, which a record does. */
-static int add_limits(json_t *schemas)
+static void add_limits(json_t *schemas)
 {
 	json_t *asked = json_object_get(json_object_get(schemas, "RunLimits"), "properties");
 	json_t *in_force = json_object_get(schemas, "RunLimitsInForce");
 	json_t *required = json_object_get(in_force, "required");
-	int failed = 0;
 
 	for (size_t i = 0; i < RUN_LIMIT_COUNT; i++) {
 		const struct run_limit *row = &run_limit_table[i];
 
-		failed |= json_object_set_new(asked, row->name,
-					      json_pack("{s:s, s:I, s:I, s:I}", "type", "integer",
-							"minimum", (json_int_t)row->least,
-							"maximum", (json_int_t)row->most, "default",
-							(json_int_t)row->fallback));
-		failed |= json_object_set_new(json_object_get(in_force, "properties"), row->name,
-					      json_pack("{s:s}", "type", "integer"));
-		failed |= json_array_append_new(required, json_string(row->name));
+		(void)json_object_set_new(asked, row->name,
+					  json_pack("{s:s, s:I, s:I, s:I}", "type", "integer",
+						    "minimum", (json_int_t)row->least, "maximum",
+						    (json_int_t)row->most, "default",
+						    (json_int_t)row->fallback));
+		(void)json_object_set_new(json_object_get(in_force, "properties"), row->name,
+					  json_pack("{s:s}", "type", "integer"));
+		(void)json_array_append_new(required, json_string(row->name));
 	}
-	return failed;
 }
 
 /* --- languages ---------------------------------------------------------------------------------- */
@@ -64,40 +63,38 @@ static int add_languages(const struct config *config, json_t *schemas, struct er
 {
 	_cleanup_registry_names_ struct registry_names names = {0};
 	_cleanup_json_ json_t *options = json_array();
-	json_t *language;
 
 	if (registry_names(config, REGISTRY_INTERPRETERS, &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.count; i++)
-		if (has_image(config, names.names[i]) &&
-		    json_array_append_new(options, json_string(names.names[i])) < 0)
-			return error_set(err, 500, "out_of_memory", "no memory for the languages");
-	if (json_unpack(schemas, "{s:{s:{s:o}}}", "RunRequest", "properties", "language",
-			&language) < 0 ||
-	    (json_array_size(options) && json_object_set(language, "enum", options) < 0))
-		return error_set(err, 500, "out_of_memory", "no memory for the languages");
+		if (has_image(config, names.names[i]))
+			(void)json_array_append_new(options, json_string(names.names[i]));
+	if (json_array_size(options))
+		(void)json_object_set(
+			json_object_get(json_object_get(json_object_get(schemas, "RunRequest"),
+							"properties"),
+					"language"),
+			"enum", options);
 	return 0;
 }
 
 /* --- tools -------------------------------------------------------------------------------------- */
 
 /* Adds fields to an object's schema; one without a default is required. */
-static int add_fields(json_t *schema, json_t *fields)
+static void add_fields(json_t *schema, json_t *fields)
 {
 	json_t *properties = json_object_get(schema, "properties"),
 	       *required = json_object_get(schema, "required"), *field;
 	const char *name;
-	int failed = 0;
 
 	json_object_foreach (fields, name, field) {
-		failed |= json_object_set(properties, name, field);
+		(void)json_object_set(properties, name, field);
 		if (!json_object_get(field, "default"))
-			failed |= json_array_append_new(required, json_string(name));
+			(void)json_array_append_new(required, json_string(name));
 	}
-	return failed;
 }
 
-/* The schema of a request. tool: its name, NULL where none is named. A new object, or NULL when memory is out. */
+/* The schema of a request. tool: its name, NULL where none is named. A new object. */
 static json_t *request_schema(const char *tool, const char *description, json_t *agent,
 			      json_t *parameters)
 {
@@ -107,34 +104,30 @@ static json_t *request_schema(const char *tool, const char *description, json_t 
 		tool ? json_pack("{s:{s:s, s:s}}", "tool", "type", "string", "const", tool)
 		     : json_object();
 
-	if (!schema || !name || add_fields(schema, name) || add_fields(schema, agent) ||
-	    add_fields(schema, parameters)) {
-		json_decref(schema);
-		return NULL;
-	}
+	add_fields(schema, name);
+	add_fields(schema, agent);
+	add_fields(schema, parameters);
 	return schema;
 }
 
-/* One tool's request, and its places in ToolRequest. 0, or not when memory is out. */
-static int add_tool(json_t *schemas, json_t *choices, json_t *mapping, const struct tool *tool,
-		    json_t *agent)
+/* One tool's request, and its places in ToolRequest. */
+static void add_tool(json_t *schemas, json_t *choices, json_t *mapping, const struct tool *tool,
+		     json_t *agent)
 {
 	_cleanup_json_ json_t *shown = tool_describe(tool);
 	json_t *parameters = json_object_get(shown, "parameters");
 	char name[TOOL_NAME_BYTES], reference[sizeof(REF_PREFIX) + TOOL_NAME_BYTES];
-	int failed = shown == NULL;
 
 	(void)snprintf(name, sizeof(name), TOOL_PREFIX "%s", tool->name);
 	(void)snprintf(reference, sizeof(reference), REF_PREFIX "%s", name);
-	failed |= json_object_set_new(
-		schemas, name, request_schema(tool->name, tool->description, agent, parameters));
-	failed |= json_array_append_new(choices, json_pack("{s:s}", "$ref", reference));
-	failed |= json_object_set_new(mapping, tool->name, json_string(reference));
+	(void)json_object_set_new(schemas, name,
+				  request_schema(tool->name, tool->description, agent, parameters));
+	(void)json_array_append_new(choices, json_pack("{s:s}", "$ref", reference));
+	(void)json_object_set_new(mapping, tool->name, json_string(reference));
 	if (strcmp(tool->name, DEFAULT_TOOL) == 0)
-		failed |= json_object_set_new(
+		(void)json_object_set_new(
 			schemas, "CodeRequest",
 			request_schema(NULL, tool->description, agent, parameters));
-	return failed;
 }
 
 /* What every tool takes, without what only we understand. */
@@ -147,11 +140,11 @@ static int agent_schemas(json_t **out, struct error *err)
 		return -1;
 	json_object_foreach (*out, name, schema)
 		(void)json_object_del(schema, "errorMessage");
-	if (json_object_set_new(*out, "files",
-				json_pack("{s:s, s:{s:s}, s:[], s:s}", "type", "array", "items",
-					  "$ref", REF_PREFIX "StagedFile", "default", "description",
-					  "Uploads, put into the working directory.")) < 0)
-		return error_set(err, 500, "out_of_memory", "no memory for the tools");
+	(void)json_object_set_new(*out, "files",
+				  json_pack("{s:s, s:{s:s}, s:[], s:s}", "type", "array", "items",
+					    "$ref", REF_PREFIX "StagedFile", "default",
+					    "description",
+					    "Uploads, put into the working directory."));
 	return 0;
 }
 
@@ -167,15 +160,14 @@ static int add_tools(const struct config *config, json_t *schemas, struct error 
 	for (size_t i = 0; i < names.count; i++) {
 		_cleanup_tool_ struct tool tool = {0};
 
-		if (tool_load(config, names.names[i], &tool, &ignored) == 0 &&
-		    add_tool(schemas, choices, mapping, &tool, agent))
-			return error_set(err, 500, "out_of_memory", "no memory for the tools");
+		if (tool_load(config, names.names[i], &tool, &ignored) == 0)
+			add_tool(schemas, choices, mapping, &tool, agent);
 	}
-	if (json_array_size(choices) &&
-	    json_object_set_new(schemas, "ToolRequest",
-				json_pack("{s:O, s:{s:s, s:O}}", "oneOf", choices, "discriminator",
-					  "propertyName", "tool", "mapping", mapping)) < 0)
-		return error_set(err, 500, "out_of_memory", "no memory for the tools");
+	if (json_array_size(choices))
+		(void)json_object_set_new(schemas, "ToolRequest",
+					  json_pack("{s:O, s:{s:s, s:O}}", "oneOf", choices,
+						    "discriminator", "propertyName", "tool",
+						    "mapping", mapping));
 	return 0;
 }
 
@@ -193,33 +185,30 @@ static json_t *bare_response(const json_t *document, const json_t *response)
 			json_object_get(json_object_get(document, "components"), "responses"),
 			name);
 	bare = json_copy((json_t *)response);
-	if (bare)
-		(void)json_object_del(bare, "content");
+	(void)json_object_del(bare, "content");
 	return bare;
 }
 
-/* HEAD of a path, from its GET. 0, or not when memory is out. */
-static int add_head(const json_t *document, json_t *path)
+/* HEAD of a path, from its GET. */
+static void add_head(const json_t *document, json_t *path)
 {
 	const json_t *get = json_object_get(path, "get");
 	_cleanup_json_ json_t *head = json_copy((json_t *)get), *responses = json_object();
 	const char *status;
 	json_t *response;
-	int failed = 0;
 
 	if (!get)
-		return 0;
+		return;
 	json_object_foreach (json_object_get(get, "responses"), status, response)
-		failed |= json_object_set_new(responses, status, bare_response(document, response));
-	failed |= json_object_set(head, "responses", responses);
-	failed |= json_object_set_new(
+		(void)json_object_set_new(responses, status, bare_response(document, response));
+	(void)json_object_set(head, "responses", responses);
+	(void)json_object_set_new(
 		head, "operationId",
 		json_sprintf("%sHead", json_string_value(json_object_get(get, "operationId"))));
-	failed |= json_object_set(path, "head", head);
-	return failed;
+	(void)json_object_set(path, "head", head);
 }
 
-static int finish_paths(const struct config *config, json_t *document, struct error *err)
+static void finish_paths(const struct config *config, json_t *document)
 {
 	json_t *paths = json_object_get(document, "paths"), *path;
 	const char *name;
@@ -229,28 +218,37 @@ static int finish_paths(const struct config *config, json_t *document, struct er
 	{
 		if (!config->debug_ui && slice_starts(slice_of(name), DEBUG_PATH))
 			(void)json_object_del(paths, name);
-		else if (add_head(document, path))
-			return error_set(err, 500, "out_of_memory", "no memory for the paths");
+		else
+			add_head(document, path);
 	}
-	return 0;
 }
 
 int openapi_document(const struct config *config, json_t **out, struct error *err)
 {
 	_cleanup_json_ json_t *document = NULL;
-	json_t *schemas, *info;
+	json_t *schemas;
 
 	if (json_parse(slice_of(openapi_text), &document, err) < 0)
 		return -1;
-	if (json_unpack(document, "{s:o, s:{s:o}}", "info", &info, "components", "schemas",
-			&schemas) < 0 ||
-	    json_object_set_new(info, "version", json_string(MAYFLY_VERSION)) < 0 ||
-	    add_limits(schemas))
-		return error_set(err, 500, "out_of_memory", "no memory for the description");
-	if (add_languages(config, schemas, err) < 0 || add_tools(config, schemas, err) < 0 ||
-	    finish_paths(config, document, err) < 0)
+	(void)json_object_set_new(json_object_get(document, "info"), "version",
+				  json_string(MAYFLY_VERSION));
+	schemas = json_object_get(json_object_get(document, "components"), "schemas");
+	add_limits(schemas);
+	if (add_languages(config, schemas, err) < 0 || add_tools(config, schemas, err) < 0)
 		return -1;
+	finish_paths(config, document);
 	*out = document;
 	document = NULL;
 	return 0;
+}
+
+void static_openapi(struct call *call)
+{
+	json_t *document = NULL;
+	struct error err;
+
+	if (openapi_document(call->config, &document, &err) < 0)
+		call_refuse(call, &err);
+	else
+		call_reply_json(call, 200, document);
 }

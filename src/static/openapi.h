@@ -7,8 +7,8 @@
  *  2. A route without a description, or a description without a route, fails tests/unit/test_openapi.c.
  *  3. HEAD stands beside every GET: the same without its content.
  */
-#ifndef MAYFLY_API_OPENAPI_H
-#define MAYFLY_API_OPENAPI_H
+#ifndef MAYFLY_STATIC_OPENAPI_H
+#define MAYFLY_STATIC_OPENAPI_H
 
 #include "config/config.h"
 #include "json/json.h"

@@ -41,9 +41,10 @@ static int add_page_fields(struct http_reply *reply, const char *type, const cha
 	return 0;
 }
 
-void static_page(struct static_call *call, struct slice name)
+void static_page(struct call *call, struct slice name)
 {
-	const struct slice *known = http_field(static_request(call), "If-None-Match");
+	const struct slice *known = http_field(&call->connection->request, "If-None-Match");
+	bool is_head = call->connection->request.method == HTTP_HEAD;
 	struct http_reply reply;
 	struct slice bytes;
 	struct error err;
@@ -51,35 +52,35 @@ void static_page(struct static_call *call, struct slice name)
 	char etag[24];
 
 	if (!page_find(name, &bytes, &type)) {
-		static_refuse_route(call);
+		(void)call_no_route(call, &err);
+		call_refuse(call, &err);
 		return;
 	}
 	snprintf(etag, sizeof(etag), "\"%016" PRIx64 "\"", page_hash(bytes));
 	reply = http_reply_new(known && slice_eq(*known, etag) ? 304 : 200);
 	if (add_page_fields(&reply, type, etag) == 0) {
-		static_send(call, &reply, bytes);
+		call->sent_bytes = reply.status == 200 && !is_head ? (int64_t)bytes.len : 0;
+		call_send(call, &reply, bytes);
 	} else {
 		error_set_errno(&err, 500, "reply_failed", "Cannot make the reply");
-		call_refuse(call->call, &err);
+		call_refuse(call, &err);
 	}
 	http_reply_free(&reply);
 }
 
-void static_admin(struct static_call *call, struct slice rest)
+void static_admin(struct call *call)
 {
-	(void)rest;
 	static_page(call, SLICE_LITERAL(PAGE_ADMIN));
 }
 
-void static_landing(struct static_call *call, struct slice rest)
+void static_landing(struct call *call)
 {
-	(void)rest;
 	static_page(call, SLICE_LITERAL(PAGE_LANDING));
 }
 
-void static_asset(struct static_call *call, struct slice rest)
+void static_asset(struct call *call)
 {
-	static_page(call, rest);
+	static_page(call, call->rest);
 }
 
 /* True when text, which shows a tool's name with dashes, names one. */
@@ -98,27 +99,26 @@ static bool is_tool(struct slice text, const struct registry_names *tools)
 	return false;
 }
 
-static void refuse_tool(struct static_call *call, const struct registry_names *tools)
+static void refuse_tool(struct call *call, const struct registry_names *tools)
 {
 	json_t *names = json_array();
 
-	for (size_t i = 0; names && i < tools->count; i++)
-		if (json_array_append_new(names, json_string(tools->names[i])) < 0)
-			break;
-	call->call->code = "unknown_tool";
-	call_reply_json(call->call, 404,
+	for (size_t i = 0; i < tools->count; i++)
+		(void)json_array_append_new(names, json_string(tools->names[i]));
+	call->code = "unknown_tool";
+	call_reply_json(call, 404,
 			json_pack("{s:s, s:o}", "error", "Debug UI not found for this tool",
 				  "availableTools", names));
 }
 
-void static_tool_page(struct static_call *call, struct slice rest)
+void static_tool_page(struct call *call)
 {
 	_cleanup_registry_names_ struct registry_names tools = {0};
 	struct error refusal;
 
-	if (registry_names(call->call->config, REGISTRY_TOOLS, &tools, &refusal) < 0)
-		call_refuse(call->call, &refusal);
-	else if (is_tool(rest, &tools))
+	if (registry_names(call->config, REGISTRY_TOOLS, &tools, &refusal) < 0)
+		call_refuse(call, &refusal);
+	else if (is_tool(call->rest, &tools))
 		static_page(call, SLICE_LITERAL(PAGE_TOOL));
 	else
 		refuse_tool(call, &tools);

@@ -9,7 +9,7 @@
  *  1. The page is a constant; what it shows it asks for as any client would, and what a program wrote becomes text or an image, never markup.
  *  2. Lists name regular files alone, follow no link, and end at their caps.
  */
-#include "static/preview.h"
+#include "static/static.h"
 
 #include "base/cleanup.h"
 #include "base/date.h"
@@ -44,13 +44,12 @@ static json_t *sorted(json_t *rows, const char *key, bool is_reversed)
 	struct row *order = memory_array(count + 1, sizeof(*order));
 	json_t *list = json_array();
 
-	for (size_t i = 0; order && i < count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		order[i].value = json_array_get(rows, i);
 		order[i].key = json_string_value(json_object_get(order[i].value, key));
 	}
-	if (order)
-		qsort(order, count, sizeof(*order), compare_rows);
-	for (size_t i = 0; order && i < count; i++)
+	qsort(order, count, sizeof(*order), compare_rows);
+	for (size_t i = 0; i < count; i++)
 		(void)json_array_append(list, order[is_reversed ? count - 1 - i : i].value);
 	free(order);
 	json_decref(rows);
@@ -129,22 +128,22 @@ static json_t *list_jobs(int folder)
 }
 
 /* Answers for what is there. folder is taken over. */
-static void reply_list(struct static_call *call, const struct static_place *place, int folder)
+static void reply_list(struct call *call, const struct static_place *place, int folder)
 {
-	call_reply_json(call->call, 200, place->job.len ? list_files(folder) : list_jobs(folder));
+	call_reply_json(call, 200, place->job.len ? list_files(folder) : list_jobs(folder));
 }
 
-bool static_preview(struct static_call *call, const struct static_place *place)
+bool static_preview(struct call *call, const struct static_place *place)
 {
-	const struct slice query = static_request(call)->query;
+	const struct slice query = call->connection->request.query;
 	bool is_view = slice_eq(query, "view"), is_list = slice_eq(query, "list");
 	bool is_file = place->path.len > 0;
 	struct stat status;
 
-	if (!call->call->config->debug_ui || !(is_view || (is_list && !is_file)))
+	if (!call->config->debug_ui || !(is_view || (is_list && !is_file)))
 		return false;
 
-	int found = fs_open_beneath(call->storage, place->beneath,
+	int found = fs_open_beneath(place->storage, place->beneath,
 				    O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
 
 	if (found < 0)

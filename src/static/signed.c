@@ -3,7 +3,7 @@
  *
  * Rules:
  *  1. The signature alone decides, and it is checked before anything is looked up: without a good one nobody learns what there is.
- *  2. What is served is what static_artifacts.c serves, with the same guards: nothing runs in a browser in our origin.
+ *  2. What is served is what artifacts.c serves, with the same guards: nothing runs in a browser in our origin.
  */
 #include "static/static.h"
 
@@ -15,11 +15,11 @@
 #include <time.h>
 
 /* The key is read only; where none was ever made no signature can be good. */
-static int check(const struct static_call *call, struct error *err)
+static int check(const struct call *call, struct error *err)
 {
-	const struct http_request *request = static_request(call);
+	const struct http_request *request = &call->connection->request;
 	struct sign_key key;
-	int loaded = sign_key_load(call->call->config, false, &key, err);
+	int loaded = sign_key_load(call->config, false, &key, err);
 
 	if (loaded < 0 && err->status != 404)
 		return -1;
@@ -27,7 +27,7 @@ static int check(const struct static_call *call, struct error *err)
 			  request->method == HTTP_HEAD ? "HEAD" : "GET", time(NULL), err);
 }
 
-void static_signed(struct static_call *call, struct slice rest)
+void static_signed(struct call *call)
 {
 	_cleanup_close_ int file = -1;
 	struct file_meta meta;
@@ -35,14 +35,12 @@ void static_signed(struct static_call *call, struct slice rest)
 	struct error err;
 
 	if (check(call, &err) < 0) {
-		call_refuse(call->call, &err);
-		return;
-	}
-	if (files_open(call->call->config, NULL, rest, &file, &meta, &err) < 0 ||
-	    fstat(file, &status) < 0) {
+		call_refuse(call, &err);
+	} else if (files_open(call->config, NULL, call->rest, &file, &meta, &err) < 0 ||
+		   fstat(file, &status) < 0) {
 		(void)error_set(&err, 404, "artifact_not_found", "artifact not found");
-		call_refuse(call->call, &err);
-		return;
+		call_refuse(call, &err);
+	} else {
+		static_send_file(call, file, &status, slice_of(meta.name));
 	}
-	static_send_file(call, file, &status, slice_of(meta.name));
 }

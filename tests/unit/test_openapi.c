@@ -31,18 +31,18 @@ static json_t *schema_of(const json_t *document, const char *name)
 }
 
 /* True for a path of the description that a row answers; templates are paths like any other. */
-static bool is_of_row(const struct route_name *row, const char *path)
+static bool is_of_row(const struct route *row, const char *path)
 {
 	size_t len = strlen(row->path);
 
 	if (strncmp(path, row->path, len) != 0)
 		return false;
-	if (row->is_prefix && row->path[len - 1] == '/')
+	if ((row->flags & BY_PREFIX) && row->path[len - 1] == '/')
 		return path[len] != '\0';
-	return path[len] == '\0' || (row->is_prefix && path[len] == '/');
+	return path[len] == '\0' || ((row->flags & BY_PREFIX) && path[len] == '/');
 }
 
-static bool has_method(const struct route_name *row, const char *method)
+static bool has_method(const struct route *row, const char *method)
 {
 	char upper[16] = "";
 
@@ -55,7 +55,7 @@ static bool has_method(const struct route_name *row, const char *method)
 }
 
 /* Every method of a row is described under one of its paths at least. */
-static void is_described(const json_t *paths, const struct route_name *row)
+static void is_described(const json_t *paths, const struct route *row)
 {
 	static const char *const methods[] = {"get",   "head",   "post",   "put",
 					      "patch", "delete", "options"};
@@ -75,10 +75,9 @@ static void is_described(const json_t *paths, const struct route_name *row)
 
 static bool is_routed(const char *path, const char *method)
 {
-	struct route_name row;
-
-	for (size_t i = 0; api_route(i, &row); i++)
-		if (is_of_row(&row, path) && has_method(&row, method))
+	for (size_t i = 0; i < api_server.route_count; i++)
+		if (is_of_row(&api_server.routes[i], path) &&
+		    has_method(&api_server.routes[i], method))
 			return true;
 	return false;
 }
@@ -89,11 +88,10 @@ static void test_routes(void)
 	const json_t *paths = json_object_get(document, "paths");
 	json_t *operations, *operation;
 	const char *path, *method;
-	struct route_name row;
 	size_t count = 0;
 
-	for (size_t i = 0; api_route(i, &row); i++)
-		is_described(paths, &row);
+	for (size_t i = 0; i < api_server.route_count; i++)
+		is_described(paths, &api_server.routes[i]);
 	json_object_foreach ((json_t *)paths, path, operations) {
 		json_object_foreach (operations, method, operation) {
 			const char *id =

@@ -1,10 +1,9 @@
-/* What both forms of the metrics are made of, for metrics*.c alone. */
-#ifndef MAYFLY_API_METRICS_PARTS_H
-#define MAYFLY_API_METRICS_PARTS_H
+/* What both forms of the metrics are made of. */
+#ifndef MAYFLY_API_SYSTEM_INTERNAL_H
+#define MAYFLY_API_SYSTEM_INTERNAL_H
 
 #include "base/buf.h"
 #include "store/metrics.h"
-#include "json/json.h"
 
 struct metrics_now {
 	struct metrics counted; /* owned */
@@ -12,9 +11,6 @@ struct metrics_now {
 	uint64_t pool_waiting;
 	uint64_t slots, slots_running, slots_waiting;
 };
-
-/* The jobs of a series, whatever became of them. */
-uint64_t metrics_jobs(const struct metrics_series *series);
 
 /* Microseconds as seconds. */
 double metrics_seconds(uint64_t us);

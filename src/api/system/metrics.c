@@ -11,18 +11,13 @@
 
 #define EXPOSITION_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
-uint64_t metrics_jobs(const struct metrics_series *series)
+static uint64_t count_jobs(const struct metrics_series *series)
 {
 	uint64_t jobs = 0;
 
 	for (unsigned i = 0; i < OUTCOME_COUNT; i++)
 		jobs += series->outcomes[i];
 	return jobs;
-}
-
-double metrics_seconds(uint64_t us)
-{
-	return (double)us / 1e6;
 }
 
 /* --- what there is ------------------------------------------------------------------------------ */
@@ -91,7 +86,7 @@ static json_t *jobs(const struct metrics *counted, json_int_t *total)
 	for (size_t i = 0; i < counted->series_count; i++) {
 		const struct metrics_series *series = &counted->series[i];
 
-		*total += (json_int_t)metrics_jobs(series);
+		*total += (json_int_t)count_jobs(series);
 		(void)json_array_append_new(
 			list, json_pack("{s:s#, s:s, s:s, s:o, s:o, s:o}", "family",
 					&series->family, 1, "language", series->language,
@@ -166,7 +161,7 @@ void api_metrics_prometheus(struct call *call)
 
 	if (look(call->config, &now, &err) < 0 ||
 	    (metrics_expose(&now, &text) < 0 &&
-	     error_set(&err, 500, "out_of_memory", "no memory for the metrics") < 0))
+	     error_set(&err, 500, "reply_failed", "The metrics are too long") < 0))
 		call_refuse(call, &err);
 	else
 		call_reply(call, 200, EXPOSITION_TYPE, buf_slice(&text));

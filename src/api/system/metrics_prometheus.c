@@ -48,6 +48,11 @@ static const struct gauge {
 	 offsetof(struct metrics_now, slots_waiting)},
 };
 
+double metrics_seconds(uint64_t us)
+{
+	return (double)us / 1e6;
+}
+
 static int add_head(struct buf *out, const char *name, const char *type, const char *help)
 {
 	return buf_printf(out, "# HELP " PREFIX "%s %s\n# TYPE " PREFIX "%s %s\n", name, help, name,
