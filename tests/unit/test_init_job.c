@@ -1,5 +1,4 @@
-/* mayfly-init's parts that need no process of their own: cgroup counters, the control socket, what
-   comes before GO, close-on-exec. */
+/* What comes to mayfly-init before GO: a job, its inputs, and everything that is refused. */
 #include "init/init.h"
 
 #include "base/cleanup.h"
@@ -13,179 +12,10 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-static char root[] = "/tmp/mayfly-init-parts-XXXXXX";
+static char root[] = "/tmp/mayfly-init-job-XXXXXX";
 static int root_fd;
-
-static void put(const char *path, const char *text)
-{
-	_cleanup_close_ int fd = -1;
-
-	if (fs_make_parents(root_fd, path, 0755) == 0)
-		fd = fs_open_beneath(root_fd, path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-	if (fd < 0 || io_write_all(fd, text, strlen(text)) < 0)
-		perror(path);
-}
-
-/* --- cgroup ------------------------------------------------------------------------------------*/
-
-#define V1_MEMORY "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"
-#define V2_EVENTS "memory.events", "low 0\noom 9\noom_kill 4\noom_group_kill 0\n"
-
-static const struct {
-	const char *what, *membership;
-	const char *files[4][3];                                /* folder, name, contents */
-	long long cpu_us, oom_kills, peak_bytes, current_bytes; /* -1: not counted */
-} cgroups[] = {
-	{"v1, bind mounts",
-	 "9:name=systemd:/lib/x\n4:memory:/lib/x\n2:cpuacct:/lib/x\n0::/\n",
-	 {{"cpuacct", "cpuacct.usage", "5000999\n"},
-	  {"memory", V1_MEMORY},
-	  {"memory", "memory.max_usage_in_bytes", "4096\n"},
-	  {"memory", "memory.usage_in_bytes", "2048\n"}},
-	 5000,
-	 3,
-	 4096,
-	 2048},
-	{"v1, joined controllers, whole tree",
-	 "4:cpu,cpuacct:/lib/x\n5:memory:/lib/x\n",
-	 {{"cpu,cpuacct/lib/x", "cpuacct.usage", "7000\n"}, {"memory/lib/x", V1_MEMORY}},
-	 7,
-	 3,
-	 -1,
-	 -1},
-	{"v2, a namespace of its own",
-	 "0::/\n",
-	 {{".", "cpu.stat", "nr_periods 0\nusage_usec 12\nuser_usec 5\n"},
-	  {".", V2_EVENTS},
-	  {".", "memory.peak", "77\n"},
-	  {".", "memory.current", "70\n"}},
-	 12,
-	 4,
-	 77,
-	 70},
-	{"v2, the host's namespace",
-	 "0::/user.slice/x.scope\n",
-	 {{"user.slice/x.scope", "cpu.stat", "usage_usec 13\n"},
-	  {".", "cpu.stat", "usage_usec 99\n"}},
-	 13,
-	 -1,
-	 -1,
-	 -1},
-	{"nothing", "0::/\n", {{0}}, -1, -1, -1, -1},
-	{"rubbish", "x\n::\n", {{".", "cpu.stat", "usage_usec -1\n"}}, -1, -1, -1, -1},
-	{"rubbish where a number should be",
-	 "0::/\n",
-	 {{".", "cpu.stat", "usage_usec\nusage_usec x\n"}, {".", "memory.peak", ""}},
-	 -1,
-	 -1,
-	 -1,
-	 -1},
-};
-
-static long long counted(const struct init_counter *counter)
-{
-	uint64_t value;
-
-	return init_counter_read(counter, &value) ? (long long)value : -1;
-}
-
-static void test_cgroup(void)
-{
-	for (size_t i = 0; i < sizeof(cgroups) / sizeof(cgroups[0]); i++) {
-		struct init_cgroup cgroup;
-		char folder[32], path[256];
-
-		snprintf(folder, sizeof(folder), "cgroup%zu", i);
-		for (size_t file = 0; file < 4 && cgroups[i].files[file][0]; file++) {
-			const char *const *row = cgroups[i].files[file];
-			const char *inner = strcmp(row[0], ".") == 0 ? "" : row[0];
-
-			snprintf(path, sizeof(path), "%s/%s%s%s", folder, inner, *inner ? "/" : "",
-				 row[1]);
-			put(path, row[2]);
-		}
-
-		_cleanup_close_ int fd = openat(root_fd, folder, O_PATH | O_CLOEXEC);
-
-		init_cgroup_open(fd, cgroups[i].membership, &cgroup);
-		is_number(counted(&cgroup.cpu_us), cgroups[i].cpu_us, "%s: CPU", cgroups[i].what);
-		is_number(counted(&cgroup.oom_kills), cgroups[i].oom_kills, "%s: OOM kills",
-			  cgroups[i].what);
-		is_number(counted(&cgroup.peak_bytes), cgroups[i].peak_bytes, "%s: peak",
-			  cgroups[i].what);
-		is_number(counted(&cgroup.current_bytes), cgroups[i].current_bytes, "%s: current",
-			  cgroups[i].what);
-		init_cgroup_close(&cgroup);
-		is_number(cgroup.cpu_us.fd, -1, "%s: closed", cgroups[i].what);
-	}
-}
-
-/* --- The control socket ------------------------------------------------------------------------*/
-
-/* -1 with errno when nobody listens. */
-static int connect_to(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	return connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ? -1
-										   : steal_fd(&fd);
-}
-
-static void test_control(void)
-{
-	char name[256], before[256], byte;
-	struct stat status = {0};
-	struct error err;
-	int stranger = -1, ready[2];
-	int listener = init_control_listen(root, &err);
-
-	snprintf(name, sizeof(name), "%s/%s", root, CONTROL_NAME);
-	snprintf(before, sizeof(before), "%s/%s", root, CONTROL_NAME_NEW);
-	ok(listener >= 0 && stat(name, &status) == 0 && S_ISSOCK(status.st_mode),
-	   "the socket has its name");
-	is_number(status.st_mode & 0777, 0777, "any user may connect");
-	ok(stat(before, &status) < 0, "and the name it was bound to is gone");
-	ok(fcntl(listener, F_GETFD) == FD_CLOEXEC, "close-on-exec");
-
-	if (pipe2(ready, O_CLOEXEC) < 0)
-		abort();
-
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		int fd = connect_to(name);
-
-		if (write(ready[1], "r", 1) != 1)
-			_exit(2);
-		_exit(read(fd, &byte, 1) == 0 ? 0 : 1);
-	}
-	ok(read(ready[0], &byte, 1) == 1, "another process connects first");
-
-	_cleanup_close_ int mine = connect_to(name);
-	_cleanup_close_ int accepted =
-		init_control_accept(listener, getpid(), deadline_in(10000), &err);
-
-	ok(accepted >= 0 && write(mine, "x", 1) == 1 && read(accepted, &byte, 1) == 1,
-	   "the one that is asked for is accepted");
-	ok(fcntl(accepted, F_GETFD) == FD_CLOEXEC, "close-on-exec");
-	ok(waitpid(pid, &stranger, 0) == pid && stranger == 0, "the other was closed");
-	ok(init_control_accept(listener, 0, deadline_in(10), &err) == -1 &&
-		   strcmp(err.code, "no_job") == 0,
-	   "nobody comes: no_job at the deadline");
-	ok(connect_to(name) == -1 && errno == ECONNREFUSED, "then nobody can come any more");
-	ok(init_control_listen("/nonexistent", &err) == -1 &&
-		   strcmp(err.code, "control_listen") == 0,
-	   "no folder: control_listen");
-	close(listener);
-	close(ready[0]);
-	close(ready[1]);
-}
 
 /* --- Before GO ---------------------------------------------------------------------------------*/
 
@@ -382,18 +212,6 @@ static void test_inputs(bool walk)
 		ok(fs_remove_tree(root_fd, *name) == 0, "%s removed", *name);
 }
 
-static void test_close_on_exec(bool walk)
-{
-	int low = fcntl(STDIN_FILENO, F_DUPFD, 100), high = fcntl(STDIN_FILENO, F_DUPFD, 200);
-
-	init_close_on_exec_from((unsigned)low + 1, walk);
-	ok(fcntl(low, F_GETFD) == 0, "below the first: untouched");
-	ok(fcntl(high, F_GETFD) == FD_CLOEXEC, "above: close-on-exec, %s",
-	   walk ? "one by one" : "all at once");
-	close(low);
-	close(high);
-}
-
 int main(void)
 {
 	int folder = -1;
@@ -401,13 +219,9 @@ int main(void)
 	if (!mkdtemp(root) || (root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		abort();
 	(void)umask(022);
-	test_cgroup();
-	test_control();
 	test_talks();
 	test_inputs(false);
 	test_inputs(true);
-	test_close_on_exec(false);
-	test_close_on_exec(true);
 	folder = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ok(fs_remove_tree(folder, root + strlen("/tmp/")) == 0, "nothing is left");
 	close(folder);
