@@ -11,8 +11,9 @@ VERSION := 0.1.0
 
 # with the sanitizers as their manuals advise it, which is built in half the time
 CFLAGS ?= $(if $(SAN),-O1,-O2) -g
+# what the sanitizers add to a program makes gcc see texts cut that are not
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
-	-Wwrite-strings -Wvla -Wformat=2 -Wconversion -Wno-sign-conversion
+	-Wwrite-strings -Wvla -Wformat=2 -Wconversion -Wno-sign-conversion $(if $(SAN),-Wno-format-truncation)
 HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -ffunction-sections -fdata-sections
 comma := ,
 SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
