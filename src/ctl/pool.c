@@ -51,18 +51,23 @@ static void add_row(void *context, const struct pool_row *row)
 						    "preparation", "prebooted", row->is_prebooted));
 }
 
+bool ctl_pool_is(const char *pooled_folder, const char *engine_folder)
+{
+	const char *pooled = strrchr(pooled_folder, '-'), *digits = strrchr(engine_folder, '-');
+
+	return pooled && digits && strcmp(pooled, digits) == 0;
+}
+
 /* The engine knows which container is which; its cgroup knows the memory. */
 static void note_row(void *context, const struct engine_row *container)
 {
-	const char *digits = strrchr(container->folder, '-');
 	size_t i;
 	json_t *row;
 
 	json_array_foreach ((json_t *)context, i, row) {
-		const char *own = strrchr(text_of(row, "folder"), '-');
 		uint64_t bytes;
 
-		if (!digits || !own || strcmp(digits, own) != 0 || !*container->id ||
+		if (!ctl_pool_is(text_of(row, "folder"), container->folder) || !*container->id ||
 		    !cgroup_memory(container->id, &bytes))
 			continue;
 		(void)json_object_set_new(row, "memory_bytes", json_integer((json_int_t)bytes));

@@ -15,4 +15,7 @@
  */
 int ctl_pool(const struct config *config, int argc, char **argv);
 
+/* Is the container with that folder the one that waits in the pool under the other? Both end in its digits. */
+bool ctl_pool_is(const char *pooled_folder, const char *engine_folder);
+
 #endif

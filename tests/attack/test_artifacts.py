@@ -40,19 +40,6 @@ class Collecting(attack.AttackTest):
         self.assertEqual(self.outputs(result), {"real", "hard"})
         self.assert_disk_is_safe(result)
 
-    def test_dangling_and_looping_symlinks_are_skipped(self):
-        result = self.attack("ln -s nowhere dangling; ln -s loop loop; ln -s b a; ln -s a b; ln -s . here; ln -s .. up; echo x > real", "bash")
-        self.assertEqual(self.outputs(result), {"real"})
-
-    def test_a_folder_as_symlink_is_skipped(self):
-        result = self.attack("ln -s /etc etc; ln -s / root; ln -s /proc/self/root proc; mkdir d; echo x > d/f; ln -s d link; ln -s ../d d/self",
-            "bash")
-        self.assertEqual(self.outputs(result), {"d/f"})
-
-    def test_the_working_directory_replaced_is_not_followed(self):
-        result = self.attack("cd /; rm -rf /workspace/* ; mv /workspace /tmp/moved; rmdir /workspace; ln -s /etc /workspace; echo tried", "bash")
-        self.assertEqual((self.outputs(result), result["stdout"]), (set(), "tried\n"))
-
     def test_captured_streams_replaced_by_links_are_the_captured_streams(self):
         result = self.attack("ln -s /etc/passwd stdout; mkdir stderr; echo inner > stderr/x; echo said; echo complained >&2", "bash")
         self.assertEqual((self.server.output(result), self.server.output(result, "stderr")), (b"said\n", b"complained\n"))
@@ -63,25 +50,6 @@ class Collecting(attack.AttackTest):
         result = self.attack(code, "bash")
         self.assertEqual(self.server.fetch(result["artifacts"]["inputs"]["script.js"]).decode(), code)
         self.assertEqual(self.outputs(result), set())
-
-    def test_fifos_sockets_and_devices_never_block(self):
-        result = self.attack("""
-import os, socket
-os.mkfifo('fifo')
-os.mkfifo('zz')
-one = socket.socket(socket.AF_UNIX)
-one.bind('socket')
-one.listen()
-os.mkdir('d')
-os.mkfifo('d/fifo')
-open('real', 'w').write('x')
-if os.fork() == 0:
-    os.open('fifo', os.O_RDWR)
-    while True: os.write(os.open('zz', os.O_RDWR), b'x' * 65536)
-print('made')
-""", timeout=60)
-        self.assertEqual((self.outputs(result), result["stdout"]), ({"real"}, "made\n"))
-        self.assertLess(result["took_s"], attack.PROMPT_S)
 
     def test_files_and_links_swapped_meanwhile_find_the_program_dead(self):
         # 20 processes which outlive the main program and swap for as long as they live
@@ -176,11 +144,6 @@ os.system('chattr +i f 2> /dev/null')
         path = os.path.join(self.server.storage, "test", "job-" + result["id"], "f")
         self.assertEqual(os.listxattr(path), [])
 
-    def test_what_is_skipped_is_listed_as_skipped(self):
-        result = self.attack("ln -s /etc/passwd link; mkfifo fifo; echo x > real; head -c 40000000 /dev/zero > large", "bash")
-        self.assertEqual(self.outputs(result), {"real"})
-        self.assertEqual(set(result["skipped"]), {"link", "fifo", "large"})
-
     def test_nothing_skipped_is_not_mentioned(self):
         self.assertNotIn("skipped", self.attack("echo x > real", "bash"))
 
@@ -188,10 +151,6 @@ os.system('chattr +i f 2> /dev/null')
         result = self.attack("for i in {1..400}; do echo x > f$i; done", "bash")
         self.assertEqual(len(self.outputs(result)), 256)
         self.assertEqual(len(self.on_disk(result)), 256 + 3)
-
-    def test_a_file_where_a_folder_should_be_harms_nothing(self):
-        result = self.attack("mkdir -p x/y; echo 1 > x/y/z; mv x X; echo 2 > x; echo 3 > X/y.txt", "bash")
-        self.assertEqual(self.outputs(result), {"X/y.txt", "X/y/z", "x"})
 
     def test_urls_of_a_hostile_host_header_stay_urls(self):
         body = json.dumps({"tool": "code_execution", "sessionId": "test", "code": "echo x > '\"><script>'"}).encode()

@@ -4,8 +4,8 @@ Rules:
  1. While an attack runs, a neighbour runs beside it: short jobs one after another, on a server of its own, each of which knows its exact
     output and how long it may be kept waiting. A neighbour that notices the attack fails it.
  2. After an attack: the reply was in time, a hello-world job succeeds, nothing is left, the host's files are as they were.
- 3. What many probes can learn in one job they learn in one job (a program in tests/attack/programs, which prints one JSON object), and each
-    row is a test that looks at its own key.
+ 3. What a program in a container can see or try by itself is an attack of worker/attack.d, which mayflyctl doctor --attack runs as well
+    (tests/attack/test_programs.py); what needs an observer outside is a test of its own.
 """
 import hashlib
 import json
@@ -19,7 +19,6 @@ import harness
 GRACE_S = 5  # beyond a job's time-out, for collecting: the promise of the service
 PROMPT_S = 25  # what waits for nothing is done by then, wherever it runs; the time-outs that it must not wait for are 60 s
 START_S = 40  # for a slot (10) and a container (30 at most), on a machine that others use too
-PROGRAMS = os.path.join(harness.ROOT, "tests/attack/programs")
 
 NEIGHBOUR = """
 import hashlib, os, sys, time
@@ -39,11 +38,6 @@ os.unlink("state")
 print(name, "worked" if steps else steps, "unhindered" if worst < 2 else worst,
       sorted(pid for pid in os.listdir("/proc") if pid.isdigit()), sorted(os.listdir(".")), sorted(os.listdir("/tmp")), sorted(os.listdir("/dev/shm")))
 """
-
-
-def program(name):
-    with open(os.path.join(PROGRAMS, name), encoding="utf-8") as source:
-        return source.read()
 
 
 class Neighbour:
@@ -179,62 +173,6 @@ class AttackTest(harness.ServerTest):
         result = self.attack(code, language, timeout, **more)
         self.assertEqual(result["exitCode"], 0, result)
         return json.loads(self.server.output(result))
-
-
-class ProbeTest(AttackTest):
-    """One job for the whole class (rule 3). program is its name in tests/attack/programs; replacements are made in its text. is_warm: the job
-    claims a pooled container, whose runtime has been booted before the program was known."""
-    program = None
-    is_warm = False
-    language = "python"
-    timeout = 15
-
-    @classmethod
-    def replacements(cls):
-        return {}
-
-    @classmethod
-    def pooled(cls):
-        folder = os.path.join(cls.server.run, "jobs")
-        return {name for name in os.listdir(folder) if name.startswith("s-")} if os.path.isdir(folder) else set()
-
-    @classmethod
-    def warm_up(cls):
-        assert cls.server.execute("1", cls.language)["exitCode"] == 0
-        harness.until(lambda: cls.pooled() and not cls.server.processes(), "a pooled container waits")
-
-    @classmethod
-    def setUpClass(cls):
-        if cls.is_warm:
-            cls.environment = {**cls.environment, "MAYFLY_POOL": "1"}
-        super().setUpClass()
-        if cls.is_warm:
-            cls.warm_up()
-        waiting = cls.pooled()
-        code = program(cls.program)
-        for name, value in cls.replacements().items():
-            code = code.replace(name, value)
-        cls.started = time.monotonic()
-        cls.result = cls.server.execute(code, cls.language, timeout=cls.timeout)
-        cls.took_s = time.monotonic() - cls.started
-        assert not cls.is_warm or waiting - cls.pooled(), "no pooled container was claimed"
-        assert cls.result["exitCode"] == 0, cls.result
-        cls.found = json.loads(cls.server.output(cls.result))
-
-    def drop_pooled(self):
-        harness.until(lambda: not self.server.processes(), "pooled containers are made")
-        harness.subprocess.run([os.path.join(harness.BUILD, "mayflyctl"), "pool", "drop", "all"], env=self.server.environment, check=True,
-                               stdout=harness.subprocess.DEVNULL)
-
-    def test_zz_the_reply_is_in_time_and_nothing_is_left(self):
-        self.assertLess(self.took_s, self.timeout + GRACE_S + START_S)
-        if self.is_warm:
-            hello = self.server.execute("print('hello')", "python")
-            self.assertEqual((hello["exitCode"], hello.get("stdout"), hello.get("stderr")), (0, "hello\n", None))
-            self.drop_pooled()
-            self.assertEqual(self.server.leaks(), {})
-        else:
-            self.check_recovered(self.started)
 
 
 class Folder:

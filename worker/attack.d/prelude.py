@@ -1,12 +1,19 @@
 """Put before every attack in Python. An attack prints a line for each act, "held: what: how" or
-"broken: what: how", and "end" at last; set before this are memory_mb, pids, cpu_percent (the limits
-that the container should have) and port (where the service listens on the host)."""
+"broken: what: how", and "end" at last. Set before this are what the container should have
+(memory_mb, pids, cpu_percent, uid, gid, the names in environment) and port, where the service
+listens on the host."""
 import ctypes
 import errno
 import os
 import platform
 import time
 
+# What was put on the host for the attacks to look for, by a test whose prelude.py says more than this one: texts that no
+# program may find, paths that none may see, ports of loopback and abstract sockets that none may reach, hosts that none
+# may resolve.
+secrets, host_paths, host_ports, host_abstract, host_names = [], [], [], [], []
+
+IS_X86 = platform.machine() == "x86_64"
 libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
 
@@ -32,9 +39,11 @@ def refused(what, answer, *also):
 
 
 def call(numbers, *arguments):
-    """A system call by its numbers on x86-64 and arm64."""
+    """A system call by its numbers on x86-64 and arm64; None where there is none."""
     ctypes.set_errno(0)
-    number = numbers[0] if platform.machine() == "x86_64" else numbers[1]
+    number = numbers[0 if IS_X86 else 1]
+    if number is None:
+        return "ENOSYS"
     result = libc.syscall(number, *[ctypes.c_long(a) if isinstance(a, int) else a for a in arguments])
     return "done" if result >= 0 else errno.errorcode[ctypes.get_errno()]
 
@@ -55,9 +64,30 @@ def in_child(function):
     return f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else said
 
 
+def write(path, data=b"1"):
+    fd = os.open(path, os.O_WRONLY)
+    try:
+        os.write(fd, data)
+    finally:
+        os.close(fd)
+
+
 def content(path):
+    """The beginning of a file; "" where it cannot be read."""
     try:
         with open(path, "rb") as file:
             return file.read(65536).decode("latin-1")
     except OSError:
         return ""
+
+
+def files_below(*folders):
+    for top in folders:
+        for folder, _, names in os.walk(top):
+            if not folder.startswith(("/proc", "/sys")):
+                yield from (os.path.join(folder, name) for name in names)
+
+
+def listed(names):
+    """For the end of a line: how many, and the first."""
+    return ", ".join(map(str, names[:5])) + (f" and {len(names) - 5} more" if len(names) > 5 else "") if names else "none"

@@ -1,11 +1,15 @@
+import resource
 import signal
+import threading
 
 opened = []
 while outcome(lambda: opened.append(os.open("/dev/null", os.O_RDONLY))) == "done" and len(opened) < 1 << 20:
     pass
-act(len(opened) < 1 << 20, "descriptors", f"refused after {len(opened)}")
+answer = outcome(os.open, "/dev/null", os.O_RDONLY)
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 for fd in opened:
     os.close(fd)
+act(answer == "EMFILE" and len(opened) < most, "descriptors", f"{answer} after {len(opened)}; the limit is {most}")
 children, answer = [], "done"
 while answer == "done" and len(children) < pids + 200:
     try:
@@ -17,10 +21,25 @@ while answer == "done" and len(children) < pids + 200:
         signal.pause()
         os._exit(0)
     children.append(child)
-act(answer == "EAGAIN" and len(children) < pids, "processes", f"{answer} after {len(children)}; the limit is {pids}")
+act(answer == "EAGAIN" and pids - 28 < len(children) < pids, "processes", f"{answer} after {len(children)}; the limit is {pids}")
 for child in children:
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
+
+
+def count_threads():
+    count, stop = 0, threading.Event()
+    try:
+        while count < pids + 200:
+            threading.Thread(target=stop.wait, daemon=True).start()
+            count += 1
+    except RuntimeError:
+        pass
+    return count
+
+
+count = int(in_child(count_threads))
+act(pids - 28 < count < pids, "threads", f"refused after {count}; the limit is {pids}")
 workers, started = [], time.monotonic()
 for _ in range(8):
     child = os.fork()

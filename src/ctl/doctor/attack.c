@@ -2,21 +2,27 @@
  * mayflyctl doctor --attack: the hostile suite against the service that is installed.
  *
  * Rules:
- *  1. An attack is a file of attack.d in a registry (config/registry.h), so that an operator can add his own: a program that runs as a job of POST /run, or requests as
- *     bytes. What must come of it stands in the file, or is said by the program itself, a line for each act.
- *  2. All goes through the service's own port, as a client's requests do: nothing is set up for it, and whoever may call may attack.
+ *  1. An attack is a file of attack.d in a registry (config/registry.h), so that operators add their own: programs that run as jobs of
+ *     POST /run, or requests as bytes. What must come of it stands in the file, or is said by the program itself, a line for each act.
+ *  2. All goes through the service's own port, as a client's requests do: nothing is set up for it, and any caller may attack.
  *  3. What is not shown to hold counts as broken: a program that does not get to its end, a reply that does not come.
- *  4. After each attack a harmless job must succeed; after all of them no container of theirs may be left.
+ *  4. After each job a harmless one must succeed; after all of them no container of theirs may be left.
  *
- * Fields of attack.d/NAME.json: title*, class*; and either language* (python or bash), program* (a file beside it), timeout_s (60), exit (a list of exit codes, one
- * of which it must end with), report (true: it prints "held: what: how" or "broken: what: how" for each act, "end" at last, and ends with 0, or is stopped with one of exit), output_max_bytes,
- * skipped (names that must not be stored), artifacts_max; or requests* ([{what, send, status}]: bytes, and the statuses that are good).
+ * Fields of attack.d/NAME.json: title*, class*; and those of one job, or jobs (a list of them, each with what*), or requests ([{what*,
+ * send*: bytes, status*: those that are good}]). Those of a job; what is not asked for is not judged:
+ *   language*, program (a file beside it) or code (a list of lines); timeout_s (60)
+ *   report true: it prints "held: what: how" or "broken: what: how" for each act, "end" at last, and ends with 0 or one of exit
+ *   exit [codes, of which it must end with one], within_s, output (extended regular expression), output_max_bytes
+ *   artifacts [exactly these names], artifacts_max, skipped [names that are not stored, and listed as skipped]
+ * Before a program in Python or bash stand lines that say what its container should be, before one in Python attack.d/prelude.py, too.
  */
 #include "ctl/doctor/attack.h"
 
 #include "base/cleanup.h"
 #include "base/date.h"
+#include "ctl/pool.h"
 #include "job/engine_client.h"
+#include "job/pool.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -38,13 +44,24 @@ struct folders {
 	size_t count;
 };
 
-/* Pooled containers are made after jobs, and stay. */
 static void take_row(void *context, const struct engine_row *row)
 {
 	struct folders *folders = context;
 
-	if (strncmp(row->folder, "s-", 2) != 0 && folders->count < FOLDERS_MAX)
+	if (folders->count < FOLDERS_MAX)
 		memcpy(folders->names[folders->count++], row->folder, ENGINE_FOLDER_BYTES);
+}
+
+/* Pooled containers are made after jobs, and stay. */
+static void leave_out(void *context, const struct pool_row *pooled)
+{
+	struct folders *folders = context;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < folders->count; i++)
+		if (!ctl_pool_is(pooled->folder, folders->names[i]))
+			memmove(folders->names[kept++], folders->names[i], ENGINE_FOLDER_BYTES);
+	folders->count = kept;
 }
 
 /* False where this user cannot ask. */
@@ -61,7 +78,7 @@ static bool list_folders(const struct config *config, struct folders *out)
 		engine_list(&engine, deadline_in(DOCTOR_ENGINE_DEADLINE_MS), take_row, out, &err);
 
 	engine_close(&engine);
-	return result == 0;
+	return result == 0 && pool_list(config, leave_out, out, &err) == 0;
 }
 
 static bool has_folder(const struct folders *folders, const char *name)
@@ -140,8 +157,9 @@ static int read_definition(struct attack *attack, json_t **out, struct error *er
 		return -1;
 	if (json_parse_with_nul((struct slice){file->data, file->len}, out, &why) < 0)
 		return error_set(err, 500, "bad_attack", "%.256s: %.200s", file->path, why.message);
+	attack->definition = *out;
 	return json_is_object(*out)
-		       ? 0
+		       ? attack_check(attack, err)
 		       : error_set(err, 500, "bad_attack", "%.256s: no object", file->path);
 }
 
@@ -155,14 +173,7 @@ static void run_one(struct attack *attack, json_t *report)
 	if (read_definition(attack, &definition, &err) < 0) {
 		attack_say(attack, false, "the attack's file", "%s", err.message);
 	} else {
-		attack->definition = definition;
-		if (!attack_is_good(attack))
-			;
-		else if (json_object_get(definition, "requests"))
-			attack_run_requests(attack);
-		else
-			attack_run_program(attack);
-		attack_run_hello(attack);
+		attack_run(attack);
 	}
 	(void)add_result(report, attack, started_us);
 	registry_file_free(&attack->file);

@@ -15,6 +15,7 @@ struct attack {
 	const char *name;
 	struct registry_file file; /* owned by who runs it */
 	const json_t *definition;  /* the file's object */
+	const char *what;          /* the row of its jobs that runs, or NULL */
 	json_t *acts;              /* owned by who runs it */
 	unsigned held, broken;
 };
@@ -23,15 +24,11 @@ struct attack {
 void attack_say(struct attack *attack, bool is_held, const char *what, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* True for a definition that can be run; else an act says what is wrong with it. */
-bool attack_is_good(struct attack *attack);
+/* 0 for a definition that can be run; else -1 with *err: what is wrong with it, as registry_bad_field. */
+MUST_USE int attack_check(struct attack *attack, struct error *err);
 
-/* Runs one whose definition has a program, or requests. */
-void attack_run_program(struct attack *attack);
-void attack_run_requests(struct attack *attack);
-
-/* A job that prints hello: after an attack the service goes on. */
-void attack_run_hello(struct attack *attack);
+/* Runs one that can be: its jobs or its requests, and harmless jobs after them. */
+void attack_run(struct attack *attack);
 
 /* Prints {"mayfly", …, "attacks": […]} (ctl/doctor/doctor.h) for a reviewer. */
 void attack_print(const json_t *report);

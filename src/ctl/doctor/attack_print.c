@@ -7,18 +7,21 @@
 
 void attack_say(struct attack *attack, bool is_held, const char *what, const char *format, ...)
 {
-	char happened[DOCTOR_MESSAGE_BYTES];
+	char happened[DOCTOR_MESSAGE_BYTES], full[2 * REGISTRY_NAME_MAX_BYTES + 256];
 	va_list arguments;
 
 	va_start(arguments, format);
 	(void)vsnprintf(happened, sizeof(happened), format, arguments);
 	va_end(arguments);
+	if (attack->what)
+		(void)snprintf(full, sizeof(full), "%s: %s", attack->what, what);
 	attack->held += is_held;
 	attack->broken += !is_held;
 	(void)json_array_append_new(
-		attack->acts, json_pack("{s:s, s:o, s:o}", "verdict", is_held ? "held" : "broken",
-					"what", json_clean_string(slice_of(what)), "happened",
-					json_clean_string(slice_of(happened))));
+		attack->acts,
+		json_pack("{s:s, s:o, s:o}", "verdict", is_held ? "held" : "broken", "what",
+			  json_clean_string(slice_of(attack->what ? full : what)), "happened",
+			  json_clean_string(slice_of(happened))));
 }
 
 /* --- the report ---------------------------------------------------------------------------------------- */

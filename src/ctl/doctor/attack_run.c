@@ -6,63 +6,108 @@
 #include "json/json.h"
 
 #include <inttypes.h>
+#include <regex.h>
 #include <stdio.h>
 #include <string.h>
 
 #define TIMEOUT_S       60
 #define PRELUDE         REGISTRY_ATTACKS "/prelude.py"
 #define EXIT_LIST_BYTES 96
-#define SHOWN_BYTES     200 /* of an output that nobody expected */
+#define SHOWN_BYTES     200 /* of an output */
 
 /* --- definitions --------------------------------------------------------------------------------------- */
 
-static const char *text_of(const struct attack *attack, const char *field)
+enum { IN_FILE = 1, IN_JOB = 2, IN_REQUEST = 4 };
+
+static const struct known {
+	const char *field;
+	json_type type;
+	unsigned in, needed_in;
+} known[] = {{"title", JSON_STRING, IN_FILE, IN_FILE},
+	     {"class", JSON_STRING, IN_FILE, IN_FILE},
+	     {"jobs", JSON_ARRAY, IN_FILE, 0},
+	     {"requests", JSON_ARRAY, IN_FILE, 0},
+	     {"what", JSON_STRING, IN_JOB | IN_REQUEST, IN_JOB | IN_REQUEST},
+	     {"language", JSON_STRING, IN_FILE | IN_JOB, IN_JOB},
+	     {"program", JSON_STRING, IN_FILE | IN_JOB, 0},
+	     {"code", JSON_ARRAY, IN_FILE | IN_JOB, 0},
+	     {"timeout_s", JSON_INTEGER, IN_FILE | IN_JOB, 0},
+	     {"within_s", JSON_INTEGER, IN_FILE | IN_JOB, 0},
+	     {"exit", JSON_ARRAY, IN_FILE | IN_JOB, 0},
+	     {"report", JSON_TRUE, IN_FILE | IN_JOB, 0},
+	     {"output", JSON_STRING, IN_FILE | IN_JOB, 0},
+	     {"output_max_bytes", JSON_INTEGER, IN_FILE | IN_JOB, 0},
+	     {"artifacts", JSON_ARRAY, IN_FILE | IN_JOB, 0},
+	     {"artifacts_max", JSON_INTEGER, IN_FILE | IN_JOB, 0},
+	     {"skipped", JSON_ARRAY, IN_FILE | IN_JOB, 0},
+	     {"send", JSON_STRING, IN_REQUEST, IN_REQUEST},
+	     {"status", JSON_ARRAY, IN_REQUEST, IN_REQUEST}};
+
+static const char *text_of(const json_t *object, const char *field)
 {
-	return json_string_value(json_object_get(attack->definition, field));
+	return json_string_value(json_object_get(object, field));
 }
 
-static json_int_t number_of(const struct attack *attack, const char *field, json_int_t otherwise)
+static json_int_t number_of(const json_t *object, const char *field, json_int_t otherwise)
 {
-	const json_t *value = json_object_get(attack->definition, field);
+	const json_t *value = json_object_get(object, field);
 
-	return json_is_integer(value) ? json_integer_value(value) : otherwise;
+	return value ? json_integer_value(value) : otherwise;
 }
 
-bool attack_is_good(struct attack *attack)
+static int check_fields(struct attack *attack, const json_t *object, unsigned in, struct error *err)
 {
-	static const struct {
-		const char *field;
-		json_type type;
-	} known[] = {{"title", JSON_STRING},      {"class", JSON_STRING},
-		     {"language", JSON_STRING},   {"program", JSON_STRING},
-		     {"timeout_s", JSON_INTEGER}, {"exit", JSON_ARRAY},
-		     {"report", JSON_TRUE},       {"output_max_bytes", JSON_INTEGER},
-		     {"skipped", JSON_ARRAY},     {"artifacts_max", JSON_INTEGER},
-		     {"requests", JSON_ARRAY}};
 	const char *field;
 	const json_t *value;
-	struct error err = {.code = NULL};
 
-	json_object_foreach ((json_t *)attack->definition, field, value) {
+	json_object_foreach ((json_t *)object, field, value) {
 		bool is_known = false;
 
 		for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-			is_known |= strcmp(known[i].field, field) == 0 &&
-				    json_typeof(value) == known[i].type;
+			is_known |= strcmp(known[i].field, field) == 0 && (known[i].in & in) &&
+				    known[i].type == json_typeof(value);
 		if (!is_known)
-			(void)registry_bad_field(&attack->file, &err, "bad_attack", field,
-						 "is no field of an attack, or of another type");
+			return registry_bad_field(&attack->file, err, "bad_attack", field,
+						  "is no field of an attack, or of another type");
 	}
-	if (!err.code && (!text_of(attack, "title") || !text_of(attack, "class")))
-		(void)registry_bad_field(&attack->file, &err, "bad_attack", "title",
-					 "title and class are needed");
-	if (!err.code && !json_object_get(attack->definition, "requests") &&
-	    (!text_of(attack, "program") || !text_of(attack, "language")))
-		(void)registry_bad_field(&attack->file, &err, "bad_attack", "program",
-					 "program and language, or requests, are needed");
-	if (err.code)
-		attack_say(attack, false, "the attack's file", "%s", err.message);
-	return !err.code;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if ((known[i].needed_in & in) && !json_object_get(object, known[i].field))
+			return registry_bad_field(&attack->file, err, "bad_attack", known[i].field,
+						  "is missing");
+	if ((in & IN_JOB) && !text_of(object, "program") == !json_object_get(object, "code"))
+		return registry_bad_field(&attack->file, err, "bad_attack", "program",
+					  "or code is needed, not both");
+	return 0;
+}
+
+static int check_rows(struct attack *attack, const char *field, unsigned in, struct error *err)
+{
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach (json_object_get(attack->definition, field), i, row)
+		if (!json_is_object(row) || check_fields(attack, row, in, err) < 0)
+			return json_is_object(row)
+				       ? -1
+				       : registry_bad_field(&attack->file, err, "bad_attack", field,
+							    "holds something that is no object");
+	return 0;
+}
+
+int attack_check(struct attack *attack, struct error *err)
+{
+	const json_t *definition = attack->definition;
+	bool has_rows =
+		json_object_get(definition, "jobs") || json_object_get(definition, "requests");
+
+	if (check_fields(attack, definition, IN_FILE, err) < 0 ||
+	    check_rows(attack, "jobs", IN_JOB, err) < 0 ||
+	    check_rows(attack, "requests", IN_REQUEST, err) < 0)
+		return -1;
+	if (!has_rows && (!text_of(definition, "program") || !text_of(definition, "language")))
+		return registry_bad_field(&attack->file, err, "bad_attack", "program",
+					  "and language, or jobs, or requests, are needed");
+	return 0;
 }
 
 /* --- a job ---------------------------------------------------------------------------------------------- */
@@ -81,28 +126,50 @@ static int add_file(struct attack *attack, const char *name, struct buf *code)
 	return -1;
 }
 
-/* What the programs know of the limits: lines that are the same in Python and in a shell. */
-static int add_limits(const struct attack *attack, struct buf *code)
+/* What the programs know of the container that they should be in: lines that are the same in Python and in a shell. */
+static int add_settings(const struct attack *attack, struct buf *code)
 {
 	const struct template *template = attack->template;
+	int failed =
+		buf_printf(code,
+			   "memory_mb=%" PRIu64 "\npids=%" PRIu64 "\ncpu_percent=%" PRIu64
+			   "\nworkspace_mb=%" PRIu64 "\ntmp_mb=%" PRIu64 "\nshm_mb=%" PRIu64
+			   "\nuid=%" PRIu64 "\ngid=%" PRIu64 "\nport=%" PRIu64 "\nenvironment='",
+			   template->memory_mb, template->pids, template->cpu_percent,
+			   template->workspace_mb, template->tmp_mb, template->shm_mb,
+			   template->uid, template->gid, attack->config->port);
 
-	return buf_printf(code,
-			  "memory_mb=%" PRIu64 "\npids=%" PRIu64 "\ncpu_percent=%" PRIu64
-			  "\nport=%" PRIu64 "\n",
-			  template->memory_mb, template->pids, template->cpu_percent,
-			  attack->config->port);
+	for (const char *at = template->environment; *at; at += strlen(at) + 1)
+		failed |= buf_printf(code, "%.*s ", (int)strcspn(at, "="), at);
+	return failed | buf_append_text(code, "'\n");
 }
 
-static int make_code(struct attack *attack, const char *language, struct buf *code)
+static int add_lines(const json_t *lines, struct buf *code)
 {
+	const json_t *line;
+	int failed = 0;
+	size_t i;
+
+	json_array_foreach ((json_t *)lines, i, line)
+		failed |= buf_append(code, json_string_value(line), json_string_length(line)) |
+			  buf_append_text(code, "\n");
+	return failed;
+}
+
+static int make_code(struct attack *attack, const json_t *job, struct buf *code)
+{
+	const char *language = text_of(job, "language"), *program = text_of(job, "program");
+	const bool is_python = strcmp(language, "python") == 0;
 	char name[REGISTRY_NAME_MAX_BYTES + 32];
 
+	if ((is_python || strcmp(language, "bash") == 0) && add_settings(attack, code) < 0)
+		return -1;
+	if (is_python && add_file(attack, PRELUDE, code) < 0)
+		return -1;
+	if (!program)
+		return add_lines(json_object_get(job, "code"), code);
 	(void)snprintf(name, sizeof(name), REGISTRY_ATTACKS "/%.*s", REGISTRY_NAME_MAX_BYTES,
-		       text_of(attack, "program"));
-	if (add_limits(attack, code) < 0)
-		return -1;
-	if (strcmp(language, "python") == 0 && add_file(attack, PRELUDE, code) < 0)
-		return -1;
+		       program);
 	return add_file(attack, name, code);
 }
 
@@ -110,11 +177,16 @@ static int make_code(struct attack *attack, const char *language, struct buf *co
 static int run_job(struct attack *attack, const char *what, const char *language,
 		   const struct buf *code, json_int_t timeout_s, json_t **out)
 {
-	const bool is_python = strcmp(language, "python") == 0;
-	_cleanup_json_ json_t *body =
-		json_pack("{s:s, s:s, s:s%, s:s, s:I}", "sessionId", ATTACK_SESSION, "language",
-			  language, "code", code->data, code->len, "filename",
-			  is_python ? "attack.py" : "attack.sh", "timeout", timeout_s);
+	const char *ending = strcmp(language, "python") == 0 ? "py"
+			     : strcmp(language, "node") == 0 ? "js"
+							     : "sh";
+	char filename[16];
+
+	(void)snprintf(filename, sizeof(filename), "attack.%s", ending);
+
+	_cleanup_json_ json_t *body = json_pack(
+		"{s:s, s:s, s:s%, s:s, s:I}", "sessionId", ATTACK_SESSION, "language", language,
+		"code", code->data, code->len, "filename", filename, "timeout", timeout_s);
 	struct http_client_reply reply = {.body = buf_new(ATTACK_REPLY_MAX_BYTES)};
 	deadline_ms deadline = deadline_in(timeout_s * 1000 + JOB_GRACE_MS + ATTACK_START_MS);
 	struct error err;
@@ -196,7 +268,8 @@ static bool take_act(struct attack *attack, const char *line, size_t len)
 }
 
 /* Rule 3 of attack.c: a report without its end is no proof of anything, unless being stopped is one. */
-static void judge_report(struct attack *attack, const char *output, json_int_t exit_code)
+static void judge_report(struct attack *attack, const json_t *job, const char *output,
+			 json_int_t exit_code)
 {
 	bool has_end = false;
 
@@ -207,7 +280,7 @@ static void judge_report(struct attack *attack, const char *output, json_int_t e
 			has_end |= len == 3 && strncmp(line, "end", 3) == 0;
 		line += len + (line[len] == '\n');
 	}
-	if (has_number(json_object_get(attack->definition, "exit"), exit_code)) {
+	if (has_number(json_object_get(job, "exit"), exit_code)) {
 		attack_say(attack, true, "how it ended", "stopped (exit code %d)", (int)exit_code);
 	} else if (!has_end || exit_code != 0) {
 		size_t len = strlen(output);
@@ -218,9 +291,9 @@ static void judge_report(struct attack *attack, const char *output, json_int_t e
 	}
 }
 
-static void judge_exit(struct attack *attack, json_int_t exit_code)
+static void judge_exit(struct attack *attack, const json_t *job, json_int_t exit_code)
 {
-	const json_t *good = json_object_get(attack->definition, "exit");
+	const json_t *good = json_object_get(job, "exit");
 	char list[EXIT_LIST_BYTES];
 
 	if (!good)
@@ -232,63 +305,80 @@ static void judge_exit(struct attack *attack, json_int_t exit_code)
 		   (int)exit_code, list);
 }
 
-static void judge_output(struct attack *attack, const char *output)
+static void judge_output(struct attack *attack, const json_t *job, const char *output)
 {
-	json_int_t most = number_of(attack, "output_max_bytes", 0);
+	json_int_t most = number_of(job, "output_max_bytes", 0);
+	const char *pattern = text_of(job, "output");
+	regex_t compiled;
 
 	if (most)
-		attack_say(attack, strlen(output) <= (size_t)most, "its output",
+		attack_say(attack, strlen(output) <= (size_t)most, "size of its output",
 			   "%zu bytes of it are in the reply (at most %" PRId64 " are good)",
 			   strlen(output), (int64_t)most);
+	if (!pattern)
+		return;
+	if (regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB) != 0) {
+		attack_say(attack, false, "the attack's file", "output is no regular expression");
+		return;
+	}
+	attack_say(attack, regexec(&compiled, output, 0, NULL, 0) == 0, "its output", "%.*s",
+		   SHOWN_BYTES, output);
+	regfree(&compiled);
 }
 
-static void judge_artifacts(struct attack *attack, const json_t *reply)
+static void judge_time(struct attack *attack, const json_t *job, int64_t took_ms)
 {
-	const json_t *outputs = json_object_get(json_object_get(reply, "artifacts"), "outputs"),
-		     *skipped = json_object_get(reply, "skipped"), *name;
-	json_int_t most = number_of(attack, "artifacts_max", 0);
+	json_int_t most = number_of(job, "within_s", 0);
+
+	if (most)
+		attack_say(attack, took_ms <= most * 1000, "how long it took",
+			   "%.1f s (at most %d are good)", (double)took_ms / 1000, (int)most);
+}
+
+/* Exactly those that the list names, beside the two streams. */
+static void judge_names(struct attack *attack, const json_t *wanted, const json_t *outputs)
+{
+	const char *odd = NULL, *name;
+	const json_t *value;
 	size_t i;
 
-	json_array_foreach (json_object_get(attack->definition, "skipped"), i, name) {
-		const char *text = json_string_value(name);
-		bool is_stored = text && json_object_get(outputs, text);
+	json_object_foreach ((json_t *)outputs, name, value)
+		if (strcmp(name, "stdout") != 0 && strcmp(name, "stderr") != 0 &&
+		    !has_text(wanted, name))
+			odd = name;
+	json_array_foreach ((json_t *)wanted, i, value)
+		if (!json_object_get(outputs, json_string_value(value)))
+			odd = json_string_value(value);
+	attack_say(attack, !odd, "what is stored", odd ? "%s is, or is not" : "as expected%s",
+		   odd ? odd : "");
+}
 
-		if (text)
-			attack_say(attack, !is_stored, text, "%s",
-				   is_stored ? "is stored and served"
-				   : has_text(skipped, text)
-					   ? "is not stored, and is listed as skipped"
-					   : "is not stored");
+static void judge_artifacts(struct attack *attack, const json_t *job, const json_t *reply)
+{
+	const json_t *outputs = json_object_get(json_object_get(reply, "artifacts"), "outputs"),
+		     *skipped = json_object_get(reply, "skipped"),
+		     *wanted = json_object_get(job, "artifacts"), *name;
+	json_int_t most = number_of(job, "artifacts_max", 0);
+	size_t i;
+
+	json_array_foreach (json_object_get(job, "skipped"), i, name) {
+		const char *text = json_string_value(name);
+		bool is_stored = json_object_get(outputs, text);
+
+		attack_say(attack, !is_stored && has_text(skipped, text), text, "%s",
+			   is_stored                 ? "is stored and served"
+			   : has_text(skipped, text) ? "is not stored, and is listed as skipped"
+						     : "is neither stored nor listed as skipped");
 	}
+	if (wanted)
+		judge_names(attack, wanted, outputs);
 	if (most)
 		attack_say(attack, json_object_size(outputs) <= (size_t)most, "number of artifacts",
 			   "%zu are stored (at most %d are good)", json_object_size(outputs),
 			   (int)most);
 }
 
-void attack_run_program(struct attack *attack)
-{
-	_cleanup_buf_ struct buf code = buf_new(ATTACK_CODE_MAX_BYTES);
-	_cleanup_json_ json_t *reply = NULL;
-	const char *language = text_of(attack, "language"), *output;
-	json_int_t exit_code;
-
-	if (make_code(attack, language, &code) < 0 ||
-	    run_job(attack, "the attack's job", language, &code,
-		    number_of(attack, "timeout_s", TIMEOUT_S), &reply) < 0)
-		return;
-	output = json_string_value(json_object_get(reply, "output"));
-	output = output ? output : "";
-	exit_code = json_integer_value(json_object_get(reply, "exitCode"));
-	if (json_is_true(json_object_get(attack->definition, "report")))
-		judge_report(attack, output, exit_code);
-	else
-		judge_exit(attack, exit_code);
-	judge_output(attack, output);
-	judge_artifacts(attack, reply);
-}
-
-void attack_run_hello(struct attack *attack)
+static void run_hello(struct attack *attack)
 {
 	_cleanup_buf_ struct buf code = buf_new(KIB);
 	_cleanup_json_ json_t *reply = NULL;
@@ -297,41 +387,85 @@ void attack_run_hello(struct attack *attack)
 	if (buf_append_text(&code, "echo hello\n") < 0 ||
 	    run_job(attack, "the next job", "bash", &code, TIMEOUT_S, &reply) < 0)
 		return;
-	output = json_string_value(json_object_get(reply, "output"));
+	output = text_of(reply, "output");
 	attack_say(attack, output && strcmp(output, "hello\n") == 0, "the next job",
 		   "a harmless one printed \"%.*s\"", output ? (int)strcspn(output, "\n") : 0,
 		   output ? output : "");
 }
 
+static void run_program(struct attack *attack, const json_t *job)
+{
+	_cleanup_buf_ struct buf code = buf_new(ATTACK_CODE_MAX_BYTES);
+	_cleanup_json_ json_t *reply = NULL;
+	int64_t started_us = monotonic_us();
+	const char *output;
+	json_int_t exit_code;
+
+	if (make_code(attack, job, &code) < 0 ||
+	    run_job(attack, "the attack's job", text_of(job, "language"), &code,
+		    number_of(job, "timeout_s", TIMEOUT_S), &reply) < 0)
+		return;
+	judge_time(attack, job, (monotonic_us() - started_us) / 1000);
+	output = text_of(reply, "output");
+	output = output ? output : "";
+	exit_code = json_integer_value(json_object_get(reply, "exitCode"));
+	if (json_is_true(json_object_get(job, "report")))
+		judge_report(attack, job, output, exit_code);
+	else
+		judge_exit(attack, job, exit_code);
+	judge_output(attack, job, output);
+	judge_artifacts(attack, job, reply);
+}
+
+static void run_programs(struct attack *attack)
+{
+	const json_t *jobs = json_object_get(attack->definition, "jobs"), *job;
+	size_t i;
+
+	json_array_foreach ((json_t *)jobs, i, job) {
+		attack->what = text_of(job, "what");
+		run_program(attack, job);
+		run_hello(attack);
+	}
+	attack->what = NULL;
+	if (!jobs) {
+		run_program(attack, attack->definition);
+		run_hello(attack);
+	}
+}
+
 /* --- requests --------------------------------------------------------------------------------------------- */
 
-void attack_run_requests(struct attack *attack)
+static void run_requests(struct attack *attack)
 {
 	const json_t *row;
 	size_t i;
 
 	json_array_foreach (json_object_get(attack->definition, "requests"), i, row) {
-		const char *what = json_string_value(json_object_get(row, "what"));
 		const json_t *send = json_object_get(row, "send"),
 			     *good = json_object_get(row, "status");
 		struct http_client_reply reply = {.body = buf_new(MIB)};
 		char list[EXIT_LIST_BYTES];
 		struct error err;
 
-		if (!what || !json_is_string(send) || !json_is_array(good)) {
-			attack_say(attack, false, "the attack's file",
-				   "request %zu needs what, send and status", i + 1);
-			continue;
-		}
 		list_numbers(good, list);
 		if (http_client_send(
 			    attack->config->bind, attack->config->port,
 			    (struct slice){json_string_value(send), json_string_length(send)},
 			    deadline_in(DOCTOR_HTTP_DEADLINE_MS), &reply, &err) < 0)
-			attack_say(attack, false, what, "%s", err.message);
+			attack_say(attack, false, text_of(row, "what"), "%s", err.message);
 		else
-			attack_say(attack, has_number(good, reply.status), what,
+			attack_say(attack, has_number(good, reply.status), text_of(row, "what"),
 				   "answered with %d (good is: %s)", reply.status, list);
 		buf_free(&reply.body);
 	}
+	run_hello(attack);
+}
+
+void attack_run(struct attack *attack)
+{
+	if (json_object_get(attack->definition, "requests"))
+		run_requests(attack);
+	else
+		run_programs(attack);
 }
