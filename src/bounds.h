@@ -289,6 +289,7 @@
 #define SIGNED_JSON_MAX_BYTES        KIB
 
 /* --- mayflyctl doctor ------------------------------------------------------------------------- */
+#define DOCTOR_ADVISORIES_MAX_DAYS   120   /* of the table of known escapes; older: a warning */
 #define DOCTOR_COMMAND_DEADLINE_MS   10000 /* for systemctl, dpkg-query and the like */
 #define DOCTOR_ENGINE_DEADLINE_MS    (4 * ENGINE_CALL_DEADLINE_MS) /* to describe itself */
 #define DOCTOR_HTTP_DEADLINE_MS      15000  /* for an answer that needs no job */

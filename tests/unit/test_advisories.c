@@ -1,7 +1,9 @@
-/* The table of container escapes (ctl/doctor/advisories.c), with a dpkg-query and a changelog of the test's own. */
+/* The table of known escapes (worker/advisories.d) and what is made of it, with a dpkg-query and a changelog of the test's own. */
 #include "ctl/doctor/internal.h"
 #include "tap.h"
 #include "util.h"
+
+static struct config config;
 
 static void write_program(const char *name, const char *text)
 {
@@ -47,11 +49,13 @@ static void test_versions(void)
 /* What the one line for a component says; its status is written. */
 static const char *line_of(const char *name, const char *version, const char **status, json_t **all)
 {
-	struct doctor doctor = {.checks = json_array()};
+	struct doctor doctor = {.config = &config, .checks = json_array()};
 	const json_t *line;
 
+	doctor_advisories(&doctor);
 	doctor_component(&doctor, name, version);
-	line = json_array_get(doctor.checks, 0);
+	json_decref(doctor.advisories);
+	line = json_array_get(doctor.checks, 1);
 	*status = line ? json_string_value(json_object_get(line, "status")) : "none";
 	*all = doctor.checks;
 	return line ? json_string_value(json_object_get(line, "message")) : "";
@@ -92,6 +96,47 @@ static void test_upstream(void)
 	expect("docker", "20.10.24+dfsg1", "ok", "docker 20.10.24+dfsg1");
 	expect("docker-init", "0.19.0", "none", "");
 	expect("something else", "1", "none", "");
+}
+
+static void test_table(void)
+{
+	static const struct {
+		const char *text, *status, *words;
+	} rows[] = {
+		{"{\"date\": \"2020-02-30\", \"escapes\": []}", "warn", "of 2020-02-30"},
+		{"{\"date\": \"2026-9-11\", \"escapes\": []}", "fail",
+		 "escapes.json:1: \"date\" must"},
+		{"{\"date\": \"2026-13-11\", \"escapes\": []}", "fail", "\"date\" must be a date"},
+		{"{\n\"escapes\": []}", "fail", "\"date\" must be a date"},
+		{"{\"date\": \"2999-01-01\"}", "fail", "\"escapes\" must be an array"},
+		{"{\"date\": \"2999-01-01\", \"escapes\": []}", "ok", "of 2999-01-01"},
+		{"{\"date\": \"2999-01-01\",\n\"escapes\": [{\"component\": \"runc\", \"id\": \"x\"}]}",
+		 "fail", "\"escapes[0].fixed\" must be a string"},
+		{"{\"date\": \"2999-01-01\", \"escapes\": [{\"component\": \"runc\", \"id\": \"x\", "
+		 "\"fixed\": \"1\", \"sicne\": \"0\"}]}",
+		 "fail", "\"escapes[0]\" takes"},
+		{"{\"date\"", "fail", "escapes.json"},
+	};
+	struct config other = config;
+
+	(void)snprintf(other.registry[0], PATH_MAX, "%s", scratch());
+	must(mkdir(in_scratch("advisories.d"), 0700) == 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct doctor doctor = {.config = &other, .checks = json_array()};
+
+		write_file(in_scratch("advisories.d/escapes.json"), slice_of(rows[i].text));
+		doctor_advisories(&doctor);
+
+		const json_t *line = json_array_get(doctor.checks, 0);
+		const char *message = json_string_value(json_object_get(line, "message"));
+
+		ok(strcmp(json_string_value(json_object_get(line, "status")), rows[i].status) ==
+				   0 &&
+			   strstr(message, rows[i].words),
+		   "%s: %s", rows[i].words, message);
+		json_decref(doctor.advisories);
+		json_decref(doctor.checks);
+	}
 }
 
 static void test_backports(void)
@@ -156,8 +201,10 @@ int main(void)
 
 	/* no programs but its */
 	must(setenv("PATH", scratch(), 1) == 0);
+	(void)snprintf(config.registry[0], PATH_MAX, "worker");
 	test_versions();
 	test_upstream();
+	test_table();
 	/* what is put there are scripts */
 	(void)snprintf(path, sizeof(path), "%s:/usr/bin:/bin", scratch());
 	must(setenv("PATH", path, 1) == 0);

@@ -2,57 +2,35 @@
  * mayflyctl doctor: which container escapes are open in the engine's components.
  *
  * Rules:
- *  1. In the table are escapes that code running in a container of mayfly's might use: not those of building images, of cp, exec, kube play or of
- *     checkpoints, which mayfly never asks for (CVE-2024-1753, -9407, -9675, -11218, CVE-2025-9566 and CVE-2026-44517 of Podman; CVE-2019-14271,
- *     CVE-2026-41567, -41568 and -42306 of Docker; CVE-2026-53488, -53489 and -53492 of containerd's CRI), nor those of a kind of container that it never makes
- *     (CVE-2025-24965: crun with krun; CVE-2026-88264 and -88265: crun without a /dev of its own).
- *  2. A version is open when it lies in a row's range of upstream versions, unless its Debian package is the one with the backport, or a later one of the
- *     same upstream version, or its changelog names the CVE.
+ *  1. The table of escapes is a file, advisories.d/escapes.json in a registry (config/registry.h): a package or an operator puts a newer
+ *     one in its place. It names escapes that code running in a container of mayfly's might use, and only those.
+ *  2. A version is open when it lies in a row's range of upstream versions, unless its Debian package is the one with the backport, or a
+ *     later one of the same upstream version, or its changelog names the escape.
  *  3. The table is as old as its date says. What came later is not in it, and the report says so.
  *
- * Sources: github.com/opencontainers/runc/security/advisories GHSA-c3xm-pvg7-gh7r, GHSA-xr7r-f8xq-vfvv, GHSA-9493-h29p-rfm2, GHSA-qw9x-cqr3-wc7r,
- * GHSA-cgrx-mc8f-2prm; oss-security 2025/q4/138; runc's releases 1.3.6 and 1.4.3 (CVE-2026-41579); github.com/containers/crun/issues/1906 (crun is not
- * affected by those of November 2025); nvd.nist.gov for CVE-2019-5736 and CVE-2019-18837; NCC Group on CVE-2020-15257 (for containers with
- * the host's network only); changelog.Debian of runc 1.1.5+ds1-1+deb12u1; Debian's list debian-bugs-rc of February 2026 (no runc with the fixes of
- * November 2025 in Debian 12 and 13); github.com/flatcar/Flatcar/issues 2418 (crun, September 2026), 2182 (containerd), 2142 (docker).
+ * Fields of the file: date* (2026-09-11); sources and left_out, texts for who goes on with it; and escapes*, each with component* (runc,
+ * crun, conmon, containerd, podman, docker), id* (CVE-…), since and fixed* (upstream versions: since <= open < fixed, without since from
+ * the first; a release candidate as 1.0.0~rc7), debian (the version of the package with the backport).
  */
 #include "ctl/doctor/internal.h"
 
 #include "base/cleanup.h"
+#include "base/date.h"
+#include "base/num.h"
+#include "config/registry.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-#define TABLE_DATE    "2026-09-11"
-#define VERSION_BYTES 128
-#define LIST_BYTES    256
-#define NO_VERSION    "0"
-
-static const struct hole {
-	const char *component, *cve;
-	const char *since, *fixed; /* upstream versions: since <= open < fixed; rc as ~rc */
-	const char *debian;        /* the package with the backport, or NULL */
-} holes[] = {
-	{"runc", "CVE-2019-5736", NO_VERSION, "1.0.0~rc7", NULL},
-	{"runc", "CVE-2021-30465", NO_VERSION, "1.0.0~rc95", NULL},
-	{"runc", "CVE-2024-21626", "1.0.0~rc93", "1.1.12", "1.1.5+ds1-1+deb12u1"},
-	{"runc", "CVE-2025-31133", NO_VERSION, "1.2.8", NULL},
-	{"runc", "CVE-2025-31133", "1.3.0~rc.1", "1.3.3", NULL},
-	{"runc", "CVE-2025-31133", "1.4.0~rc.1", "1.4.0~rc.3", NULL},
-	{"runc", "CVE-2025-52565", "1.0.0~rc3", "1.2.8", NULL},
-	{"runc", "CVE-2025-52565", "1.3.0~rc.1", "1.3.3", NULL},
-	{"runc", "CVE-2025-52565", "1.4.0~rc.1", "1.4.0~rc.3", NULL},
-	{"runc", "CVE-2025-52881", NO_VERSION, "1.2.8", NULL},
-	{"runc", "CVE-2025-52881", "1.3.0~rc.1", "1.3.3", NULL},
-	{"runc", "CVE-2025-52881", "1.4.0~rc.1", "1.4.0~rc.3", NULL},
-	/* what it allows is not said where its fix is announced: taken for the worst */
-	{"runc", "CVE-2026-41579", NO_VERSION, "1.3.6", NULL},
-	{"runc", "CVE-2026-41579", "1.4.0~rc.1", "1.4.3", NULL},
-	{"crun", "CVE-2019-18837", NO_VERSION, "0.10.5", NULL},
-	{"containerd", "CVE-2020-15257", NO_VERSION, "1.3.9", NULL},
-	{"containerd", "CVE-2020-15257", "1.4.0~beta.0", "1.4.3", NULL},
-};
+#define REGISTRY_ADVISORIES "advisories.d"
+#define TABLE_NAME          "escapes"
+#define BAD_TABLE           "bad_advisories"
+#define DAY_MS              (24 * 3600 * INT64_C(1000))
+#define VERSION_BYTES       128
+#define LIST_BYTES          256
+#define FIELD_BYTES         64
 
 /* What the engines call their components, and the Debian package of each; the first whose words occur in the name. */
 static const struct component {
@@ -62,6 +40,109 @@ static const struct component {
 	{"onmon", "conmon", "conmon"}, {"containerd", "containerd", "containerd"},
 	{"odman", "podman", "podman"}, {"docker", "docker", "docker.io"},
 };
+
+/* --- the table -------------------------------------------------------------------------------------------- */
+
+static const char *text_of(const json_t *object, const char *field)
+{
+	return json_string_value(json_object_get(object, field));
+}
+
+/* Of "2026-09-11", in days since 1970. False for what is no such date. */
+static bool parse_date(const char *text, int64_t *days)
+{
+	uint64_t year, month, day;
+
+	if (!text || strlen(text) != strlen("2026-09-11") || text[4] != '-' || text[7] != '-' ||
+	    num_parse((struct slice){text, 4}, 10, 9999, &year) < 0 || year < 1970 ||
+	    num_parse((struct slice){text + 5, 2}, 10, 12, &month) < 0 || month == 0 ||
+	    num_parse((struct slice){text + 8, 2}, 10, 31, &day) < 0 || day == 0)
+		return false;
+
+	struct tm calendar = {
+		.tm_year = (int)year - 1900, .tm_mon = (int)month - 1, .tm_mday = (int)day};
+
+	*days = timegm(&calendar) * INT64_C(1000) / DAY_MS;
+	return true;
+}
+
+static int check_escape(const struct registry_file *file, size_t at, const json_t *escape,
+			struct error *err)
+{
+	static const struct {
+		const char *name;
+		bool is_required;
+	} fields[] = {{"component", true},
+		      {"id", true},
+		      {"since", false},
+		      {"fixed", true},
+		      {"debian", false}};
+	char place[FIELD_BYTES];
+	size_t read = 0;
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		const json_t *value = json_object_get(escape, fields[i].name);
+
+		(void)snprintf(place, sizeof(place), "escapes[%zu].%s", at, fields[i].name);
+		if (value ? !json_is_string(value) : fields[i].is_required)
+			return registry_bad_field(file, err, BAD_TABLE, place, "must be a string");
+		read += value != NULL;
+	}
+	(void)snprintf(place, sizeof(place), "escapes[%zu]", at);
+	return json_object_size(escape) == read
+		       ? 0
+		       : registry_bad_field(file, err, BAD_TABLE, place,
+					    "takes component, id, since, fixed and debian");
+}
+
+/* The caller owns *out, which has a date and good rows. 0, or -1 with *err. */
+static int load_table(const struct config *config, json_t **out, int64_t *days, struct error *err)
+{
+	_cleanup_registry_file_ struct registry_file file = {0};
+	_cleanup_json_ json_t *table = NULL;
+	const json_t *escapes, *escape;
+	size_t i;
+
+	if (registry_open(config, REGISTRY_ADVISORIES, SLICE_LITERAL(TABLE_NAME), &file, err) < 0 ||
+	    registry_parse(&file, BAD_TABLE, &table, err) < 0)
+		return -1;
+	if (!parse_date(text_of(table, "date"), days))
+		return registry_bad_field(&file, err, BAD_TABLE, "date",
+					  "must be a date: 2026-09-11");
+	escapes = json_object_get(table, "escapes");
+	if (!json_is_array(escapes))
+		return registry_bad_field(&file, err, BAD_TABLE, "escapes", "must be an array");
+	json_array_foreach ((json_t *)escapes, i, escape)
+		if (check_escape(&file, i, escape, err) < 0)
+			return -1;
+	*out = json_incref(table);
+	return 0;
+}
+
+void doctor_advisories(struct doctor *doctor)
+{
+	int64_t days;
+	struct error err;
+
+	if (load_table(doctor->config, &doctor->advisories, &days, &err) < 0) {
+		doctor_say(doctor, DOCTOR_FAIL, "advisories",
+			   "correct it, or install mayfly again, or set MAYFLY_DATA_DIR",
+			   "no table of known escapes: %s", err.message);
+		return;
+	}
+
+	int64_t age = date_now_ms() / DAY_MS - days;
+	bool is_old = age > DOCTOR_ADVISORIES_MAX_DAYS;
+
+	doctor_say(doctor, is_old ? DOCTOR_WARN : DOCTOR_OK, "advisories",
+		   is_old ? "install a newer mayfly, or a newer table as "
+			    "/etc/mayfly/" REGISTRY_ADVISORIES "/" TABLE_NAME ".json"
+			  : NULL,
+		   "the table of known escapes is of %s, %d days old",
+		   text_of(doctor->advisories, "date"), (int)age);
+}
+
+/* --- versions --------------------------------------------------------------------------------------------- */
 
 static int order_of(char character)
 {
@@ -156,38 +237,42 @@ static bool changelog_names(const char *package, const char *cve)
 	return doctor_command(argv, true, deadline_in(DOCTOR_COMMAND_DEADLINE_MS), &said) == 0;
 }
 
+/* --- what is open ----------------------------------------------------------------------------------------- */
+
 /* Rule 2. debian: of the package, "" when it is from none. */
-static bool is_open(const struct hole *hole, const char *package, const char *upstream,
+static bool is_open(const json_t *escape, const char *package, const char *upstream,
 		    const char *debian)
 {
+	const char *since = text_of(escape, "since"), *backport = text_of(escape, "debian");
 	char fixed_upstream[VERSION_BYTES];
 
-	if (doctor_version_compare(upstream, hole->since) < 0 ||
-	    doctor_version_compare(upstream, hole->fixed) >= 0)
+	if ((since && doctor_version_compare(upstream, since) < 0) ||
+	    doctor_version_compare(upstream, text_of(escape, "fixed")) >= 0)
 		return false;
 	if (!*debian)
 		return true;
-	if (hole->debian) {
-		take_upstream(hole->debian, fixed_upstream);
+	if (backport) {
+		take_upstream(backport, fixed_upstream);
 		if (strcmp(fixed_upstream, upstream) == 0 &&
-		    doctor_version_compare(debian, hole->debian) >= 0)
+		    doctor_version_compare(debian, backport) >= 0)
 			return false;
 	}
-	return !changelog_names(package, hole->cve);
+	return !changelog_names(package, text_of(escape, "id"));
 }
 
 /* The ids of what is open, with commas between; "" for nothing. */
-static void list_open(const struct component *component, const char *upstream, const char *debian,
-		      char out[LIST_BYTES])
+static void list_open(const struct doctor *doctor, const struct component *component,
+		      const char *upstream, const char *debian, char out[LIST_BYTES])
 {
-	size_t used = 0;
+	const json_t *escape;
+	size_t i, used = 0;
 
 	*out = '\0';
-	for (size_t i = 0; i < sizeof(holes) / sizeof(holes[0]); i++)
-		if (strcmp(holes[i].component, component->name) == 0 && used < LIST_BYTES &&
-		    is_open(&holes[i], component->package, upstream, debian))
+	json_array_foreach (json_object_get(doctor->advisories, "escapes"), i, escape)
+		if (strcmp(text_of(escape, "component"), component->name) == 0 &&
+		    used < LIST_BYTES && is_open(escape, component->package, upstream, debian))
 			used += (size_t)snprintf(out + used, LIST_BYTES - used, "%s%s",
-						 used ? ", " : "", holes[i].cve);
+						 used ? ", " : "", text_of(escape, "id"));
 }
 
 static const struct component *find_component(const char *name)
@@ -208,7 +293,7 @@ void doctor_component(struct doctor *doctor, const char *name, const char *versi
 							    packaged[VERSION_BYTES];
 	char check[VERSION_BYTES], open[LIST_BYTES];
 
-	if (!component)
+	if (!component || !doctor->advisories)
 		return;
 	take_version(version, found);
 	take_upstream(found, upstream);
@@ -218,7 +303,7 @@ void doctor_component(struct doctor *doctor, const char *name, const char *versi
 		if (strcmp(packaged, upstream) != 0)
 			*debian = '\0';
 	}
-	list_open(component, upstream, debian, open);
+	list_open(doctor, component, upstream, debian, open);
 	(void)snprintf(check, sizeof(check), "engine.%s", component->name);
 	if (*open)
 		doctor_say(doctor, DOCTOR_FAIL, check,
@@ -226,12 +311,12 @@ void doctor_component(struct doctor *doctor, const char *name, const char *versi
 				   ? "install a later one, or let the engine use crun: in "
 				     "containers.conf, [engine] runtime = \"crun\""
 				   : "install a later one",
-			   "%s %s is open to %s (as of " TABLE_DATE ")", component->name,
-			   *debian ? debian : found, open);
+			   "%s %s is open to %s (as of %s)", component->name,
+			   *debian ? debian : found, open, text_of(doctor->advisories, "date"));
 	else
 		doctor_say(doctor, DOCTOR_OK, check, NULL,
-			   "%s %s: no escape open to a job is known (as of " TABLE_DATE ")",
-			   component->name, *debian ? debian : found);
+			   "%s %s: no escape open to a job is known (as of %s)", component->name,
+			   *debian ? debian : found, text_of(doctor->advisories, "date"));
 }
 
 void doctor_unused_runtime(struct doctor *doctor, const char *used)
@@ -239,16 +324,14 @@ void doctor_unused_runtime(struct doctor *doctor, const char *used)
 	const struct component *runc = find_component("runc");
 	char debian[VERSION_BYTES], upstream[VERSION_BYTES], open[LIST_BYTES];
 
-	if (!*used || strcmp(used, "runc") == 0 || strstr(used, "io.containerd.runc") ||
-	    !package_version(runc->package, debian))
+	if (!doctor->advisories || !*used || strcmp(used, "runc") == 0 ||
+	    strstr(used, "io.containerd.runc") || !package_version(runc->package, debian))
 		return;
 	take_upstream(debian, upstream);
-	list_open(runc, upstream, debian, open);
+	list_open(doctor, runc, upstream, debian, open);
 	if (*open)
-		doctor_say(
-			doctor, DOCTOR_WARN, "engine.unused_runtime",
-			"keep the engine on its runtime, or remove the package runc",
-			"runc %s is installed and not used (%s is): it is open to %s (as of " TABLE_DATE
-			")",
-			debian, used, open);
+		doctor_say(doctor, DOCTOR_WARN, "engine.unused_runtime",
+			   "keep the engine on its runtime, or remove the package runc",
+			   "runc %s is installed and not used (%s is): it is open to %s (as of %s)",
+			   debian, used, open, text_of(doctor->advisories, "date"));
 }

@@ -30,8 +30,8 @@ static void say_settings(struct doctor *doctor)
 static int examine(const struct options *options)
 {
 	static void (*const parts[])(struct doctor *) = {
-		say_settings, doctor_engine, doctor_host,    doctor_files,
-		doctor_units, doctor_probe,  doctor_service,
+		say_settings, doctor_advisories, doctor_engine, doctor_host,
+		doctor_files, doctor_units,      doctor_probe,  doctor_service,
 	};
 	struct doctor doctor = {.checks = options->as_json ? json_array() : NULL};
 	struct config config;
@@ -46,6 +46,7 @@ static int examine(const struct options *options)
 	else
 		for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 			parts[i](&doctor);
+	json_decref(doctor.advisories);
 	doctor_end(&doctor);
 	return doctor.failed ? EXIT_BAD : EXIT_GOOD;
 }

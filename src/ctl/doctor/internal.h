@@ -16,7 +16,8 @@ enum doctor_status { DOCTOR_OK, DOCTOR_WARN, DOCTOR_FAIL };
 
 struct doctor {
 	const struct config *config;
-	json_t *checks; /* owned; NULL when lines are printed as they come */
+	json_t *checks;     /* owned; NULL when lines are printed as they come */
+	json_t *advisories; /* owned; the table of known escapes, NULL where there is none */
 	unsigned failed, warned;
 	bool has_engine; /* it has answered */
 	bool has_image;
@@ -29,7 +30,9 @@ void doctor_say(struct doctor *doctor, enum doctor_status status, const char *ch
 /* The last line of the report, or all of it as JSON, which takes doctor->checks. */
 void doctor_end(struct doctor *doctor);
 
-/* The parts; each says at least one line. doctor_engine comes first: doctor_probe needs to know whether there is one. */
+/* The parts; each says at least one line. doctor_engine comes after doctor_advisories, whose table it needs, and before doctor_probe,
+   which needs to know whether there is an engine. */
+void doctor_advisories(struct doctor *doctor);
 void doctor_engine(struct doctor *doctor);
 void doctor_host(struct doctor *doctor);
 void doctor_files(struct doctor *doctor);
@@ -38,7 +41,7 @@ void doctor_service(struct doctor *doctor);
 void doctor_probe(struct doctor *doctor);
 
 /* One component of the engine, as the engine calls it ("OCI Runtime (crun)", "crun_1.8.1-1+deb12u1_amd64"), against the table of
-   container escapes. */
+   known escapes; nothing is said where there is none. */
 void doctor_component(struct doctor *doctor, const char *name, const char *version);
 
 /* The same for a runtime that is installed, but not the one in use. */
