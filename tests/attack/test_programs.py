@@ -1,4 +1,4 @@
-"""The attacks of worker/attack.d, as mayflyctl doctor --attack runs them, and what an observer on the host sees beside them.
+"""Rows A to F of tests/attack/README.md: the attacks of worker/attack.d, as mayflyctl doctor --attack runs them, and what an observer on the host sees beside them.
 A test is an attack."""
 import json
 import os

@@ -7,10 +7,7 @@
  *  2. A version is open when it lies in a row's range of upstream versions, unless its Debian package is the one with the backport, or a
  *     later one of the same upstream version, or its changelog names the escape.
  *  3. The table is as old as its date says. What came later is not in it, and the report says so.
- *
- * Fields of the file: date* (2026-09-11); sources and left_out, texts for who goes on with it; and escapes*, each with component* (runc,
- * crun, conmon, containerd, podman, docker), id* (CVE-…), since and fixed* (upstream versions: since <= open < fixed, without since from
- * the first; a release candidate as 1.0.0~rc7), debian (the version of the package with the backport).
+ * The fields of the file stand in worker/README.md.
  */
 #include "ctl/doctor/internal.h"
 

@@ -7,14 +7,7 @@
  *  2. All goes through the service's own port, as a client's requests do: nothing is set up for it, and any caller may attack.
  *  3. What is not shown to hold counts as broken: a program that does not get to its end, a reply that does not come.
  *  4. After each job a harmless one must succeed; after all of them no container of theirs may be left.
- *
- * Fields of attack.d/NAME.json: title*, class*; and those of one job, or jobs (a list of them, each with what*), or requests ([{what*,
- * send*: bytes, status*: those that are good}]). Those of a job; what is not asked for is not judged:
- *   language*, program (a file beside it) or code (a list of lines); timeout_s (60)
- *   report true: it prints "held: what: how" or "broken: what: how" for each act, "end" at last, and ends with 0 or one of exit
- *   exit [codes, of which it must end with one], within_s, output (extended regular expression), output_max_bytes
- *   artifacts [exactly these names], artifacts_max, skipped [names that are not stored, and listed as skipped]
- * Before a program in Python or bash stand lines that say what its container should be, before one in Python attack.d/prelude.py, too.
+ * The fields of the files stand in worker/README.md.
  */
 #include "ctl/doctor/attack.h"
 
