@@ -2,6 +2,7 @@
 
 #include "auth/keys.h"
 #include "base/num.h"
+#include "ctl/command.h"
 #include "json/json.h"
 
 #include <inttypes.h>
@@ -15,16 +16,6 @@
 #define TIME_TEXT_BYTES  sizeof("2000-01-31T23:59:59Z")
 #define OUTPUT_MAX_BYTES MIB
 #define ROW_FORMAT       "%-25s  %-24s  %8s  %8s  %-14s  %-20s  %s\n"
-
-static int usage(void)
-{
-	(void)fputs(
-		"usage: mayflyctl keys add LABEL [--rate N] [--burst N] [--scopes run,read,admin] [--days N]\n"
-		"       mayflyctl keys list [--json]\n"
-		"       mayflyctl keys revoke ID|LABEL\n",
-		stderr);
-	return EX_USAGE;
-}
 
 /* no_such_key and its kin are the argument's fault. */
 static int fail(const struct error *err)
@@ -77,7 +68,7 @@ static int add(const struct config *config, int argc, char **argv)
 	struct error err;
 
 	if (argc % 2 == 0)
-		return usage();
+		return CTL_USAGE;
 	if (!key_is_label(slice_of(argv[0]))) {
 		(void)fprintf(stderr,
 			      "mayflyctl keys: a label is 1 to %d of A-Z, a-z, 0-9 and ._@-\n",
@@ -88,7 +79,7 @@ static int add(const struct config *config, int argc, char **argv)
 		if (!read_option(argv[i], argv[i + 1], &key)) {
 			(void)fprintf(stderr, "mayflyctl keys: %s does not take \"%s\"\n", argv[i],
 				      argv[i + 1]);
-			return usage();
+			return CTL_USAGE;
 		}
 	}
 	(void)snprintf(key.label, sizeof(key.label), "%s", argv[0]);
@@ -213,5 +204,5 @@ int ctl_keys(const struct config *config, int argc, char **argv)
 		return list(config, true);
 	if (strcmp(verb, "revoke") == 0 && argc == 3)
 		return revoke(config, argv[2]);
-	return usage();
+	return CTL_USAGE;
 }

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "bounds.h"
+#include "ctl/command.h"
 #include "ctl/settings.h"
 #include "job/engine_client.h"
 #include "protocol/engine.h"
@@ -39,12 +40,6 @@ struct query {
 	unsigned argument_count;
 };
 
-static int usage(void)
-{
-	(void)fputs("usage: mayflyctl logs JOB [--json] [--follow]\n", stderr);
-	return EX_USAGE;
-}
-
 /* Of a job, run, agent run or session: letters, digits, "-" and "_". */
 static bool is_id(const char *text)
 {
@@ -61,12 +56,12 @@ static int parse(int argc, char **argv, struct query *query)
 		else if (strcmp(argv[i], "--follow") == 0)
 			query->follow = true;
 		else if (query->job || strncmp(argv[i], "--", 2) == 0)
-			return usage();
+			return CTL_USAGE;
 		else
 			query->job = argv[i];
 	}
 	if (!query->job)
-		return usage();
+		return CTL_USAGE;
 	if (is_id(query->job))
 		return EX_OK;
 	(void)fprintf(

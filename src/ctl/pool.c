@@ -1,6 +1,7 @@
 #include "ctl/pool.h"
 
 #include "ctl/cgroup.h"
+#include "ctl/command.h"
 #include "job/pool.h"
 #include "store/metrics.h"
 #include "json/json.h"
@@ -12,14 +13,6 @@
 
 #define OUTPUT_MAX_BYTES MIB
 #define ROW_FORMAT       "%-16s  %8s  %10s  %-9s  %s\n"
-
-static int usage(void)
-{
-	(void)fputs("usage: mayflyctl pool [--json]\n"
-		    "       mayflyctl pool drop KIND...|all\n",
-		    stderr);
-	return EX_USAGE;
-}
 
 static int fail(const struct error *err, int status)
 {
@@ -227,5 +220,5 @@ int ctl_pool(const struct config *config, int argc, char **argv)
 		return print_list(config, true);
 	if (argc > 2 && strcmp(argv[1], "drop") == 0)
 		return drop(config, argc - 2, argv + 2);
-	return usage();
+	return CTL_USAGE;
 }

@@ -11,7 +11,7 @@
  * mayflyctl pool drop KIND...|all
  *     Removes those that wait: of a kind by its 16 digits, or all. A kind of which none waits is no error.
  *
- * Returns the program's exit status.
+ * Returns the program's exit status, or CTL_USAGE (ctl/command.h).
  */
 int ctl_pool(const struct config *config, int argc, char **argv);
 

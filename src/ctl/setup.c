@@ -1,6 +1,7 @@
 /* mayflyctl setup; see the header. */
 #include "ctl/setup.h"
 
+#include "ctl/command.h"
 #include "ctl/script.h"
 
 #include <errno.h>
@@ -16,10 +17,8 @@ int ctl_setup(const struct config *config, int argc, char **argv)
 	char path[PATH_MAX];
 
 	(void)argv;
-	if (argc != 1) {
-		(void)fputs("usage: mayflyctl setup\n", stderr);
-		return EX_USAGE;
-	}
+	if (argc != 1)
+		return CTL_USAGE;
 	if (!ctl_find_script(config, SCRIPT, path))
 		return EX_CONFIG;
 	(void)execl(path, SCRIPT, (char *)NULL);

@@ -13,6 +13,7 @@
  */
 #include "base/memory.h"
 #include "config/config.h"
+#include "ctl/command.h"
 #include "ctl/doctor/doctor.h"
 #include "ctl/keys.h"
 #include "ctl/logs.h"
@@ -87,6 +88,21 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
+/* EX_USAGE, or doctor's own status for that. */
+static int print_usage(const struct command *command)
+{
+	const char *before = "usage:";
+
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		if (strcmp(commands[i].name, command->name) != 0)
+			continue;
+		(void)fprintf(stderr, "%s mayflyctl %s%s%s\n", before, commands[i].name,
+			      *commands[i].arguments ? " " : "", commands[i].arguments);
+		before = "      ";
+	}
+	return command->run == ctl_doctor ? DOCTOR_EXIT_USAGE : EX_USAGE;
+}
+
 static int run_command(const struct command *command, int argc, char **argv)
 {
 	struct config config;
@@ -116,8 +132,11 @@ int main(int argc, char **argv)
 	const struct command *command = find_command(name);
 
 	memory_end_when_out(say_out_of_memory);
-	if (command)
-		return run_command(command, argc - 1, argv + 1);
+	if (command) {
+		int status = run_command(command, argc - 1, argv + 1);
+
+		return status == CTL_USAGE ? print_usage(command) : status;
+	}
 	if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0) {
 		print_help(stdout);
 		return EX_OK;

@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/date.h"
+#include "ctl/doctor/doctor.h"
 #include "ctl/pool.h"
 #include "job/engine_client.h"
 #include "job/pool.h"
@@ -26,7 +27,6 @@
 #define TEMPLATE     "default"
 #define EXIT_GOOD    0
 #define EXIT_BAD     1
-#define EXIT_USAGE   2
 #define FOLDERS_MAX  1024
 #define GONE_POLL_MS 200
 
@@ -271,7 +271,7 @@ int doctor_attack(const struct config *config, bool as_json, char *const *only, 
 		return say_error(&err, "; install mayfly again, or set MAYFLY_DATA_DIR");
 	}
 	if (!are_known(&names, only, count))
-		return EXIT_USAGE;
+		return DOCTOR_EXIT_USAGE;
 
 	int result = doctor_request(config, "GET", "/health", NULL,
 				    deadline_in(DOCTOR_HTTP_DEADLINE_MS), &reply, &err);

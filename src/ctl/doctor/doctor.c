@@ -2,6 +2,7 @@
 #include "ctl/doctor/doctor.h"
 
 #include "base/cleanup.h"
+#include "ctl/command.h"
 #include "ctl/doctor/internal.h"
 #include "ctl/settings.h"
 
@@ -9,9 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define EXIT_GOOD  0
-#define EXIT_BAD   1
-#define EXIT_USAGE 2
+#define EXIT_GOOD 0
+#define EXIT_BAD  1
 
 struct options {
 	bool as_json, is_attack;
@@ -84,11 +84,7 @@ int ctl_doctor(const struct config *unread, int argc, char **argv)
 	struct options options = {0};
 
 	(void)unread;
-	if (read_options(argc, argv, &options) < 0) {
-		(void)fputs("usage: mayflyctl doctor [--json]\n"
-			    "       mayflyctl doctor --attack [--json] [--only NAME]...\n",
-			    stderr);
-		return EXIT_USAGE;
-	}
+	if (read_options(argc, argv, &options) < 0)
+		return CTL_USAGE;
 	return options.is_attack ? attack(&options) : examine(&options);
 }

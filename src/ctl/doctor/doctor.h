@@ -4,6 +4,8 @@
 
 #include "config/config.h"
 
+#define DOCTOR_EXIT_USAGE 2
+
 /*
  * mayflyctl doctor [--json]
  *     One line for each check: ok, warn or fail, its name, what was seen, what to do. --json: {"mayfly": version, "ok": true when nothing failed,
@@ -14,7 +16,7 @@
  *     "acts": [{"verdict", "what", "happened"}]}]}.
  *
  * Reads the settings itself, since they may be what is wrong. Everything it asks has a deadline (bounds.h), so it ends whatever does not answer.
- * Returns the program's exit status: 0 nothing failed (no attack broke anything), 1 something did, 2 usage.
+ * Returns the program's exit status: 0 nothing failed (no attack broke anything), 1 something did, DOCTOR_EXIT_USAGE; or CTL_USAGE.
  */
 int ctl_doctor(const struct config *unread, int argc, char **argv);
 

@@ -46,7 +46,7 @@ static int run_file(struct doctor *doctor, const char *name, const char *before,
 	if (doctor_data(doctor->config, name, &text, &len, err) < 0)
 		return -2;
 	if (buf_append_text(&code, before) < 0 || buf_append(&code, text, len) < 0)
-		return error_set(err, 500, "out_of_memory", "%s is too long", name) - 1;
+		return error_set(err, 500, "too_long", "%s is too long", name) - 1;
 
 	_cleanup_json_ json_t *request = json_pack("{s:s%, s:s, s:s}", "code", code.data, code.len,
 						   "language", "python", "filename", "doctor.py");
