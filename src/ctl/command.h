@@ -2,7 +2,7 @@
 #ifndef MAYFLY_CTL_COMMAND_H
 #define MAYFLY_CTL_COMMAND_H
 
-/* Returned in place of an exit status: the arguments are wrong, and the table's usage is to be shown. */
+/* A command returns the exit status, or this: the arguments are wrong, and its usage is to be shown. */
 #define CTL_USAGE (-1)
 
 #endif

@@ -12,7 +12,7 @@
  * mayflyctl keys revoke ID|LABEL
  *     Takes one back, from the next request on. A label does when only one key has it.
  *
- * Returns the program's exit status, or CTL_USAGE (ctl/command.h).
+ * Returns the program's exit status.
  */
 int ctl_keys(const struct config *config, int argc, char **argv);
 

@@ -11,11 +11,12 @@
  * mayflyctl pool drop KIND...|all
  *     Removes those that wait: of a kind by its 16 digits, or all. A kind of which none waits is no error.
  *
- * Returns the program's exit status, or CTL_USAGE (ctl/command.h).
+ * Returns the program's exit status.
  */
 int ctl_pool(const struct config *config, int argc, char **argv);
 
-/* Is the container with that folder the one that waits in the pool under the other? Both end in its digits. */
+/* Is the container with that folder the one that waits in the pool under the other? Both end in
+ * its digits. */
 bool ctl_pool_is(const char *pooled_folder, const char *engine_folder);
 
 #endif

@@ -2,12 +2,13 @@
  * mayflyctl doctor: which container escapes are open in the engine's components.
  *
  * Rules:
- *  1. The table of escapes is a file, advisories.d/escapes.json in a registry (config/registry.h): a package or an operator puts a newer
- *     one in its place. It names escapes that code running in a container of mayfly's might use, and only those.
- *  2. A version is open when it lies in a row's range of upstream versions, unless its Debian package is the one with the backport, or a
- *     later one of the same upstream version, or its changelog names the escape.
+ *  1. The table of escapes is a file, advisories.d/escapes.json in a registry (config/registry.h);
+ *     a package or an operator puts a newer one in its place. It names escapes that code running in a
+ *     container of mayfly's might use, and only those. Its fields: worker/README.md.
+ *  2. A version is open when it lies in a row's range of upstream versions, unless its Debian
+ *     package is the one with the backport, or a later one of the same upstream version, or its
+ *     changelog names the escape.
  *  3. The table is as old as its date says. What came later is not in it, and the report says so.
- * The fields of the file stand in worker/README.md.
  */
 #include "ctl/doctor/internal.h"
 
@@ -29,7 +30,8 @@
 #define LIST_BYTES          256
 #define FIELD_BYTES         64
 
-/* What the engines call their components, and the Debian package of each; the first whose words occur in the name. */
+/* What the engines call their components, and the Debian package of each; the first whose words
+ * occur in the name. */
 static const struct component {
 	const char *words, *name, *package;
 } components[] = {
@@ -38,7 +40,7 @@ static const struct component {
 	{"odman", "podman", "podman"}, {"docker", "docker", "docker.io"},
 };
 
-/* --- the table -------------------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static const char *text_of(const json_t *object, const char *field)
 {
@@ -139,7 +141,7 @@ void doctor_advisories(struct doctor *doctor)
 		   text_of(doctor->advisories, "date"), (int)age);
 }
 
-/* --- versions --------------------------------------------------------------------------------------------- */
+/* --- versions --------------------------------------------------------------------------------- */
 
 static int order_of(char character)
 {
@@ -187,7 +189,8 @@ static void take_version(const char *text, char out[VERSION_BYTES])
 	(void)snprintf(out, VERSION_BYTES, "%.*s", (int)strcspn(text, "_"), text);
 }
 
-/* Without epoch, Debian revision and what says that files were left out; rc as ~rc, which comes before the release: "1.1.5+ds1-1+deb12u1" is 1.1.5. */
+/* Without epoch, Debian revision and what says that files were left out; rc as ~rc, which comes
+ * before the release: "1.1.5+ds1-1+deb12u1" is 1.1.5. */
 static void take_upstream(const char *version, char out[VERSION_BYTES])
 {
 	static const char *const repacked[] = {"+ds", "~ds", "+dfsg", "~dfsg", "-ce"};
@@ -234,7 +237,7 @@ static bool changelog_names(const char *package, const char *cve)
 	return doctor_command(argv, true, deadline_in(DOCTOR_COMMAND_DEADLINE_MS), &said) == 0;
 }
 
-/* --- what is open ----------------------------------------------------------------------------------------- */
+/* --- what is open ----------------------------------------------------------------------------- */
 
 /* Rule 2. debian: of the package, "" when it is from none. */
 static bool is_open(const json_t *escape, const char *package, const char *upstream,

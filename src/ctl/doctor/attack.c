@@ -2,12 +2,16 @@
  * mayflyctl doctor --attack: the hostile suite against the service that is installed.
  *
  * Rules:
- *  1. An attack is a file of attack.d in a registry (config/registry.h), so that operators add their own: programs that run as jobs of
- *     POST /run, or requests as bytes. What must come of it stands in the file, or is said by the program itself, a line for each act.
- *  2. All goes through the service's own port, as a client's requests do: nothing is set up for it, and any caller may attack.
- *  3. What is not shown to hold counts as broken: a program that does not get to its end, a reply that does not come.
- *  4. After each job a harmless one must succeed; after all of them no container of theirs may be left.
- * The fields of the files stand in worker/README.md.
+ *  1. An attack is a file of attack.d in a registry (config/registry.h), so that operators add
+ *     their own: programs that run as jobs of POST /run, or requests as bytes. What must come of it
+ *     stands in the file (its fields: worker/README.md), or is said by the program itself, a line
+ *     for each act.
+ *  2. All goes through the service's own port, as a client's requests do: nothing is set up for it,
+ *     and any caller may attack.
+ *  3. What is not shown to hold counts as broken: a program that does not get to its end, a reply
+ *     that does not come.
+ *  4. After each job a harmless one must succeed; after all of them no container of theirs may be
+ *     left.
  */
 #include "ctl/doctor/attack.h"
 
@@ -30,7 +34,7 @@
 #define FOLDERS_MAX  1024
 #define GONE_POLL_MS 200
 
-/* --- containers that are left (rule 4) --------------------------------------------------------------- */
+/* --- containers that are left (rule 4) -------------------------------------------------------- */
 
 struct folders {
 	char names[FOLDERS_MAX][ENGINE_FOLDER_BYTES];
@@ -94,7 +98,8 @@ static size_t keep_those_in(struct folders *left, const struct folders *now)
 	return kept;
 }
 
-/* Of what is there now and was not before, none may stay; jobs of others that run meanwhile end, too. */
+/* Of what is there now and was not before, none may stay; jobs of others that run meanwhile end,
+ * too. */
 static void look_for_rest(struct attack *attack, const struct folders *before, bool could_list)
 {
 	deadline_ms deadline = deadline_in(ATTACK_GONE_DEADLINE_MS);
@@ -118,7 +123,7 @@ static void look_for_rest(struct attack *attack, const struct folders *before, b
 		   left.count ? left.names[0] : "");
 }
 
-/* --- one attack, and all ------------------------------------------------------------------------------ */
+/* --- one attack, and all ---------------------------------------------------------------------- */
 
 static int add_result(json_t *report, const struct attack *attack, int64_t started_us)
 {

@@ -24,7 +24,8 @@ struct attack {
 void attack_say(struct attack *attack, bool is_held, const char *what, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* 0 for a definition that can be run; else -1 with *err: what is wrong with it, as registry_bad_field. */
+/* 0 for a definition that can be run; else -1 with *err: what is wrong with it, as
+ * registry_bad_field. */
 MUST_USE int attack_check(struct attack *attack, struct error *err);
 
 /* Runs one that can be: its jobs or its requests, and harmless jobs after them. */

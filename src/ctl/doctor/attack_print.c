@@ -1,4 +1,5 @@
-/* mayflyctl doctor --attack: what came of each act, and the report of them in Markdown, which is plain text as well. */
+/* mayflyctl doctor --attack: what came of each act, and the report of them in Markdown, which is
+ * plain text as well. */
 #include "ctl/doctor/attack.h"
 
 #include <inttypes.h>
@@ -24,7 +25,7 @@ void attack_say(struct attack *attack, bool is_held, const char *what, const cha
 			  json_clean_string(slice_of(happened))));
 }
 
-/* --- the report ---------------------------------------------------------------------------------------- */
+/* --- the report ------------------------------------------------------------------------------- */
 
 static const char *text_of(const json_t *object, const char *field)
 {

@@ -1,4 +1,5 @@
-/* mayflyctl doctor --attack: one attack, a program as a job or requests as bytes, and what came of it. */
+/* mayflyctl doctor --attack: one attack, a program as a job or requests as bytes, and what came of
+ * it. */
 #include "ctl/doctor/attack.h"
 
 #include "base/cleanup.h"
@@ -15,7 +16,7 @@
 #define EXIT_LIST_BYTES 96
 #define SHOWN_BYTES     200 /* of an output */
 
-/* --- definitions --------------------------------------------------------------------------------------- */
+/* --- definitions ------------------------------------------------------------------------------ */
 
 enum { IN_FILE = 1, IN_JOB = 2, IN_REQUEST = 4 };
 
@@ -110,7 +111,7 @@ int attack_check(struct attack *attack, struct error *err)
 	return 0;
 }
 
-/* --- a job ---------------------------------------------------------------------------------------------- */
+/* --- a job ------------------------------------------------------------------------------------ */
 
 /* Appends a data file. 0, or -1 and an act says why. */
 static int add_file(struct attack *attack, const char *name, struct buf *code)
@@ -126,7 +127,8 @@ static int add_file(struct attack *attack, const char *name, struct buf *code)
 	return -1;
 }
 
-/* What the programs know of the container that they should be in: lines that are the same in Python and in a shell. */
+/* What the programs know of the container that they should be in: lines that are the same in Python
+ * and in a shell. */
 static int add_settings(const struct attack *attack, struct buf *code)
 {
 	const struct template *template = attack->template;
@@ -173,7 +175,8 @@ static int make_code(struct attack *attack, const json_t *job, struct buf *code)
 	return add_file(attack, name, code);
 }
 
-/* Runs code as a job. 0 and *out, the caller's, the reply's JSON; -1, and an act says what came instead. */
+/* Runs code as a job. 0 and *out, the caller's, the reply's JSON; -1, and an act says what came
+ * instead. */
 static int run_job(struct attack *attack, const char *what, const char *language,
 		   const struct buf *code, json_int_t timeout_s, json_t **out)
 {
@@ -267,7 +270,8 @@ static bool take_act(struct attack *attack, const char *line, size_t len)
 	return false;
 }
 
-/* Rule 3 of attack.c: a report without its end is no proof of anything, unless being stopped is one. */
+/* Rule 3 of attack.c: a report without its end is no proof of anything, unless being stopped is
+ * one. */
 static void judge_report(struct attack *attack, const json_t *job, const char *output,
 			 json_int_t exit_code)
 {
@@ -434,7 +438,7 @@ static void run_programs(struct attack *attack)
 	}
 }
 
-/* --- requests --------------------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 static void run_requests(struct attack *attack)
 {

@@ -16,7 +16,7 @@
  *     "acts": [{"verdict", "what", "happened"}]}]}.
  *
  * Reads the settings itself, since they may be what is wrong. Everything it asks has a deadline (bounds.h), so it ends whatever does not answer.
- * Returns the program's exit status: 0 nothing failed (no attack broke anything), 1 something did, DOCTOR_EXIT_USAGE; or CTL_USAGE.
+ * Returns the program's exit status: 0 nothing failed (no attack broke anything), 1 something did, 2 usage.
  */
 int ctl_doctor(const struct config *unread, int argc, char **argv);
 

@@ -30,8 +30,8 @@ void doctor_say(struct doctor *doctor, enum doctor_status status, const char *ch
 /* The last line of the report, or all of it as JSON, which takes doctor->checks. */
 void doctor_end(struct doctor *doctor);
 
-/* The parts; each says at least one line. doctor_engine comes after doctor_advisories, whose table it needs, and before doctor_probe,
-   which needs to know whether there is an engine. */
+/* The parts; each says at least one line. doctor_engine comes after doctor_advisories, whose table
+   it needs, and before doctor_probe, which needs to know whether there is an engine. */
 void doctor_advisories(struct doctor *doctor);
 void doctor_engine(struct doctor *doctor);
 void doctor_host(struct doctor *doctor);
@@ -40,35 +40,42 @@ void doctor_units(struct doctor *doctor);
 void doctor_service(struct doctor *doctor);
 void doctor_probe(struct doctor *doctor);
 
-/* One component of the engine, as the engine calls it ("OCI Runtime (crun)", "crun_1.8.1-1+deb12u1_amd64"), against the table of
-   known escapes; nothing is said where there is none. */
+/* One component of the engine, as the engine calls it ("OCI Runtime (crun)",
+   "crun_1.8.1-1+deb12u1_amd64"), against the table of known escapes; nothing is said where there is
+   none. */
 void doctor_component(struct doctor *doctor, const char *name, const char *version);
 
 /* The same for a runtime that is installed, but not the one in use. */
 void doctor_unused_runtime(struct doctor *doctor, const char *used);
 
-/* Less than, equal to or greater than 0, as Debian orders upstream versions and revisions (deb-version(7)). */
+/* Less than, equal to or greater than 0, as Debian orders upstream versions and revisions
+ * (deb-version(7)). */
 int doctor_version_compare(const char *a, const char *b);
 
-/* Runs a program found in PATH, with nothing on its standard input. What it writes to standard output (and, with_errors, to standard error) is
-   appended to output, as much as fits. Its exit status; -1 when it could not be run or did not end by the deadline, and is killed. */
+/* Runs a program found in PATH, with nothing on its standard input. What it writes to standard
+   output (and, with_errors, to standard error) is appended to output, as much as fits. Its exit
+   status; -1 when it could not be run or did not end by the deadline, and is killed. */
 int doctor_command(const char *const *argv, bool with_errors, deadline_ms deadline,
 		   struct buf *output);
 
-/* The same with a function of ours, in a process of its own, which ends with what it returns. errors receives standard error. */
+/* The same with a function of ours, in a process of its own, which ends with what it returns.
+ * errors receives standard error. */
 int doctor_apart(int (*run)(const void *context), const void *context, deadline_ms deadline,
 		 struct buf *output, struct buf *errors);
 
-/* Reads a data file of ours, such as "doctor.d/probe.py", from the first folder that has it. The caller frees *text. 0, or -1 with *err. */
+/* Reads a data file of ours, such as "doctor.d/probe.py", from the first folder that has it. The
+ * caller frees *text. 0, or -1 with *err. */
 MUST_USE int doctor_data(const struct config *config, const char *name, char **text, size_t *len,
 			 struct error *err);
 
-/* A request to the service at BIND and PORT with a JSON body (or NULL), and the keys that are configured. As http_client_send. */
+/* A request to the service at BIND and PORT with a JSON body (or NULL), and the keys that are
+ * configured. As http_client_send. */
 MUST_USE int doctor_request(const struct config *config, const char *method, const char *path,
 			    const json_t *body, deadline_ms deadline, struct http_client_reply *out,
 			    struct error *err);
 
-/* mayflyctl doctor --attack, from --json and the names of --only (count 0: all). The exit status. */
+/* mayflyctl doctor --attack, from --json and the names of --only (count 0: all). The exit status.
+ */
 int doctor_attack(const struct config *config, bool as_json, char *const *only, unsigned count);
 
 #endif

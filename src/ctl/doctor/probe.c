@@ -1,6 +1,7 @@
 /*
- * mayflyctl doctor: the limits that really hold. Two jobs go the way that every job goes; one looks around where it is and tries what it may not, the other
- * takes memory until it is stopped. Their words are compared with the template they are made from.
+ * mayflyctl doctor: the limits that really hold. Two jobs go the way that every job goes; one looks
+ * around where it is and tries what it may not, the other takes memory until it is stopped. Their
+ * words are compared with the template they are made from.
  */
 #include "ctl/doctor/internal.h"
 
@@ -35,7 +36,8 @@ static int run_probe(const void *context)
 	return shell_job_run(probe->config, &job);
 }
 
-/* Runs the data file of that name, with before put before its text. The job's exit status, -1 when it did not end; or -2 with *err. */
+/* Runs the data file of that name, with before put before its text. The job's exit status, -1 when
+ * it did not end; or -2 with *err. */
 static int run_file(struct doctor *doctor, const char *name, const char *before, struct buf *output,
 		    struct buf *errors, struct error *err)
 {
@@ -73,7 +75,7 @@ static const char *value_of(const struct buf *output, const char *name, char out
 	return out;
 }
 
-/* --- what was found against what was meant --------------------------------------------------------- */
+/* --- what was found against what was meant ---------------------------------------------------- */
 
 static void say_text(struct doctor *doctor, const struct buf *output, const char *name,
 		     const char *check, const char *want, const char *good, const char *advice)
@@ -87,7 +89,8 @@ static void say_text(struct doctor *doctor, const struct buf *output, const char
 			   name, found, want);
 }
 
-/* A limit of a cgroup by its file; what the file says must be what the template says, to the page. */
+/* A limit of a cgroup by its file; what the file says must be what the template says, to the page.
+ */
 static bool is_limit(const char *found, uint64_t want, uint64_t tolerance)
 {
 	uint64_t number;
@@ -189,7 +192,8 @@ static void say_user(struct doctor *doctor, const struct buf *output,
 		 "the engine gives it another user: do not serve");
 }
 
-/* An rlimit may be lower than the template's where the engine's own hard limit is (engine/spec.c), never higher. */
+/* An rlimit may be lower than the template's where the engine's own hard limit is (engine/spec.c),
+ * never higher. */
 static void say_ulimits(struct doctor *doctor, const struct buf *output,
 			const struct template *template)
 {
