@@ -1,7 +1,7 @@
 /* The keys file as text, for the two who read it: keys.c, which wants its keys, and keys_edit.c,
    which changes its lines. */
-#ifndef MAYFLY_JOB_KEYS_FILE_H
-#define MAYFLY_JOB_KEYS_FILE_H
+#ifndef MAYFLY_AUTH_INTERNAL_H
+#define MAYFLY_AUTH_INTERNAL_H
 
 #include "auth/keys.h"
 

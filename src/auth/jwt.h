@@ -12,8 +12,8 @@
  *     is a header with "crit": we know no extension.
  *  4. Every refusal is the same one: guessing learns nothing from it.
  */
-#ifndef MAYFLY_JOB_JWT_H
-#define MAYFLY_JOB_JWT_H
+#ifndef MAYFLY_AUTH_JWT_H
+#define MAYFLY_AUTH_JWT_H
 
 #include "base/error.h"
 #include "base/slice.h"

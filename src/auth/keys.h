@@ -13,8 +13,8 @@
  *  4. A malformed line admits no caller and harms no other line. Yet a file with any line in it
  *     means that keys are configured: a mistake closes, it does not open.
  */
-#ifndef MAYFLY_JOB_KEYS_H
-#define MAYFLY_JOB_KEYS_H
+#ifndef MAYFLY_AUTH_KEYS_H
+#define MAYFLY_AUTH_KEYS_H
 
 #include "base/sha256.h"
 #include "bounds.h"

@@ -191,7 +191,8 @@ int keys_revoke(const struct config *config, const char *id_or_label, struct key
 		if (removed == 0)
 			removed = copy_without(&edit, id_or_label, true, &found);
 		if (removed < 0)
-			(void)error_set(err, 500, "keys_not_written", "out of memory");
+			(void)error_set(err, 500, "too_many_keys", "%.256s would get too large",
+					config->keys_file);
 		else if (removed == 0)
 			(void)error_set(err, 404, "no_such_key",
 					"%.256s has no key of that id or label", config->keys_file);

@@ -11,15 +11,15 @@
  * What is kept is one number, the theoretical arrival time of the generic cell rate algorithm
  * (ITU-T I.371): the moment at which the bucket will be full.
  */
-#ifndef MAYFLY_JOB_BUCKET_H
-#define MAYFLY_JOB_BUCKET_H
+#ifndef MAYFLY_AUTH_RATE_LIMIT_H
+#define MAYFLY_AUTH_RATE_LIMIT_H
 
 #include "auth/keys.h"
 #include "config/config.h"
 
 /* Takes one token of the key's bucket. 0, or -1 with *err: 429 "rate_limited" (message "rate limit
    exceeded") and *wait_s, the time until there is a token again, in seconds, rounded up, at least
-   1; 500 "bucket_failed". For routes.c, before confinement: the boot's id is read from /proc. */
+   1; 500 "bucket_failed". Before confinement: the boot's id is read from /proc. */
 MUST_USE int bucket_take(const struct config *config, const struct key *key, int64_t *wait_s,
 			 struct error *err);
 

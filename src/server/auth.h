@@ -16,7 +16,8 @@
 
 enum access {
 	ACCESS_PUBLIC, /* anyone; the caller has no name */
-	/* on loopback anyone; elsewhere EXECUTOR_API_KEY (X-API-Key) or a key of scope run (Bearer) */
+	/* on loopback anyone; elsewhere EXECUTOR_API_KEY (X-API-Key) or a key of scope run
+	   (Bearer) */
 	ACCESS_LOCAL_OR_KEY,
 	ACCESS_RUN,  /* a key of that scope; where there are no keys, anyone on loopback */
 	ACCESS_READ, /* the same */

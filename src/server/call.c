@@ -12,7 +12,7 @@
 #define RETRY_AFTER_S 1 /* a slot is usually free again by then */
 #define JSON_TYPE     "application/json; charset=utf-8"
 
-/* --- the APIs, and the shape of their errors ---------------------------------------------------- */
+/* --- the APIs, and the shape of their errors -------------------------------------------------- */
 
 static json_t *error_of_tools(const struct call *call, const struct error *err)
 {
@@ -118,7 +118,7 @@ void call_begin(struct call *call)
 		       hex + 8, hex + 12, hex + 16, hex + 20);
 }
 
-/* --- replies ------------------------------------------------------------------------------------ */
+/* --- replies ---------------------------------------------------------------------------------- */
 
 /* The fields of a reply whose status is set. 0, or not when one could not be added. */
 static int add_fields(const struct call *call, const char *type, struct http_reply *reply)

@@ -12,14 +12,15 @@
 #include "job/executor.h"
 #include "json/json.h"
 
-/* Who calls, as keys tell callers apart. Without keys everybody on loopback is one caller. */
+/* Who calls, as keys tell callers apart. Without keys all on loopback are one caller. */
 #define CALLER_LOOPBACK "loopback"
 #define CALLER_EXECUTOR "executor" /* who shows EXECUTOR_API_KEY */
 
 struct caller {
 	bool has_key;
-	struct key key; /* with has_key */
-	char id[KEY_ID_BYTES]; /* the key's id, or CALLER_LOOPBACK: owner of records and files; "" when nobody asked */
+	struct key key;        /* with has_key */
+	char id[KEY_ID_BYTES]; /* the key's id, or CALLER_LOOPBACK: owner of records and files; ""
+				  where no key is asked for */
 	char label[KEY_LABEL_BYTES]; /* the key's, or CALLER_LOOPBACK: for the log */
 };
 
@@ -35,17 +36,18 @@ struct call {
 		*stream; /* of events, or NULL: the reply becomes its last one (server/stream.h) */
 	const char *allow;     /* with 405: the methods that are allowed */
 	int64_t retry_after_s; /* with 429 and 409: when to come again */
-	bool has_service_key; /* EXECUTOR_API_KEY is set, and the caller of the sandbox API has shown it */
-	bool is_replayed;    /* the answer is an earlier one's: the same X-Idempotency-Key */
-	bool is_cached;      /* the answer is an earlier run's: cache:true */
-	bool body_is_unread; /* a handler that reads the body itself stopped before its end */
-	int status;          /* answered; 0: nobody was there to answer */
-	const char *route;   /* the row's path, for the log; NULL: there is none */
-	struct slice rest;   /* the request's path behind the row's */
-	int64_t sent_bytes; /* of a file or a page, for the log; CALL_UNCOUNTED: those are not told */
-	int64_t started_us;  /* on the monotonic clock: when the connection was there */
-	int64_t answered_us; /* on the monotonic clock: when the answer was sent; 0: it was not */
-	const char *code;    /* of a refusal, for the log */
+	bool has_service_key;  /* EXECUTOR_API_KEY is set, and the caller of the sandbox API has
+				  shown it */
+	bool is_replayed;      /* the answer is an earlier one's: the same X-Idempotency-Key */
+	bool is_cached;        /* the answer is an earlier run's: cache:true */
+	bool body_is_unread;   /* a handler that reads the body itself stopped before its end */
+	int status;            /* answered; 0: the client had gone */
+	const char *route;     /* the row's path, for the log; NULL: there is none */
+	struct slice rest;     /* the request's path behind the row's */
+	int64_t sent_bytes;    /* of a file or a page, for the log; or CALL_UNCOUNTED */
+	int64_t started_us;    /* on the monotonic clock: when the connection was there */
+	int64_t answered_us;   /* on the monotonic clock: when the answer was sent; 0: it was not */
+	const char *code;      /* of a refusal, for the log */
 	/* the sandbox API: X-Request-ID as it was sent, or one of ours; "" with any other */
 	char request_id[SANDBOX_REQUEST_ID_MAX_BYTES + 1];
 	struct slice

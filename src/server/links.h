@@ -5,8 +5,8 @@
 #include "server/call.h"
 #include "store/links.h"
 
-/* Sets "url" and "expires_at" (RFC 3339) of an entry: a link to the file of that id by the host that
-   the request named, good for SIGNED_URL_TTL_S. 0, or -1 as sign_link. */
+/* Sets "url" and "expires_at" (RFC 3339) of an entry: a link to the file of that id by the host
+   that the request named, good for SIGNED_URL_TTL_S. 0, or -1 as sign_link. */
 MUST_USE int link_set(const struct call *call, const struct sign_key *key, const char *id,
 		      json_t *entry);
 

@@ -7,7 +7,8 @@
 
 #define LOG_PATH_BYTES 512
 
-/* duration_us: until the container is gone. The others are parts of what the client waited for; engine_us and program_us count for themselves. */
+/* duration_us: until the container is gone. The others are parts of what the client waited for;
+ * engine_us and program_us count for themselves. */
 static void write_times(struct log_line *line, const struct call *call)
 {
 	const struct executor *executor = &call->executor;

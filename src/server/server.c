@@ -21,7 +21,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-/* --- finding the route -------------------------------------------------------------------------- */
+/* --- finding the route ------------------------------------------------------------------------ */
 
 static bool has_path(const struct route *route, const struct call *call)
 {
@@ -61,7 +61,7 @@ static void add_allowed(struct call *call, const struct route *route)
 	call->allow = allowed;
 }
 
-/* The row of the request's path, whose methods include the request's. 0, or -1 with *err: 404, 405. */
+/* The row of the request's path and method. 0, or -1 with *err: 404, 405. */
 static int find_route(const struct server *server, struct call *call, const struct route **out,
 		      struct error *err)
 {
@@ -94,7 +94,7 @@ static bool is_static(const struct server *server, const struct call *call)
 	return server->is_static;
 }
 
-/* --- who calls ---------------------------------------------------------------------------------- */
+/* --- who calls -------------------------------------------------------------------------------- */
 
 static int check_caller(struct call *call, const struct route *route, struct error *err)
 {
@@ -155,7 +155,7 @@ static int answer_options(struct call *call, struct error *err)
 	return 0;
 }
 
-/* --- from mayfly to mayfly-static --------------------------------------------------------------- */
+/* --- from mayfly to mayfly-static ------------------------------------------------------------- */
 
 /* Becomes mayfly-static, with the bytes read so far in a memfd. Returns only on failure. */
 static int hand_over(const struct call *call, struct error *err)
@@ -195,7 +195,7 @@ static int take_head(int head_fd, struct http_connection *connection, struct err
 	}
 }
 
-/* --- confinement -------------------------------------------------------------------------------- */
+/* --- confinement ------------------------------------------------------------------------------ */
 
 /* A path is allowed as what it is now: it must be there. */
 static int make_state(const struct config *config, struct error *err)
@@ -212,8 +212,8 @@ static int make_state(const struct config *config, struct error *err)
 					   : config->run);
 }
 
-/* From here on this process reaches its own state and nothing else; the engine's end is a process of
-   its own already. */
+/* From here on this process reaches its own state and nothing else; the engine's end is a process
+   of its own already. */
 static int confine_to_state(const struct server *server, const struct config *config,
 			    struct error *err)
 {
@@ -239,7 +239,7 @@ static int confine_to_state(const struct server *server, const struct config *co
 	return confine(paths, sizeof(paths) / sizeof(paths[0]), CONFINE_JOB, err);
 }
 
-/* --- memory that is not there ------------------------------------------------------------------- */
+/* --- memory that is not there ----------------------------------------------------------------- */
 
 /* What is said then; one process, one request. */
 static struct {
@@ -276,7 +276,7 @@ static void prepare_last_words(void)
 	last_words.reply = reply;
 }
 
-/* --- one request -------------------------------------------------------------------------------- */
+/* --- one request ------------------------------------------------------------------------------ */
 
 static int serve_route(const struct server *server, struct call *call, const struct route *route,
 		       struct error *err)
@@ -338,7 +338,7 @@ static int read_and_serve(const struct server *server, struct call *call, struct
 	return serve(server, call, config, err);
 }
 
-/* Closing while bytes of the client lie unread would reset the connection, and our answer with it. */
+/* Closing while bytes of the client lie unread would reset the connection, our answer with it. */
 static void end_connection(struct call *call, bool refused)
 {
 	int fd = call->connection->fd, unread = 0;

@@ -20,7 +20,7 @@ void stream_free(struct stream *stream)
 	sse_free(&stream->sse);
 }
 
-/* Whoever waits for the client has to know whether there is something for it. */
+/* What waits for the client has to know whether there is something for it. */
 static void tell_watch(struct stream *stream)
 {
 	stream->call->executor.watch.has_more = stream->sse.outgoing.len > 0;
@@ -133,7 +133,7 @@ bool stream_reply(struct stream *stream, int status, struct slice text)
 		return false;
 	sse_event(&stream->sse, status == 200 ? "result" : "error", text);
 	if (sse_end(&stream->sse, deadline_in(SSE_END_DEADLINE_MS)) < 0)
-		call->code = "reply_not_sent";
+		call->code = CALL_NOT_SENT;
 	call->answered_us = monotonic_us();
 	return true;
 }

@@ -5,9 +5,9 @@
 #include "job/run.h"
 #include "json/json.h"
 
-/* {"wall_ms","cpu_ms","cpu_percent","max_rss_mb","bytes_in","bytes_out"}, the caller's: milliseconds
-   and MiB are rounded up, so that they are never 0 for what is not; 100 percent is one CPU for the
-   whole of the time; bytes in are inputs and stdin, bytes out streams and artifacts. */
+/* {"wall_ms","cpu_ms","cpu_percent","max_rss_mb","bytes_in","bytes_out"}, the caller's:
+   milliseconds and MiB are rounded up, so that they are never 0 for what is not; 100 percent is one
+   CPU for the whole of the time; bytes in are inputs and stdin, bytes out streams and artifacts. */
 json_t *usage_json(const struct job_result *result);
 
 /* A new integer for what is counted in smaller units, rounded up. */

@@ -61,8 +61,9 @@ static bool is_job_id(struct slice text)
 	return text.len == JOB_ID_LENGTH;
 }
 
-/* Turns the encoded rest of the request's path, which decoded is to hold, into a place beneath the storage folder: an artifact's, or of a session or a
- * job, where path is empty. False for what cannot be one. */
+/* Turns the encoded rest of the request's path, which decoded is to hold, into a place beneath the
+ * storage folder: an artifact's, or of a session or a job, where path is empty. False for what
+ * cannot be one. */
 static bool storage_place(struct slice rest, struct buf *decoded, struct buf *beneath,
 			  struct static_place *out)
 {

@@ -23,7 +23,7 @@ __asm__(".pushsection .rodata\n"
 	".popsection\n");
 extern const char openapi_text[];
 
-/* --- the limits of a run ------------------------------------------------------------------------ */
+/* --- the limits of a run ---------------------------------------------------------------------- */
 
 /* Into RunLimits, which a request may hold, and RunLimitsInForce, which a record does. */
 static void add_limits(json_t *schemas)
@@ -46,7 +46,7 @@ static void add_limits(json_t *schemas)
 	}
 }
 
-/* --- languages ---------------------------------------------------------------------------------- */
+/* --- languages -------------------------------------------------------------------------------- */
 
 /* A language is there when its file is good and its template has an image. */
 static bool has_image(const struct config *config, const char *name)
@@ -78,7 +78,7 @@ static int add_languages(const struct config *config, json_t *schemas, struct er
 	return 0;
 }
 
-/* --- tools -------------------------------------------------------------------------------------- */
+/* --- tools ------------------------------------------------------------------------------------ */
 
 /* Adds fields to an object's schema; one without a default is required. */
 static void add_fields(json_t *schema, json_t *fields)
@@ -171,7 +171,7 @@ static int add_tools(const struct config *config, json_t *schemas, struct error 
 	return 0;
 }
 
-/* --- paths -------------------------------------------------------------------------------------- */
+/* --- paths ------------------------------------------------------------------------------------ */
 
 /* A response without its content. One that is shared, and so only named, is looked up. */
 static json_t *bare_response(const json_t *document, const json_t *response)

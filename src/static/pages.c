@@ -1,7 +1,7 @@
 /*
- * The pages: the admin page at /, and /debug, /debug/{tool-name}; what they load from /assets/{file}
- * and /debug/assets/{file}. Static files; the scripts ask GET /openapi.json and GET /tools what to
- * show.
+ * The pages: the admin page at /, and /debug, /debug/{tool-name}; what they load from
+ * /assets/{file} and /debug/assets/{file}. Static files; the scripts ask GET /openapi.json and GET
+ * /tools what to show.
  */
 #include "static/static.h"
 

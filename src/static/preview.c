@@ -1,12 +1,16 @@
 /*
- * Looking into results, only when DEBUG_UI is on (contract, "GET /debug"):
+ * Looking into results, only when DEBUG_UI is on (src/api/tools/README.md):
  *
- *   GET /artifacts/{sessionId}[/{jobId}[/{path}]]?view    the page that shows a file, the files of a job or the jobs of a session
- *   GET /artifacts/{sessionId}/{jobId}?list               {"files":[{"path","size"}],"cut"}, in name order
- *   GET /artifacts/{sessionId}?list                       {"jobs":[{"id","modified"}],"cut"}, the newest first
+ *   GET /artifacts/{sessionId}[/{jobId}[/{path}]]?view
+ *       the page that shows a file, the files of a job or the jobs of a session
+ *   GET /artifacts/{sessionId}/{jobId}?list
+ *       {"files":[{"path","size"}],"cut"}, in name order
+ *   GET /artifacts/{sessionId}?list
+ *       {"jobs":[{"id","modified"}],"cut"}, the newest first
  *
  * Rules:
- *  1. The page is a constant; what it shows it asks for as any client would, and what a program wrote becomes text or an image, never markup.
+ *  1. The page is a constant; what it shows it asks for as any client would, and what a program
+ *     wrote becomes text or an image, never markup.
  *  2. Lists name regular files alone, follow no link, and end at their caps.
  */
 #include "static/static.h"

@@ -1,4 +1,5 @@
-/* The routes of mayfly-static. mayfly has a row for each of them, whose files and pages they are. */
+/* The routes of mayfly-static. mayfly has a row for each of them, whose files and pages they are.
+ */
 #include "static/static.h"
 
 #define GET "GET, HEAD"

@@ -1,9 +1,12 @@
 /*
- * GET and HEAD of /v1/files/{id}?payload=&sig=: an entry of the file store, for whoever has the link (src/api/runs/README.md).
+ * GET and HEAD of /v1/files/{id}?payload=&sig=: an entry of the file store, for those who have the
+ * link (src/api/runs/README.md).
  *
  * Rules:
- *  1. The signature alone decides, and it is checked before anything is looked up: without a good one nobody learns what there is.
- *  2. What is served is what artifacts.c serves, with the same guards: nothing runs in a browser in our origin.
+ *  1. The signature alone decides, and it is checked before anything is looked up: without a good
+ *     one no one learns what there is.
+ *  2. What is served is what artifacts.c serves, with the same guards: nothing runs in a browser in
+ *     our origin.
  */
 #include "static/static.h"
 

@@ -1,10 +1,11 @@
 /* Is the service there? (contract, sections B and C) */
-#ifndef MAYFLY_API_HEALTH_H
-#define MAYFLY_API_HEALTH_H
+#ifndef MAYFLY_API_SYSTEM_HEALTH_H
+#define MAYFLY_API_SYSTEM_HEALTH_H
 
 #include "server/call.h"
 
-/* GET /health: with the queue's depth (jobs that wait for a slot) and how busy the machine is, in percent. */
+/* GET /health: with the queue's depth (jobs that wait for a slot) and how busy the machine is, in
+ * percent. */
 void api_health(struct call *call);
 
 /* GET /v1/health */

@@ -15,7 +15,8 @@ struct metrics_now {
 /* Microseconds as seconds. */
 double metrics_seconds(uint64_t us);
 
-/* The whole exposition (https://prometheus.io/docs/instrumenting/exposition_formats/, version 0.0.4). 0, or -1 as buf_append. */
+/* The whole exposition (https://prometheus.io/docs/instrumenting/exposition_formats/, version
+ * 0.0.4). 0, or -1 as buf_append. */
 MUST_USE int metrics_expose(const struct metrics_now *now, struct buf *out);
 
 #endif

@@ -20,7 +20,7 @@ static uint64_t count_jobs(const struct metrics_series *series)
 	return jobs;
 }
 
-/* --- what there is ------------------------------------------------------------------------------ */
+/* --- what there is ---------------------------------------------------------------------------- */
 
 static void count_pooled(void *context, const struct pool_row *row)
 {
@@ -36,12 +36,12 @@ static void count_session(void *context, const struct session *session)
 
 static int look(const struct config *config, struct metrics_now *now, struct error *err)
 {
-	const struct session_requester everybody = {0};
+	const struct session_requester all = {0};
 
 	if (metrics_read(config, &now->counted, err) < 0 ||
 	    slot_count(config, &now->slots_running, &now->slots_waiting, err) < 0 ||
 	    pool_list(config, count_pooled, &now->pool_waiting, err) < 0 ||
-	    session_list(config, &everybody, count_session, &now->active_sessions, err) < 0)
+	    session_list(config, &all, count_session, &now->active_sessions, err) < 0)
 		return -1;
 	now->slots = config->slots;
 	now->max_sessions = config->sessions;
@@ -49,7 +49,7 @@ static int look(const struct config *config, struct metrics_now *now, struct err
 	return 0;
 }
 
-/* --- JSON --------------------------------------------------------------------------------------- */
+/* --- JSON ------------------------------------------------------------------------------------- */
 
 /* Buckets as Prometheus has them, each with those below it, by their upper bounds in seconds. */
 static json_t *histogram(const struct metrics_histogram *from)

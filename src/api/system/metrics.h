@@ -1,10 +1,12 @@
-/* GET /metrics and GET /metrics/prometheus: what was counted (store/metrics.h) and what is going on now. */
-#ifndef MAYFLY_API_METRICS_H
-#define MAYFLY_API_METRICS_H
+/* GET /metrics and GET /metrics/prometheus: what was counted (store/metrics.h) and what is going on
+ * now. */
+#ifndef MAYFLY_API_SYSTEM_METRICS_H
+#define MAYFLY_API_SYSTEM_METRICS_H
 
 #include "server/call.h"
 
-/* {"status":"success","metrics":{…}}: the contract's counters of sessions, then jobs, pooled containers, slots and engine errors. */
+/* {"status":"success","metrics":{…}}: the contract's counters of sessions, then jobs, pooled
+ * containers, slots and engine errors. */
 void api_metrics(struct call *call);
 
 /* The same in Prometheus' text exposition format 0.0.4. */

@@ -1,6 +1,6 @@
 /*
- * The metrics as Prometheus reads them. Labels are names of registry entries and words of ours: nothing in them needs escaping
- * (store/metrics.h, rule 3).
+ * The metrics as Prometheus reads them. Labels are names of registry entries and words of ours:
+ * nothing in them needs escaping (store/metrics.h, rule 3).
  */
 #include "api/system/internal.h"
 
@@ -105,7 +105,7 @@ static int add_engine_errors(const struct metrics_now *now, struct buf *out)
 	return 0;
 }
 
-/* --- jobs --------------------------------------------------------------------------------------- */
+/* --- jobs ------------------------------------------------------------------------------------- */
 
 #define LABELS         "family=\"%c\",language=\"%s\",template=\"%s\""
 #define LABELS_OF(one) (one)->family, (one)->language, (one)->template
