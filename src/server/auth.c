@@ -123,7 +123,8 @@ static int set_subject(struct call *call, const char *subject)
 	(void)snprintf(id, sizeof(id), SUBJECT_PREFIX "%.24s", hex);
 	(void)set_name(call, id);
 	if (key_is_label(slice_of(subject)))
-		(void)snprintf(call->caller.label, sizeof(call->caller.label), "%s", subject);
+		(void)snprintf(call->caller.label, sizeof(call->caller.label), "%.*s",
+			       KEY_LABEL_BYTES - 1, subject);
 	return 0;
 }
 
