@@ -320,7 +320,7 @@ static int serve(const struct server *server, struct call *call, struct config *
 	if (check_caller(call, route, err) < 0 ||
 	    (!server->is_static && config_forget_keys(config, err) < 0))
 		return -1;
-	if (found == 0)
+	if (route && found == 0)
 		return serve_route(server, call, route, err);
 	*err = no_route;
 	return -1;
