@@ -1,5 +1,5 @@
 /*
- * One job from the shell, on the way that the service's own jobs go (job/executor.h): streams pass through as they come, artifacts are written to a folder.
+ * One job from the shell, on the way that the service's own jobs go (job/execution.h): streams pass through as they come, artifacts are written to a folder.
  *
  * Rules:
  *  1. The job runs in a child, which is the service's user where root calls; who called writes the artifacts.

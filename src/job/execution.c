@@ -63,9 +63,9 @@ void capture_join(struct capture *capture, const struct capture *more)
 /* --- how a job ended ----------------------------------------------------------------------------- */
 
 /*
- * The words for each reason; a reason without words is left to the exit code. {took} and {limit} are seconds, {message} is
- * what init says, {text} the tool's timeoutText. On stderr they are a line of their own, behind an empty one where they
- * begin with a line break.
+ * The words for each reason; a reason without words is left to the exit code. {took} and {limit} are
+ * seconds, {message} is what init says, {text} the tool's timeoutText. On stderr they are a line of
+ * their own.
  */
 static const struct {
 	bool is_on_stderr;

@@ -1,6 +1,6 @@
 /*
- * One run of a job, the same for every API: its output is kept within caps and told to an observer, its end is said in
- * words, its files are kept. It knows no HTTP and no API's JSON.
+ * One run of a job, the same for every API: its output is kept within caps and told to an observer,
+ * its end is said in words, its files are kept. It knows no HTTP and no API's JSON.
  *
  * Rules:
  *  1. At a cap what fits is kept, cut at a character, and marked. A cut is the end: nothing is added behind it.
@@ -43,7 +43,8 @@ struct execution_observer {
 	void (*on_output)(void *context, bool is_stderr, struct slice data);
 	/* before our own words come: the program says no more. is_cut: it had more to say */
 	void (*on_output_end)(void *context, bool is_stderr, bool is_cut);
-	/* when the program starts, then whenever nothing was heard for tick_ms, and as struct job_listener has it */
+	/* when the program starts, then whenever nothing was heard for tick_ms, and whenever the
+	   client takes what the executor's watch has more of */
 	void (*on_tick)(void *context);
 	int64_t tick_ms;
 };
@@ -64,11 +65,10 @@ struct execution {
 	const struct job *job;
 	enum execution_words words;
 	const char *timeout_text; /* of the tool, with WORDS_TOOLS */
-	uint64_t
-		timeout_s; /* that the words name, where the job has only what is left of it; or 0 */
-	bool is_again;     /* it runs in the container of the last job, whose init waits for it */
-	bool is_shared;    /* captures[0] has both streams, in the order in which they came */
-	bool is_result;    /* streams and inputs are stored, too, for storage_commit */
+	uint64_t timeout_s; /* for the words, where the job has only what is left of it; or 0 */
+	bool is_again;      /* it runs in the container of the last job, whose init waits for it */
+	bool is_shared;     /* captures[0] has both streams, in the order in which they came */
+	bool is_result;     /* streams and inputs are stored, too, for storage_commit */
 	struct execution_observer observer;
 	/* or NULL: a rich result */
 	void (*on_display)(void *context, const struct display *display);
@@ -85,12 +85,14 @@ struct execution execution_new(struct executor *executor, const struct job *job,
 			       enum execution_words words, size_t limit);
 void execution_free(struct execution *execution);
 
-/* Runs the job. 0 for every program that was started or could not be, or -1 with *err: as executor_run, storage_open. */
+/* Runs the job. 0 for every program that was started or could not be, or -1 with *err: as
+   executor_run, storage_open. */
 MUST_USE int execution_run(struct execution *execution, struct error *err);
 
-/* The steps of it, for what takes a job's place. execution_open opens a new storage with the job's caps, in place of one
-   that is open. execution_output takes output as a program's. execution_end takes execution->result as how the program
-   ended: it cuts and marks what the result says is cut, and says the ending. */
+/* The steps of it, for what takes a job's place. execution_open opens a new storage with the job's
+   caps, in place of one that is open. execution_output takes output as a program's. execution_end
+   takes execution->result as how the program ended: it cuts and marks what the result says is cut,
+   and says the ending. */
 MUST_USE int execution_open(struct execution *execution, struct error *err);
 MUST_USE int execution_store_inputs(struct execution *execution, struct error *err);
 void execution_output(struct execution *execution, bool is_stderr, struct slice data);

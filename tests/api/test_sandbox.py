@@ -90,6 +90,14 @@ class Execute(SandboxTest):
                 self.assertEqual("early\n", body["stdout"])
                 self.assertIn("Execution exceeded timeout (1s)", body["stderr"])
 
+    def test_a_full_stderr_does_not_swallow_the_time_out(self):
+        for language, code in (("python", "import os, time\nfor _ in range(40): os.write(2, b'e' * 2**16)\ntime.sleep(60)"),
+                               ("bash", "head -c 2000000 /dev/zero | tr '\\0' e >&2; sleep 60")):
+            with self.subTest(language=language):
+                body = self.execute(code, language=language, timeout=2)
+                self.assertEqual((-1, "Execution exceeded timeout (2s)", True), (body["exit_code"], body["error"], body["stderr_truncated"]))
+                self.assertEqual("e" * 2**20 + "\nExecution exceeded timeout (2s)\n", body["stderr"])
+
     def test_unknown_template_behaves_as_default(self):
         for template in ("nothing", "", "../default", "DEFAULT", "a/b"):
             with self.subTest(template=template):

@@ -8,7 +8,7 @@
  *   GET  /api/v1/ai/agents/{id}/runs/{runId}/stream        the same as events: logs, status, end
  *
  * Rules:
- *  1. A run belongs to its caller and its agent: records (store/records.h) are kept under a hash of both, so whoever asks as somebody else is told 404.
+ *  1. A run belongs to its caller and its agent: records (store/records.h) are kept under a hash of both, so another caller is told 404.
  *  2. A run's id is the millisecond that it was asked for in, and no two runs have the same: who comes second in a millisecond takes the next.
  *  3. A run is in the list when it has ended. One that could not be run for reasons of ours has a record with status "error", and its caller is told by an
  *     HTTP error; one that was refused, or whose client has gone, has none.

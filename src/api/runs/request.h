@@ -31,7 +31,7 @@ struct run_limit {
 	size_t offset; /* in struct run_limits */
 };
 
-/* What every program's environment ends with, NAME=value, ended by NULL; nobody else sets these. */
+/* What every program's environment ends with, NAME=value, ended by NULL; only we set these. */
 extern const char *const run_environment[];
 
 #define RUN_LIMIT_COUNT 6
