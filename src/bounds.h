@@ -94,8 +94,8 @@
 #define SANDBOX_FILE_MAX_BYTES      (10 * MIB)
 #define SANDBOX_FILES_MAX_BYTES     (100 * MIB) /* all of a request's */
 #define SANDBOX_STREAM_MAX_BYTES    MIB         /* each stream of a reply */
-#define SANDBOX_DISPLAY_MAX_COUNT   64          /* rich results of a request */
-#define SANDBOX_DISPLAYS_MAX_BYTES  (8 * MIB)   /* all of them, as they are shown */
+#define RESULT_MAX_COUNT            64          /* rich results of a request */
+#define RESULTS_MAX_BYTES           (8 * MIB)   /* all of them, as they are shown */
 /* both copies of it all, each byte written as \u0000 */
 #define SANDBOX_REPLY_MAX_BYTES      (96 * MIB)
 #define SANDBOX_CELL_MAX_COUNT       128 /* of one request */

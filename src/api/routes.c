@@ -5,7 +5,6 @@
 #include "api/runs/runs.h"
 #include "api/runs/upload.h"
 #include "api/sandbox/sandbox.h"
-#include "api/sandbox/templates.h"
 #include "api/system/health.h"
 #include "api/system/metrics.h"
 #include "api/tools/tools.h"

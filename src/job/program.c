@@ -81,7 +81,7 @@ int program_prepare(const struct config *config, struct program *program, struct
 	job_defaults(config, job);
 	for (const char *at = program->template->environment; *at; at += strlen(at) + 1)
 		job_set_variable(job, at);
-	job->stream_bytes = SANDBOX_STREAM_MAX_BYTES;
+	job->stream_bytes = program->stream_bytes;
 	job->collect = PROGRAM_OUTPUT_FOLDER;
 	job->wall_ms = program->timeout_s * 1000;
 	(void)snprintf(program->template_name, sizeof(program->template_name),

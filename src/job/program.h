@@ -4,8 +4,9 @@
  * Rules:
  *  1. The client's files come first, the language's own behind them. None may lie where another has
  *     to.
- *  2. A program of its own is a script of a kernel where its language says so, run as its interpreter
- *     would run it. Where a file of the client's has the script's place, its code comes as a cell's.
+ *  2. A program of its own is a script of a kernel where its language says so, run as its
+ *     interpreter would run it. Where a file of the client's has the script's place, its code comes
+ *     as a cell's.
  */
 #ifndef MAYFLY_JOB_PROGRAM_H
 #define MAYFLY_JOB_PROGRAM_H
@@ -23,7 +24,7 @@ struct program {
 	struct slice code;
 	const struct job_input *files; /* paths end with a NUL */
 	unsigned file_count;
-	uint64_t timeout_s;
+	uint64_t timeout_s, stream_bytes;
 	bool is_cell; /* the kernel's state stays: in a session, or for the next of several cells */
 
 	struct job job; /* what comes of it */

@@ -54,7 +54,7 @@ void results_free(struct results *results)
 	results_next(results);
 }
 
-/* --- the store ---------------------------------------------------------------------------------- */
+/* --- the store -------------------------------------------------------------------------------- */
 
 /* The last component of the name, as UTF-8, with the type's extension. */
 static struct slice file_name(struct slice type, struct slice name, struct buf *out)
@@ -85,7 +85,7 @@ static int store(const struct results *results, const struct result *result, str
 	struct slice name = file_name(result->type, result->name, &clean);
 	struct file_writer writer;
 
-	if (files_begin(results->config, SANDBOX_DISPLAYS_MAX_BYTES, &writer, err) < 0)
+	if (files_begin(results->config, RESULTS_MAX_BYTES, &writer, err) < 0)
 		return -1;
 
 	int stored = files_append(&writer, result->content, err) < 0 ||
@@ -97,15 +97,15 @@ static int store(const struct results *results, const struct result *result, str
 	return stored;
 }
 
-/* --- results ------------------------------------------------------------------------------------ */
+/* --- results ---------------------------------------------------------------------------------- */
 
 static void add(struct results *results, struct result *result)
 {
 	struct file_meta meta;
 	struct error err;
 
-	if (results->count >= SANDBOX_DISPLAY_MAX_COUNT ||
-	    result->content.len > SANDBOX_DISPLAYS_MAX_BYTES - results->bytes)
+	if (results->count >= RESULT_MAX_COUNT ||
+	    result->content.len > RESULTS_MAX_BYTES - results->bytes)
 		return;
 	results->count++;
 	results->bytes += result->content.len;
@@ -146,7 +146,7 @@ static void add_file(struct results *results, const struct storage *storage, con
 	size_t len;
 
 	if (strncmp(type, "image/", strlen("image/")) != 0 || fd < 0 ||
-	    io_read_file(fd, SANDBOX_DISPLAYS_MAX_BYTES, &data, &len) < 0)
+	    io_read_file(fd, RESULTS_MAX_BYTES, &data, &len) < 0)
 		return;
 	add(results, &(struct result){
 			     .type = slice_of(type),
@@ -168,7 +168,7 @@ int results_collect(struct results *results, struct storage *storage, struct err
 	return 0;
 }
 
-/* --- failures ----------------------------------------------------------------------------------- */
+/* --- failures --------------------------------------------------------------------------------- */
 
 /* The last line of a text that says something. */
 static struct slice last_line(struct slice text)

@@ -1,7 +1,7 @@
 /*
- * Rich results of programs: what a kernel displays while a cell runs, images that the program leaves,
- * and why it failed. Each is put into the file store, so that it can be fetched by a link or given to
- * another job by its id.
+ * Rich results of programs: what a kernel displays while a cell runs, images that the program
+ * leaves, and why it failed. Each is put into the file store, so that it can be fetched by a link
+ * or given to another job by its id.
  *
  * Rules:
  *  1. What a container says of a result is checked (base/display.h); what is not so is dropped.

@@ -42,7 +42,7 @@ static void lock_path(const struct config *config, char path[PATH_MAX + 32])
 	(void)snprintf(path, PATH_MAX + 32, "%s/" SESSIONS_DIR "/" LOCK_NAME, config->run);
 }
 
-int session_open_locks(const struct config *config)
+static int open_locks(const struct config *config)
 {
 	_cleanup_close_ int folder = session_open_folder(config);
 
@@ -97,7 +97,7 @@ void session_release(struct session *session)
 	close(steal_fd(&session->lock));
 }
 
-/* --- one that is there -------------------------------------------------------------------------- */
+/* --- one that is there ------------------------------------------------------------------------ */
 
 static bool is_id(struct slice id)
 {
@@ -156,7 +156,7 @@ int session_take(const struct config *config, struct slice id,
 	if (!look(config, id, requester, &session))
 		return session_gone(id, err);
 
-	_cleanup_close_ int lock = session_open_locks(config);
+	_cleanup_close_ int lock = open_locks(config);
 
 	if (lock < 0)
 		return failed(config, err);
@@ -177,7 +177,7 @@ int session_save(const struct config *config, struct session *session, struct er
 									    : 0;
 }
 
-/* --- a new one ---------------------------------------------------------------------------------- */
+/* --- a new one -------------------------------------------------------------------------------- */
 
 struct census {
 	struct slice tenant_id;
@@ -216,7 +216,8 @@ static int check_room(const struct config *config, const struct session *session
 	return 0;
 }
 
-/* A name that no session has. It is locked before its record is there, so that no sweep takes it for one that nobody makes any more. */
+/* A name that no session has. It is locked before its record is there, so that no sweep takes it
+   for one that nobody makes any more. */
 static int take_name(const struct config *config, struct session *session)
 {
 	struct session other;
@@ -234,7 +235,7 @@ static int take_name(const struct config *config, struct session *session)
 int session_reserve(const struct config *config, struct session *session, struct error *err)
 {
 	struct http_watch nobody = {.fd = -1};
-	_cleanup_close_ int making = session_open_locks(config), own = session_open_locks(config);
+	_cleanup_close_ int making = open_locks(config), own = open_locks(config);
 	int reserved = -1;
 
 	if (making < 0 || own < 0)
@@ -254,7 +255,7 @@ int session_reserve(const struct config *config, struct session *session, struct
 	return reserved;
 }
 
-/* --- the sweep ---------------------------------------------------------------------------------- */
+/* --- the sweep -------------------------------------------------------------------------------- */
 
 struct sweep {
 	const struct config *config;
@@ -295,13 +296,14 @@ static void sweep_one(void *context, const struct session *found)
 	(void)set_lock(sweep->locks, offset_of(found->id), F_UNLCK);
 }
 
-uint64_t session_sweep(const struct config *config, int locks, struct engine *engine)
+uint64_t session_sweep(const struct config *config, struct engine *engine)
 {
+	_cleanup_close_ int locks = open_locks(config);
 	struct sweep sweep = {.config = config, .engine = engine, .locks = locks};
 	const struct session_requester all = {0};
 	struct error ignored;
 
-	if (locks >= 0 && session_list(config, &all, sweep_one, &sweep, &ignored) < 0)
-		return sweep.removed;
+	if (locks >= 0)
+		(void)!session_list(config, &all, sweep_one, &sweep, &ignored);
 	return sweep.removed;
 }

@@ -2,13 +2,14 @@
  * Sessions: containers that are kept for one client's cells, one after the other.
  *
  *     <run>/sessions/<id>     a record (job/session_record.h)
- *     <run>/sessions/lock     bytes to lock (fcntl(2), OFD locks): a session's own, at the offset that
- *                             its id is as a number; one for the process that makes one
+ *     <run>/sessions/lock     bytes to lock (fcntl(2), OFD locks): a session's own, at the offset
+ *                             that its id is as a number; one for the process that makes one
  *
  * Rules:
  *  1. A cell of a session is run by the process that holds its lock; others wait, bounded, for the
  *     file to be closed. A process that dies gives it back.
- *  2. A record is looked at again under its lock: a session that was removed meanwhile is not there.
+ *  2. A record is looked at again under its lock: a session that was removed meanwhile is not
+ *     there.
  *  3. A session has expired when nothing used it for longer than its TTL and no process holds its
  *     lock; its container ends itself after the same time.
  *  4. There are never more than the maximum, of a tenant and of all, those being made included: a
@@ -19,9 +20,6 @@
 
 #include "http/watch.h"
 #include "job/session_record.h"
-
-/* Opens the lock file. The descriptor, or -1 with errno. */
-int session_open_locks(const struct config *config);
 
 /* Writes the record of a new session, its lock held; id and times are set here, the rest is the
    caller's. 0, or -1 with *err: 400 "too_many_sessions"; 500. */
@@ -51,7 +49,7 @@ void session_release(struct session *session);
 int session_gone(struct slice id, struct error *err);
 
 /* Removes sessions that have expired, and those whose container is gone, with their containers;
-   engine NULL: only the records. locks: of session_open_locks. Returns how many. */
-uint64_t session_sweep(const struct config *config, int locks, struct engine *engine);
+   engine NULL: only the records. Returns how many. */
+uint64_t session_sweep(const struct config *config, struct engine *engine);
 
 #endif

@@ -8,10 +8,10 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-/* --- the end ------------------------------------------------------------------------------------ */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 /* Removes a session and, where there is a way to the engine, its container. True for the process
    that did. */
@@ -67,7 +67,7 @@ int session_destroy(struct executor *executor, struct slice id,
 	return 0;
 }
 
-/* --- files -------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 static void ignore_output(void *context, bool is_stderr, struct slice data)
 {
@@ -76,20 +76,46 @@ static void ignore_output(void *context, bool is_stderr, struct slice data)
 	(void)data;
 }
 
+/* What a job that fetches a file brought. */
+struct fetched {
+	char *data; /* owned; NULL: the file is not there */
+	size_t len;
+};
+
+static void read_fetched(const struct config *config, const struct storage *storage,
+			 struct fetched *out)
+{
+	_cleanup_close_ int fd =
+		storage->names.len
+			? fs_open_beneath(storage->folder, storage->names.data, O_RDONLY, 0)
+			: -1;
+
+	if (fd < 0 || io_read_file(fd, config->artifact_bytes, &out->data, &out->len) < 0)
+		out->data = NULL;
+}
+
 /* Runs a job about files alone over a connection to its container, which is closed. */
 static int run_files(struct executor *executor, int control, const struct job *job,
-		     struct job_listener listener, struct storage *storage, struct error *err)
+		     struct job_listener listener, struct fetched *out, struct error *err)
 {
+	_cleanup_close_ int connection = control;
 	struct job_result result = {0};
+	struct storage storage; /* also for whatever a container may send */
 	int ran;
 
 	listener.on_output = ignore_output;
-	ran = job_run(job, control, storage, &listener, &executor->watch, &result, err);
-	close(control);
+	if (storage_open_files(executor->config, &storage, err) < 0)
+		return -1;
+	ran = job_run(job, connection, &storage, &listener, &executor->watch, &result, err);
 	if (ran == 0 && result.reason == JOB_LOST)
-		return error_set(err, 502, "control_failed", "The session's container has ended");
-	if (ran == 0 && result.reason != JOB_EXITED)
-		return error_set(err, 400, "files_refused", "%s", result.message);
+		ran = error_set(err, 502, "control_failed", "The session's container has ended");
+	else if (ran == 0 && result.reason != JOB_EXITED)
+		ran = error_set(err, 400, "files_refused", "%s", result.message);
+	else if (ran == 0)
+		ran = storage_end_file(&storage, err);
+	if (ran == 0 && out)
+		read_fetched(executor->config, &storage, out);
+	storage_close(&storage);
 	return ran;
 }
 
@@ -104,86 +130,57 @@ static struct job file_job(const struct executor *executor, const struct session
 	return job;
 }
 
-/* Runs it in the session. What comes of it is in *storage, which the caller closes after a 0. */
+/* Runs it in the session. */
 static int use_files(struct executor *executor, struct session *session, const struct job *job,
-		     struct job_listener listener, struct storage *storage, struct error *err)
+		     struct job_listener listener, struct fetched *out, struct error *err)
 {
-	int control, used = -1;
+	int control, used = job_connect(executor->config, session->folder, &control, err);
 
-	if (storage_open_files(executor->config, storage, err) < 0) {
-		session_release(session);
-		return -1;
-	}
-	if (job_connect(executor->config, session->folder, &control, err) == 0)
-		used = run_files(executor, control, job, listener, storage, err);
-	used = end_use(executor, session, used, err);
-	if (used < 0)
-		storage_close(storage);
-	return used;
+	if (used == 0)
+		used = run_files(executor, control, job, listener, out, err);
+	return end_use(executor, session, used, err);
 }
 
 int session_list_files(struct executor *executor, struct session *session,
 		       void (*row)(void *, struct slice, uint64_t, int64_t), void *context,
 		       struct error *err)
 {
+	const struct job_listener listener = {.context = context, .on_listed = row};
 	struct job job = file_job(executor, session);
-	struct storage storage;
 
 	job.is_list = true;
-	if (use_files(executor, session, &job,
-		      (struct job_listener){.context = context, .on_listed = row}, &storage,
-		      err) < 0)
-		return -1;
-	storage_close(&storage);
-	return 0;
+	return use_files(executor, session, &job, listener, NULL, err);
 }
 
 int session_write_files(struct executor *executor, struct session *session,
 			const struct job_input *files, unsigned count, struct error *err)
 {
 	struct job job = file_job(executor, session);
-	struct storage storage;
 
 	job.inputs = files;
 	job.input_count = count;
-	if (use_files(executor, session, &job, (struct job_listener){0}, &storage, err) < 0)
-		return -1;
-	storage_close(&storage);
-	return 0;
-}
-
-static int read_stored(const struct config *config, struct storage *storage, const char *path,
-		       char **data, size_t *len, struct error *err)
-{
-	if (storage_end_file(storage, err) < 0)
-		return -1;
-
-	_cleanup_close_ int fd =
-		storage->names.len
-			? fs_open_beneath(storage->folder, storage->names.data, O_RDONLY, 0)
-			: -1;
-
-	if (fd < 0 || io_read_file(fd, config->artifact_bytes, data, len) < 0)
-		return error_set(err, 404, "file_not_found", "File not found: %.200s", path);
-	return 0;
+	return use_files(executor, session, &job, (struct job_listener){0}, NULL, err);
 }
 
 int session_read_file(struct executor *executor, struct session *session, const char *path,
 		      char **data, size_t *len, struct error *err)
 {
 	struct job job = file_job(executor, session);
-	struct storage storage;
-	int read;
+	struct fetched fetched = {0};
 
 	job.fetch = path;
-	if (use_files(executor, session, &job, (struct job_listener){0}, &storage, err) < 0)
+	if (use_files(executor, session, &job, (struct job_listener){0}, &fetched, err) < 0) {
+		free(fetched.data);
 		return -1;
-	read = read_stored(executor->config, &storage, path, data, len, err);
-	storage_close(&storage);
-	return read;
+	}
+	if (!fetched.data)
+		return error_set(err, 404, "file_not_found", "File not found: %.200s", path);
+	*data = fetched.data;
+	*len = fetched.len;
+	return 0;
 }
 
-/* --- the beginning ------------------------------------------------------------------------------ */
+/* --- the beginning ---------------------------------------------------------------------------- */
 
 /* Gets a container, and tells its init that it is a session's now: how long it waits for the next
    connection. */
@@ -191,21 +188,14 @@ static int begin_container(struct executor *executor, const struct job *kernel, 
 			   bool may_claim, struct error *err)
 {
 	const struct job job = {.cwd = kernel->cwd, .idle_s = ttl_s};
-	struct storage storage; /* for whatever a container may send */
-	int control, begun;
+	int control;
 
 	if (executor_keep(executor, kernel, may_claim, &control, err) < 0)
 		return -1;
-	if (storage_open_files(executor->config, &storage, err) < 0) {
-		close(control);
-		return -1;
-	}
-	begun = run_files(executor, control, &job, (struct job_listener){0}, &storage, err);
-	storage_close(&storage);
-	return begun;
+	return run_files(executor, control, &job, (struct job_listener){0}, NULL, err);
 }
 
-/* A pooled container may end between its claim and its use: then the session gets one of its own. */
+/* A pooled container may end between its claim and its use: then one is made for the session. */
 static int make_container(struct executor *executor, const struct job *kernel,
 			  struct session *session, struct error *err)
 {
@@ -247,14 +237,12 @@ static int prepare_kernel(const struct config *config, const struct template *te
 static int create(struct executor *executor, const struct job *kernel, struct session *session,
 		  struct error *err)
 {
-	_cleanup_close_ int locks = session_open_locks(executor->config);
+	int made;
 
-	(void)session_sweep(executor->config, locks, &executor->engine);
+	(void)session_sweep(executor->config, &executor->engine);
 	if (session_reserve(executor->config, session, err) < 0)
 		return -1;
-
-	int made = make_container(executor, kernel, session, err);
-
+	made = make_container(executor, kernel, session, err);
 	if (made < 0)
 		(void)session_remove(executor->config, session);
 	else
@@ -281,7 +269,7 @@ int session_create(struct executor *executor, const struct template *template,
 	return created;
 }
 
-/* --- cells -------------------------------------------------------------------------------------- */
+/* --- cells ------------------------------------------------------------------------------------ */
 
 int session_run(struct session *session, struct job *job, struct execution *execution,
 		struct error *err)
@@ -290,13 +278,14 @@ int session_run(struct session *session, struct job *job, struct execution *exec
 	int ran;
 
 	session->use_count++;
-	job->idle_s = session->ttl_s;
-	execution->is_again = true;
-	executor->is_kept = true;
-	(void)snprintf(executor->folder, sizeof(executor->folder), "%s", session->folder);
 	ran = session_save(executor->config, session, err);
-	if (ran == 0)
+	if (ran == 0 && job) {
+		job->idle_s = session->ttl_s;
+		execution->is_again = true;
+		executor->is_kept = true;
+		(void)snprintf(executor->folder, sizeof(executor->folder), "%s", session->folder);
 		ran = execution_run(execution, err);
+	}
 	if (ran == 0 && execution->result.reason == JOB_LOST)
 		discard(executor, session);
 	else

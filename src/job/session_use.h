@@ -4,10 +4,10 @@
  * Rules:
  *  1. A session is given with its lock held (session_take); the lock is given back before the
  *     function returns, so that the client's next request finds it free.
- *  2. A container that has ended takes its session along. To its owner that is as if the session had
- *     expired, and as if it never was: 404 "session_not_found".
- *  3. What comes of a cell belongs to the caller that asked for it, whatever the session's kernel does
- *     meanwhile.
+ *  2. A container that has ended takes its session along. To its owner that is as if the session
+ *     had expired, and as if it never was: 404 "session_not_found".
+ *  3. What comes of a cell belongs to the caller that asked for it, whatever the session's kernel
+ *     does meanwhile.
  *  4. All of this is noted for the metrics in the executor.
  */
 #ifndef MAYFLY_JOB_SESSION_USE_H
@@ -23,8 +23,8 @@
 MUST_USE int session_create(struct executor *executor, const struct template *template,
 			    struct session *session, struct error *err);
 
-/* Runs the job, which execution has too, in the session's container. As execution_run; and 404
-   "session_not_found" (rule 2). */
+/* Runs the job, which execution has too, in the session's container; NULL: none, which is a use of
+   the session all the same. As execution_run; and 404 "session_not_found" (rule 2). */
 MUST_USE int session_run(struct session *session, struct job *job, struct execution *execution,
 			 struct error *err);
 

@@ -1,13 +1,14 @@
 /*
- * mayfly-reap: removes whatever a crash left behind, and what has expired. Run by a timer; harmless at any time.
+ * mayfly-reap: removes whatever a crash left behind, and what has expired. Run by a timer; harmless
+ * at any time.
  *
  * Rules:
- *  1. Only what carries our instance's label and is past its own deadline is touched: containers and their folders through the engine,
- *     half-written and old results in storage.
- *  2. Exit status: 0 done; 1 the engine could not be asked (the storage was swept all the same); EX_USAGE (64); EX_CONFIG (78).
+ *  1. Only what carries our instance's label and is past its own deadline is touched: containers
+ *     and their folders through the engine, half-written and old results in storage.
+ *  2. Exit status: 0 done; 1 the engine could not be asked (the storage was swept all the same);
+ *     EX_USAGE (64); EX_CONFIG (78).
  */
 #include "auth/rate_limit.h"
-#include "base/cleanup.h"
 #include "base/confine.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -69,16 +70,8 @@ static int reap_containers(struct engine *engine, struct error *err)
 	return listed < 0 ? -1 : removed;
 }
 
-/* Sessions are files of our own, locked and counted, which it could not do when it is confined. One whose container is removed only now is found by the
-   next run. */
-static uint64_t sweep_sessions(const struct config *config, struct engine *engine)
-{
-	_cleanup_close_ int locks = session_open_locks(config);
-
-	return session_sweep(config, locks, engine);
-}
-
-/* Opens the way to the engine, then confines itself: from there on it can remove results and talk to the engine, no more. */
+/* Opens the way to the engine, then confines itself: from there on it can remove results and talk
+   to the engine, no more. */
 static int prepare(const struct config *config, struct engine *engine, uint64_t *sessions,
 		   struct error *err)
 {
@@ -95,7 +88,9 @@ static int prepare(const struct config *config, struct engine *engine, uint64_t 
 	log_open();
 	if (engine_open(config, engine, err) < 0)
 		return -1;
-	*sessions = sweep_sessions(config, engine);
+	/* locked and counted, which a confined process could not do. One whose container is removed
+	   only now is found by the next run */
+	*sessions = session_sweep(config, engine);
 	return confine(paths, sizeof(paths) / sizeof(paths[0]), CONFINE_REAP, err);
 }
 

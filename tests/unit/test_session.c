@@ -1,6 +1,7 @@
 /*
- * Sessions without containers: records, who may see one, how many there may be, expiry, one at a time, what the sweep takes. Holders are processes, as they are in
- * earnest; they tell by a pipe when they hold.
+ * Sessions without containers: records, who may see one, how many there may be, expiry, one at a
+ * time, what the sweep takes. Holders are processes, as they are in earnest; they tell by a pipe
+ * when they hold.
  */
 #include "tap.h"
 #include "util.h"
@@ -163,10 +164,7 @@ static void test_maximum_under_concurrency(void)
 		made += wait_child(children[i]) == 10;
 	is_number(made, 10, "24 at once make 10");
 	is_number(count(&anybody), 10, "and 10 there are");
-
-	_cleanup_close_ int locks = session_open_locks(&config);
-
-	is_number(session_sweep(&config, locks, NULL), 10,
+	is_number(session_sweep(&config, NULL), 10,
 		  "those whose makers died before there was a container are swept");
 	remove_all();
 }
@@ -190,7 +188,6 @@ static int hold(void *context)
 static void test_one_at_a_time(bool is_killed)
 {
 	struct session session = make("t", "k", 60), mine;
-	_cleanup_close_ int locks = session_open_locks(&config);
 	int pair[2];
 	pid_t child;
 	char byte;
@@ -206,7 +203,7 @@ static void test_one_at_a_time(bool is_killed)
 	while (!session_is_expired(&session))
 		continue; /* a TTL of 0 is over after any time at all */
 	ok(session_is_expired(&session), "nobody would think it in use");
-	is_number(session_sweep(&config, locks, NULL), 0, "but one in use is not swept");
+	is_number(session_sweep(&config, NULL), 0, "but one in use is not swept");
 	if (is_killed)
 		must(kill(child, SIGKILL) == 0);
 	else
@@ -231,18 +228,17 @@ static void test_sweep(void)
 {
 	struct session good = make("t", "k", 60), dead = make("t", "k", 60),
 		       old = make("t", "k", 0);
-	_cleanup_close_ int locks = session_open_locks(&config);
 	uint64_t before = expired();
 
 	while (!session_is_expired(&old))
 		continue;
 	must(rmdir(in_scratch("run/jobs/%s", dead.folder)) == 0);
-	is_number(session_sweep(&config, locks, NULL), 2,
+	is_number(session_sweep(&config, NULL), 2,
 		  "one that has expired and one without a container are swept");
 	is_number(expired() - before, 2, "and counted");
 	is_number(find(&good, "k", "t"), 0, "the other stays");
 	is_number(find(&old, "k", "t"), -1, "the old one does not");
-	is_number(session_sweep(&config, locks, NULL), 0, "there is nothing more");
+	is_number(session_sweep(&config, NULL), 0, "there is nothing more");
 	remove_all();
 }
 

@@ -1,6 +1,6 @@
 /*
- * A session without an HTTP request: made, two cells run, files written, listed and read, ended. The
- * engine and the session's container are one child: its kernel adds the numbers that cells are.
+ * A session without an HTTP request: made, two cells run, files written, listed and read, ended.
+ * The engine and the session's container are one child: its kernel adds the numbers that cells are.
  */
 #include "tap.h"
 #include "util.h"
@@ -22,7 +22,7 @@
 static struct config config;
 static struct error err;
 
-/* --- the child ---------------------------------------------------------------------------------- */
+/* --- the child -------------------------------------------------------------------------------- */
 
 /* A container: what its kernel and its workspace hold. */
 static struct {
@@ -158,7 +158,7 @@ static int serve(void *context)
 	}
 }
 
-/* --- the host ----------------------------------------------------------------------------------- */
+/* --- the host --------------------------------------------------------------------------------- */
 
 static const struct session_requester owner = {"key", SLICE_LITERAL("tenant")};
 static struct template template;
@@ -204,6 +204,7 @@ static struct program cell(const char *code)
 		.language = sandbox_language(SLICE_LITERAL("python"), &template),
 		.code = slice_of(code),
 		.timeout_s = 5,
+		.stream_bytes = KIB,
 		.is_cell = true,
 	};
 }

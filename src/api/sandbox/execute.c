@@ -3,8 +3,8 @@
  *
  * Rules:
  *  1. The reply is flat and nested, so that both generations of clients work.
- *  2. Cells run in order in one container, each with what is left of the time-out; one that fails does not keep the next from running, but a
- *     container that is lost does.
+ *  2. Cells run in order in one container, each with what is left of the time-out; one that fails
+ *     does not keep the next from running, but a container that is lost does.
  */
 #include "api/sandbox/internal.h"
 #include "api/sandbox/sandbox.h"
@@ -46,7 +46,7 @@ static int run_program(struct sandbox_run *run, struct error *err)
 	return ran;
 }
 
-/* --- cells -------------------------------------------------------------------------------------- */
+/* --- cells ------------------------------------------------------------------------------------ */
 
 static void add_usage(struct job_result *total, const struct job_result *more)
 {
@@ -133,7 +133,7 @@ static int run_notebook(struct sandbox_run *run, struct error *err)
 	return ran;
 }
 
-/* --- the request -------------------------------------------------------------------------------- */
+/* --- the request ------------------------------------------------------------------------------ */
 
 static int take_cells(struct sandbox_run *run, struct error *err)
 {

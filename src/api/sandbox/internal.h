@@ -32,20 +32,20 @@ struct sandbox_run {
 	struct sandbox_result *result; /* of what runs now */
 };
 
-/* Begins, and frees, what every execution has. The call's stream is the run's meanwhile, and the run
-   stays where it is. */
+/* Begins, and frees, what every execution has. The call's stream is the run's meanwhile, and the
+   run stays where it is. */
 void sandbox_run_begin(struct sandbox_run *run, struct call *call);
 void sandbox_run_free(struct sandbox_run *run);
 
 struct sandbox_result sandbox_result_new(struct sandbox_run *run);
 void sandbox_result_free(struct sandbox_result *result);
 
-/* Takes language, files and time-out from the body, and makes the job; template, code and is_cell are
-   there already. A language that is not there is no error. 0, or -1 with *err. */
+/* Takes language, files and time-out from the body, and makes the job; template, code and is_cell
+   are there already. A language that is not there is no error. 0, or -1 with *err. */
 MUST_USE int sandbox_prepare(struct sandbox_run *run, struct error *err);
 
-/* Runs the program, or one cell, and collects what it did: in the session, if there is one, whose lock
-   is given back. 0, or -1 with *err: as execution_run, session_run. */
+/* Runs the program, or one cell, and collects what it did: in the session, if there is one, whose
+   lock is given back. 0, or -1 with *err: as execution_run, session_run. */
 MUST_USE int sandbox_run_one(struct sandbox_run *run, struct session *session,
 			     struct sandbox_result *out, struct error *err);
 

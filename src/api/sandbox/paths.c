@@ -19,7 +19,7 @@ static bool is_word(char c)
 	       c == '_' || c == '-' || c == '.';
 }
 
-/* Takes the next component off *path; what is between two slashes may be empty. False at the end. */
+/* Takes the next component off *path, which may be empty between two slashes. False at the end. */
 static bool next_component(struct slice *path, struct slice *out)
 {
 	const char *slash;

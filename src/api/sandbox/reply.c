@@ -47,7 +47,7 @@ json_t *sandbox_language_name(const struct sandbox_run *run)
 				     : json_clean_string(run->language_text);
 }
 
-/* --- rich results: {"type","name","content","metadata"[,"id","url","expires_at"]} --------------- */
+/* --- rich results: {"type","name","content","metadata"[,"id","url","expires_at"]} ------------- */
 
 static json_t *encode(const struct result *result)
 {

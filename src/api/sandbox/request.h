@@ -2,9 +2,11 @@
  * The bodies of the sandbox API's requests, checked (src/api/sandbox/README.md).
  *
  * Rules:
- *  1. Malformed JSON, and what is no object, counts as {}. A NUL in a file's path is refused as one, although no JSON key may hold it.
+ *  1. Malformed JSON, and what is no object, counts as {}. A NUL in a file's path is refused as
+ *     one, although no JSON key may hold it.
  *  2. "Required" means present and truthy, as in the languages that clients are written in.
- *  3. A time-out that is no whole number of seconds from 1 to SANDBOX_TIMEOUT_MAX_S is the template's.
+ *  3. A time-out that is no whole number of seconds from 1 to SANDBOX_TIMEOUT_MAX_S is the
+ *     template's.
  */
 #ifndef MAYFLY_API_SANDBOX_REQUEST_H
 #define MAYFLY_API_SANDBOX_REQUEST_H
@@ -23,11 +25,13 @@
 /* Rule 1. 0 with an object that the caller owns, or -1 with *err: 400 "path_nul". */
 MUST_USE int sandbox_parse(struct slice body, json_t **out, struct error *err);
 
-/* Rule 2. names ends with NULL; the message lists those that are missing. 0, or -1 with *err: 400 "fields_missing". */
+/* Rule 2. names ends with NULL; the message lists those that are missing. 0, or -1 with *err: 400
+   "fields_missing". */
 MUST_USE int sandbox_require(const json_t *body, const char *const *names, struct error *err);
 
-/* A field of text, of fallback when it is missing or null. max: bytes; more, other types and, where it has to be a name, control bytes are refused. 0, or -1
-   with *err: 400 "wrong_type", "name_too_long", "name_characters". */
+/* A field of text, of fallback when it is missing or null. max: bytes; more, other types and, where
+   it has to be a name, control bytes are refused. 0, or -1 with *err: 400 "wrong_type",
+   "name_too_long", "name_characters". */
 MUST_USE int sandbox_text(const json_t *body, const char *name, const char *fallback,
 			  struct slice *out, struct error *err);
 MUST_USE int sandbox_name(const json_t *body, const char *name, const char *fallback,
@@ -61,8 +65,9 @@ struct sandbox_files {
 	uint64_t total_bytes;
 };
 
-/* Takes {path: text | {"content","encoding"} | {"id"}}; owner: whose uploads may be named. The caller frees *files in either case. 0, or -1 with *err: 400 with the
-   contract's messages, "wrong_type", "too_many_files", "path_taken", "bad_base64"; 404 "file_not_found". */
+/* Takes {path: text | {"content","encoding"} | {"id"}}; owner: whose uploads may be named. The
+   caller frees *files in either case. 0, or -1 with *err: 400 with the contract's messages,
+   "wrong_type", "too_many_files", "path_taken", "bad_base64"; 404 "file_not_found". */
 MUST_USE int sandbox_take_files(const struct config *config, const char *owner, const json_t *given,
 				struct sandbox_files *files, struct error *err);
 void sandbox_files_free(struct sandbox_files *files);

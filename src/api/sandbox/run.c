@@ -62,6 +62,7 @@ int sandbox_prepare(struct sandbox_run *run, struct error *err)
 	program->template = &run->template;
 	program->language = sandbox_language(run->language_text, &run->template);
 	program->timeout_s = sandbox_timeout_s(run->body, &run->template);
+	program->stream_bytes = SANDBOX_STREAM_MAX_BYTES;
 	program->files = run->files.inputs;
 	program->file_count = run->files.count;
 	return program->language ? program_prepare(config, program, err) : 0;
@@ -83,18 +84,6 @@ static void refuse_language(const struct sandbox_run *run, struct sandbox_result
 	sandbox_refuse(out, why);
 }
 
-/* A session's cell that is not run is a use of the session all the same. */
-static int skip(struct sandbox_run *run, struct session *session, struct error *err)
-{
-	int saved;
-
-	session->use_count++;
-	saved = session_save(run->call->config, session, err);
-	session_release(session);
-	executor_note(&run->call->executor, METRIC_SESSIONS_REUSED, 1);
-	return saved;
-}
-
 int sandbox_run_one(struct sandbox_run *run, struct session *session, struct sandbox_result *out,
 		    struct error *err)
 {
@@ -104,7 +93,7 @@ int sandbox_run_one(struct sandbox_run *run, struct session *session, struct san
 	results_next(&run->results);
 	if (!run->program.language) {
 		refuse_language(run, out);
-		return session ? skip(run, session, err) : 0;
+		return session ? session_run(session, NULL, execution, err) : 0;
 	}
 	if ((session ? session_run(session, &run->program.job, execution, err)
 		     : execution_run(execution, err)) < 0 ||

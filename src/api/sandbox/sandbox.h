@@ -1,13 +1,4 @@
-/*
- * The sandbox API: sandboxes and sessions (src/api/sandbox/README.md).
- *
- * Beside the contract's routes, the files of a session:
- *   GET  /sessions/{id}/files           what is in /workspace: {"status","files":[{"path","size","modified"}]}
- *   GET  /sessions/{id}/files/{path}    the bytes
- *   PUT  /sessions/{id}/files/{path}    the body becomes that file
- *   POST /sessions/{id}/files           {"files":{path: content}}, as /execute takes them
- * and ?tenant_id= with each, and with GET /sessions: it must be the session's.
- */
+/* The sandbox API: sandboxes and sessions (src/api/sandbox/README.md). */
 #ifndef MAYFLY_API_SANDBOX_H
 #define MAYFLY_API_SANDBOX_H
 
@@ -16,6 +7,8 @@
 
 void api_capabilities(struct call *call);
 void api_templates(struct call *call);
+void api_template_add(struct call *call);
+void api_template_remove(struct call *call);
 void api_sandbox_execute(struct call *call);
 void api_session_create(struct call *call);
 void api_session_execute(struct call *call);

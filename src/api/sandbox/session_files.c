@@ -65,7 +65,7 @@ static int take_session(struct call *call, const struct place *place, struct ses
 	return session_take(call->config, place->id, &requester, &call->executor.watch, out, err);
 }
 
-/* --- reading ------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static void add_row(void *context, struct slice path, uint64_t size_bytes, int64_t mtime_ms)
 {
@@ -112,7 +112,7 @@ void api_session_files_read(struct call *call)
 		call_refuse(call, &err);
 }
 
-/* --- writing ------------------------------------------------------------------------------------ */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /* PUT: the body is the file. */
 static int take_body(const struct call *call, const struct place *place, char *path,

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-/* Who shows the service's key is the same wherever it comes from; a key of its own beside that is an
-   owner of its own. */
+/* Who shows the service's key is the same wherever it comes from; a key of its own beside that is
+   an owner of its own. */
 static const char *owner_of(const struct call *call)
 {
 	return call->has_service_key && !call->caller.has_key ? CALLER_EXECUTOR : call->caller.id;
@@ -16,7 +16,7 @@ struct session_requester sandbox_requester(const struct call *call, struct slice
 	return (struct session_requester){.owner = owner_of(call), .tenant_id = tenant_id};
 }
 
-/* --- making ------------------------------------------------------------------------------------- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 static int take_session(const struct call *call, const json_t *body, struct session *session,
 			struct template *template, struct error *err)
@@ -56,7 +56,7 @@ void api_session_create(struct call *call)
 				  (json_int_t)session.ttl_s));
 }
 
-/* --- a cell ------------------------------------------------------------------------------------- */
+/* --- a cell ----------------------------------------------------------------------------------- */
 
 /* Takes the session, and what is to be run in it. */
 static int take_cell(struct sandbox_run *run, struct session *session, struct error *err)
@@ -138,7 +138,7 @@ void api_session_execute(struct call *call)
 	sandbox_run_free(&run);
 }
 
-/* --- destroying --------------------------------------------------------------------------------- */
+/* --- destroying ------------------------------------------------------------------------------- */
 
 static int destroy(struct call *call, const json_t *body, struct session *session,
 		   struct error *err)
@@ -173,7 +173,7 @@ void api_session_destroy(struct call *call)
 				  json_sprintf("Session %s destroyed", session.id)));
 }
 
-/* --- the list ----------------------------------------------------------------------------------- */
+/* --- the list --------------------------------------------------------------------------------- */
 
 static void add_row(void *context, const struct session *session)
 {

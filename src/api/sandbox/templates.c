@@ -1,5 +1,4 @@
-#include "api/sandbox/templates.h"
-
+/* Custom templates of the sandbox API (config/template_custom.h). */
 #include "api/sandbox/sandbox.h"
 #include "config/template_custom.h"
 
@@ -29,7 +28,8 @@ void api_template_add(struct call *call)
 		(void)json_object_set_new(
 			reply, "message",
 			json_sprintf(
-				"Packages and commands are installed by the operator: mayflyctl template build %s. Until then jobs of this template fail.",
+				"Packages and commands are installed by the operator: mayflyctl "
+				"template build %s. Until then jobs of this template fail.",
 				template.name));
 	call_reply_json(call, 200, reply);
 }
