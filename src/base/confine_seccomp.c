@@ -47,7 +47,8 @@ struct rules {
 
 /* clang-format off */
 #define ANY(name) {__NR_##name, 0, 0, 0}
-#define WHEN(name, argument, mask, value) {__NR_##name, (argument), (uint32_t)(mask), (uint32_t)(value)}
+#define WHEN(name, argument, mask, value)                                                          \
+	{__NR_##name, (argument), (uint32_t)(mask), (uint32_t)(value)}
 
 static const struct rule common_rules[] = {
 	/* the most frequent first */
@@ -55,7 +56,8 @@ static const struct rule common_rules[] = {
 #ifdef __NR_poll
 	ANY(poll),
 #endif
-	ANY(readv), ANY(writev), ANY(pread64), ANY(lseek), ANY(recvmsg), ANY(shutdown), ANY(getsockopt), ANY(setsockopt),
+	ANY(readv), ANY(writev), ANY(pread64), ANY(lseek), ANY(recvmsg), ANY(shutdown),
+	ANY(getsockopt), ANY(setsockopt),
 	/* MSG_FASTOPEN would connect a closed TCP socket */
 	WHEN(sendto, 3, MSG_FASTOPEN, 0), WHEN(sendmsg, 2, MSG_FASTOPEN, 0),
 	/* F_DUPFD to F_SETLKW (0 to 7) and F_DUPFD_CLOEXEC: not F_SETOWN, which sends signals */
@@ -64,7 +66,8 @@ static const struct rule common_rules[] = {
 	WHEN(ioctl, 1, ~0U, FIONREAD),
 	ANY(getrandom), ANY(clock_gettime), ANY(gettimeofday), ANY(clock_nanosleep), ANY(nanosleep),
 	/* memory, never executable */
-	ANY(brk), ANY(munmap), ANY(mremap), ANY(madvise), WHEN(mmap, 2, PROT_EXEC, 0), WHEN(mprotect, 2, PROT_EXEC, 0),
+	ANY(brk), ANY(munmap), ANY(mremap), ANY(madvise), WHEN(mmap, 2, PROT_EXEC, 0),
+	WHEN(mprotect, 2, PROT_EXEC, 0),
 	ANY(rt_sigaction), ANY(rt_sigprocmask), ANY(rt_sigreturn), ANY(restart_syscall), ANY(futex),
 	ANY(getpid), ANY(gettid), ANY(getuid), ANY(geteuid), ANY(getgid), ANY(getegid),
 	ANY(exit), ANY(exit_group),
@@ -77,12 +80,15 @@ static const struct rule mode_rules[] = {
 
 /* a job's files, and its sockets: the engine's, a container's */
 static const struct rule job_rules[] = {
-	WHEN(openat, 3, S_ISUID | S_ISGID, 0), ANY(openat2), ANY(getdents64), ANY(faccessat), ANY(statx), ANY(readlinkat),
-	ANY(mkdirat), ANY(unlinkat), ANY(renameat2), ANY(renameat), ANY(fsync), ANY(fdatasync), ANY(ftruncate), ANY(fallocate),
+	WHEN(openat, 3, S_ISUID | S_ISGID, 0), ANY(openat2), ANY(getdents64), ANY(faccessat),
+	ANY(statx), ANY(readlinkat),
+	ANY(mkdirat), ANY(unlinkat), ANY(renameat2), ANY(renameat), ANY(fsync), ANY(fdatasync),
+	ANY(ftruncate), ANY(fallocate),
 	ANY(pwrite64), ANY(utimensat), ANY(flock),
 	/* slots are bytes locked in a file; who waits for one watches it */
-	WHEN(fcntl, 1, ~0U, F_OFD_GETLK), WHEN(fcntl, 1, ~0U, F_OFD_SETLK), ANY(inotify_init1), ANY(inotify_add_watch),
-	 ANY(fstatfs), ANY(sendfile),
+	WHEN(fcntl, 1, ~0U, F_OFD_GETLK), WHEN(fcntl, 1, ~0U, F_OFD_SETLK), ANY(inotify_init1),
+	ANY(inotify_add_watch),
+	ANY(fstatfs), ANY(sendfile),
 #ifdef __NR_mkdir
 	ANY(mkdir), ANY(rmdir), ANY(unlink), ANY(rename), ANY(epoll_wait),
 #endif
@@ -94,7 +100,8 @@ static const struct rule job_rules[] = {
 /* opens to read only; openat2, whose flags a filter cannot see, is added where Landlock sees
    them */
 static const struct rule reading_rules[] = {
-	WHEN(openat, 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY), ANY(getdents64), ANY(statx), ANY(readlinkat),
+	WHEN(openat, 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY), ANY(getdents64), ANY(statx),
+	ANY(readlinkat),
 };
 
 static const struct rule serving_rules[] = {ANY(sendfile), ANY(getpeername), ANY(getsockname)};

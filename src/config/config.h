@@ -1,7 +1,8 @@
 /*
  * The one configuration: environment variables, read once, validated, with defaults from bounds.h.
- * Under systemd they come from /etc/mayfly/mayfly.conf (EnvironmentFile=), secrets better from LoadCredential=: a file
- * $CREDENTIALS_DIRECTORY/NAME stands in for the variable NAME (systemd.exec(5), "Credentials").
+ * Under systemd they come from /etc/mayfly/mayfly.conf (EnvironmentFile=), secrets better from
+ * LoadCredential=: a file $CREDENTIALS_DIRECTORY/NAME stands in for the variable NAME
+ * (systemd.exec(5), "Credentials").
  */
 #ifndef MAYFLY_JOB_CONFIG_H
 #define MAYFLY_JOB_CONFIG_H
@@ -18,7 +19,8 @@
 
 #define NETWORK_ALLOW "allow" /* one that the engine has for itself */
 
-/* Limits that an engine may be unable to enforce, by the names of their cgroup controllers; in a set, limit i is bit i. */
+/* Limits that an engine may be unable to enforce, by the names of their cgroup controllers; in a
+   set, limit i is bit i. */
 #define CONFIG_LIMITS 3
 extern const char *const config_limits[CONFIG_LIMITS];
 enum { LIMIT_MEMORY = 1 << 0, LIMIT_PIDS = 1 << 1, LIMIT_CPU = 1 << 2 };
@@ -33,15 +35,17 @@ struct config {
 	char api_keys[CONFIG_API_KEYS_BYTES];       /* API_KEYS; "" when there are none */
 	char signing_key[CONFIG_SECRET_BYTES];      /* SIGNING_KEY; "" when there is none */
 	char jwt_secret[CONFIG_SECRET_BYTES];       /* JWT_SECRET; "" when there is none */
-	/* MAYFLY_KEYS_FILE; <MAYFLY_CONFIG_DIR>/keys, /etc/mayfly/keys, ~/.config/mayfly/keys; "" when there is no place for one */
+	/* MAYFLY_KEYS_FILE; <MAYFLY_CONFIG_DIR>/keys, /etc/mayfly/keys, ~/.config/mayfly/keys; ""
+	   when there is no place for one */
 	char keys_file[PATH_MAX];
-	/* MAYFLY_KEYS_STDIN=true|1, and no MAYFLY_KEYS_FILE: systemd has opened it as standard input, for who must not be able to */
+	/* MAYFLY_KEYS_STDIN=true|1, and no MAYFLY_KEYS_FILE: systemd has opened it as standard
+	   input, for who must not be able to */
 	bool keys_on_stdin;
 	char storage[PATH_MAX];     /* AA_STORAGE_PATH, ~/.aa-storage */
 	char storage_dir[PATH_MAX]; /* STORAGE_DIR: files and records of /v1; by default storage */
 	char run[PATH_MAX]; /* MAYFLY_RUN_DIR; /run/mayfly for root, $XDG_RUNTIME_DIR/mayfly */
-	const char
-		*instance; /* MAYFLY_INSTANCE, "mayfly": labels our containers; [a-z0-9-]{1,32} */
+	/* MAYFLY_INSTANCE, "mayfly": labels our containers; [a-z0-9-]{1,32} */
+	const char *instance;
 	/* drop-in folders, most important first; the missing are skipped: MAYFLY_CONFIG_DIR or
 	   ~/.config/mayfly, /etc/mayfly, MAYFLY_DATA_DIR or /usr/share/mayfly */
 	char registry[CONFIG_REGISTRY_DIRS][PATH_MAX];
@@ -54,17 +58,21 @@ struct config {
 	uint64_t pool, pool_total, pool_memory_bytes, pool_ttl_s; /* MAYFLY_POOL… */
 	uint64_t sessions, sessions_of_tenant; /* MAYFLY_SESSIONS, MAYFLY_TENANT_SESSIONS */
 	const char *warm; /* MAYFLY_WARM: what mayflyctl warm makes, "python node:a.js"; or NULL */
-	char image_stamp
-		[PATH_MAX]; /* MAYFLY_IMAGE_STAMP: a file that changes whenever images do; by default Podman's own list of them */
+	/* MAYFLY_IMAGE_STAMP: a file that changes whenever images do; by default Podman's own list
+	   of them */
+	char image_stamp[PATH_MAX];
 	uint64_t cache_bytes; /* MAYFLY_CACHE_MB; 0: no cache */
-	/* MAYFLY_NETWORK: the network that a template with one gets, or NETWORK_ALLOW; NULL: none, whatever the template says */
+	/* MAYFLY_NETWORK: the network that a template with one gets, or NETWORK_ALLOW; NULL: none,
+	   whatever the template says */
 	const char *network;
-	unsigned
-		unenforced; /* MAYFLY_ALLOW_UNENFORCED: limits that jobs may run without where the engine cannot enforce them */
-	/* custom templates (config/template_custom.h): MAYFLY_TEMPLATES_DIR, <STORAGE_DIR>/.templates; and what they may have: MAYFLY_TEMPLATE_… */
+	/* MAYFLY_ALLOW_UNENFORCED: limits that jobs may run without where the engine cannot enforce
+	   them */
+	unsigned unenforced;
+	/* custom templates (config/template_custom.h): MAYFLY_TEMPLATES_DIR,
+	   <STORAGE_DIR>/.templates; and what they may have: MAYFLY_TEMPLATE_… */
 	char custom[PATH_MAX];
-	const char *
-		custom_images; /* beside those of the operator's templates, with blanks between; or NULL */
+	/* beside those of the operator's templates, with blanks between; or NULL */
+	const char *custom_images;
 	uint64_t custom_memory_mb, custom_cpu_percent, custom_timeout_s;
 	bool custom_network;
 	uint64_t retention_days; /* ARTIFACT_RETENTION_DAYS; 0 keeps */
@@ -74,8 +82,9 @@ struct config {
    "bad_configuration", naming the variable and what it takes. */
 MUST_USE int config_read(struct config *out, struct error *err);
 
-/* Who calls is known: EXECUTOR_API_KEY, API_KEYS and JWT_SECRET are wiped, in the environment too, and the keys file on standard input is closed.
-   SIGNING_KEY stays: replies hold signed links. 0, or -1 with *err: 500 "keys_not_forgotten". */
+/* The caller is known: EXECUTOR_API_KEY, API_KEYS and JWT_SECRET are wiped, in the environment too,
+   and the keys file on standard input is closed. SIGNING_KEY stays: replies hold signed links. 0,
+   or -1 with *err: 500 "keys_not_forgotten". */
 MUST_USE int config_forget_keys(struct config *config, struct error *err);
 
 #endif

@@ -1,16 +1,19 @@
 /*
- * Recipes: how the image of a template is made, the object "build" of its file. scripts/build-template carries one out.
+ * Recipes: how the image of a template is made, the object "build" of its file.
+ * scripts/build-template carries one out.
  *
  *   base              image that it is made from, which must be here
  *   apt, pip, npm     packages of Debian, PyPI, npm
  *   packages          as a client names them: Debian's where it has them, else PyPI's
- *   stand_ins         Debian packages that others depend on and that nothing in the image needs: empty ones are put in their place
+ *   stand_ins         Debian packages that others depend on and that nothing in the image needs:
+ *                     empty ones are put in their place
  *   setup_commands    commands that run as root at the end
  *   online_commands   the same, where PyPI answers; what fails is only noted
  *
  * Rules:
- *  1. A value is one line, and a name is of the characters that names have: neither an option, a path nor a URL. So none can become anything else in the
- *     text that scripts/build-template reads, nor on a command line.
+ *  1. A value is one line, and a name is of the characters that names have: neither an option, a
+ *     path nor a URL. So none can become anything else in the text that scripts/build-template
+ *     reads, nor on a command line.
  *  2. Everything has a maximum.
  */
 #ifndef MAYFLY_JOB_RECIPE_H
@@ -19,8 +22,8 @@
 #include "config/registry.h"
 #include "config/template.h"
 
-/* A variable's name that is neither LD_… (of the dynamic loader) nor MAYFLY_… (ours); a Python module's; an image's (OCI distribution
-   specification, "Pulling manifests"). */
+/* A variable's name that is neither LD_… (of the dynamic loader) nor MAYFLY_… (ours); a Python
+   module's; an image's (OCI distribution specification, "Pulling manifests"). */
 bool recipe_is_variable(const char *name);
 bool recipe_is_module(const json_t *name);
 bool recipe_is_image(const char *name);
@@ -37,7 +40,8 @@ MUST_USE int recipe_check(const json_t *build, const struct registry_file *file,
 /* How many packages it names. */
 uint64_t recipe_package_count(const json_t *build);
 
-/* Appends what scripts/build-template reads: lines of a word and a value. build has been checked. 0, or -1 as buf_append. */
+/* Appends what scripts/build-template reads: lines of a word and a value. build has been checked.
+   0, or -1 as buf_append. */
 MUST_USE int recipe_write(const struct template *template, const json_t *build, struct buf *out);
 
 #endif

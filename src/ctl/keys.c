@@ -26,7 +26,7 @@ static int fail(const struct error *err)
 	return strcmp(err->code, "bad_configuration") == 0 ? EX_CONFIG : EX_OSERR;
 }
 
-/* --- add ---------------------------------------------------------------------------------------- */
+/* --- add -------------------------------------------------------------------------------------- */
 
 static bool read_scopes(const char *text, struct key *key)
 {
@@ -92,7 +92,7 @@ static int add(const struct config *config, int argc, char **argv)
 	return EX_OK;
 }
 
-/* --- list --------------------------------------------------------------------------------------- */
+/* --- list ------------------------------------------------------------------------------------- */
 
 static void print_time(int64_t time_s, char out[TIME_TEXT_BYTES])
 {
@@ -179,7 +179,7 @@ static int list(const struct config *config, bool as_json)
 	return EX_OK;
 }
 
-/* --- revoke ------------------------------------------------------------------------------------- */
+/* --- revoke ----------------------------------------------------------------------------------- */
 
 static int revoke(const struct config *config, const char *id_or_label)
 {

@@ -6,7 +6,8 @@
 
 /*
  * mayflyctl keys add LABEL [--rate N] [--burst N] [--scopes run,read,admin] [--days N]
- *     Makes a key. Its token goes to standard output, this once; what else is to be said goes to standard error.
+ *     Makes a key. Its token goes to standard output, this once; what else is to be said goes to
+ *     standard error.
  * mayflyctl keys list [--json]
  *     Lists them, those of API_KEYS too; never a token or a hash.
  * mayflyctl keys revoke ID|LABEL

@@ -1,9 +1,11 @@
 /*
- * mayflyctl logs: a job's request line names its container, and by that the lines of mayfly-engine and mayfly-reap are found, which may know no more of it.
+ * mayflyctl logs: a job's request line names its container, and by that the lines of mayfly-engine
+ * and mayfly-reap are found, which may know no more of it.
  *
  * Rules:
  *  1. journalctl gets checked arguments, never by a shell.
- *  2. Only lines of the users that mayfly's programs run as are shown: anybody may write MAYFLY_JOB= into the journal, but nobody another's _UID=.
+ *  2. Only lines of the users that mayfly's programs run as are shown: any user may
+ *     write MAYFLY_JOB= into the journal, but not the _UID= of another.
  */
 #include "ctl/logs.h"
 
@@ -71,7 +73,8 @@ static int parse(int argc, char **argv, struct query *query)
 	return EX_USAGE;
 }
 
-/* The users that mayfly, mayfly-reap and mayfly-engine run as: the owners of what is theirs in the run folder. */
+/* The users that mayfly, mayfly-reap and mayfly-engine run as: the owners of what is theirs in the
+   run folder. */
 static void find_users(const struct config *config, struct query *query)
 {
 	const char *const folders[] = {"pool", JOBS_DIR_NAME};
@@ -92,7 +95,8 @@ static void add(struct query *query, const char *argument)
 	query->arguments[query->argument_count] = NULL;
 }
 
-/* Lines of ours that have this, too: journalctl takes different fields together, the same field's values as alternatives, and "+" for or. */
+/* Lines of ours that have this, too: journalctl takes different fields together, the same field's
+   values as alternatives, and "+" for or. */
 static void add_match(struct query *query, const char *match)
 {
 	if (match != query->match)

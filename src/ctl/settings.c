@@ -35,7 +35,8 @@ static int give(const char *name, const char *value, struct error *err)
 		       : 0;
 }
 
-/* One line as in systemd's EnvironmentFile= (systemd.exec(5)): NAME=value, the value perhaps in one pair of quotes. */
+/* One line as in systemd's EnvironmentFile= (systemd.exec(5)): NAME=value, the value perhaps in one
+   pair of quotes. */
 static int take_line(char *line, struct error *err)
 {
 	line += strspn(line, " \t");

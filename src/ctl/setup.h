@@ -6,7 +6,8 @@
 
 /*
  * mayflyctl setup
- *     Makes the worker image, enables and starts the units, runs a job in each language: scripts/setup-service, with the settings of mayfly.conf in its
+ *     Makes the worker image, enables and starts the units, runs a job in each language:
+ *     scripts/setup-service, with the settings of mayfly.conf in its
  *     environment.
  *
  * Returns the program's exit status only where the script cannot be started.

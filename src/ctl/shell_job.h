@@ -1,10 +1,14 @@
 /*
- * One job from the shell, on the way that the service's own jobs go (job/execution.h): streams pass through as they come, artifacts are written to a folder.
+ * One job from the shell, on the way that the service's own jobs go (job/execution.h): streams pass
+ * through as they come, artifacts are written to a folder.
  *
  * Rules:
- *  1. The job runs in a child, which is the service's user where root calls; who called writes the artifacts.
- *  2. Results lie in a folder of their own under $TMPDIR meanwhile; nothing is added to the service's storage.
- *  3. What ends the command ends the job: the engine takes the container away when the child is gone.
+ *  1. The job runs in a child, which is the service's user where root calls; who called writes the
+ *     artifacts.
+ *  2. Results lie in a folder of their own under $TMPDIR meanwhile; nothing is added to the
+ *     service's storage.
+ *  3. What ends the command ends the job: the engine takes the container away when the child is
+ *     gone.
  */
 #ifndef MAYFLY_CTL_SHELL_JOB_H
 #define MAYFLY_CTL_SHELL_JOB_H

@@ -1,6 +1,7 @@
 /*
- * mayflyctl template build: what a template's file says is checked here and carried out by scripts/build-template, to which the recipe goes by a pipe, one
- * checked line after another: nothing of it is ever an argument.
+ * mayflyctl template build: what a template's file says is checked here and carried out by
+ * scripts/build-template, to which the recipe goes by a pipe, one checked line after another:
+ * nothing of it is ever an argument.
  */
 #include "base/cleanup.h"
 #include "base/io.h"
@@ -53,7 +54,7 @@ static int run_script(const struct build *build, const struct buf *recipe)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : EX_OSERR;
 }
 
-/* Somebody else's commands would run as root, though in a container. */
+/* A client's commands would run as root, though in a container. */
 static bool is_trusted(const struct build *build, const struct template *template,
 		       const struct buf *recipe)
 {

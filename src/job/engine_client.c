@@ -18,7 +18,7 @@
 
 #define HEX "0123456789abcdef"
 
-/* 0 and *out, or -1: nobody listens there. */
+/* 0 and *out, or -1: no process listens there. */
 static int connect_socket(const struct config *config, int *out)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -36,13 +36,15 @@ static int connect_socket(const struct config *config, int *out)
 	return 0;
 }
 
-/* In the child: waits for a first byte, leaves it in the socket and becomes the engine; ends when the parent hangs up. */
+/* In the child: waits for a first byte, leaves it in the socket and becomes the engine; ends when
+   the parent hangs up. */
 __attribute__((noreturn)) static void become_engine(const struct config *config, int fd)
 {
 	char path[PATH_MAX + 32], byte;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	/* what the parent had open is not ours: above all the client's connection, which must close when the parent closes it */
+	/* what the parent had open is not ours: above all the client's connection, which must close
+	   when the parent closes it */
 	if (null < 0 || dup2(fd, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
 		_exit(126);
 	close_range(STDERR_FILENO + 1, ~0U, 0);
@@ -77,7 +79,8 @@ int engine_open(const struct config *config, struct engine *out, struct error *e
 	return 0;
 }
 
-/* Words that come from the engine are its constants; ours must be static too, so they are looked up. */
+/* Words that come from the engine are its constants; ours must be static too, so they are looked
+   up. */
 static const char *known_code(struct slice code)
 {
 	static const char *const codes[] = {
@@ -104,7 +107,7 @@ static int take_error(struct slice fields, struct error *err)
 			message = value;
 		else if (slice_eq(key, "status") &&
 			 (num_parse(value, 10, 599, &status) < 0 || status < 400))
-			status = 500; /* 0 would mean: nobody to answer */
+			status = 500; /* 0 would mean: no client to answer */
 	}
 	return error_set(err, (int)status, known_code(code), "%.*s", (int)message.len,
 			 message.data);
@@ -137,7 +140,7 @@ static int call(struct engine *engine, uint8_t verb, struct slice fields, deadli
 		}
 		if (frame.type != FRAME_ROW || !row)
 			return error_set(err, 502, "engine_failed",
-					 "mayfly-engine answered out of turn");
+					 "mayfly-engine answered out of order");
 		row(context, frame.payload);
 	}
 }
@@ -191,7 +194,7 @@ int engine_make(struct engine *engine, const struct engine_request *request, dea
 		if (slice_eq(key, "folder"))
 			return take_folder(value, folder) < 0
 				       ? error_set(err, 502, "engine_failed",
-						   "mayfly-engine named no good folder")
+						   "mayfly-engine named a malformed folder")
 				       : 0;
 	return error_set(err, 502, "engine_failed", "mayfly-engine named no folder");
 }
@@ -285,7 +288,7 @@ int engine_info(struct engine *engine, const char *template, deadline_ms deadlin
 void engine_close(struct engine *engine)
 {
 	deadline_ms deadline = deadline_in(ENGINE_CALL_DEADLINE_MS);
-	char late[256]; /* an answer that nobody waited for any more */
+	char late[256]; /* an answer that came too late */
 
 	if (engine->fd < 0)
 		return;

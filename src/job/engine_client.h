@@ -1,8 +1,10 @@
 /*
- * Asking mayfly-engine for containers. What asks never reaches Podman itself (rule 2 of the design).
+ * Asking mayfly-engine for containers. What asks never reaches Podman itself (rule 2 of the
+ * design).
  *
- * The engine's end is <run>/engine.sock where systemd holds one; else a child of ours that has forked already, before we confined
- * ourselves, and becomes mayfly-engine by exec at the first word we say to it. A request that needs no container costs no exec.
+ * The engine's end is <run>/engine.sock where systemd holds one; else a child of ours that has
+ * forked already, before we confined ourselves, and becomes mayfly-engine by exec at the first word
+ * we say to it. A request that needs no container costs no exec.
  */
 #ifndef MAYFLY_JOB_ENGINE_H
 #define MAYFLY_JOB_ENGINE_H
@@ -34,14 +36,16 @@ struct engine_limits {
 
 struct engine_request {
 	const char *template;
-	const char *job; /* whose it will be, for the engine's log; NULL or "": nobody knows yet */
+	const char *job;     /* whose it will be, for the engine's log; NULL or "": not known yet */
 	uint64_t lifetime_s; /* of the container */
 	struct engine_limits limits;
-	/* it stays when the connection goes, because it belongs to nobody, or to a session. Else engine_close gives it back */
+	/* it stays when the connection goes, because it waits in the pool, or belongs to a session.
+	   Else engine_close gives it back */
 	bool is_pooled, is_session;
 };
 
-/* Has a container made; its folder is written to folder. 0, or -1 with *err as the engine says it. */
+/* Has a container made; its folder is written to folder. 0, or -1 with *err as the engine says
+   it. */
 MUST_USE int engine_make(struct engine *engine, const struct engine_request *request,
 			 deadline_ms deadline, char folder[ENGINE_FOLDER_BYTES], struct error *err);
 
@@ -66,14 +70,14 @@ MUST_USE int engine_list(struct engine *engine, deadline_ms deadline,
 MUST_USE int engine_ping(struct engine *engine, deadline_ms deadline, struct buf *version,
 			 struct error *err);
 
-/* What the engine says of itself and of a template's image: calls field for each field of INFO (protocol/engine.h); a value is
-   followed by NUL. 0, or -1 with *err. */
+/* What the engine says of itself and of a template's image: calls field for each field of INFO
+   (protocol/engine.h); a value is followed by NUL. 0, or -1 with *err. */
 MUST_USE int engine_info(struct engine *engine, const char *template, deadline_ms deadline,
 			 void (*field)(void *context, struct slice key, struct slice value),
 			 void *context, struct error *err);
 
-/* Hangs up: the engine removes what it made for us. Waits for a child of ours to have done so, because whoever started us may end our
-   children with us. */
+/* Hangs up: the engine removes what it made for us. Waits for a child of ours to have done so,
+   because the manager that started us may end our children with us. */
 void engine_close(struct engine *engine);
 
 #endif

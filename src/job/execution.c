@@ -9,7 +9,7 @@
 #define ENDING_LINE_BYTES      (EXECUTION_ENDING_BYTES + 2) /* on lines of its own */
 #define ENDING_VALUE_MAX_BYTES 255 /* of what stands for a {name} in the words of an ending */
 
-/* --- what is kept of a stream -------------------------------------------------------------------- */
+/* --- what is kept of a stream ----------------------------------------------------------------- */
 
 struct capture capture_new(size_t limit)
 {
@@ -60,12 +60,12 @@ void capture_join(struct capture *capture, const struct capture *more)
 	capture_say(capture, (struct slice){text.data + own, more->said});
 }
 
-/* --- how a job ended ----------------------------------------------------------------------------- */
+/* --- how a job ended -------------------------------------------------------------------------- */
 
 /*
- * The words for each reason; a reason without words is left to the exit code. {took} and {limit} are
- * seconds, {message} is what init says, {text} the tool's timeoutText. On stderr they are a line of
- * their own.
+ * The words for each reason; a reason without words is left to the exit code. {took} and {limit}
+ * are seconds, {message} is what init says, {text} the tool's timeoutText. On stderr they are a
+ * line of their own.
  */
 static const struct {
 	bool is_on_stderr;
@@ -180,7 +180,7 @@ int execution_end(struct execution *execution, struct error *err)
 		       : 0;
 }
 
-/* --- running it ---------------------------------------------------------------------------------- */
+/* --- running it ------------------------------------------------------------------------------- */
 
 struct execution execution_new(struct executor *executor, const struct job *job,
 			       enum execution_words words, size_t limit)

@@ -3,7 +3,8 @@
  * its end is said in words, its files are kept. It knows no HTTP and no API's JSON.
  *
  * Rules:
- *  1. At a cap what fits is kept, cut at a character, and marked. A cut is the end: nothing is added behind it.
+ *  1. At a cap what fits is kept, cut at a character, and marked. A cut is the end: nothing is
+ *     added behind it.
  *  2. Room for the words of the ending is reserved: they are there however full the stream is.
  *  3. The observer hears all of the output, also what is not kept.
  */
@@ -37,7 +38,7 @@ void capture_say(struct capture *capture, struct slice words);
 /* Adds what another one kept, as if both were of one stream. */
 void capture_join(struct capture *capture, const struct capture *more);
 
-/* Who hears of a job while it runs. Each function may be NULL. */
+/* What is told of a job while it runs. Each function may be NULL. */
 struct execution_observer {
 	void *context;
 	void (*on_output)(void *context, bool is_stderr, struct slice data);

@@ -17,7 +17,7 @@ void executor_name(struct executor *executor, const char *id)
 	(void)snprintf(executor->job_id, sizeof(executor->job_id), "%s", id);
 }
 
-/* --- for the metrics ---------------------------------------------------------------------------- */
+/* --- for the metrics -------------------------------------------------------------------------- */
 
 void executor_note(struct executor *executor, enum metric metric, uint64_t amount)
 {
@@ -80,7 +80,7 @@ void executor_count(struct executor *executor, int64_t duration_us)
 	executor->noted = (struct metrics_change){0};
 }
 
-/* --- the job ------------------------------------------------------------------------------------ */
+/* --- the job ---------------------------------------------------------------------------------- */
 
 int executor_admit(struct executor *executor, struct error *err)
 {
@@ -151,7 +151,8 @@ int executor_keep(struct executor *executor, const struct job *job, bool may_cla
 	return make(executor, &request, control, err);
 }
 
-/* A pooled container may end between its claim and the job: then the job has not begun, and another container is made for it. */
+/* A pooled container may end between its claim and the job: then the job has not begun, and another
+   container is made for it. */
 static int run(struct executor *executor, const struct job *job, struct storage *storage,
 	       const struct job_listener *listener, struct job_result *out, struct error *err)
 {
@@ -234,7 +235,8 @@ static void forget_pooled(struct executor *executor)
 		pool_forget(executor->config, executor->folder);
 }
 
-/* Nothing has to be removed before a pooled container's successor can be made or claimed: the engine has no container of this connection's. */
+/* Nothing has to be removed before a pooled container's successor can be made or claimed: the
+   engine has no container of this connection's. */
 void executor_next(struct executor *executor, bool again)
 {
 	if (executor->is_claimed && again && !*executor->earlier_folder)

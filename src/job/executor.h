@@ -1,6 +1,7 @@
 /*
- * From a job to its result, the same for every API: a slot, a container (a pooled container's or one made for it), the
- * run. Container and slot stay with the executor: executor_end gives them back when the client has its answer.
+ * From a job to its result, the same for every API: a slot, a container (a pooled container's or
+ * one made for it), the run. Container and slot stay with the executor: executor_end gives them
+ * back when the client has its answer.
  *
  * What there is to say for /metrics is noted meanwhile and counted by executor_count.
  */
@@ -26,7 +27,8 @@ struct executor {
 	char folder[ENGINE_FOLDER_BYTES]; /* of the job's container; "" when there is none */
 	bool is_claimed;                  /* that container was a pooled container */
 	bool is_kept;                     /* it is a session's, and stays */
-	bool has_plan; /* the job is of a kind that pooled containers are made of: plan says which */
+	/* the job is of a kind that pooled containers are made of: plan says which */
+	bool has_plan;
 	struct pool_plan plan; /* owned, with has_plan */
 	/* of the job before this one: its plan, owned, and its container, still to be removed */
 	bool has_earlier_plan;
@@ -35,8 +37,9 @@ struct executor {
 
 	struct metrics_change noted; /* what there is to say for the metrics */
 	struct metrics_job counted; /* the last job that was counted, for the log; family 0: none */
-	/* for the log: how the last job of a kind that has pooled containers fared, "hit" or "miss",
-	   or NULL; and the code of what went wrong once the client had its answer, or NULL */
+	/* for the log: how the last job of a kind that has pooled containers fared, "hit" or
+	   "miss", or NULL; and the code of what went wrong once the client had its answer, or
+	   NULL */
 	const char *pool, *after;
 	int64_t asked_us;   /* on the monotonic clock: when the engine was asked; 0: it was not */
 	int64_t engine_us;  /* that making the container took */
@@ -49,8 +52,9 @@ struct executor executor_new(const struct config *config);
 /* Says by an id what it is about. */
 void executor_name(struct executor *executor, const char *id);
 
-/* Runs the job, storing streams and artifacts; inputs are sent, not stored. 0 and *out for every program that was started
-   or could not be, or -1 with *err: 503 "busy", what engine_make and job_run say. */
+/* Runs the job, storing streams and artifacts; inputs are sent, not stored. 0 and *out for every
+   program that was started or could not be, or -1 with *err: 503 "busy", what engine_make and
+   job_run say. */
 MUST_USE int executor_run(struct executor *executor, const struct job *job, struct storage *storage,
 			  const struct job_listener *listener, struct job_result *out,
 			  struct error *err);
@@ -60,20 +64,22 @@ MUST_USE int executor_run_again(struct executor *executor, const struct job *job
 				struct storage *storage, const struct job_listener *listener,
 				struct job_result *out, struct error *err);
 
-/* Ends the job, for a request with another one to run; the slot stays. The container is removed now, or with the last one
-   where no one has to wait for that. again: the next container of its kind is made, too, in the end. */
+/* Ends the job, for a request with another one to run; the slot stays. The container is removed
+   now, or with the last one where no one has to wait for that. again: the next container of its
+   kind is made, too, in the end. */
 void executor_next(struct executor *executor, bool again);
 
 /* Takes a slot, unless there is one. 0, or -1 with *err: 503 "busy". */
 MUST_USE int executor_admit(struct executor *executor, struct error *err);
 
-/* Gets a container that outlives the connection, as the job would have it: a pooled container, if may_claim and there is
-   one, else one made. It is removed by executor_end unless is_kept is set. 0 with the first connection to it, which is the
-   caller's, or -1 with *err. */
+/* Gets a container that outlives the connection, as the job would have it: a pooled container, if
+   may_claim and there is one, else one made. It is removed by executor_end unless is_kept is set. 0
+   with the first connection to it, which is the caller's, or -1 with *err. */
 MUST_USE int executor_keep(struct executor *executor, const struct job *job, bool may_claim,
 			   int *control, struct error *err);
 
-/* Removes the container, gives the slot back, makes the next container of the kind. For when no one waits any more. */
+/* Removes the container, gives the slot back, makes the next container of the kind. For when no one
+   waits any more. */
 void executor_end(struct executor *executor);
 
 /* Notes that something happened amount times more. */

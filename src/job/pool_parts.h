@@ -21,7 +21,8 @@ bool pool_has_name(const char *folder, const char *kind);
 /* The container's digits, which its folder and its record keep whatever else they are called. */
 const char *pool_digits(const char *folder);
 
-/* Rule 1: 0 with the folder's new name, or -1 with errno, ENOENT when somebody was quicker. */
+/* Rule 1: 0 with the folder's new name, or -1 with errno, ENOENT when another process was
+   quicker. */
 int pool_claim_folder(int jobs, const char *pooled, char folder[ENGINE_FOLDER_BYTES]);
 
 /* Seconds on CLOCK_BOOTTIME, which no change of the clock moves. */

@@ -1,9 +1,10 @@
 /*
  * Making pooled containers; the rules are in pool.h.
  *
- * Locks are on the file <run>/pool/lock, so whoever dies gives them back:
+ * Locks are on the file <run>/pool/lock, so a process that dies gives them back:
  *   flock(2)               held while the stock is counted and a place in it is taken
- *   byte PLACES + n        a pooled container is being made; n is less than the maximum number of pooled containers (fcntl(2), OFD locks)
+ *   byte PLACES + n        a pooled container is being made; n is less than the maximum number of
+ *                          pooled containers (fcntl(2), OFD locks)
  *   byte KINDS + <kind>    that kind is being refilled (rule 4)
  */
 #include "job/pool.h"
@@ -36,7 +37,7 @@ struct refill {
 	int locks; /* owned */
 };
 
-/* --- locks -------------------------------------------------------------------------------------- */
+/* --- locks ------------------------------------------------------------------------------------ */
 
 static int set_lock(int fd, int64_t offset, short type)
 {
@@ -67,7 +68,7 @@ static int open_locks(const struct config *config)
 		       : openat(records, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 }
 
-/* Rule 4. False when somebody else is at it. */
+/* Rule 4. False when another process is at it. */
 static bool lock_kind(int locks, const char *kind)
 {
 	uint64_t offset = 0;
@@ -76,7 +77,7 @@ static bool lock_kind(int locks, const char *kind)
 	       set_lock(locks, KINDS + (int64_t)offset, F_WRLCK) == 0;
 }
 
-/* --- the stock ---------------------------------------------------------------------------------- */
+/* --- the stock -------------------------------------------------------------------------------- */
 
 struct stock {
 	const struct refill *refill;
@@ -117,7 +118,8 @@ static bool may_displace(const struct refill *refill, const struct stock *stock)
 					      refill->config->pool_memory_bytes / 2;
 }
 
-/* Counts what is being made, and takes a place for one more. The place's offset, or -1 when there is none. */
+/* Counts what is being made, and takes a place for one more. The place's offset, or -1 when there
+   is none. */
 static int64_t take_place(const struct refill *refill, struct stock *stock)
 {
 	int64_t free_place = -1;
@@ -133,8 +135,8 @@ static int64_t take_place(const struct refill *refill, struct stock *stock)
 	return free_place;
 }
 
-/* One look at the stock by one process at a time. 0: there are enough; 1: one is to be made at *place, or, when that is -1, stock->oldest is in the
-   way of it; or -1 with *err. */
+/* One look at the stock by one process at a time. 0: there are enough; 1: one is to be made
+   at *place, or, when that is -1, stock->oldest is in the way of it; or -1 with *err. */
 static int look(const struct refill *refill, struct stock *stock, int64_t *place, struct error *err)
 {
 	*stock = (struct stock){.refill = refill};
@@ -150,7 +152,7 @@ static int look(const struct refill *refill, struct stock *stock, int64_t *place
 	return listed < 0 ? -1 : !is_enough;
 }
 
-/* Removes notes whose pooled containers have ended or were claimed by somebody who could not. */
+/* Removes notes whose pooled containers have ended or were claimed by a process that could not. */
 static void sweep_records(const struct config *config)
 {
 	_cleanup_closedir_ DIR *jobs = pool_open_jobs(config);
@@ -174,7 +176,7 @@ static void sweep_records(const struct config *config)
 	}
 }
 
-/* --- making one --------------------------------------------------------------------------------- */
+/* --- making one ------------------------------------------------------------------------------- */
 
 struct report {
 	uint64_t memory_bytes, prebooted;
@@ -223,21 +225,22 @@ static int prepare(const struct refill *refill, int control, struct report *repo
 	    frame_send(control, FRAME_JOB, buf_slice(&plan->job), deadline) < 0 ||
 	    frame_send(control, FRAME_PREPARE, buf_slice(&fields), deadline) < 0)
 		return error_set_errno(err, 502, "control_failed",
-				       "A pooled container does not take its job");
+				       "A pooled container does not accept its job");
 	reader = frame_reader_new(control);
 
 	int read = frame_read(&reader, &frame, deadline, err);
 
 	if (read == 0 && frame.type != FRAME_READY)
 		read = error_set(err, 502, "control_failed",
-				 "A pooled container answered out of turn");
+				 "A pooled container answered out of order");
 	if (read == 0)
 		read = take_report(frame.payload, report, err);
 	frame_reader_free(&reader);
 	return read;
 }
 
-/* Makes a prepared container claimable. Until then it is an ordinary one, which the reaper knows. */
+/* Makes a prepared container claimable. Until then it is an ordinary one, which the reaper
+   knows. */
 static int publish(const struct refill *refill, const char *folder, const struct report *report,
 		   struct error *err)
 {
@@ -305,7 +308,7 @@ static int make_one(const struct refill *refill, struct error *err)
 	return 0;
 }
 
-/* --- refilling ---------------------------------------------------------------------------------- */
+/* --- refilling -------------------------------------------------------------------------------- */
 
 static int refill_kind(const struct refill *refill, struct error *err)
 {

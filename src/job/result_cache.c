@@ -22,7 +22,7 @@
 #define RANDOM_CHARS 16
 #define BLOCK_BYTES  4096
 
-/* --- keys --------------------------------------------------------------------------------------- */
+/* --- keys ------------------------------------------------------------------------------------- */
 
 /* With its length: "ab" and "c" are not "a" and "bc". */
 static void add(struct sha256 *hash, struct slice bytes)
@@ -73,7 +73,7 @@ bool cache_may_keep(const struct job_result *result)
 	return result->reason == JOB_EXITED;
 }
 
-/* --- entries ------------------------------------------------------------------------------------ */
+/* --- entries ---------------------------------------------------------------------------------- */
 
 /* The folder, -1 where there is none to be had. */
 static int open_folder(const struct config *config, bool make)
@@ -109,7 +109,7 @@ void cache_drop(const struct config *config, const char *key)
 		(void)unlinkat(folder, key, 0);
 }
 
-/* --- the bounds --------------------------------------------------------------------------------- */
+/* --- the bounds ------------------------------------------------------------------------------- */
 
 struct entry {
 	char name[SHA256_HEX_BYTES];

@@ -38,7 +38,7 @@ int job_connect(const struct config *config, const char *folder, int *out, struc
 				       "The container's control socket cannot be opened");
 	if (!S_ISSOCK(status.st_mode))
 		return error_set(err, 502, "control_failed",
-				 "The container put something else in its control socket's place");
+				 "The container replaced its control socket");
 
 	/* connect(2) waits while the backlog is full: SO_SNDTIMEO bounds that (socket(7)) */
 	const struct timeval patience = {.tv_sec = CONTROL_CONNECT_DEADLINE_MS / 1000};
@@ -225,7 +225,7 @@ static int take_frame(struct run *run, const struct frame *frame, struct error *
 		}
 	}
 	return error_set(err, 502, "control_failed",
-			 "The container sent a frame of type '%c' out of turn", frame->type);
+			 "The container sent a frame of type '%c' out of order", frame->type);
 }
 
 /* Takes every frame that is in the buffer. */
@@ -240,7 +240,8 @@ static int take_frames(struct run *run, struct frame_reader *reader, struct erro
 	return 0;
 }
 
-/* One wait for the container or the client. 1 when the container has something (or has closed), 0 when it has not, or -1 with *err. */
+/* One wait for the container or the client. 1 when the container has something (or has closed), 0
+   when it has not, or -1 with *err. */
 static int wait_once(const struct run *run, int control, struct http_watch *watch,
 		     deadline_ms deadline, struct error *err)
 {
@@ -248,8 +249,8 @@ static int wait_once(const struct run *run, int control, struct http_watch *watc
 	struct pollfd polls[2] = {{.fd = control, .events = POLLIN}, http_watch_pollfd(watch)};
 	int left = deadline_left_ms(deadline);
 	int wait = listener->on_tick && listener->tick_ms < left ? (int)listener->tick_ms : left;
-	int ready =
-		left ? poll(polls, 2, wait) : 0; /* one that never stops sending is overdue, too */
+	/* one that never stops sending is overdue, too */
+	int ready = left ? poll(polls, 2, wait) : 0;
 
 	if (ready < 0 && errno != EINTR)
 		return error_set_errno(err, 502, "control_failed", "waiting failed");
@@ -285,7 +286,8 @@ static int receive(struct run *run, struct frame_reader *reader, struct http_wat
 
 		ssize_t got = frame_reader_fill(reader);
 
-		/* a Unix socket is reset by a peer that has not read all (unix(7)): it has not seen GO */
+		/* a Unix socket is reset by a peer that has not read all (unix(7)): it has not seen
+		   GO */
 		if (got < 0 && errno == ECONNRESET && !run->has_spoken)
 			return run_not_taken(err);
 		if (got < 0 && errno != ECONNRESET)
@@ -300,7 +302,8 @@ static int receive(struct run *run, struct frame_reader *reader, struct http_wat
 		}
 		if (take_frames(run, reader, err) < 0)
 			return -1;
-		/* a program that has printed has most often still to end: the disk is waited for meanwhile */
+		/* a program that has printed has most often still to end: the disk is waited for
+		   meanwhile */
 		if (!run->is_done && deadline_left_ms(run->next_sync) == 0) {
 			if (storage_sync_streams(run->storage, err) < 0)
 				return -1;

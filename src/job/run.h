@@ -1,10 +1,12 @@
 /*
- * Running one job over a container's control socket: down goes what is to run, up comes what it did.
+ * Running one job over a container's control socket: down goes what is to run, up comes what it
+ * did.
  *
  * Rules:
- *  1. The container is hostile: frames are bounded (base/frame.h), come in the order of the protocol or end the job, and what they name is
- *     checked again by whoever stores it.
- *  2. The socket is opened by O_PATH|O_NOFOLLOW, checked to be one, and connected through /proc/self/fd: never by path.
+ *  1. The container is hostile: frames are bounded (base/frame.h), come in the order of the
+ *     protocol or end the job, and what they name is checked again before it is stored.
+ *  2. The socket is opened by O_PATH|O_NOFOLLOW, checked to be one, and connected through
+ *     /proc/self/fd: never by path.
  *  3. Everything ends by an absolute deadline, whatever the container does.
  */
 #ifndef MAYFLY_JOB_RUN_H
@@ -32,25 +34,29 @@ struct job {
 	unsigned env_count;
 	const char *cwd;
 	const char *const *folders; /* made beneath cwd, ended by NULL; or NULL */
-	const char *
-		readonly; /* a folder beneath cwd in which the program starts and can change nothing; or NULL */
+	/* a folder beneath cwd in which the program starts and can change nothing; or NULL */
+	const char *readonly;
 	const char *collect; /* the folder beneath cwd that artifacts are in; NULL: cwd */
-	bool collect_flat; /* only what is directly in it, and no further than the first file that breaks a cap */
-	const char *const *
-		artifacts; /* patterns (fnmatch(3)) of files that are kept, ended by NULL; NULL: all */
+	/* only what is directly in it, and no further than the first file that breaks a cap */
+	bool collect_flat;
+	/* patterns (fnmatch(3)) of files that are kept, ended by NULL; NULL: all */
+	const char *const *artifacts;
 	const char *template;        /* of its container */
 	struct slice language;       /* a registry entry's name, for the metrics; or "" */
 	struct engine_limits limits; /* below the template's */
-	const char *const *
-		boot_env; /* texts NAME=value that make the runtime wait before its script, ended by NULL; NULL when it cannot */
+	/* texts NAME=value that make the runtime wait before its script, ended by NULL; NULL when
+	   it cannot */
+	const char *const *boot_env;
 	uint64_t wall_ms, cpu_ms; /* cpu_ms 0: no budget */
 	uint64_t stream_bytes, artifact_count, artifact_bytes, artifacts_bytes;
 	const struct job_input *inputs;
 	unsigned input_count;
-	const bool *
-		hidden; /* by input: neither stored nor listed, nor is what the program makes of it; NULL: none is */
+	/* by input: neither stored nor listed, nor is what the program makes of it; NULL: none
+	   is */
+	const bool *hidden;
 	struct slice standard_input;
-	/* what the fields of these names say in protocol/control.h; without argv and kernel it is about files alone */
+	/* what the fields of these names say in protocol/control.h; without argv and kernel it is
+	   about files alone */
 	const char *kernel, *script, *fetch;
 	bool is_echo, is_last, is_list;
 	uint64_t idle_s;
@@ -64,7 +70,8 @@ enum job_reason {
 	JOB_OOM,
 	JOB_CANCELLED,
 	JOB_NOT_STARTED,
-	JOB_LOST, /* the container ended without a word: its memory was used up, or it was removed */
+	/* the container ended without a word: its memory was used up, or it was removed */
+	JOB_LOST,
 };
 
 enum job_kernel { JOB_KERNEL_NONE, JOB_KERNEL_KEPT, JOB_KERNEL_LOST, JOB_KERNEL_ENDED };
@@ -88,34 +95,39 @@ static inline bool job_is_hidden(const struct job *job, unsigned input)
 struct job_listener {
 	void *context;
 	void (*on_output)(void *context, bool is_stderr, struct slice data);
-	/* or NULL: when the job has been sent, for what can be done while it runs; an error ends the job. Again, should the job be
-	   sent anew to another container (job_not_taken) */
+	/* or NULL: when the job has been sent, for what can be done while it runs; an error ends
+	   the job. Again, should the job be sent anew to another container (job_not_taken) */
 	int (*on_sent)(void *context, struct error *err);
-	/* or NULL: once when the job has been sent, then whenever nothing was heard for tick_ms, and when the client takes what
-	   watch has more of */
+	/* or NULL: once when the job has been sent, then whenever nothing was heard for tick_ms,
+	   and when the client takes what watch has more of */
 	void (*on_tick)(void *context);
 	int64_t tick_ms;
 	/* or NULL, and they are dropped: a rich result */
 	void (*on_display)(void *context, const struct display *display);
-	/* or NULL: a file that is there (job->is_list); path is a relative one, mtime_ms since 1970 */
+	/* or NULL: a file that is there (job->is_list); path is a relative one, mtime_ms since
+	   1970 */
 	void (*on_listed)(void *context, struct slice path, uint64_t size_bytes, int64_t mtime_ms);
 };
 
-/* Appends what of a job decides how its runtime starts: the fields argv, env, cwd and readonly of its JOB frame. 0, or -1 as buf_append. */
+/* Appends what of a job decides how its runtime starts: the fields argv, env, cwd and readonly of
+   its JOB frame. 0, or -1 as buf_append. */
 MUST_USE int job_command(const struct job *job, struct buf *fields);
 
-/* Connects to the container whose folder is beneath <run>/jobs (rule 2). *out is the caller's. 0, or -1 with *err: 502 "control_failed". */
+/* Connects to the container whose folder is beneath <run>/jobs (rule 2). *out is the caller's. 0,
+   or -1 with *err: 502 "control_failed". */
 MUST_USE int job_connect(const struct config *config, const char *folder, int *out,
 			 struct error *err);
 
-/* Runs the job over control, storing streams and artifacts in storage. 0 and *out for every program that was started or could not be, or -1 with
-   *err: status 0 "client_gone"; 502 "job_not_taken": the program was certainly not started; "control_failed", "frame_…"; 504 "job_overdue"; what storage says. */
+/* Runs the job over control, storing streams and artifacts in storage. 0 and *out for every program
+   that was started or could not be, or -1 with *err: status 0 "client_gone"; 502 "job_not_taken":
+   the program was certainly not started; "control_failed", "frame_…"; 504 "job_overdue"; what
+   storage says. */
 MUST_USE int job_run(const struct job *job, int control, struct storage *storage,
 		     const struct job_listener *listener, struct http_watch *watch,
 		     struct job_result *out, struct error *err);
 
-/* The exit code that a client is shown: -1 for a time-out, 137 when memory or the CPU budget ran out, 128+n for signal n, 127 for a program that could not
-   be started. */
+/* The exit code that a client is shown: -1 for a time-out, 137 when memory or the CPU budget ran
+   out, 128+n for signal n, 127 for a program that could not be started. */
 int job_exit_code(const struct job_result *result);
 
 #endif

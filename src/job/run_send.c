@@ -1,4 +1,5 @@
-/* A job's way down to its container: its frames (protocol/control.h), gathered so that a usual job takes one write. The rules are in run.h. */
+/* A job's way down to its container: its frames (protocol/control.h), gathered so that a usual job
+   takes one write. The rules are in run.h. */
 #include "base/deadline.h"
 #include "base/frame.h"
 #include "base/io.h"
@@ -7,8 +8,8 @@
 #include <errno.h>
 
 #define REQUIRED_NUMBERS 6 /* of a job's */
-#define SEND_AT_BYTES                                                                              \
-	(64 * KIB) /* frames going down are gathered to about this much before a write */
+/* frames going down are gathered to about this much before a write */
+#define SEND_AT_BYTES (64 * KIB)
 
 int job_command(const struct job *job, struct buf *fields)
 {
@@ -135,6 +136,6 @@ int run_send(const struct job *job, int control, struct error *err)
 	if (sent < 0 && (errno == EPIPE || errno == ECONNRESET))
 		return run_not_taken(err);
 	return sent < 0 ? error_set_errno(err, 502, "control_failed",
-					  "The container does not take the job")
+					  "The container does not accept the job")
 			: 0;
 }

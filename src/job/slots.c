@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #define WAITERS_OFFSET (1LL << 30) /* of the byte that the waiter with pid 0 would lock */
-#define RETRY_MS                                                                                   \
-	100 /* a killed holder's close is told before its lock is gone: look again after this */
+/* a killed holder's close is told before its lock is gone: look again after this */
+#define RETRY_MS 100
 
 static bool lock_byte(int fd, int64_t offset, short type)
 {
@@ -54,7 +54,8 @@ static int wait_for_any(const struct config *config, const char *path, int fd,
 				       "All %llu slots are taken and waiting failed",
 				       (unsigned long long)config->slots);
 	(void)lock_byte(fd, WAITERS_OFFSET + getpid(), F_WRLCK); /* only counted */
-	/* the watch stands: a slot freed from now on wakes us, one freed before is found by this look */
+	/* the watch stands: a slot freed from now on wakes us, one freed before is found by this
+	   look */
 	while (!take_any(fd, config->slots)) {
 		int64_t left = deadline_left_ms(deadline);
 
@@ -94,7 +95,8 @@ void slot_release(int slot)
 	close(slot);
 }
 
-/* Locks that others hold on bytes from first up to end. The kernel tells of any one of them, so both sides of it are looked at. */
+/* Locks that others hold on bytes from first up to end. The kernel tells of any one of them, so
+   both sides of it are looked at. */
 static uint64_t count_locks(int fd, int64_t first, int64_t end)
 {
 	uint64_t count = 0;

@@ -1,9 +1,10 @@
 /*
  * Admission: a slot per running job, a bounded wait, then 503.
  *
- * Slots are bytes of the file <run>/slots, taken by a lock on the open file (fcntl(2), OFD locks), so a process that dies gives its slot back.
- * Waiters hold a lock on a byte of their own far behind the slots, so that their number can be counted, and sleep on inotify: a slot is given
- * back by unlocking and then closing the file, and closing is the event.
+ * Slots are bytes of the file <run>/slots, taken by a lock on the open file (fcntl(2), OFD locks),
+ * so a process that dies gives its slot back. Waiters hold a lock on a byte of their own far behind
+ * the slots, so that their number can be counted, and sleep on inotify: a slot is given back by
+ * unlocking and then closing the file, and closing is the event.
  */
 #ifndef MAYFLY_JOB_SLOTS_H
 #define MAYFLY_JOB_SLOTS_H
@@ -11,8 +12,8 @@
 #include "config/config.h"
 #include "http/watch.h"
 
-/* Takes a slot, waiting at most config->slot_wait_ms. *out holds it until slot_release (or the process's end). 0, or -1 with *err: 503 "busy";
-   status 0 "client_gone". */
+/* Takes a slot, waiting at most config->slot_wait_ms. *out holds it until slot_release (or the
+   process's end). 0, or -1 with *err: 503 "busy"; status 0 "client_gone". */
 MUST_USE int slot_take(const struct config *config, struct http_watch *watch, int *out,
 		       struct error *err);
 

@@ -1,10 +1,12 @@
 /*
- * Files of the store on their way into a container: uploads named by id, held in memory as mappings until the job is over. The same for every API
- * that takes them.
+ * Files of the store on their way into a container: uploads named by id, held in memory as mappings
+ * until the job is over. The same for every API that takes them.
  *
  * Rules:
- *  1. A file belongs to the caller who uploaded it; for any other it does not exist (store/files.h).
- *  2. Paths are relative, of clean components, and no two can collide: they are checked before a file is opened.
+ *  1. A file belongs to the caller who uploaded it; for any other it does not exist
+ *     (store/files.h).
+ *  2. Paths are relative, of clean components, and no two can collide: they are checked before a
+ *     file is opened.
  *  3. One file has at most RUN_FILE_MAX_BYTES, all of a job RUN_FILES_MAX_BYTES.
  */
 #ifndef MAYFLY_JOB_STAGING_H
@@ -19,8 +21,8 @@
 
 struct staged_file {
 	struct slice id; /* of the store's; the request's bytes */
-	char path[STAGING_PREFIX_BYTES +
-		  JOB_PATH_MAX_BYTES]; /* the prefix and the path asked for */
+	/* the prefix and the path asked for */
+	char path[STAGING_PREFIX_BYTES + JOB_PATH_MAX_BYTES];
 };
 
 struct staging {
@@ -36,18 +38,21 @@ struct staging {
 
 #define _cleanup_staging_ __attribute__((cleanup(staging_free)))
 
-/* Takes a request's list [{"id","path"}], which must outlive the staging; NULL and null are empty ones. prefix, such as "inputs/" or "", is put before
-   every path. 0, or -1 with *err: 400 "wrong_type", "too_many_files", "bad_file_path" ("invalid file path: P"); 500 "out_of_memory". */
+/* Takes a request's list [{"id","path"}], which must outlive the staging; NULL and null are empty
+   ones. prefix, such as "inputs/" or "", is put before every path. 0, or -1 with *err: 400
+   "wrong_type", "too_many_files", "bad_file_path" ("invalid file path: P"); 500 "out_of_memory". */
 MUST_USE int staging_list(struct staging *staging, const json_t *list, const char *prefix,
 			  struct error *err);
 
-/* Opens an upload of the owner's and maps it. 0 with *out and *meta, or -1 with *err: 404 "file_not_found"; 400 "file_too_large", "files_too_large". */
+/* Opens an upload of the owner's and maps it. 0 with *out and *meta, or -1 with *err: 404
+   "file_not_found"; 400 "file_too_large", "files_too_large". */
 MUST_USE int staging_upload(struct staging *staging, const struct config *config, const char *owner,
 			    struct slice id, struct slice *out, struct file_meta *meta,
 			    struct error *err);
 
-/* Opens everything that was listed and adds it to the job's inputs, which have room for JOB_INPUT_MAX_COUNT. 0, or -1 with *err: as staging_upload;
-   400 "bad_file_path" for a path that collides with an input that is there. */
+/* Opens everything that was listed and adds it to the job's inputs, which have room for
+   JOB_INPUT_MAX_COUNT. 0, or -1 with *err: as staging_upload; 400 "bad_file_path" for a path that
+   collides with an input that is there. */
 MUST_USE int staging_inputs(struct staging *staging, const struct config *config, const char *owner,
 			    struct job_input *inputs, unsigned *count, struct error *err);
 

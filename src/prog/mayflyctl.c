@@ -7,9 +7,10 @@
  *  1. A command is a row of the table and a file of src/ctl.
  *  2. It works with the configuration that the service has: ctl/settings.h.
  *  3. Results go to standard output, everything else to standard error.
- *  4. Exit status, as in sysexits.h: 0 done; EX_USAGE (64); EX_DATAERR (65) an argument names nothing there is; EX_UNAVAILABLE (69)
- *     no container engine answers; EX_OSERR (71); EX_CONFIG (78). run and tool pass on the exit status of the job,
- *     logs that of journalctl; doctor has its own (ctl/doctor/doctor.h).
+ *  4. Exit status, as in sysexits.h: 0 done; EX_USAGE (64); EX_DATAERR (65) an argument names
+ *     nothing there is; EX_UNAVAILABLE (69) no container engine answers; EX_OSERR (71); EX_CONFIG
+ *     (78). run and tool pass on the job's exit status, logs journalctl's; doctor has
+ *     its own (ctl/doctor/doctor.h).
  */
 #include "base/memory.h"
 #include "config/config.h"

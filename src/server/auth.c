@@ -19,7 +19,7 @@ struct check {
 };
 
 /* The token of "Bearer <token>" (RFC 6750 section 2.1; the scheme without case, RFC 9110 section
-   11.1). False when there is none. *doubled: two fields say who calls, which no client means. */
+   11.1). False when there is none. *doubled: two fields name a caller, which no client means. */
 static bool bearer_token(const struct http_request *request, struct slice *out, bool *doubled)
 {
 	unsigned found = 0;

@@ -14,7 +14,7 @@
 
 /* Who calls, as keys tell callers apart. Without keys all on loopback are one caller. */
 #define CALLER_LOOPBACK "loopback"
-#define CALLER_EXECUTOR "executor" /* who shows EXECUTOR_API_KEY */
+#define CALLER_EXECUTOR "executor" /* a caller that shows EXECUTOR_API_KEY */
 
 struct caller {
 	bool has_key;
@@ -32,8 +32,8 @@ struct call {
 	struct http_connection *connection;
 	struct buf body;          /* owned: the request's body, once read */
 	struct executor executor; /* runs its jobs */
-	struct stream
-		*stream; /* of events, or NULL: the reply becomes its last one (server/stream.h) */
+	/* of events, or NULL: the reply becomes its last one (server/stream.h) */
+	struct stream *stream;
 	const char *allow;     /* with 405: the methods that are allowed */
 	int64_t retry_after_s; /* with 429 and 409: when to come again */
 	bool has_service_key;  /* EXECUTOR_API_KEY is set, and the caller of the sandbox API has
@@ -50,8 +50,8 @@ struct call {
 	const char *code;      /* of a refusal, for the log */
 	/* the sandbox API: X-Request-ID as it was sent, or one of ours; "" with any other */
 	char request_id[SANDBOX_REQUEST_ID_MAX_BYTES + 1];
-	struct slice
-		origin; /* the request's Origin, once it was allowed; empty when there is none */
+	/* the request's Origin, once it was allowed; empty when there is none */
+	struct slice origin;
 };
 
 #define CALL_UNCOUNTED (-1)

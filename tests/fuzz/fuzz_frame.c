@@ -2,7 +2,7 @@
  * Frames, their fields, and the reader. The input is a stream of frames as a hostile container
  * would send it. Invariants:
  *  1. A decoded frame lies within its input, has a known type, and is no longer than its type's
- * maximum.
+ *     maximum.
  *  2. Nothing less than the whole frame decodes to it; more bytes after it change nothing.
  *  3. frame_append of what was decoded gives the same bytes.
  *  4. Fields lie within their payload, hold no NUL, and field_add gives the same bytes.

@@ -63,7 +63,8 @@ static int on_end(void *context, struct error *err)
 	return 0;
 }
 
-/* Parses in pieces: one of first bytes, then some of step bytes each. What was told is in the witness, the outcome at its end. */
+/* Parses in pieces: one of first bytes, then some of step bytes each. What was told is in the
+   witness, the outcome at its end. */
 static struct witness parse(struct slice content_type, const uint8_t *data, size_t size,
 			    size_t first, size_t step)
 {

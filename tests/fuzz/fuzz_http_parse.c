@@ -1,9 +1,9 @@
 /*
  * The request head. Invariants:
  *  1. What a prefix says, the whole does not contradict: a refusal is final and the same, a whole
- * head stays the same head.
+ *     head stays the same head.
  *  2. A head that is accepted keeps every rule of http/parse.h that can be seen in its result, and
- * its slices lie in the input.
+ *     its slices lie in the input.
  */
 #include "fuzz.h"
 

@@ -1,5 +1,6 @@
 /*
- * The body of POST /v1/runs: whatever comes, a request is refused with a 400 and a word, or everything in it is within its bounds.
+ * The body of POST /v1/runs: whatever comes, a request is refused with a 400 and a word, or
+ * everything in it is within its bounds.
  */
 #include "fuzz.h"
 

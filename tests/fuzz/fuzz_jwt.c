@@ -1,6 +1,7 @@
 /*
- * A bearer token: whatever comes is refused with a 401, or says who it is within bounds. The input is taken as a token, and as the text of header and payload
- * (a line feed between them) of one that is signed as it should be: else nothing would come past the signature.
+ * A bearer token: whatever comes is refused with a 401, or says who it is within bounds. The input
+ * is taken as a token, and as the text of header and payload (a line feed between them) of one that
+ * is signed as it should be: else nothing would come past the signature.
  */
 #include "fuzz.h"
 

@@ -1,6 +1,7 @@
 /*
  * A log line whose values are anybody's. Invariants:
- *  1. The journal's entry is fields and nothing else, each as often as it was given, with names of ours and values that are the given ones' beginning.
+ *  1. The journal's entry is fields and nothing else, each as often as it was given, with names of
+ *     ours and values that are the given ones' beginning.
  *  2. The message is one line of printable ASCII.
  */
 #include "fuzz.h"

@@ -1,6 +1,6 @@
-/* What the tests of mayfly-init as a whole share: init serves as PID 1 of a pid namespace, outside a container, and the
-   test is its host. The cgroup is the files in root, which the programs write. A job has one connection; where that made a prepared,
-   another. */
+/* What the tests of mayfly-init as a whole share: init serves as PID 1 of a pid namespace, outside
+   a container, and the test is its host. The cgroup is the files in root, which the programs write.
+   A job has one connection; where that made a prepared, another. */
 #ifndef MAYFLY_TESTS_INIT_TALK_H
 #define MAYFLY_TESTS_INIT_TALK_H
 
@@ -27,7 +27,7 @@
 static char root[] = "/tmp/mayfly-init-XXXXXX";
 static int root_fd;
 
-/* --- One job -----------------------------------------------------------------------------------*/
+/* --- One job ---------------------------------------------------------------------------------- */
 
 struct talk {
 	int fd;    /* the host's end of the connection */

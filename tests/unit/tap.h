@@ -1,4 +1,5 @@
-/* A unit test is a program that prints TAP. ok() and its kin report one result each; done() ends main. */
+/* A unit test is a program that prints TAP. ok() and its kin report one result each; done() ends
+   main. */
 #ifndef MAYFLY_TESTS_TAP_H
 #define MAYFLY_TESTS_TAP_H
 

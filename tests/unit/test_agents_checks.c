@@ -1,4 +1,5 @@
-/* The validators that only look at bytes, and the lists they look with: config/patterns.h, api/agents/checks.h. Every list that is installed is read. */
+/* The validators that only look at bytes, and the lists they look with: config/patterns.h,
+   api/agents/checks.h. Every list that is installed is read. */
 #include "tap.h"
 #include "util.h"
 

@@ -1,4 +1,5 @@
-/* api/agents/request.h: bodies, paths and ids of the agents API; and the ids of records that are named by a time (store/records.h). */
+/* api/agents/request.h: bodies, paths and ids of the agents API; and the ids of records that are
+   named by a time (store/records.h). */
 #include "tap.h"
 #include "util.h"
 

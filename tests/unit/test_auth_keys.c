@@ -335,7 +335,8 @@ static void test_names(void)
 	   "labels");
 }
 
-/* Where config.c looks for them: the variables are of this issue, the rest of config.c has test_config.c. */
+/* Where config.c looks for them: the variables are of this issue, the rest of config.c has
+   test_config.c. */
 static void read_config(struct config *config, const char *const *variables)
 {
 	struct error err = {.message = ""};

@@ -1,4 +1,5 @@
-/* base/base64.h: the vectors of RFC 4648 section 10, every length there and back, and everything that is not exactly base64. */
+/* base/base64.h: the vectors of RFC 4648 section 10, every length there and back, and everything
+   that is not exactly base64. */
 #include "tap.h"
 
 #include "base/base64.h"

@@ -1,4 +1,5 @@
-/* What the configuration says of callers' keys: where they come from, and that they can be forgotten. */
+/* What the configuration says of callers' keys: where they come from, and that they can be
+   forgotten. */
 #include "config/config.h"
 
 #include "tap.h"

@@ -4,10 +4,11 @@
  *
  * Rules:
  *  1. Every refused act is first done unconfined, where it must not be refused: else its refusal
- * would prove nothing.
+ *     would prove nothing.
  *  2. A result is 0, an errno, or DIED; refused means EPERM or EACCES.
  *  3. Each layer that is said to refuse an act is tried alone as well. The filter of system calls
- * does not exist under AddressSanitizer, an ABI of Landlock not on every kernel: those rows say so.
+ *     does not exist under AddressSanitizer, an ABI of Landlock not on every kernel: those rows say
+ *     so.
  */
 #include "base/deadline.h"
 #include "confine/needed.h"

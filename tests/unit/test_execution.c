@@ -1,4 +1,5 @@
-/* What is kept of a job's output: cut at a character, marked, and with room for the words of its ending, for every API. */
+/* What is kept of a job's output: cut at a character, marked, and with room for the words of its
+   ending, for every API. */
 #include "job/execution.h"
 
 #include "tap.h"

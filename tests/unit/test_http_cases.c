@@ -27,9 +27,8 @@
 
 #define FILE_MAX_BYTES (1024 * 1024)
 #define CASES_MIN      80
-#define PIECE_MAX_BYTES                                                                            \
-	1024 /* less than any read of ours, so that SOCK_SEQPACKET keeps the cuts                  \
-	      */
+/* less than any read of ours, so that SOCK_SEQPACKET keeps the cuts */
+#define PIECE_MAX_BYTES   1024
 #define SHOWN_BODY_BYTES  64
 #define LONG_DEADLINE_MS  60000
 #define SHORT_DEADLINE_MS 40

@@ -5,7 +5,8 @@
 
 #define SHORT_MS 100
 
-/* A server in a child: it reads what comes first, sends answer, and waits for the client's end before its own if stays. */
+/* A server in a child: it reads what comes first, sends answer, and waits for the client's end
+   before its own if stays. */
 struct server {
 	const char *answer;
 	bool stays;

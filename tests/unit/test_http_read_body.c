@@ -1,4 +1,5 @@
-/* http/read.h, the body in pieces: counted and chunked, what lay behind the head first, and every way to end. */
+/* http/read.h, the body in pieces: counted and chunked, what lay behind the head first, and every
+   way to end. */
 #include "tap.h"
 
 #include "base/cleanup.h"
@@ -11,7 +12,8 @@
 #define MAX_BYTES   64
 #define HEAD        "POST / HTTP/1.1\r\nHost: localhost\r\n"
 
-/* Sends bytes, in part together with the head, and reads the body in pieces of step bytes. Their number, or -1; what came is appended to out. */
+/* Sends bytes, in part together with the head, and reads the body in pieces of step bytes. Their
+   number, or -1; what came is appended to out. */
 static ssize_t read_body(const char *head, struct slice body, size_t with_head, size_t step,
 			 struct buf *out, struct error *err)
 {

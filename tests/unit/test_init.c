@@ -1,7 +1,7 @@
 /* mayfly-init serving jobs: what a program sees, what of it is heard, how it ends by itself. */
 #include "init_talk.h"
 
-/* --- What a program sees and says --------------------------------------------------------------*/
+/* --- What a program sees and says ------------------------------------------------------------- */
 
 static const struct {
 	const char *script, *more;

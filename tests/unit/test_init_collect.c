@@ -1,4 +1,5 @@
-/* What mayfly-init sends of the files a program left: row F of tests/attack/README.md, and the caps. */
+/* What mayfly-init sends of the files a program left: row F of tests/attack/README.md, and the
+   caps. */
 #include "init/init.h"
 
 #include "base/cleanup.h"

@@ -1,5 +1,6 @@
 /*
- * A job whose artifacts are in one folder: the fields folder, collect and flat of JOB, from the frame to what is sent up.
+ * A job whose artifacts are in one folder: the fields folder, collect and flat of JOB, from the
+ * frame to what is sent up.
  */
 #include "init/init.h"
 

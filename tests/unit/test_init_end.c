@@ -1,10 +1,10 @@
 /* mayfly-init ending jobs: CANCEL, a host that hangs up, deadlines, what the cgroup counted. */
 #include "init_talk.h"
 
-/* --- Cancel, hang-up, deadlines ----------------------------------------------------------------*/
+/* --- Cancel, hang-up, deadlines --------------------------------------------------------------- */
 
-/* Starts a job whose program holds root/fifo open for writing, and waits until it does. The reading end
-   has its end of file when every process of the job is dead. */
+/* Starts a job whose program holds root/fifo open for writing, and waits until it does. The reading
+   end has its end of file when every process of the job is dead. */
 static int start_with_fifo(struct talk *talk, const char *script, const char *more,
 			   int64_t lifetime_ms)
 {
@@ -104,7 +104,7 @@ static void test_deadlines(void)
 	is_number(finish(&talk), 1, "ends at the same deadline");
 }
 
-/* --- The cgroup's word -------------------------------------------------------------------------*/
+/* --- The cgroup's word ------------------------------------------------------------------------ */
 
 static void put(const char *name, const char *text)
 {

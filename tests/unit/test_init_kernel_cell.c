@@ -1,4 +1,5 @@
-/* mayfly-init in a session, with kernels that are bash scripts: what goes down the channel, what comes up of it, good and bad. */
+/* mayfly-init in a session, with kernels that are bash scripts: what goes down the channel, what
+   comes up of it, good and bad. */
 #include "init_talk.h"
 
 #define TICK_ROUNDS 10
@@ -278,7 +279,8 @@ static void test_state(void)
 	is_number(finish(&talk), 0, "init ends well");
 }
 
-/* ctime counts in ticks: a cell that begins in the tick in which the one before wrote a file must not take that for its own. */
+/* ctime counts in ticks: a cell that begins in the tick in which the one before wrote a file must
+   not take that for its own. */
 static void test_files_of_the_cell_before(void)
 {
 	static const char cell[] = "[ \"$n\" ] || echo x >late; n=1; " FINE;

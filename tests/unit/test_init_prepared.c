@@ -1,12 +1,13 @@
-/* mayfly-init making pooled containers of itself: what waits, for which job it is, and what becomes of it otherwise.
-
-   The runtime is bash, held by BASH_ENV; its script, an input of the job, says whether it was held: waited or fresh. */
+/* mayfly-init making pooled containers of itself: what waits, for which job it is, and what becomes
+   of it otherwise. The runtime is bash, held by BASH_ENV; its script, an input of the job, says
+   whether it was held: waited or fresh. */
 #include "init_talk.h"
 
 /* $BEFORE comes from the job's environment, so it may differ from test to test. */
-#define HOOK                                                                                                \
-	"eval \"$BEFORE\"\n"                                                                                \
-	"printf w >&$MAYFLY_GO; read -rn1 -u $MAYFLY_GO || exit 99; exec {MAYFLY_GO}>&-; unset MAYFLY_GO\n" \
+#define HOOK                                                                                       \
+	"eval \"$BEFORE\"\n"                                                                       \
+	"printf w >&$MAYFLY_GO; read -rn1 -u $MAYFLY_GO || exit 99\n"                              \
+	"exec {MAYFLY_GO}>&-; unset MAYFLY_GO\n"                                                   \
 	"how=waited\n"
 
 static char bash_env[sizeof(root) + 32];
@@ -20,7 +21,7 @@ static void put(const char *name, const char *text)
 		perror(name);
 }
 
-/* --- Both ends' words --------------------------------------------------------------------------*/
+/* --- Both ends' words ------------------------------------------------------------------------- */
 
 /* Fields, each ended by NUL, and an empty one. */
 static void add_fields(struct buf *out, const char *fields)
@@ -123,7 +124,7 @@ static void prepare(struct talk *talk, const char *before, const char *more, con
 	ok(says(talk, ready), "%s: %s in %s", before, ready, talk->exit);
 }
 
-/* --- For which job it is -----------------------------------------------------------------------*/
+/* --- For which job it is ---------------------------------------------------------------------- */
 
 #define SAY "echo ${how-fresh}; "
 
@@ -212,7 +213,7 @@ static void test_usage(void)
 	   "removed");
 }
 
-/* --- What does not wait ------------------------------------------------------------------------*/
+/* --- What does not wait ----------------------------------------------------------------------- */
 
 static void test_not_waiting(void)
 {
@@ -288,7 +289,7 @@ static void test_stand_in(void)
 	is_text(talk.out, "fresh\n", "and nothing is started over it");
 }
 
-/* --- What is no pooled container --------------------------------------------------------------------------*/
+/* --- What is no pooled container -------------------------------------------------------------- */
 
 static void test_no_pool(void)
 {

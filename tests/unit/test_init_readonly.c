@@ -1,6 +1,7 @@
 /*
- * The field readonly of JOB (src/init/readonly.c): what the program can do in its folder, tried by every call that could change something there. As a
- * user without rights, since modes hold nobody who has them all.
+ * The field readonly of JOB (src/init/readonly.c): what the program can do in its folder, tried by
+ * every call that could change something there. As a user without rights, since modes hold nobody
+ * who has them all.
  */
 #include "init/init.h"
 
@@ -16,7 +17,7 @@
 static struct error err;
 static char folder[PATH_MAX];
 
-/* --- what a program may try --------------------------------------------------------------------- */
+/* --- what a program may try ------------------------------------------------------------------- */
 
 static int close_or_fail(int fd)
 {
@@ -229,7 +230,7 @@ static const struct {
 	{"a folder in the output folder", do_output_folder, 0},
 };
 
-/* --- the job ------------------------------------------------------------------------------------ */
+/* --- the job ---------------------------------------------------------------------------------- */
 
 static struct init_job take_job(const char *readonly)
 {

@@ -1,6 +1,7 @@
 /*
- * The listener of a job that wants to hear while nothing happens: at the start, again and again while the container is silent, and when a client takes
- * what was kept for it; and then the job's deadline still holds.
+ * The listener of a job that wants to hear while nothing happens: at the start, again and again
+ * while the container is silent, and when a client takes what was kept for it; and then the job's
+ * deadline still holds.
  */
 #include "fake_init.h"
 #include "tap.h"

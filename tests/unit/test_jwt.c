@@ -1,4 +1,5 @@
-/* auth/jwt.h: the vectors of RFC 7515 and RFC 7519; every algorithm but HS256, every altered byte, every claim out of time is refused, and in the same words. */
+/* auth/jwt.h: the vectors of RFC 7515 and RFC 7519; every algorithm but HS256, every altered byte,
+   every claim out of time is refused, and in the same words. */
 #include "tap.h"
 #include "util.h"
 

@@ -94,9 +94,10 @@ static void test_length(void)
 	is_number(wrong, 0, "of any length: one line, cut at the maximum, ended by its newline");
 }
 
-/* --- the journal's entry ------------------------------------------------------------------------ */
+/* --- the journal's entry ---------------------------------------------------------------------- */
 
-/* Takes the first field off an entry, as journald does: name, newline, 64 bits of length, value, newline. */
+/* Takes the first field off an entry, as journald does: name, newline, 64 bits of length, value,
+   newline. */
 static bool take_field(struct slice *entry, struct slice *name, struct slice *value)
 {
 	const char *newline = memchr(entry->data, '\n', entry->len);
@@ -118,7 +119,8 @@ static bool take_field(struct slice *entry, struct slice *name, struct slice *va
 	return true;
 }
 
-/* Looks at a whole entry: how many fields, whether all are well formed; the value of one of them. */
+/* Looks at a whole entry: how many fields, whether all are well formed; the value of one of
+   them. */
 static unsigned look(struct slice entry, const char *wanted, struct slice *out)
 {
 	struct slice name, value;

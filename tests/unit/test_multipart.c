@@ -1,4 +1,5 @@
-/* http/multipart.h: what is accepted and what it says, what is refused and how; the same however the bytes arrive. */
+/* http/multipart.h: what is accepted and what it says, what is refused and how; the same however
+   the bytes arrive. */
 #include "tap.h"
 
 #include "base/buf.h"

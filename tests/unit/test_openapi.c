@@ -1,6 +1,7 @@
 /*
- * The description of the service agrees with the service: every route of the table and every path of the description are the same set; the limits, what every
- * tool takes, the tools' parameters and the languages are in it; and each field that a run is said to take is one that it looks at.
+ * The description of the service agrees with the service: every route of the table and every path
+ * of the description are the same set; the limits, what every tool takes, the tools' parameters and
+ * the languages are in it; and each field that a run is said to take is one that it looks at.
  */
 #include "static/openapi.h"
 

@@ -1,4 +1,5 @@
-/* auth/rate_limit.h: exact under 64 processes, starts full, refills with fractions, waits truthfully, forgets another boot, is swept when full. */
+/* auth/rate_limit.h: exact under 64 processes, starts full, refills with fractions, waits
+   truthfully, forgets another boot, is swept when full. */
 #include "tap.h"
 #include "util.h"
 

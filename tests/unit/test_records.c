@@ -1,6 +1,6 @@
 /*
- * Records of runs and idempotency keys: whole or not at all, each its owner's alone, the newest first, swept when they are old; of many who come with one
- * key, one runs, whatever becomes of it.
+ * Records of runs and idempotency keys: whole or not at all, each its owner's alone, the newest
+ * first, swept when they are old; of many who come with one key, one runs, whatever becomes of it.
  */
 #include "store/records.h"
 
@@ -200,7 +200,7 @@ static void test_full(void)
 	(void)snprintf(config.storage_dir, PATH_MAX, "%s", kept);
 }
 
-/* --- idempotency keys ---------------------------------------------------------------------------- */
+/* --- idempotency keys ------------------------------------------------------------------------- */
 
 static struct http_watch nobody = {.fd = -1};
 

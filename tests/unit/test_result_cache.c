@@ -1,4 +1,5 @@
-/* The cache of results: whose names entries have, what comes back, and what is left when there is too much. */
+/* The cache of results: whose names entries have, what comes back, and what is left when there is
+   too much. */
 #include "job/result_cache.h"
 
 #include "tap.h"

@@ -1,5 +1,6 @@
 /*
- * The body of POST /v1/runs: every rule of src/api/runs/README.md with its message, in its order, and each limit at its bounds.
+ * The body of POST /v1/runs: every rule of src/api/runs/README.md with its message, in its order,
+ * and each limit at its bounds.
  */
 #include "api/runs/request.h"
 

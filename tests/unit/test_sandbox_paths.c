@@ -1,4 +1,5 @@
-/* api/sandbox/paths.h: every message of src/api/sandbox/README.md, what is left of a good path, the limits of sizes. */
+/* api/sandbox/paths.h: every message of src/api/sandbox/README.md, what is left of a good path, the
+   limits of sizes. */
 #include "tap.h"
 
 #include "api/sandbox/paths.h"

@@ -1,6 +1,7 @@
 /*
- * Server-sent events: who asks for them, what is sent byte for byte, and a client that does not read. And of the texts of a job's streams: joined they
- * are what the whole would have become, wherever the pieces were cut.
+ * Server-sent events: who asks for them, what is sent byte for byte, and a client that does not
+ * read. And of the texts of a job's streams: joined they are what the whole would have become,
+ * wherever the pieces were cut.
  */
 #include "http/sse.h"
 
@@ -189,7 +190,8 @@ static void join(const char *events, const char *name, struct buf *out)
 	}
 }
 
-/* Sends data in two pieces cut at one place, and one more piece of the other stream between them. */
+/* Sends data in two pieces cut at one place, and one more piece of the other stream between
+   them. */
 static bool joins(struct slice data, size_t cut)
 {
 	struct http_connection connection = {0};

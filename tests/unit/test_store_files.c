@@ -1,4 +1,5 @@
-/* store/files.h: entries come whole or not at all, belong to one caller, are never found through a link, and go with the retention. */
+/* store/files.h: entries come whole or not at all, belong to one caller, are never found through a
+   link, and go with the retention. */
 #include "tap.h"
 #include "util.h"
 

@@ -1,4 +1,5 @@
-/* store/links.h: the vector of src/api/README.md, each refusal, every single change to a link, the key that is made once whoever comes first. */
+/* store/links.h: the vector of src/api/README.md, each refusal, every single change to a link, the
+   key that is made once whoever comes first. */
 #include "tap.h"
 #include "util.h"
 

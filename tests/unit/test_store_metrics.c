@@ -1,4 +1,5 @@
-/* Metrics: exact with 64 processes at once, rows of labels with their bound, and files that are torn, cut off or somebody else's. */
+/* Metrics: exact with 64 processes at once, rows of labels with their bound, and files that are
+   torn, cut off or somebody else's. */
 #include "store/metrics.h"
 
 #include "tap.h"
@@ -58,7 +59,7 @@ static void count_job(char family, const char *language, const char *template,
 	metrics_count(&config, &change);
 }
 
-/* --- counting ----------------------------------------------------------------------------------- */
+/* --- counting --------------------------------------------------------------------------------- */
 
 static void test_nothing(void)
 {
@@ -155,7 +156,7 @@ static void test_exact(void)
 		  "and single counters");
 }
 
-/* --- bounds ------------------------------------------------------------------------------------- */
+/* --- bounds ----------------------------------------------------------------------------------- */
 
 static void test_cardinality(void)
 {
@@ -202,7 +203,7 @@ static void test_labels(void)
 	is_text(metrics.series[1].template, longest, "the longest name fits");
 }
 
-/* --- damage ------------------------------------------------------------------------------------- */
+/* --- damage ----------------------------------------------------------------------------------- */
 
 static void overwrite(off_t at, const char *bytes)
 {

@@ -178,8 +178,8 @@ static void test_clean_random(void)
 
 static void test_trim(void)
 {
-	static const char text[] =
-		"a\xC3\xBC\xE2\x82\xAC\xF0\x9F\x98\x80z"; /* 1, 2, 3, 4 and 1 bytes */
+	/* 1, 2, 3, 4 and 1 bytes */
+	static const char text[] = "a\xC3\xBC\xE2\x82\xAC\xF0\x9F\x98\x80z";
 	static const size_t want[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 11};
 	unsigned wrong = 0;
 

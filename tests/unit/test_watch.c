@@ -170,7 +170,8 @@ static void test_nobody(void)
 	is_number(next_event(&watch, LONG_MS), 1, "a descriptor that is closed counts as gone");
 }
 
-/* Within a stream of events the probe is a comment; where an event is on its way, that is the probe. */
+/* Within a stream of events the probe is a comment; where an event is on its way, that is the
+   probe. */
 static void test_stream(void)
 {
 	char text[64] = "";

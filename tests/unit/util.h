@@ -4,7 +4,7 @@
  *
  * Rules:
  *  1. must() is for what a test stands on: when it fails there is nothing to report, and the
- * program ends.
+ *     program ends.
  *  2. The folder is removed when the process that made it ends; children leave by _exit.
  */
 #ifndef MAYFLY_TESTS_UTIL_H

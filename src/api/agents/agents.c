@@ -19,7 +19,7 @@ void api_agents_health(struct call *call)
 				  MAYFLY_VERSION));
 }
 
-/* --- the list ----------------------------------------------------------------------------------- */
+/* --- the list --------------------------------------------------------------------------------- */
 
 struct list {
 	json_t *runs;
@@ -55,7 +55,7 @@ static int reply_list(struct call *call, const char *agent_id, struct error *err
 	return 0;
 }
 
-/* --- one record --------------------------------------------------------------------------------- */
+/* --- one record ------------------------------------------------------------------------------- */
 
 static int read_run(const struct call *call, const struct agent_path *path, struct record *out,
 		    struct error *err)
@@ -85,7 +85,8 @@ static int reply_run(struct call *call, const struct record *record, struct erro
 	return 0;
 }
 
-/* What stands in the record between two keys. Within a string of JSON every quote has a backslash before it, so a raw match is the key itself. */
+/* What stands in the record between two keys. Within a string of JSON every quote has a backslash
+   before it, so a raw match is the key itself. */
 static bool find_value(struct slice record, const char *key, const char *next, struct slice *out)
 {
 	const char *start = memmem(record.data, record.len, key, strlen(key));
@@ -112,7 +113,8 @@ static int add_event(struct sse *sse, const char *type, struct slice value, stru
 	return 0;
 }
 
-/* A run that is in the records has ended: its events are said again, and that is the end of the stream. */
+/* A run that is in the records has ended: its events are said again, and that is the end of the
+   stream. */
 static int stream_run(struct call *call, const struct record *record, struct error *err)
 {
 	struct sse sse = sse_new(call->connection->fd, SSE_BACKLOG_MAX_BYTES);
@@ -151,7 +153,7 @@ static int reply_record(struct call *call, const struct agent_path *path, struct
 	return replied;
 }
 
-/* --- routes ------------------------------------------------------------------------------------- */
+/* --- routes ----------------------------------------------------------------------------------- */
 
 static int take_path(const struct call *call, struct agent_path *out, struct error *err)
 {

@@ -18,7 +18,7 @@ json_t *check_json(const struct check *check)
 			 json_clean_string(slice_of(check->message)), "details", check->details);
 }
 
-/* --- security ----------------------------------------------------------------------------------- */
+/* --- security --------------------------------------------------------------------------------- */
 
 /* Adds what was found to the message, each once; what does not fit is left out whole. */
 static void add_finding(char message[CHECK_MESSAGE_BYTES], const char *finding)
@@ -52,7 +52,7 @@ void check_security(const struct patterns *patterns, const struct job_input *fil
 				 (json_int_t)found, "hits", hits);
 }
 
-/* --- size --------------------------------------------------------------------------------------- */
+/* --- size ------------------------------------------------------------------------------------- */
 
 /* UTF-16 code units of UTF-8: a character of four bytes is two of them. */
 static uint64_t characters(struct slice text)
@@ -86,7 +86,7 @@ void check_size(const struct job_input *files, unsigned count, struct check *out
 				 AGENT_PERFORMANCE_MAX_CHARS - 1, "sizes", sizes);
 }
 
-/* --- structure ---------------------------------------------------------------------------------- */
+/* --- structure -------------------------------------------------------------------------------- */
 
 static bool has_html(struct slice html)
 {

@@ -1,6 +1,7 @@
 /*
- * A run's record. Its keys come in the contract's order, and what stands before "logs" holds texts alone: who streams a record finds "status" and "logs"
- * in it without parsing the rest (agents.c).
+ * A run's record. Its keys come in the order of src/api/agents/README.md, and what stands before
+ * "logs" holds texts alone: the stream finds "status" and "logs" in it without parsing the rest
+ * (agents.c).
  */
 #include "api/agents/internal.h"
 #include "base/date.h"

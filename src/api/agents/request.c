@@ -53,7 +53,7 @@ void agent_request_free(struct agent_request *request)
 	request->body = NULL;
 }
 
-/* --- the path ----------------------------------------------------------------------------------- */
+/* --- the path --------------------------------------------------------------------------------- */
 
 /* Takes a component off a path; the slash behind it, too. */
 static struct slice next_component(struct slice *path)

@@ -1,6 +1,7 @@
 /*
- * The body of POST …/auto-run, checked: {"frontend":{"html","css","javascript"},"test","prompt"}, all texts, all of them optional: what is missing is empty.
- * Unknown keys are ignored. And the path behind AGENTS_PATH. Pure.
+ * The body of POST …/auto-run, checked: {"frontend":{"html","css","javascript"},"test","prompt"},
+ * all texts, all of them optional: what is missing is empty. Unknown keys are ignored. And the path
+ * behind AGENTS_PATH. Pure.
  */
 #ifndef MAYFLY_API_AGENTS_REQUEST_H
 #define MAYFLY_API_AGENTS_REQUEST_H
@@ -15,7 +16,8 @@ struct agent_request {
 	bool has_prompt;
 };
 
-/* 0, or -1 with *err, 400: "bad_json", "json_too_deep", "wrong_type", "prompt_too_long". The caller frees *out in either case. */
+/* 0, or -1 with *err, 400: "bad_json", "json_too_deep", "wrong_type", "prompt_too_long". The caller
+   frees *out in either case. */
 MUST_USE int agent_request_parse(struct slice body, struct agent_request *out, struct error *err);
 void agent_request_free(struct agent_request *request);
 
@@ -27,11 +29,13 @@ struct agent_path {
 	struct slice run;                /* as it was sent */
 };
 
-/* Takes apart what comes behind AGENTS_PATH, still encoded. 0 and *out, or -1 with *err: 404 "no_route"; 400 "bad_agent_id" (1 to AGENT_ID_MAX_BYTES bytes of UTF-8, one
-   path component, no leading dot). */
+/* Takes apart what comes behind AGENTS_PATH, still encoded. 0 and *out, or -1 with *err: 404
+   "no_route"; 400 "bad_agent_id" (1 to AGENT_ID_MAX_BYTES bytes of UTF-8, one path component, no
+   leading dot). */
 MUST_USE int agent_path_parse(struct slice rest, struct agent_path *out, struct error *err);
 
-/* A run's id as a number: digits without a leading zero, of a time that records can have. False for all else. */
+/* A run's id as a number: digits without a leading zero, of a time that records can have. False for
+   all else. */
 bool agent_run_id_parse(struct slice text, int64_t *out_ms);
 
 #endif

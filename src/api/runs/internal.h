@@ -27,29 +27,33 @@ struct run {
 	struct job job;
 	struct job_input inputs[JOB_INPUT_MAX_COUNT];
 	struct execution execution; /* owned: of the program */
-	char cache_key
-		[SHA256_HEX_BYTES]; /* where a record that will do would be; "": none is wanted */
-	bool is_compiled;           /* the language has a compile step: */
+	/* where a record that will do would be; "": none is wanted */
+	char cache_key[SHA256_HEX_BYTES];
+	bool is_compiled; /* the language has a compile step: */
 	struct job compile;
 	struct execution compiler; /* owned */
 };
 
-/* Runs the interpreter's compile step, if it has one, in a container of its own, and stages what it made. 1 and the run's result when it failed, 0 when
-   the program may run, or -1 with *err. */
+/* Runs the interpreter's compile step, if it has one, in a container of its own, and stages what it
+   made. 1 and the run's result when it failed, 0 when the program may run, or -1 with *err. */
 MUST_USE int run_compile(struct run *run, struct error *err);
 
-/* How the run ended: "succeeded" and the other words of the contract, and the exit code that goes with it. */
+/* How the run ended: "succeeded" and the other words of src/api/runs/README.md, and the exit code
+   that goes with it. */
 const char *run_status(const struct job_result *result);
 int run_exit_code(const struct job_result *result);
 
-/* Puts the artifacts into the file store and appends record and summary, one line of JSON each. 0, or -1 with *err. */
+/* Puts the artifacts into the file store and appends record and summary, one line of JSON each. 0,
+   or -1 with *err. */
 MUST_USE int run_write(struct run *run, struct buf *record, struct buf *summary, struct error *err);
 
-/* Appends the record as it is shown now: with links that are good for a while. 0, or -1 with *err. */
+/* Appends the record as it is shown now: with links that are good for a while. 0, or -1
+   with *err. */
 MUST_USE int run_show(const struct call *call, const struct record *record, struct buf *out,
 		      struct error *err);
 
-/* Answers with the caller's record of that id. 0, or -1 with *err: 404 "run_not_found", what run_show says. */
+/* Answers with the caller's record of that id. 0, or -1 with *err: 404 "run_not_found", what
+   run_show says. */
 MUST_USE int run_reply_record(struct call *call, struct slice id, struct error *err);
 
 #endif

@@ -107,7 +107,8 @@ static int take_args(struct run_request *request, struct error *err)
 	return 0;
 }
 
-/* LD_* is dropped: what steers the loader would steer whatever starts the program; and what we set, which of two would be an accident. */
+/* LD_* is dropped: what steers the loader would steer whatever starts the program; and what we set,
+   which of two would be an accident. */
 static bool is_ours(const char *name)
 {
 	size_t len = strlen(name);

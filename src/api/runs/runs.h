@@ -2,12 +2,15 @@
  * The runs API, runs (src/api/runs/README.md).
  *
  *   POST /v1/runs        runs a program and answers with its record
- *   GET  /v1/runs/{id}   the same record; links to artifacts are signed again when less than half of their time is left
- *   GET  /v1/runs        ?limit=1…100 &before=<run id>: {"runs":[summary],"next":<id for before>|null}, the newest first; a summary is {"id",
+ *   GET  /v1/runs/{id} the same record; links to artifacts are signed again when less than half of
+ *        their time is left
+ *   GET  /v1/runs ?limit=1…100 &before=<run id>: {"runs":[summary],"next":<id for before>|null},
+ *        the newest first; a summary is {"id",
  *                        "status","exit_code","usage","artifact_count","created_at","language","code_sha256"}
  *
- * Beside the contract's fields: "stdin" (text) in a request; X-Idempotency-Key (store/idempotency.h), whose repeat is answered with the first run's
- * record and "Idempotent-Replayed: true"; Accept: text/event-stream (server/stream.h).
+ * Beside those fields: "stdin" (text) in a request; X-Idempotency-Key
+ * (store/idempotency.h), whose repeat is answered with the first run's record and
+ * "Idempotent-Replayed: true"; Accept: text/event-stream (server/stream.h).
  */
 #ifndef MAYFLY_API_RUNS_H
 #define MAYFLY_API_RUNS_H

@@ -1,10 +1,11 @@
 /*
- * POST /v1/files (src/api/runs/README.md): the part "file" of a multipart form, piece by piece from the connection to the disk; in memory there is one
- * piece and one header.
+ * POST /v1/files (src/api/runs/README.md): the part "file" of a multipart form, piece by piece from
+ * the connection to the disk; in memory there is one piece and one header.
  *
  * Rules:
  *  1. Exactly one part is called "file" and has a filename. Other parts are read and dropped.
- *  2. The name that is kept is the last component of what the client says, with either kind of slash; it is data and opens nothing.
+ *  2. The name that is kept is the last component of what the client says, with either kind of
+ *     slash; it is data and opens nothing.
  *  3. Nothing is visible before the form has ended as it should.
  */
 #include "api/runs/upload.h"
@@ -104,7 +105,7 @@ static int read_form(struct call *call, struct multipart *parser, struct upload 
 	return multipart_end(parser, err);
 }
 
-/* One limit for who uploads: a form that is too long is so for its file. */
+/* One limit for the client: a form that is too long is so for its file. */
 static int too_large(struct error *err)
 {
 	return error_set(err, 413, "file_too_large", "file exceeds %llu MiB",

@@ -1,4 +1,5 @@
-/* POST /v1/files: an upload, streamed to the file store. GET is mayfly-static's (static_signed.c). */
+/* POST /v1/files: an upload, streamed to the file store. GET is mayfly-static's
+   (static_signed.c). */
 #ifndef MAYFLY_API_FILES_H
 #define MAYFLY_API_FILES_H
 

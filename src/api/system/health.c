@@ -10,9 +10,8 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-#define SERVICE_VERSION                                                                            \
-	"2.0.0" /* of the interface that the sandbox API's clients know, not ours  \
-				 */
+/* of the interface that the sandbox API's clients know, not ours */
+#define SERVICE_VERSION   "2.0.0"
 #define MEMINFO_MAX_BYTES (16 * KIB)
 
 /* The run queue's length per CPU over the last minute: what tells a client whether to come back

@@ -1,4 +1,4 @@
-/* Is the service there? (contract, sections B and C) */
+/* Is the service there? (src/api/system/README.md) */
 #ifndef MAYFLY_API_SYSTEM_HEALTH_H
 #define MAYFLY_API_SYSTEM_HEALTH_H
 

@@ -5,8 +5,8 @@
 
 #include "server/call.h"
 
-/* {"status":"success","metrics":{…}}: the contract's counters of sessions, then jobs, pooled
- * containers, slots and engine errors. */
+/* {"status":"success","metrics":{…}}: counters of sessions (src/api/system/README.md), then jobs,
+   pooled containers, slots and engine errors. */
 void api_metrics(struct call *call);
 
 /* The same in Prometheus' text exposition format 0.0.4. */

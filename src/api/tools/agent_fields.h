@@ -1,4 +1,5 @@
-/* What every tool takes beside its own parameters. Apart from what runs tools, because others describe it (openapi.h). */
+/* What every tool takes beside its own parameters. Apart from what runs tools, because others
+   describe it (openapi.h). */
 #ifndef MAYFLY_API_AGENT_H
 #define MAYFLY_API_AGENT_H
 

@@ -1,6 +1,7 @@
 /*
- * The cache of the tools API (job/result_cache.h): an entry says which result will do, "<sessionId>/<id>". What it left is copied into a result of its own, under the
- * session that asks, so that every result stands for itself.
+ * The cache of the tools API (job/result_cache.h): an entry says which result will do,
+ * "<sessionId>/<id>". What it left is copied into a result of its own, under the session that asks,
+ * so that every result stands for itself.
  */
 #include "api/tools/internal.h"
 
@@ -45,7 +46,8 @@ static int take_stderr(struct storage *storage, struct slice data, struct error 
 	return storage_append_stream(storage, true, data, err);
 }
 
-/* A name that is not the file's own, because that is not UTF-8, opens nothing: then there is no cached result. */
+/* A name that is not the file's own, because that is not UTF-8, opens nothing: then there is no
+   cached result. */
 static int copy_all(int result, const json_t *reply, struct storage *storage)
 {
 	const json_t *outputs = json_object_get(json_object_get(reply, "artifacts"), "outputs");

@@ -15,7 +15,8 @@ static const char *session_id_of(const struct tool_run *run)
 	return json_string_value(json_object_get(run->agent, "sessionId"));
 }
 
-/* http://<Host>/artifacts/<sessionId>/<id>/<name>, https where PUBLIC_BASE_URL says so of that Host */
+/* http://<Host>/artifacts/<sessionId>/<id>/<name>, https where PUBLIC_BASE_URL says so of that
+   Host */
 static json_t *artifact_url(const struct tool_run *run, const char *id, struct slice name)
 {
 	const struct config *config = run->call->config;

@@ -1,4 +1,5 @@
-/* Other programs, and parts of ours that may hang, for mayflyctl doctor: each in a process of its own, with a deadline. */
+/* Other programs, and parts of ours that may hang, for mayflyctl doctor: each in a process of its
+   own, with a deadline. */
 #include "ctl/doctor/internal.h"
 
 #include "base/cleanup.h"
@@ -18,7 +19,8 @@ struct stream {
 	struct buf *out; /* NULL: thrown away */
 };
 
-/* Reads what is there. What does not fit is read all the same, so that the writer is not held up. */
+/* Reads what is there. What does not fit is read all the same, so that the writer is not held
+   up. */
 static void take(struct stream *stream)
 {
 	char data[4 * KIB];

@@ -1,4 +1,4 @@
-/* mayflyctl doctor: room for what is written, and who may read and write it. */
+/* mayflyctl doctor: room for what is written, and which users may read and write it. */
 #include "ctl/doctor/internal.h"
 
 #include "ctl/settings.h"
@@ -12,10 +12,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+/* The folder itself, or the nearest one above that exists: what is missing is made at need. */
 #define SPACE_ADVICE                                                                               \
 	"make room, lower ARTIFACT_RETENTION_DAYS, or let AA_STORAGE_PATH name a larger disk"
-
-/* The folder itself, or the nearest one above that exists: what is missing is made at need. */
 static void find_existing(const char *path, char out[PATH_MAX])
 {
 	(void)snprintf(out, PATH_MAX, "%s", path);
@@ -72,7 +71,8 @@ static bool is_ours(const struct doctor *doctor, uid_t owner)
 	       (ctl_service_user(doctor->config, &service, &group) && owner == service);
 }
 
-/* forbidden: bits of the mode that nobody else may have. engine: it belongs to mayfly-engine as system units. */
+/* forbidden: bits of the mode that no other user may have. engine: it belongs to mayfly-engine as
+   system units. */
 static void say_rights(struct doctor *doctor, const char *check, const char *path, mode_t forbidden,
 		       bool is_engines, const char *harm)
 {
@@ -91,9 +91,10 @@ static void say_rights(struct doctor *doctor, const char *check, const char *pat
 		doctor_say(doctor, DOCTOR_FAIL, check, advice, "%s has mode %04o: %s", path,
 			   (unsigned)(status.st_mode & 07777), harm);
 	} else if (!is_engines && !is_ours(doctor, status.st_uid)) {
-		doctor_say(doctor, DOCTOR_WARN, check, "chown it, or see why",
-			   "%s belongs to uid %u, who is neither root, nor we, nor the service",
-			   path, status.st_uid);
+		doctor_say(
+			doctor, DOCTOR_WARN, check, "chown it, or find out why",
+			"%s belongs to uid %u, which is neither root, nor this user, nor the service",
+			path, status.st_uid);
 	} else {
 		doctor_say(doctor, DOCTOR_OK, check, NULL, "%s: mode %04o, owner %u, group %u",
 			   path, (unsigned)(status.st_mode & 07777), status.st_uid, status.st_gid);

@@ -1,4 +1,4 @@
-/* mayflyctl doctor: who listens, does he answer, and who is served. */
+/* mayflyctl doctor: which process listens, does it answer, and which callers are served. */
 #include "ctl/doctor/internal.h"
 
 #include "auth/keys.h"
@@ -26,7 +26,7 @@
 #define START_ADVICE_SYS "systemctl enable --now mayfly.socket"
 #define START_ADVICE_USR "systemctl --user enable --now mayfly.socket"
 
-/* --- listeners, from /proc/net/tcp and tcp6 (proc(5)) ---------------------------------------------- */
+/* --- listeners, from /proc/net/tcp and tcp6 (proc(5)) ----------------------------------------- */
 
 struct listeners {
 	uint64_t port;
@@ -98,7 +98,7 @@ static void say_port(struct doctor *doctor, const struct listeners *listeners)
 	if (listeners->count == 0)
 		doctor_say(doctor, DOCTOR_FAIL, "port",
 			   geteuid() == 0 ? START_ADVICE_SYS : START_ADVICE_USR,
-			   "nobody listens on port %u", (unsigned)listeners->port);
+			   "nothing listens on port %u", (unsigned)listeners->port);
 	else if (listeners->is_public != wants_public)
 		doctor_say(
 			doctor, DOCTOR_WARN, "port",
@@ -135,7 +135,7 @@ static void say_health(struct doctor *doctor)
 	buf_free(&reply.body);
 }
 
-/* --- keys --------------------------------------------------------------------------------------- */
+/* --- keys ------------------------------------------------------------------------------------- */
 
 static bool is_public_name(struct slice name)
 {
@@ -149,7 +149,8 @@ static bool is_public_name(struct slice name)
 	       (authority_parse(name, &authority) < 0 || !authority_is_loopback(&authority));
 }
 
-/* Does the operator say that clients reach it from elsewhere: through a proxy, which itself is a caller on loopback? */
+/* Does the operator say that clients reach it from elsewhere: through a proxy, which itself is a
+   caller on loopback? */
 static const char *public_setting(const struct config *config)
 {
 	const char *url = config->public_base_url ? strstr(config->public_base_url, "://") : NULL;
@@ -184,10 +185,11 @@ static void say_key_count(struct doctor *doctor, const struct keys *keys)
 {
 	if (keys->bad_lines)
 		doctor_say(doctor, DOCTOR_WARN, "keys.file", "correct or remove those lines",
-			   "%s: %zu lines are no keys", doctor->config->keys_file, keys->bad_lines);
+			   "%s: %zu lines are malformed", doctor->config->keys_file,
+			   keys->bad_lines);
 	if (keys->is_configured && !usable_keys(keys))
 		doctor_say(doctor, DOCTOR_WARN, "keys.expired", "mayflyctl keys add LABEL",
-			   "keys are configured, and none is good: the runs API serves nobody");
+			   "keys are configured, but none is valid: the runs API serves no one");
 }
 
 static void say_keys(struct doctor *doctor, bool listens_publicly)
@@ -200,7 +202,7 @@ static void say_keys(struct doctor *doctor, bool listens_publicly)
 
 	if (keys_load(config, &keys, &err) < 0) {
 		doctor_say(doctor, DOCTOR_FAIL, "keys",
-			   "correct it, or run this as who may read it", "%s", err.message);
+			   "correct it, or run this as a user that may read it", "%s", err.message);
 		return;
 	}
 	say_key_count(doctor, &keys);
@@ -213,18 +215,18 @@ static void say_keys(struct doctor *doctor, bool listens_publicly)
 	else if (setting && !is_public)
 		doctor_say(
 			doctor, has_key ? DOCTOR_WARN : DOCTOR_FAIL, "keys",
-			"have the proxy ask for a password" KEY_ADVICE_TOO,
+			"make the proxy ask for a password" KEY_ADVICE_TOO,
 			"%s says that others reach it, and who comes through a proxy on this machine "
 			"is a caller on loopback, whom %s",
 			setting,
-			has_key ? "the routes of tools ask for no key" : "nothing asks for a key");
+			has_key ? "the tools' routes ask for no key" : "nothing asks for a key");
 	else if (has_key)
 		doctor_say(doctor, DOCTOR_OK, "keys", NULL,
 			   "%zu keys of callers, %s EXECUTOR_API_KEY", keys.count,
 			   config->executor_api_key[0] ? "an" : "no");
 	else
 		doctor_say(doctor, DOCTOR_OK, "keys", NULL,
-			   "none: whoever can connect on loopback is served, nobody else");
+			   "none: only callers on loopback are served");
 }
 
 void doctor_service(struct doctor *doctor)

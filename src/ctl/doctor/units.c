@@ -18,8 +18,8 @@ static const struct unit {
 	{"mayfly-podman.socket", true, false, "mayfly-engine has no Podman of its own"},
 	{"mayfly-images.path", true, false,
 	 "pooled containers of an image that has changed stay in use"},
-	{"mayfly-reap.timer", false, true, "what a crash left behind, and old results, stay"},
-	{"mayfly-health.timer", false, false, "nobody notices when it is not well"},
+	{"mayfly-reap.timer", false, true, "what a crash left behind and old results stay"},
+	{"mayfly-health.timer", false, false, "a failure goes unnoticed"},
 };
 
 struct state {
