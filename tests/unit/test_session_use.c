@@ -323,7 +323,7 @@ int main(void)
 	test_destroy(&executor);
 	is_number(wait_child(child), 0, "its container was removed");
 	executor.is_kept = true;
-	executor.engine.fd = -1;
+	engine_close(&executor.engine);
 	test_dead_container(&executor);
 	executor_end(&executor);
 	return done();
