@@ -2,7 +2,8 @@
 #ifndef MAYFLY_CTL_COMMAND_H
 #define MAYFLY_CTL_COMMAND_H
 
-/* A command returns the exit status, or this: the arguments are wrong, and its usage is to be shown. */
+/* A command returns the exit status, or this: the arguments are wrong, and its usage is to be
+   shown. */
 #define CTL_USAGE (-1)
 
 #endif

@@ -30,7 +30,7 @@ static json_int_t number_of(const json_t *row, const char *key)
 	return json_integer_value(json_object_get(row, key));
 }
 
-/* --- the list ----------------------------------------------------------------------------------- */
+/* --- the list --------------------------------------------------------------------------------- */
 
 static void add_row(void *context, const struct pool_row *row)
 {
@@ -158,7 +158,7 @@ static int print_list(const struct config *config, bool as_json)
 	return EX_OK;
 }
 
-/* --- dropping ----------------------------------------------------------------------------------- */
+/* --- dropping --------------------------------------------------------------------------------- */
 
 static bool is_wanted(const char *kind, int count, char **wanted)
 {

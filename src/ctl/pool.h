@@ -6,10 +6,12 @@
 
 /*
  * mayflyctl pool [--json]
- *     Lists what waits: kind, age, memory (what the container takes now where its cgroup can be read, else what it took when it was
+ *     Lists what waits: kind, age, memory (what the container takes now where its cgroup can be
+ *     read, else what it took when it was
  *     prepared), whether a runtime is booted in it, what it is for; then the counters of /metrics.
  * mayflyctl pool drop KIND...|all
- *     Removes those that wait: of a kind by its 16 digits, or all. A kind of which none waits is no error.
+ *     Removes those that wait: of a kind by its 16 digits, or all. A kind of which none waits is no
+ *     error.
  *
  * Returns the program's exit status.
  */

@@ -63,8 +63,8 @@ static int add_language(const struct config *config, struct program *program, st
 	    tool_job(config, &program->tool, program->values, &program->made, job, own, err) < 0)
 		return -1;
 	if (job->input_count == 0 || program->file_count + job->input_count > JOB_INPUT_MAX_COUNT)
-		return error_set(err, 500, "bad_tool", "languages.d/%s.json must have a few files",
-				 name);
+		return error_set(err, 500, "bad_tool",
+				 "languages.d/%s.json: files must name at least one file", name);
 	memcpy(program->inputs + program->file_count, own, job->input_count * sizeof(own[0]));
 	job->input_count += program->file_count;
 	job->inputs = program->inputs;

@@ -74,12 +74,13 @@ static int resolve_bytes(const struct making *making, const json_t *text, struct
 	if (!files_is_id(*out))
 		return decode(making, *out, out);
 	if (!made->staging)
-		return error_set(making->err, 400, "no_uploads", "Uploads cannot be named here");
+		return error_set(making->err, 400, "no_uploads", "Uploads cannot be used here");
 	return staging_upload(made->staging, making->config, made->owner, *out, out, &meta,
 			      making->err);
 }
 
-/* A file name must not become an option of the runtime, nor one of its commands: what stands for it. */
+/* A file name must not become an option of the runtime, nor one of its commands: what stands for
+ * it. */
 static struct slice guard_dash(const struct making *making, const json_t *text, struct slice value)
 {
 	struct tool_job *made = making->made;

@@ -5,13 +5,13 @@
  * Rule: there are no words for anything but these. Isolation is decided inside the engine, from
  * files the operator owns; a limit asked for is clamped to the template's.
  *
- * MAKE template=NAME lifetime_s=N [pool=1|session=1] [memory_mb=N] [pids=N] [cpu_percent=N]
- * [job=ID]
+ * MAKE    template=NAME lifetime_s=N [pool=1|session=1] [memory_mb=N] [pids=N] [cpu_percent=N]
+ *         [job=ID]
  *         A limit that is missing is the template's. The job is for the engine's log alone. The
  *         container belongs to the connection: when that ends, for whatever reason, the engine
- *         removes container and folder. A pooled container has no owner: it stays until
- *         a process has it removed, or its lifetime is over. So does a session's container, whether
- *         it was made for one or has been a pooled container before.
+ *         removes container and folder. A pooled container has no owner: it stays until a process
+ *         has it removed, or its lifetime is over. So does a session's container, whether it was
+ *         made for one or has been a pooled container before.
  *    OK   folder=NAME id=HEX image=HEX
  *         The folder lies beneath <run>/jobs and holds the control socket, already listening.
  * REMOVE  folder=NAME
@@ -22,7 +22,7 @@
  *    OK
  * PING    (no fields)
  *    OK   engine=podman|docker version=…         the socket answers
- * INFO template=NAME
+ * INFO    template=NAME
  *    OK   what a doctor wants to know, as the engine says it: engine= version= socket=
  *         component=NAME VERSION (any number: engine, monitor, runtime; the version may be a
  *         package's), cgroup=1|2 rootless=0|1 memory= swap= pids= cpu=0|1 (it can limit that)

@@ -84,7 +84,7 @@ class Sound(DoctorTest):
         self.assertEqual(status, 1)
         *lines, last = output.splitlines()
         self.assertEqual([line for line in lines if not LINE.fullmatch(line)], [])
-        self.assertRegex(last, r"^\d+ failed, \d+ to look at$")
+        self.assertRegex(last, r"^\d+ failed, \d+ warnings$")
 
     def test_usage(self):
         for arguments in (["--bogus"], ["more"], ["--only"], ["--only", "http"]):
@@ -240,7 +240,7 @@ class Access(DoctorTest):
         self.assert_check(self.examine({"MAYFLY_KEYS_FILE": self.path("keys")})[1], "keys.file", "warn", "1 lines")
 
     def test_who_listens(self):
-        self.assert_check(self.examine()[1], "port", "fail", "nobody listens")
+        self.assert_check(self.examine()[1], "port", "fail", "nothing listens")
         with Fake(b"", "0.0.0.0") as public:
             _, checks = self.examine({"PORT": str(public.port)})
         self.assert_check(checks, "port", "warn", "0.0.0.0 (uid")

@@ -1,4 +1,5 @@
-/* The table of known escapes (worker/advisories.d) and what is made of it, with a dpkg-query and a changelog of the test's own. */
+/* The table of known escapes (worker/advisories.d) and what is made of it, with a dpkg-query and a
+   changelog of the test's own. */
 #include "ctl/doctor/internal.h"
 #include "tap.h"
 #include "util.h"

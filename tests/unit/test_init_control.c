@@ -1,4 +1,5 @@
-/* The socket that mayfly-init listens on: its name, its rights, and which of those that connect it takes. */
+/* The socket that mayfly-init listens on: its name, its rights, and which of those that connect it
+   takes. */
 #include "init/init.h"
 
 #include "base/cleanup.h"

@@ -1,4 +1,5 @@
-/* What a program of mayfly-init's inherits: no descriptor above the first ones, by close_range(2) and without. */
+/* What a program of mayfly-init's inherits: no descriptor above the first ones, by close_range(2)
+   and without. */
 #include "init/init.h"
 
 #include "tap.h"

@@ -62,7 +62,8 @@ static void say_component(struct doctor *doctor, const struct description *is, c
 	if (!version)
 		return;
 	*version++ = '\0';
-	/* what Docker calls Engine is its own version; Podman's own is better known by its package */
+	/* what Docker calls Engine is its own version; Podman's own is better known by its package
+	 */
 	doctor_component(doctor, strcmp(name, "Engine") == 0 ? is->engine : name, version);
 }
 
@@ -130,7 +131,7 @@ static void say_storage(struct doctor *doctor, const struct description *is)
 			   "the engine keeps images with vfs, which copies each image whole for "
 			   "each container");
 	else
-		doctor_say(doctor, DOCTOR_OK, "engine.storage", NULL, "images are kept with %s",
+		doctor_say(doctor, DOCTOR_OK, "engine.storage", NULL, "images are stored with %s",
 			   is->storage);
 }
 

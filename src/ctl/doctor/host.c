@@ -140,7 +140,8 @@ static void say_clock(struct doctor *doctor)
 	if (year < DOCTOR_YEAR_MIN || year > DOCTOR_YEAR_MAX)
 		doctor_say(doctor, DOCTOR_FAIL, "clock",
 			   "set it: timedatectl set-ntp true, or date --set",
-			   "%s cannot be: links, keys and retention go by it", now);
+			   "%s cannot be right: links, keys and retention depend on the clock",
+			   now);
 	else if (state < 0 || (timex.status & STA_UNSYNC))
 		doctor_say(doctor, DOCTOR_WARN, "clock",
 			   "timedatectl set-ntp true, or install chrony, unless the "

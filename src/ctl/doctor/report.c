@@ -36,7 +36,7 @@ void doctor_say(struct doctor *doctor, enum doctor_status status, const char *ch
 void doctor_end(struct doctor *doctor)
 {
 	if (!doctor->checks) {
-		(void)printf("%u failed, %u to look at\n", doctor->failed, doctor->warned);
+		(void)printf("%u failed, %u warnings\n", doctor->failed, doctor->warned);
 		return;
 	}
 

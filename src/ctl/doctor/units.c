@@ -13,7 +13,7 @@ static const struct unit {
 	bool system_only, is_needed;
 	const char *without; /* what is not done while it is not active */
 } units[] = {
-	{"mayfly.socket", false, true, "nobody listens"},
+	{"mayfly.socket", false, true, "nothing listens"},
 	{"mayfly-engine.socket", true, true, "no job runs"},
 	{"mayfly-podman.socket", true, false, "mayfly-engine has no Podman of its own"},
 	{"mayfly-images.path", true, false,

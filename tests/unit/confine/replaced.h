@@ -1,6 +1,8 @@
-/* The acts that the directives refuse which a unit of the hot path goes without: confine() refuses
-   each of them. * Where an act could do harm it is asked for in a way that nobody can do: then it
-   fails with another error than EPERM and EACCES. */
+/*
+ * The acts that the directives refuse which a unit of the hot path goes without: confine() refuses
+ * each of them. Where an act could do harm it is asked for in a way that no process can do: then it
+ * fails with another error than EPERM and EACCES.
+ */
 #ifndef MAYFLY_TESTS_CONFINE_REPLACED_H
 #define MAYFLY_TESTS_CONFINE_REPLACED_H
 
