@@ -91,7 +91,7 @@ run:
 	@scripts/build-worker
 	@scripts/run
 
-# Images of templates (worker/sandboxes.d) that have more than the worker image has.
+# Images of templates (worker/templates.d) that have more than the worker image has.
 TEMPLATES ?= node-basic python-data python-ml python-nlp python-web
 templates: $(BUILD)/mayflyctl
 	@MAYFLY_RUN_DIR=/run/mayfly-none MAYFLY_DATA_DIR=$(CURDIR)/worker $(BUILD)/mayflyctl template build $(TEMPLATES)

@@ -86,6 +86,7 @@
 #define CHECK_MESSAGE_BYTES         512
 #define PATTERNS_MAX_COUNT          256 /* in one file of patterns.d */
 #define PATTERN_MAX_BYTES           128
+#define PATTERN_MESSAGE_MAX_BYTES   1024
 #define PATTERN_HITS_MAX_COUNT      1000 /* named in one reply; there may be more */
 
 /* --- Sandbox API: sandboxes and sessions (src/api/sandbox/README.md) -------------------------- */
@@ -109,6 +110,12 @@
 #define SESSION_LIFETIME_S           86400 /* of its container, however much it is used */
 #define SESSION_WAIT_MS              30000 /* for another cell of the session to end; then 409 */
 #define SESSION_RECORD_MAX_BYTES     (8 * KIB)
+
+/* --- Languages (config/language.h) -------------------------------------------------------------- */
+#define LANGUAGE_BOOT_ENV_MAX_COUNT 8
+#define LANGUAGE_ARGV_MAX_COUNT     64 /* of a command of its file */
+#define LANGUAGE_RUN_ARGV_MAX_COUNT 8  /* of a run's, behind which come the client's arguments */
+#define LANGUAGE_ALIASES_MAX_COUNT  16
 
 /* --- Templates: files, recipes of images, and what those that are added may have -------------- */
 #define TEMPLATE_ENVIRONMENT_BYTES (4 * KIB)   /* all its variables, with their NULs */

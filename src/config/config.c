@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/num.h"
 #include "bounds.h"
+#include "config/registry.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -281,7 +282,7 @@ static int read_unenforced(struct config *config, struct error *err)
 	return 0;
 }
 
-/* An old name would be a setting that does nothing: whoever set it is told what it is called. */
+/* An old name would be a setting that does nothing: its operator is told what it is called. */
 static int refuse_old_names(struct error *err)
 {
 	static const struct {
@@ -300,6 +301,39 @@ static int refuse_old_names(struct error *err)
 	return 0;
 }
 
+/* Does a folder hold entries? One that cannot be looked at is none of ours. */
+static bool has_entries(const char *path)
+{
+	_cleanup_registry_names_ struct registry_names names = {0};
+	struct error ignored;
+
+	return registry_add_names(path, &names, &ignored) == 0 && names.count > 0;
+}
+
+/* The same for the folders of drop-in files that operators write. */
+static int refuse_old_folders(const struct config *config, struct error *err)
+{
+	static const struct {
+		const char *old, *now;
+	} folders[] = {
+		{"runtimes.d", "languages.d, as the profile \"tools\" of a language"},
+		{"interpreters.d", "languages.d, as the profile \"runs\" of a language"},
+		{"sandboxes.d", "templates.d, with \"public\": true"},
+	};
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < CONFIG_REGISTRY_DIRS - 1; i++)
+		for (size_t k = 0; k < sizeof(folders) / sizeof(folders[0]); k++)
+			if (config->registry[i][0] &&
+			    (size_t)snprintf(path, sizeof(path), "%s/%s", config->registry[i],
+					     folders[k].old) < sizeof(path) &&
+			    has_entries(path))
+				return error_set(err, 500, "bad_configuration",
+						 "%.256s: what is in it is now in %s", path,
+						 folders[k].now);
+	return 0;
+}
+
 int config_read(struct config *out, struct error *err)
 {
 	struct config config = {
@@ -314,8 +348,8 @@ int config_read(struct config *out, struct error *err)
 	    read_flag("DEBUG_UI", &config.debug_ui, err) < 0 ||
 	    read_flag("MAYFLY_TEMPLATE_NETWORK", &config.custom_network, err) < 0 ||
 	    read_network(&config, err) < 0 || read_unenforced(&config, err) < 0 ||
-	    read_places(&config, err) < 0 || read_libexec(&config, err) < 0 ||
-	    read_keys_file(&config, err) < 0 ||
+	    read_places(&config, err) < 0 || refuse_old_folders(&config, err) < 0 ||
+	    read_libexec(&config, err) < 0 || read_keys_file(&config, err) < 0 ||
 	    read_secret("EXECUTOR_API_KEY", config.executor_api_key,
 			sizeof(config.executor_api_key), err) < 0 ||
 	    read_secret("API_KEYS", config.api_keys, sizeof(config.api_keys), err) < 0 ||

@@ -1,45 +1,246 @@
 #include "config/language.h"
 
-static const struct sandbox_language languages[] = {
-	{"python", {NULL}, true, true},         {"node", {"javascript", "js"}, true, false},
-	{"bash", {"sh", "shell"}, true, false}, {"r", {NULL}, false, false},
-	{"go", {NULL}, false, false},           {"rust", {NULL}, false, false},
-	{"java", {NULL}, false, false},         {"cpp", {NULL}, false, false},
+#include "base/fs.h"
+#include "config/registry.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/* What is read of the whole. */
+struct whole {
+	struct language *language;
+	const char *description;
+	const json_t *boot_env, *check, *kernel, *tools, *runs, *sandbox;
+	bool check_waits;
 };
 
-const struct sandbox_language *sandbox_language_at(size_t index)
-{
-	return index < sizeof(languages) / sizeof(languages[0]) ? &languages[index] : NULL;
-}
+static const struct json_field whole_fields[] = {
+	{READ_FIELD(struct whole, description, "description", READ_TEXT), READ_REQUIRED},
+	{READ_FIELD(struct whole, boot_env, "boot_env", READ_TEXTS),
+	 READ_BOUNDS(0, LANGUAGE_BOOT_ENV_MAX_COUNT)},
+	{READ_FIELD(struct whole, check, "check", READ_TEXTS),
+	 READ_BOUNDS(1, LANGUAGE_ARGV_MAX_COUNT)},
+	{READ_FIELD(struct whole, check_waits, "check_waits", READ_FLAG)},
+	{READ_FIELD(struct whole, kernel, "kernel", READ_TEXTS),
+	 READ_BOUNDS(1, LANGUAGE_ARGV_MAX_COUNT)},
+	{READ_FIELD(struct whole, tools, "tools", READ_OBJECT)},
+	{READ_FIELD(struct whole, runs, "runs", READ_OBJECT)},
+	{READ_FIELD(struct whole, sandbox, "sandbox", READ_OBJECT)},
+};
 
-bool sandbox_has_language(const struct template *template, const struct sandbox_language *language)
-{
-	size_t len = strlen(language->name);
-
-	for (const char *at = template->languages; *at; at += strspn(at, " ")) {
-		size_t word = strcspn(at, " ");
-
-		if (word == len && memcmp(at, language->name, len) == 0)
-			return true;
-		at += word;
+#define PROFILE(field, name, kind) READ_FIELD(struct language_profile, field, name, kind)
+#define ARGV(most)                                                                                 \
+	{                                                                                          \
+		PROFILE(argv, "argv", READ_TEXTS), READ_BOUNDS(1, most), READ_REQUIRED             \
 	}
-	return false;
+#define PROGRAM                                                                                    \
+	{                                                                                          \
+		PROFILE(file, "file", READ_TEXT), READ_BOUNDS(1, JOB_PATH_MAX_BYTES),              \
+			READ_REQUIRED                                                              \
+	}
+
+static const struct json_field tools_fields[] = {
+	ARGV(LANGUAGE_ARGV_MAX_COUNT),
+	{PROFILE(by_path, "by_path", READ_FLAG)},
+};
+
+/* What is read of runs before its compile step. */
+struct runs {
+	struct language_profile profile;
+	const json_t *compile;
+};
+
+static const struct json_field runs_fields[] = {
+	ARGV(LANGUAGE_RUN_ARGV_MAX_COUNT),
+	PROGRAM,
+	{PROFILE(template, "template", READ_TEXT), READ_BOUNDS(1, REGISTRY_NAME_MAX_BYTES),
+	 READ_REQUIRED},
+	{READ_FIELD(struct runs, compile, "compile", READ_OBJECT)},
+};
+
+static const struct json_field compile_fields[] = {
+	{PROFILE(compile_argv, "argv", READ_TEXTS), READ_BOUNDS(1, LANGUAGE_ARGV_MAX_COUNT),
+	 READ_REQUIRED},
+	{PROFILE(compile_env, "env", READ_TEXTS), READ_BOUNDS(0, LANGUAGE_ARGV_MAX_COUNT)},
+	{PROFILE(compile_template, "template", READ_TEXT), READ_BOUNDS(1, REGISTRY_NAME_MAX_BYTES),
+	 READ_REQUIRED},
+	{PROFILE(compile_output, "output", READ_TEXT), READ_BOUNDS(1, JOB_NAME_MAX_BYTES),
+	 READ_REQUIRED},
+};
+
+static const struct json_field sandbox_fields[] = {
+	ARGV(LANGUAGE_ARGV_MAX_COUNT),
+	PROGRAM,
+	{PROFILE(aliases, "aliases", READ_TEXTS), READ_BOUNDS(0, LANGUAGE_ALIASES_MAX_COUNT)},
+	{PROFILE(has_cells, "cells", READ_FLAG)},
+	{PROFILE(is_single_cell, "single_as_cell", READ_FLAG)},
+};
+
+void language_free(struct language *language)
+{
+	json_decref(language->definition);
+	language->definition = NULL;
 }
 
-static bool is_called(const struct sandbox_language *language, struct slice name)
+/* --- one file -------------------------------------------------------------------------------------- */
+
+static int check_file(const struct registry_file *file, const char *field, const char *path,
+		      struct error *err)
 {
-	if (slice_eq_nocase(name, language->name))
-		return true;
-	for (const char *const *alias = language->aliases; *alias; alias++)
-		if (slice_eq_nocase(name, *alias))
+	return fs_is_relative_path(slice_of(path), JOB_ARTIFACT_DEPTH_MAX)
+		       ? 0
+		       : registry_bad_field(file, field, err, "must be a relative path");
+}
+
+static int check_environment(const struct registry_file *file, const char *field,
+			     const json_t *list, struct error *err)
+{
+	const json_t *text;
+	size_t i;
+
+	json_array_foreach ((json_t *)list, i, text)
+		if (!strchr(json_string_value(text), '='))
+			return registry_bad_field(file, field, err, "takes texts NAME=value");
+	return 0;
+}
+
+static int read_runs(const struct registry_file *file, const json_t *object,
+		     struct language_profile *out, struct error *err)
+{
+	struct runs runs = {0};
+
+	if (registry_read(file, "runs", object, runs_fields, COUNT_OF(runs_fields), &runs, err) <
+		    0 ||
+	    check_file(file, "runs.file", runs.profile.file, err) < 0)
+		return -1;
+	*out = runs.profile;
+	if (!runs.compile)
+		return 0;
+	if (registry_read(file, "runs.compile", runs.compile, compile_fields,
+			  COUNT_OF(compile_fields), out, err) < 0 ||
+	    check_environment(file, "runs.compile.env", out->compile_env, err) < 0)
+		return -1;
+	return fs_is_component(slice_of(out->compile_output))
+		       ? 0
+		       : registry_bad_field(file, "runs.compile.output", err,
+					    "must be a file's name");
+}
+
+static int read_sandbox(const struct registry_file *file, const struct whole *whole,
+			struct language_profile *out, struct error *err)
+{
+	if (registry_read(file, "sandbox", whole->sandbox, sandbox_fields, COUNT_OF(sandbox_fields),
+			  out, err) < 0)
+		return -1;
+	if ((out->has_cells || out->is_single_cell) && !whole->kernel)
+		return registry_bad_field(
+			file, out->has_cells ? "sandbox.cells" : "sandbox.single_as_cell", err,
+			"needs a kernel");
+	return check_file(file, "sandbox.file", out->file, err);
+}
+
+static int read_profiles(const struct registry_file *file, const struct whole *whole,
+			 struct language *out, struct error *err)
+{
+	if ((whole->tools && registry_read(file, "tools", whole->tools, tools_fields,
+					   COUNT_OF(tools_fields), &out->tools, err) < 0) ||
+	    (whole->runs && read_runs(file, whole->runs, &out->runs, err) < 0) ||
+	    (whole->sandbox && read_sandbox(file, whole, &out->sandbox, err) < 0))
+		return -1;
+	return 0;
+}
+
+static int read_whole(const struct registry_file *file, struct language *out, struct error *err)
+{
+	struct whole whole = {0};
+	const json_t *text;
+	size_t i;
+
+	if (registry_parse(file, &out->definition, err) < 0 ||
+	    registry_read(file, "", out->definition, whole_fields, COUNT_OF(whole_fields), &whole,
+			  err) < 0 ||
+	    check_environment(file, "boot_env", whole.boot_env, err) < 0)
+		return -1;
+	json_array_foreach ((json_t *)whole.boot_env, i, text)
+		out->boot_env[i] = json_string_value(text);
+	out->check = whole.check;
+	out->check_waits = whole.check_waits;
+	out->kernel = whole.kernel;
+	return read_profiles(file, &whole, out, err);
+}
+
+int language_load(const struct config *config, struct slice name, struct language *out,
+		  struct error *err)
+{
+	_cleanup_registry_file_ struct registry_file file = {0};
+	_cleanup_language_ struct language language = {0};
+
+	if (registry_open(config, REGISTRY_LANGUAGES, name, &file, err) < 0)
+		return err->status == 404
+			       ? error_set(err, 404, "unknown_language",
+					   "There is no language %.*s", (int)name.len, name.data)
+			       : -1;
+	if (read_whole(&file, &language, err) < 0)
+		return -1;
+	memcpy(language.name, name.data, name.len);
+	*out = language;
+	language.definition = NULL;
+	return 0;
+}
+
+/* --- a template's list ----------------------------------------------------------------------------- */
+
+bool language_next(const char **list, struct slice *name)
+{
+	*list += strspn(*list, " ");
+	*name = (struct slice){*list, strcspn(*list, " ")};
+	*list += name->len;
+	return name->len > 0;
+}
+
+static bool is_called(const struct language *language, struct slice called)
+{
+	const json_t *alias;
+	size_t i;
+
+	json_array_foreach ((json_t *)language->sandbox.aliases, i, alias)
+		if (slice_eq_nocase(called, json_string_value(alias)))
 			return true;
-	return false;
+	return slice_eq_nocase(called, language->name);
 }
 
-const struct sandbox_language *sandbox_language(struct slice name, const struct template *template)
+/* Reads the first language of the list that is so called; by_alias: whatever its own name is. */
+static int find(const struct config *config, const char *list, struct slice called, bool by_alias,
+		struct language *out, struct error *err)
 {
-	for (size_t i = 0; i < sizeof(languages) / sizeof(languages[0]); i++)
-		if (is_called(&languages[i], name))
-			return sandbox_has_language(template, &languages[i]) ? &languages[i] : NULL;
-	return NULL;
+	struct slice name;
+
+	while (language_next(&list, &name)) {
+		bool is_name = name.len == called.len &&
+			       strncasecmp(name.data, called.data, name.len) == 0;
+
+		if (is_name == by_alias)
+			continue;
+		if (language_load(config, name, out, err) < 0) {
+			/* another that is broken harms this one not */
+			if (is_name && err->status != 404)
+				return -1;
+			continue;
+		}
+		if (out->sandbox.argv && is_called(out, called))
+			return 0;
+		language_free(out);
+	}
+	return error_set(err, 404, "unknown_language", "There is no such language");
+}
+
+int language_find(const struct config *config, const char *list, struct slice called,
+		  struct language *out, struct error *err)
+{
+	if (find(config, list, called, false, out, err) == 0)
+		return 0;
+	return err->status == 404 ? find(config, list, called, true, out, err) : -1;
 }

@@ -5,7 +5,32 @@
 #include <ctype.h>
 #include <stdio.h>
 
-static const char *const pattern_fields[] = {"pattern", "message", "word"};
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/* What is read of the whole, and of an entry of its list. */
+struct whole {
+	const char *description;
+	const json_t *patterns;
+};
+
+struct pattern {
+	const char *pattern, *message;
+	bool is_word;
+};
+
+static const struct json_field whole_fields[] = {
+	{READ_FIELD(struct whole, description, "description", READ_TEXT), READ_REQUIRED},
+	{READ_FIELD(struct whole, patterns, "patterns", READ_LIST),
+	 READ_BOUNDS(0, PATTERNS_MAX_COUNT), READ_REQUIRED},
+};
+
+static const struct json_field pattern_fields[] = {
+	{READ_FIELD(struct pattern, pattern, "pattern", READ_TEXT),
+	 READ_BOUNDS(1, PATTERN_MAX_BYTES), READ_REQUIRED},
+	{READ_FIELD(struct pattern, message, "message", READ_TEXT),
+	 READ_BOUNDS(1, PATTERN_MESSAGE_MAX_BYTES), READ_REQUIRED},
+	{READ_FIELD(struct pattern, is_word, "word", READ_FLAG)},
+};
 
 void patterns_free(struct patterns *patterns)
 {
@@ -13,46 +38,22 @@ void patterns_free(struct patterns *patterns)
 	patterns->definition = NULL;
 }
 
-/* What is wrong with an entry of the list, or NULL. */
-static const char *problem_of(const json_t *entry)
+static int check(const struct registry_file *file, const json_t *list, struct error *err)
 {
-	const json_t *pattern = json_object_get(entry, "pattern"),
-		     *word = json_object_get(entry, "word");
-	size_t len = json_string_length(pattern), known = 0;
-
-	if (len == 0 || len > PATTERN_MAX_BYTES)
-		return "pattern must be text of 1 to 128 bytes";
-	if (isspace((unsigned char)json_string_value(pattern)[0]))
-		return "pattern must not begin with a blank";
-	if (json_string_length(json_object_get(entry, "message")) == 0)
-		return "message must be text";
-	if (word && !json_is_boolean(word))
-		return "word must be true or false";
-	for (size_t i = 0; i < sizeof(pattern_fields) / sizeof(pattern_fields[0]); i++)
-		known += json_object_get(entry, pattern_fields[i]) != NULL;
-	return known == json_object_size(entry) ? NULL : "unknown field";
-}
-
-static int check(const char *path, const json_t *definition, struct error *err)
-{
-	const json_t *list = json_object_get(definition, "patterns"), *entry;
+	char at[32], field[48];
+	const json_t *entry;
 	size_t i;
 
-	if (!json_is_string(json_object_get(definition, "description")) || !json_is_array(list) ||
-	    json_object_size(definition) != 2)
-		return error_set(
-			err, 500, "bad_patterns",
-			"%.256s: \"description\" (text) and \"patterns\" (array) are needed, and nothing else",
-			path);
-	if (json_array_size(list) > PATTERNS_MAX_COUNT)
-		return error_set(err, 500, "bad_patterns", "%.256s: more than %d patterns", path,
-				 PATTERNS_MAX_COUNT);
 	json_array_foreach ((json_t *)list, i, entry) {
-		const char *problem = problem_of(entry);
+		struct pattern pattern;
 
-		if (problem)
-			return error_set(err, 500, "bad_patterns", "%.256s: patterns[%zu]: %s",
-					 path, i, problem);
+		(void)snprintf(at, sizeof(at), "patterns[%zu]", i);
+		if (registry_read(file, at, entry, pattern_fields, COUNT_OF(pattern_fields),
+				  &pattern, err) < 0)
+			return -1;
+		(void)snprintf(field, sizeof(field), "%s.pattern", at);
+		if (isspace((unsigned char)pattern.pattern[0]))
+			return registry_bad_field(file, field, err, "must not begin with a blank");
 	}
 	return 0;
 }
@@ -62,19 +63,18 @@ int patterns_load(const struct config *config, const char *name, struct patterns
 {
 	_cleanup_registry_file_ struct registry_file file = {0};
 	_cleanup_json_ json_t *definition = NULL;
-	struct error why;
+	struct whole whole;
 
 	if (registry_open(config, REGISTRY_PATTERNS, slice_of(name), &file, err) < 0)
 		return err->status == 404 ? error_set(err, 404, "no_patterns",
 						      "patterns.d/%s.json is not there", name)
 					  : -1;
-	if (json_parse((struct slice){file.data, file.len}, &definition, &why) < 0)
-		return error_set(err, 500, "bad_patterns", "%.256s: %.200s", file.path,
-				 why.message);
-	if (check(file.path, definition, err) < 0)
+	if (registry_parse(&file, &definition, err) < 0 ||
+	    registry_read(&file, "", definition, whole_fields, COUNT_OF(whole_fields), &whole,
+			  err) < 0 ||
+	    check(&file, whole.patterns, err) < 0)
 		return -1;
-	out->definition = definition;
-	out->list = json_object_get(definition, "patterns");
+	*out = (struct patterns){definition, whole.patterns};
 	definition = NULL;
 	return 0;
 }

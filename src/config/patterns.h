@@ -8,7 +8,7 @@
  *     word        true: not where a letter, a digit, '_' or '$' stands before it
  *
  * Rules:
- *  1. A list says what to look at, never what a program means: whoever wants to hide something from it can. What protects is the container.
+ *  1. A list says what to look at, never what a program means: what is meant to hide from it can. What protects is the container.
  *  2. The search takes a time that grows with the text times the patterns, whatever they are.
  */
 #ifndef MAYFLY_JOB_PATTERNS_H
@@ -29,7 +29,7 @@ struct patterns {
 
 #define _cleanup_patterns_ __attribute__((cleanup(patterns_free)))
 
-/* Reads a list; the caller frees *out. 0, or -1 with *err: 404 "no_patterns"; 500 "bad_patterns", naming file and field. */
+/* Reads a list; the caller frees *out. 0, or -1 with *err: 404 "no_patterns"; 500 "bad_patterns", naming file, line and field. */
 MUST_USE int patterns_load(const struct config *config, const char *name, struct patterns *out,
 			   struct error *err);
 void patterns_free(struct patterns *patterns);

@@ -112,45 +112,37 @@ bool recipe_is_list(const char *what, const json_t *list)
 	return false;
 }
 
-static int check_field(const char *field, const json_t *value, const struct registry_file *file,
-		       struct error *err)
+static int check_list(size_t row, const json_t *list, const struct registry_file *file,
+		      struct error *err)
 {
-	size_t bad;
+	char field[REGISTRY_FIELD_BYTES];
+	size_t bad = bad_entry(row, list);
 
-	if (strcmp(field, "base") == 0) {
-		const char *base = json_string_value(value);
-
-		return base && recipe_is_image(base)
-			       ? 0
-			       : registry_bad_field(file, err, "bad_template", field,
-						    "is not the name of an image");
-	}
-	for (size_t i = 0; i < LIST_COUNT; i++) {
-		if (strcmp(field, lists[i].field) != 0)
-			continue;
-		bad = bad_entry(i, value);
-		if (!bad)
-			return 0;
-		return registry_bad_field(
-			file, err, "bad_template", field,
-			"takes a list of at most %d %s; number %zu is none", RECIPE_ENTRIES_MAX,
-			lists[i].alphabet ? "packages" : "commands of one line", bad);
-	}
-	return registry_bad_field(file, err, "bad_template", field, "is not a field of build");
+	(void)snprintf(field, sizeof(field), "build.%s", lists[row].field);
+	return bad ? registry_bad_field(
+			     file, field, err, "takes a list of at most %d %s; number %zu is none",
+			     RECIPE_ENTRIES_MAX,
+			     lists[row].alphabet ? "packages" : "commands of one line", bad)
+		   : 0;
 }
 
 int recipe_check(const json_t *build, const struct registry_file *file, struct error *err)
 {
-	const json_t *value;
-	const char *field;
+	struct json_field fields[LIST_COUNT + 1] = {
+		{.name = "base", .kind = READ_TEXT, READ_REQUIRED}};
+	const json_t *found[LIST_COUNT + 1] = {NULL};
 
-	if (!json_is_object(build))
-		return registry_bad_field(file, err, "bad_template", "build", "takes an object");
-	json_object_foreach ((json_t *)build, field, value)
-		if (check_field(field, value, file, err) < 0)
+	for (size_t i = 0; i < LIST_COUNT; i++)
+		fields[i + 1] = (struct json_field){.name = lists[i].field,
+						    .kind = READ_ANY,
+						    .offset = (i + 1) * sizeof(found[0])};
+	if (registry_read(file, "build", build, fields, LIST_COUNT + 1, found, err) < 0)
+		return -1;
+	if (!recipe_is_image(json_string_value(json_object_get(build, "base"))))
+		return registry_bad_field(file, "build.base", err, "is not the name of an image");
+	for (size_t i = 0; i < LIST_COUNT; i++)
+		if (found[i + 1] && check_list(i, found[i + 1], file, err) < 0)
 			return -1;
-	if (!json_object_get(build, "base"))
-		return registry_bad_field(file, err, "bad_template", "build", "has no base");
 	return 0;
 }
 

@@ -4,9 +4,11 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/memory.h"
+#include "json/locate.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -141,7 +143,7 @@ static int read_entry(int fd, struct registry_file *out, struct error *err)
 int registry_open(const struct config *config, const char *kind, struct slice name,
 		  struct registry_file *out, struct error *err)
 {
-	struct registry_file file = {0};
+	struct registry_file file = {.kind = kind};
 
 	if (!registry_is_name(name))
 		return error_set(err, 404, "registry_no_entry", "Not a name for an entry of %s",
@@ -175,31 +177,26 @@ void registry_file_free(struct registry_file *file)
 	*file = (struct registry_file){0};
 }
 
-/* The line where a field stands, or 1: jansson keeps no positions, so its name is looked for. */
-static unsigned line_of(const struct registry_file *file, const char *field)
+static const struct {
+	const char *kind, *code;
+	bool may_hold_nul; /* in its texts */
+} kinds[] = {
+	{REGISTRY_LANGUAGES, "bad_language", false}, {REGISTRY_TEMPLATES, "bad_template", false},
+	{REGISTRY_TOOLS, "bad_tool", false},         {REGISTRY_PATTERNS, "bad_patterns", false},
+	{REGISTRY_ATTACKS, "bad_attack", true},      {REGISTRY_ADVISORIES, "bad_advisories", false},
+};
+
+static size_t kind_of(const struct registry_file *file)
 {
-	size_t len = strlen(field);
-	const char *end = file->data + file->len;
-	unsigned line = 1;
+	size_t i = 0;
 
-	for (const char *at = file->data; at < end; at++) {
-		if (*at == '\n')
-			line++;
-		if (*at != '"' || (size_t)(end - at) < len + 2 || memcmp(at + 1, field, len) != 0 ||
-		    at[len + 1] != '"')
-			continue;
-
-		const char *after = at + len + 2;
-
-		after += strspn(after, " \t\r\n");
-		if (*after == ':')
-			return line;
-	}
-	return 1;
+	while (i < sizeof(kinds) / sizeof(kinds[0]) - 1 && strcmp(kinds[i].kind, file->kind) != 0)
+		i++;
+	return i;
 }
 
-int registry_bad_field(const struct registry_file *file, struct error *err, const char *code,
-		       const char *field, const char *format, ...)
+int registry_bad_field(const struct registry_file *file, const char *field, struct error *err,
+		       const char *format, ...)
 {
 	char what[256];
 	va_list arguments;
@@ -207,28 +204,92 @@ int registry_bad_field(const struct registry_file *file, struct error *err, cons
 	va_start(arguments, format);
 	(void)vsnprintf(what, sizeof(what), format, arguments);
 	va_end(arguments);
-	return error_set(err, 500, code, "%.256s:%u: \"%.64s\" %s", file->path,
-			 line_of(file, field), field, what);
+	return error_set(err, 500, kinds[kind_of(file)].code, "%.192s:%u: \"%.128s\" %s",
+			 file->path, json_line_of((struct slice){file->data, file->len}, field),
+			 field, what);
 }
 
-int registry_parse(const struct registry_file *file, const char *code, json_t **out,
-		   struct error *err)
+int registry_parse(const struct registry_file *file, json_t **out, struct error *err)
 {
+	const struct slice text = {file->data, file->len};
+	size_t kind = kind_of(file);
+	_cleanup_json_ json_t *value = NULL;
+	unsigned line = 1;
 	struct error why;
 
-	if (json_parse((struct slice){file->data, file->len}, out, &why) < 0)
-		return error_set(err, 500, code, "%.256s: %.200s", file->path, why.message);
-	if (json_is_object(*out))
-		return 0;
-	json_decref(*out);
-	*out = NULL;
-	return error_set(err, 500, code, "%.256s:1: must hold one object", file->path);
+	if (json_parse_lines(text, kinds[kind].may_hold_nul, &value, &line, &why) < 0)
+		return error_set(err, 500, kinds[kind].code, "%.192s:%u: %.200s", file->path, line,
+				 why.message);
+	if (!json_is_object(value))
+		return error_set(err, 500, kinds[kind].code, "%.192s:1: must hold one object",
+				 file->path);
+	*out = value;
+	value = NULL;
+	return 0;
 }
 
-int registry_read_path(const char *path, struct registry_file *out, struct error *err)
+static int refuse_number(const struct registry_file *file, const char *place,
+			 const struct json_field *field, struct error *err)
+{
+	return registry_bad_field(file, place, err,
+				  "takes a whole number from %" PRIu64 " to %" PRIu64, field->least,
+				  field->most);
+}
+
+static int refuse(const struct registry_file *file, const char *at,
+		  const struct json_refusal *refusal, struct error *err)
+{
+	const struct json_field *field = refusal->field;
+	char place[REGISTRY_FIELD_BYTES];
+
+	(void)snprintf(place, sizeof(place), "%s%s%.64s", at, *at ? "." : "", refusal->name);
+	if (refusal->mistake == JSON_UNKNOWN)
+		return registry_bad_field(file, place, err, "is not a field that is known here");
+	if (refusal->mistake == JSON_MISSING)
+		return registry_bad_field(file, place, err, "is missing");
+	switch (field->kind) {
+	case READ_NUMBER:
+		return refuse_number(file, place, field, err);
+	case READ_SLICE:
+	case READ_TEXT:
+	case READ_COPY:
+		if (field->most)
+			return registry_bad_field(file, place, err,
+						  "takes a text of %" PRIu64 " to %" PRIu64
+						  " bytes",
+						  field->least, field->most);
+		break;
+	case READ_TEXTS:
+	case READ_LIST:
+		if (field->most)
+			return registry_bad_field(file, place, err,
+						  "takes a list of %" PRIu64 " to %" PRIu64 " %s",
+						  field->least, field->most,
+						  field->kind == READ_TEXTS ? "texts" : "entries");
+		break;
+	default:
+		break;
+	}
+	return registry_bad_field(file, place, err, "must be %s", json_wanted(field));
+}
+
+int registry_read(const struct registry_file *file, const char *at, const json_t *object,
+		  const struct json_field *fields, size_t count, void *out, struct error *err)
+{
+	struct json_refusal refusal;
+
+	if (!json_is_object(object))
+		return registry_bad_field(file, at, err, "must be an object");
+	return json_read(object, fields, count, JSON_KNOWN_ONLY, out, &refusal) < 0
+		       ? refuse(file, at, &refusal, err)
+		       : 0;
+}
+
+int registry_read_path(const char *path, const char *kind, struct registry_file *out,
+		       struct error *err)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct registry_file file = {0};
+	struct registry_file file = {.kind = kind};
 
 	(void)snprintf(file.path, sizeof(file.path), "%s", path);
 	if (fd < 0)

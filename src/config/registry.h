@@ -1,11 +1,11 @@
 /*
- * The drop-in registries: languages, templates and tools are files, one per entry, in up to
+ * The drop-in registries: languages, templates, tools, lists of patterns and attacks are files, one per entry, in up to
  * CONFIG_REGISTRY_DIRS folders.
  *
  * Rules:
  *  1. The first folder that has a file NAME.json wins whole; nothing is merged.
- *  2. A missing folder is an empty one. What a file says is the reader's business: a broken file
- *     harms no other.
+ *  2. A missing folder is an empty one. A broken file harms no other, and what is wrong with it is told with file, line and
+ *     field by registry_bad_field alone.
  *  3. A name is 1 to REGISTRY_NAME_MAX_BYTES bytes of a-z, 0-9, '_' and '-': no other file is an
  *     entry.
  */
@@ -15,17 +15,18 @@
 #include "base/slice.h"
 #include "bounds.h"
 #include "config/config.h"
-#include "json/json.h"
+#include "json/read.h"
 
-#define REGISTRY_TOOLS     "tools.d"
-#define REGISTRY_TEMPLATES "templates.d"
-#define REGISTRY_SANDBOXES "sandboxes.d" /* templates that clients of the sandbox API may name */
-/* the languages of the sandbox API: files as those of tools, with one parameter, code */
-#define REGISTRY_LANGUAGES "languages.d"
-#define REGISTRY_RUNTIMES  "runtimes.d"
-#define REGISTRY_PATTERNS  "patterns.d" /* what is dangerous in a source text (config/patterns.h) */
-/* the languages of POST /v1/runs: files as those of tools (config/tool.h), with one parameter, code */
-#define REGISTRY_INTERPRETERS "interpreters.d"
+/* Kinds of entries, by their folders. */
+#define REGISTRY_LANGUAGES  "languages.d"  /* config/language.h */
+#define REGISTRY_TEMPLATES  "templates.d"  /* config/template.h */
+#define REGISTRY_TOOLS      "tools.d"      /* config/tool.h */
+#define REGISTRY_PATTERNS   "patterns.d"   /* config/patterns.h */
+#define REGISTRY_ATTACKS    "attack.d"     /* ctl/doctor/attack.h */
+#define REGISTRY_ADVISORIES "advisories.d" /* ctl/doctor/advisories.c */
+
+#define REGISTRY_FIELD_BYTES                                                                       \
+	160 /* of a field's place in a file, as "files[0].path", with its NUL */
 
 struct registry_names {
 	char (*names)[REGISTRY_NAME_MAX_BYTES + 1]; /* sorted by bytes, each once */
@@ -33,6 +34,7 @@ struct registry_names {
 };
 
 struct registry_file {
+	const char *kind;    /* REGISTRY_… */
 	char path[PATH_MAX]; /* where it was found, for messages */
 	char *data;          /* owned, NUL-terminated */
 	size_t len;          /* bytes, without the NUL */
@@ -61,17 +63,23 @@ MUST_USE int registry_open(const struct config *config, const char *kind, struct
 			   struct registry_file *out, struct error *err);
 void registry_file_free(struct registry_file *file);
 
-/* Reads a file that is in no registry, as registry_open does. 404 where it is not there. */
-MUST_USE int registry_read_path(const char *path, struct registry_file *out, struct error *err);
+/* Reads a file that is in no registry, as one of that kind, as registry_open does. 404 where it is not there. */
+MUST_USE int registry_read_path(const char *path, const char *kind, struct registry_file *out,
+				struct error *err);
 
-/* Parses the one object that a file holds; the caller owns *out. 0, or -1 with *err: 500, the code, and a message that begins with the file. */
-MUST_USE int registry_parse(const struct registry_file *file, const char *code, json_t **out,
-			    struct error *err);
+/* Parses the one object that a file holds; the caller owns *out. 0, or -1 as registry_bad_field. */
+MUST_USE int registry_parse(const struct registry_file *file, json_t **out, struct error *err);
 
-/* An error about one field of a file: 500, the code, and a message that begins with file, line and field. Returns -1. */
-__attribute__((format(printf, 5, 6))) int registry_bad_field(const struct registry_file *file,
-							     struct error *err, const char *code,
-							     const char *field, const char *format,
-							     ...);
+/* Reads the fields of an object of the file (json/read.h): the whole with at "", else what is at that place, as "files[0]". An unknown
+   field is refused. 0, or -1 as registry_bad_field. */
+MUST_USE int registry_read(const struct registry_file *file, const char *at, const json_t *object,
+			   const struct json_field *fields, size_t count, void *out,
+			   struct error *err);
+
+/* What is wrong with a field of a file: 500, the code of its kind ("bad_tool", "bad_template"…), and "PATH:LINE: "FIELD" what". field is
+   as json_line_of takes it. Returns -1. */
+__attribute__((format(printf, 4, 5))) int registry_bad_field(const struct registry_file *file,
+							     const char *field, struct error *err,
+							     const char *format, ...);
 
 #endif

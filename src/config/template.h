@@ -1,17 +1,16 @@
 /*
  * Templates: what a container is made of and what it may use at most. A template is a file
- * templates.d/NAME.json in a registry (config/registry.h); those that clients of the sandbox API choose among are
- * sandboxes.d/NAME.json, and are called "sandbox:NAME" wherever a template is named.
+ * templates.d/NAME.json in a registry (config/registry.h); clients of the sandbox API choose among those that are public.
  *
  * Rules:
- *  1. A template is plain data: whoever knows its numbers can reach no engine with them.
+ *  1. A template is plain data: its numbers reach no engine.
  *  2. An unknown field, a wrong type, a number out of bounds is an error which names file, line and
  * field.
  *  3. A limit that a file leaves out is the operator's (an environment variable), else the default
  * of bounds.h.
  *  4. The user is never root.
  *
- * Fields: name (if there, the file's own), description, languages, image (required, unless image_env), uid, gid,
+ * Fields: name (if there, the file's own), public (true: clients of the sandbox API may name it), description, languages, image (required, unless image_env), uid, gid,
  * network (boolean), workdir, image_env, and those of struct template that are numbers, by the same
  * names. image_env names an environment variable of the operator's, RUNNER_IMAGE_…, which stands for
  * the image where it is set; a template that has neither is not there. environment ({"NAME": "value"}), preload
@@ -54,29 +53,27 @@ struct template
 	uint64_t timeout_max_s;
 	/* of a job's program: texts NAME=value, each ended by a NUL, all by one more */
 	char environment[TEMPLATE_ENVIRONMENT_BYTES];
-	/* Python modules that a kernel imports while nobody waits, with commas between */
+	/* Python modules that a kernel imports while no job waits, with commas between */
 	char preload[TEMPLATE_TEXT_BYTES];
 	uint64_t package_count; /* that its image is built with */
+	bool is_public;         /* clients of the sandbox API may name it */
 	bool is_built;          /* its file says how its image is made */
 	bool is_custom;         /* not the operator's: config/template_custom.h */
 };
 
-/* No name of an entry has a colon. What follows one prefix is the name of a file in sandboxes.d; what follows the other is a tool's, and its template is
-   the one that the tool's file names, with the image that it names. */
-#define TEMPLATE_SANDBOX_PREFIX "sandbox:"
-#define TEMPLATE_OF_TOOL        "tool:"
-#define TEMPLATE_NAME_BYTES                                                                        \
-	(sizeof(TEMPLATE_SANDBOX_PREFIX) + REGISTRY_NAME_MAX_BYTES) /* with the NUL */
+#define TEMPLATE_DEFAULT                                                                           \
+	"default" /* of a client of the sandbox API that names none; what custom ones are like in all else */
+#define TEMPLATE_TOOL "tool" /* of a tool that names none */
 
-/* Reads a template by its name, with the prefix or without. 0, or -1 with *err: 404 "not_found", "no_image"; 500 "bad_template" (rule 2),
+/* No name of an entry has a colon. What follows the prefix is a tool's name, whose template has the image that the tool's file names
+   (config/template_find.h). */
+#define TEMPLATE_OF_TOOL    "tool:"
+#define TEMPLATE_NAME_BYTES (sizeof(TEMPLATE_OF_TOOL) + REGISTRY_NAME_MAX_BYTES) /* with the NUL */
+
+/* Reads one that is installed by its name. 0, or -1 with *err: 404 "not_found", "no_image"; 500 "bad_template" (rule 2),
    "bad_configuration" (a variable of rule 3), and what registry_open says. */
 MUST_USE int template_load(const struct config *config, struct slice name, struct template *out,
 			   struct error *err);
-
-/* The same from one registry: REGISTRY_TEMPLATES or REGISTRY_SANDBOXES, where the operator's come before those that were added; name
-   is the file's own. */
-MUST_USE int template_load_from(const struct config *config, const char *registry,
-				struct slice name, struct template *out, struct error *err);
 
 /* Reads a template from a file that is open. name is the file's own. 0, or -1 with *err as template_load. */
 struct registry_file;

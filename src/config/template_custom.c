@@ -2,7 +2,6 @@
 #include "config/template_custom.h"
 
 #include "base/cleanup.h"
-#include "config/template_custom_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +24,7 @@ int custom_open(const struct config *config, struct slice name, struct registry_
 
 	if (path_of(config, name, path) < 0)
 		return error_set(err, 404, "not_found", "There is no template of that name");
-	if (registry_read_path(path, out, err) == 0)
+	if (registry_read_path(path, REGISTRY_TEMPLATES, out, err) == 0)
 		return 0;
 	return err->status == 404
 		       ? error_set(err, 404, "not_found", "There is no template of that name")
@@ -34,7 +33,7 @@ int custom_open(const struct config *config, struct slice name, struct registry_
 
 /* --- what is allowed ----------------------------------------------------------------------------- */
 
-/* Is the image that of a template of the operator's? A broken one harms no other. */
+/* Is the image that of a public template of the operator's? A broken one harms no other. */
 static bool is_operators(const struct config *config, const char *image)
 {
 	_cleanup_registry_names_ struct registry_names names = {0};
@@ -42,16 +41,11 @@ static bool is_operators(const struct config *config, const char *image)
 	struct error ignored;
 	bool found = false;
 
-	if (registry_names(config, REGISTRY_SANDBOXES, &names, &ignored) < 0)
+	if (registry_names(config, REGISTRY_TEMPLATES, &names, &ignored) < 0)
 		return false;
-	for (size_t i = 0; i < names.count && !found; i++) {
-		_cleanup_registry_file_ struct registry_file file = {0};
-		struct slice name = slice_of(names.names[i]);
-
-		found = registry_open(config, REGISTRY_SANDBOXES, name, &file, &ignored) == 0 &&
-			template_parse(&file, name, &template, &ignored) == 0 &&
-			strcmp(template.image, image) == 0;
-	}
+	for (size_t i = 0; i < names.count && !found; i++)
+		found = template_load(config, slice_of(names.names[i]), &template, &ignored) == 0 &&
+			template.is_public && strcmp(template.image, image) == 0;
 	return found;
 }
 
@@ -97,8 +91,7 @@ static int restrict_to(const struct config *config, const struct template *asked
 	struct template template;
 
 	if (custom_check_image(config, asked->name, asked->image, err) < 0 ||
-	    template_load_from(config, REGISTRY_SANDBOXES, SLICE_LITERAL("default"), &template,
-			       err) < 0)
+	    template_load(config, SLICE_LITERAL(TEMPLATE_DEFAULT), &template, err) < 0)
 		return -1;
 	memcpy(template.name, asked->name, sizeof(template.name));
 	memcpy(template.description, asked->description, sizeof(template.description));
@@ -113,6 +106,7 @@ static int restrict_to(const struct config *config, const struct template *asked
 	template.preload[0] = '\0';
 	template.image_env[0] = '\0';
 	template.is_built = asked->is_built;
+	template.is_public = false;
 	template.is_custom = true;
 	*out = template;
 	return 0;
@@ -124,9 +118,6 @@ int custom_load(const struct config *config, struct slice name, struct template 
 	_cleanup_registry_file_ struct registry_file file = {0};
 	struct template asked;
 
-	/* rule 1; and the default itself must not be looked for here again */
-	if (slice_eq(name, "default"))
-		return error_set(err, 404, "not_found", "There is no template of that name");
 	return custom_open(config, name, &file, err) < 0 ||
 			       template_parse(&file, name, &asked, err) < 0 ||
 			       restrict_to(config, &asked, out, err) < 0
@@ -141,18 +132,6 @@ int custom_names(const struct config *config, struct registry_names *out, struct
 	return *config->custom ? registry_add_names(config->custom, out, err) : 0;
 }
 
-int template_names(const struct config *config, struct registry_names *out, struct error *err)
-{
-	_cleanup_registry_names_ struct registry_names names = {0};
-
-	if (registry_names(config, REGISTRY_SANDBOXES, &names, err) < 0 ||
-	    custom_names(config, &names, err) < 0)
-		return -1;
-	*out = names;
-	names = (struct registry_names){0};
-	return 0;
-}
-
 int custom_not_written(const struct config *config, struct error *err)
 {
 	return error_set_errno(err, 500, "templates_not_written", "%.256s cannot be written to",
@@ -164,7 +143,7 @@ int custom_remove(const struct config *config, struct slice name, struct error *
 	_cleanup_registry_file_ struct registry_file file = {0};
 	char path[PATH_MAX];
 
-	if (registry_open(config, REGISTRY_SANDBOXES, name, &file, err) == 0)
+	if (registry_open(config, REGISTRY_TEMPLATES, name, &file, err) == 0)
 		return error_set(err, 403, "template_not_custom",
 				 "Template %.*s is the operator's, and stays", (int)name.len,
 				 name.data);

@@ -1,5 +1,5 @@
 /*
- * Adding a template from a request: what a client says becomes a file as those of sandboxes.d, which is checked as one before it is there.
+ * Adding a template from a request: what a client says becomes a file as those of templates.d, which is checked as one before it is there.
  * The fields are those of the src/api/sandbox/README.md.
  */
 #include "base/cleanup.h"
@@ -10,7 +10,6 @@
 #include "base/sha256.h"
 #include "config/recipe.h"
 #include "config/template_custom.h"
-#include "config/template_custom_parts.h"
 #include "json/schema.h"
 
 #include <errno.h>
@@ -187,14 +186,14 @@ static int take_image(struct put *put, struct error *err)
 	struct template operators;
 
 	if (!*base) {
-		if (template_load_from(put->config, REGISTRY_SANDBOXES, SLICE_LITERAL("default"),
-				       &operators, err) < 0)
+		if (template_load(put->config, SLICE_LITERAL(TEMPLATE_DEFAULT), &operators, err) <
+		    0)
 			return -1;
 		base = operators.image;
 	}
 	if (!recipe_is_image(base))
 		return bad(err, "base_image", "is not the name of an image");
-	/* a template's own image is for itself alone: none is anybody's base */
+	/* a template's own image is for itself alone: none is the base of another */
 	if (custom_check_image(put->config, "", base, err) < 0)
 		return -1;
 	put->build = json_pack("{s:s}", "base", base);
@@ -227,10 +226,11 @@ static int write_text(const struct put *put, struct buf *out, struct error *err)
 	return 0;
 }
 
-/* The file is read as whoever uses it will read it, before it is there. */
+/* The file is read as it will be when it is used, before it is there. */
 static int check_text(const struct put *put, struct buf *text, struct error *err)
 {
-	struct registry_file file = {.data = text->data, .len = text->len};
+	struct registry_file file = {
+		.kind = REGISTRY_TEMPLATES, .data = text->data, .len = text->len};
 	struct template ignored;
 
 	(void)snprintf(file.path, sizeof(file.path), "%.64s", put->name);
@@ -292,7 +292,7 @@ static int check_name(struct put *put, struct error *err)
 	put->name = text_of(put, "name");
 	if (!registry_is_name(slice_of(put->name)))
 		return bad(err, "name", "takes 1 to 64 of a-z, 0-9, _ and -");
-	if (registry_open(put->config, REGISTRY_SANDBOXES, slice_of(put->name), &file, err) == 0)
+	if (registry_open(put->config, REGISTRY_TEMPLATES, slice_of(put->name), &file, err) == 0)
 		return error_set(err, 409, "template_exists", "Template %s is the operator's",
 				 put->name);
 	return err->status == 404 ? count_added(put->config, err) : -1;

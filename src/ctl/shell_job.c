@@ -74,7 +74,7 @@ static int take_values(struct run *run)
 	run->values = json_object();
 	if (tool_load(run->config, run->asked->tool, &run->tool, &err) < 0)
 		return say(run, err.message, err.status == 404 ? EX_DATAERR : EX_CONFIG);
-	if (schema_validate(run->tool.parameters, run->asked->request, issues, run->values, &err) <
+	if (tool_validate(run->config, &run->tool, run->asked->request, issues, run->values, &err) <
 	    0)
 		return say(run, err.message, EX_OSERR);
 	return json_array_size(issues) ? say_issues(run, issues) : EX_OK;

@@ -7,6 +7,7 @@
 #include "config/tool.h"
 #include "ctl/shell_job.h"
 #include "job/defaults.h"
+#include "json/schema.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -229,21 +230,25 @@ static bool name_of(const char *path, char out[REGISTRY_NAME_MAX_BYTES + 1])
 }
 
 /* Beyond the file itself: what it names must be there. */
-static int check_names(const struct config *config, const struct tool *tool, const char *path,
-		       struct error *err)
+static int check_names(const struct config *config, const struct tool *tool,
+		       const struct registry_file *file, struct error *err)
 {
+	_cleanup_json_ json_t *shown = tool_describe(config, tool);
 	struct template template;
 	struct error why;
 
-	if (template_load(config, slice_of(tool->template), &template, &why) == 0)
-		return 0;
-	return error_set(err, 500, "bad_tool", "%.256s: template %s: %.200s", path, tool->template,
-			 why.message);
+	if (template_load(config, slice_of(tool->template), &template, &why) < 0)
+		return registry_bad_field(file, "template", err, "%s: %.200s", tool->template,
+					  why.message);
+	/* with the languages that there are */
+	return schema_check_defaults(json_object_get(shown, "parameters"), &why) < 0
+		       ? registry_bad_field(file, "parameters", err, "%.200s", why.message)
+		       : 0;
 }
 
 static int check_file(const struct config *config, const char *path)
 {
-	_cleanup_registry_file_ struct registry_file file = {0};
+	_cleanup_registry_file_ struct registry_file file = {.kind = REGISTRY_TOOLS};
 	_cleanup_tool_ struct tool tool = {0};
 	char name[REGISTRY_NAME_MAX_BYTES + 1];
 	struct error err;
@@ -255,8 +260,8 @@ static int check_file(const struct config *config, const char *path)
 	if (read_file("tool check", path, &file.data, &file.len) < 0)
 		return EX_NOINPUT;
 	(void)snprintf(file.path, sizeof(file.path), "%s", path);
-	if (tool_read(config, &file, name, &tool, &err) < 0 ||
-	    check_names(config, &tool, path, &err) < 0) {
+	if (tool_read(&file, name, &tool, &err) < 0 ||
+	    check_names(config, &tool, &file, &err) < 0) {
 		(void)printf("%s\n", err.message);
 		return EX_DATAERR;
 	}
@@ -272,7 +277,7 @@ static int print_tool(const struct config *config, const char *name, json_t *lis
 
 	if (list)
 		return json_object_set_new(list, name,
-					   is_good ? tool_describe(&tool)
+					   is_good ? tool_describe(config, &tool)
 						   : json_pack("{s:s}", "error", err.message));
 	(void)printf("%-24s %s%s\n", name,
 		     is_good ? "" : "broken: ", is_good ? tool.description : err.message);

@@ -68,7 +68,7 @@ static bool make_sample(struct warm *warm, const char *what, struct sample *out)
 
 	*out = (struct sample){.values = json_object()};
 	if (tool_load(warm->config, DEFAULT_TOOL, &out->tool, &err) < 0 ||
-	    schema_validate(out->tool.parameters, request, issues, out->values, &err) < 0) {
+	    tool_validate(warm->config, &out->tool, request, issues, out->values, &err) < 0) {
 		complain(warm, what, err.message, EX_CONFIG);
 		return false;
 	}

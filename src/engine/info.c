@@ -3,7 +3,7 @@
 #include "engine/info.h"
 
 #include "base/frame.h"
-#include "config/template.h"
+#include "config/template_find.h"
 #include "json/json.h"
 
 #include <stdio.h>
@@ -143,7 +143,7 @@ int info_write(struct podman *podman, const struct config *config, struct slice 
 {
 	struct template found;
 
-	if (template_load(config, template, &found, err) < 0)
+	if (template_find(config, template, &found, err) < 0)
 		return -1;
 	if (add_text(answer, "engine", podman->kind == ENGINE_PODMAN ? "podman" : "docker") < 0 ||
 	    add_text(answer, "version", podman->version) < 0 ||

@@ -2,6 +2,7 @@
  * lends it. */
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "config/template_find.h"
 #include "engine/spec.h"
 
 #include <fcntl.h>
@@ -151,7 +152,7 @@ int spec_prepare(const struct config *config, enum engine_kind kind,
 	struct spec spec = {.config = config, .kind = kind, .job = request->job};
 	struct template *template = &spec.template;
 
-	if (template_load(config, request->template, template, err) < 0)
+	if (template_find(config, request->template, template, err) < 0)
 		return -1;
 	/* both must say so: the template and the operator */
 	template->network = template->network && config->network;

@@ -34,3 +34,26 @@ void job_set_variable(struct job *job, const char *text)
 	if (i == job->env_count)
 		job->env_count++;
 }
+
+void job_add_arguments(struct job *job, const json_t *texts)
+{
+	const json_t *text;
+	size_t i;
+
+	json_array_foreach ((json_t *)texts, i, text) {
+		job->argv[job->argc++] =
+			(struct slice){json_string_value(text), json_string_length(text)};
+	}
+}
+
+void job_set_language(struct job *job, const struct language *language,
+		      const struct language_profile *profile, struct slice code,
+		      struct job_input *input)
+{
+	job_add_arguments(job, profile->argv);
+	*input = (struct job_input){.path = slice_of(profile->file), .data = code};
+	job->inputs = input;
+	job->input_count = 1;
+	job->boot_env = language->boot_env[0] ? language->boot_env : NULL;
+	job->language = slice_of(language->name);
+}

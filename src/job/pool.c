@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "base/num.h"
 #include "base/sha256.h"
+#include "config/template_find.h"
 #include "job/pool_parts.h"
 
 #include <errno.h>
@@ -121,7 +122,7 @@ int pool_plan(const struct config *config, const struct job *job, struct pool_pl
 				 .boot_env = buf_new(FRAME_JOB_MAX_BYTES / 2)};
 	struct template template;
 
-	if (template_load(config, slice_of(job->template), &template, err) < 0)
+	if (template_find(config, slice_of(job->template), &template, err) < 0)
 		return -1;
 	if (job_command(job, &plan.job) < 0 ||
 	    add_boot_env(&plan, job->kernel, job->boot_env, template.preload) < 0) {

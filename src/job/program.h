@@ -13,32 +13,32 @@
 
 #include "config/language.h"
 #include "config/template.h"
-#include "job/tool_job.h"
+#include "job/run.h"
 
 #define PROGRAM_OUTPUT_FOLDER "/tmp/output" /* where programs leave images (contract) */
 
 struct program {
 	/* the caller's, before program_prepare; what they point to must outlive the job */
 	const struct template *template;
-	const struct sandbox_language *language;
+	struct language language; /* owned; one that sandboxes have, or empty: none was found */
 	struct slice code;
 	const struct job_input *files; /* paths end with a NUL */
-	unsigned file_count;
+	unsigned file_count; /* less than JOB_INPUT_MAX_COUNT: the program's own is behind them */
 	uint64_t timeout_s, stream_bytes;
 	bool is_cell; /* the kernel's state stays: in a session, or for the next of several cells */
 
 	struct job job; /* what comes of it */
 	struct job_input inputs[JOB_INPUT_MAX_COUNT];
-	char template_name[TEMPLATE_NAME_BYTES]; /* as the engine knows it */
-	struct tool tool;                        /* owned */
-	struct tool_job made;                    /* owned */
-	json_t *values;                          /* owned: of the tool's parameters */
 };
 
-/* Fills job. 0, or -1 with *err: 400 "path_taken" (rule 1); 500 "bad_tool". The caller frees it in
-   either case. */
+/* Fills job. 0, or -1 with *err: 400 "path_taken" (rule 1). The caller frees it in either case. */
 MUST_USE int program_prepare(const struct config *config, struct program *program,
 			     struct error *err);
 void program_free(struct program *program);
+
+static inline bool program_has_language(const struct program *program)
+{
+	return program->language.definition != NULL;
+}
 
 #endif

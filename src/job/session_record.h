@@ -22,7 +22,7 @@
 struct session {
 	char id[SESSION_ID_BYTES];
 	char tenant_id[SANDBOX_NAME_MAX_BYTES + 1], scope[SANDBOX_NAME_MAX_BYTES + 1];
-	char template[REGISTRY_NAME_MAX_BYTES + 1]; /* of sandboxes.d */
+	char template[REGISTRY_NAME_MAX_BYTES + 1]; /* of the sandbox API */
 	char owner[KEY_ID_BYTES];                   /* a key's id, or CALLER_LOOPBACK */
 	char folder[ENGINE_FOLDER_BYTES]; /* of its container; "" while that is being made */
 	uint64_t ttl_s, use_count;

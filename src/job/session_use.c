@@ -211,27 +211,28 @@ static int make_container(struct executor *executor, const struct job *kernel,
 	return session_save(executor->config, session, err);
 }
 
-/* The job that starts the first kernel of a template. */
+/* The job that starts the first kernel of a template. The caller frees *program in either case. */
 static int prepare_kernel(const struct config *config, const struct template *template,
 			  struct program *program, struct error *err)
 {
-	const struct sandbox_language *language;
-	size_t i = 0;
+	const char *list = template->languages;
+	struct slice name;
 
-	do
-		language = sandbox_language_at(i++);
-	while (language && !(language->has_cells && sandbox_has_language(template, language)));
-	if (!language)
-		return error_set(err, 500, "no_cells",
-				 "Template %s has no language that sessions have", template->name);
 	*program = (struct program){
 		.template = template,
-		.language = language,
 		.code = SLICE_LITERAL(""),
 		.timeout_s = template->timeout_s,
 		.is_cell = true,
 	};
-	return program_prepare(config, program, err);
+	while (language_next(&list, &name)) {
+		if (language_load(config, name, &program->language, err) < 0)
+			continue; /* a broken file harms no other */
+		if (program->language.sandbox.has_cells)
+			return program_prepare(config, program, err);
+		language_free(&program->language);
+	}
+	return error_set(err, 500, "no_cells", "Template %s has no language that sessions have",
+			 template->name);
 }
 
 static int create(struct executor *executor, const struct job *kernel, struct session *session,

@@ -2,6 +2,7 @@
 
 #include "base/base64.h"
 #include "base/fs.h"
+#include "job/defaults.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -87,7 +88,7 @@ static struct slice guard_dash(const struct making *making, const json_t *text, 
 	char field[REGISTRY_NAME_MAX_BYTES + 1];
 
 	if (value.len == 0 || !tool_parameter(text, field) ||
-	    (value.data[0] != '-' && !json_is_true(json_object_get(made->runtime, "byPath"))) ||
+	    (value.data[0] != '-' && !made->language.tools.by_path) ||
 	    strcmp(tool_text_or(json_object_get(making->tool->parameters, field), "format", ""),
 		   "filename") != 0)
 		return value;
@@ -106,7 +107,7 @@ static int add_arguments(const struct making *making)
 	const json_t *argument;
 	size_t i;
 
-	json_array_foreach (json_object_get(making->tool->definition, "argv"), i, argument) {
+	json_array_foreach ((json_t *)making->tool->argv, i, argument) {
 		if (job->argc == JOB_ARGV_MAX_COUNT)
 			return bad_tool(making, "argv has more than %d texts", JOB_ARGV_MAX_COUNT);
 		job->argv[job->argc++] = guard_dash(making, argument, resolve(making, argument));
@@ -114,33 +115,18 @@ static int add_arguments(const struct making *making)
 	return 0;
 }
 
-/* The runtime's argv is literal, and only now known. */
+/* Its argv is literal, and only now known. */
 static int add_runtime(const struct making *making, struct slice name)
 {
-	struct tool_job *made = making->made;
-	struct job *job = making->job;
-	const json_t *argv, *argument;
-	size_t i;
+	struct language *language = &making->made->language;
 
-	if (tool_load_runtime(making->config, name, &made->runtime, making->err) < 0)
+	if (language_load(making->config, name, language, making->err) < 0)
 		return -1;
-	argv = json_object_get(made->runtime, "argv");
-	json_array_foreach ((json_t *)argv, i, argument) {
-		if (!json_is_string(argument) || job->argc == JOB_ARGV_MAX_COUNT)
-			break;
-		job->argv[job->argc++] =
-			(struct slice){json_string_value(argument), json_string_length(argument)};
-	}
-	argument = json_object_get(made->runtime, "byPath");
-	if (argument && !json_is_boolean(argument))
-		return error_set(making->err, 500, "bad_tool",
-				 "runtimes.d/%.*s.json: byPath must be true or false",
-				 (int)name.len, name.data);
-	if (job->argc == 0 || job->argc < json_array_size(argv))
-		return error_set(making->err, 500, "bad_tool",
-				 "runtimes.d/%.*s.json: argv must be 1 to %d texts", (int)name.len,
-				 name.data, JOB_ARGV_MAX_COUNT);
-	return tool_runtime_boot_env(made->runtime, made->boot_env, making->err);
+	if (!language->tools.argv)
+		return error_set(making->err, 404, "unknown_language", "Tools have no language %s",
+				 language->name);
+	job_add_arguments(making->job, language->tools.argv);
+	return 0;
 }
 
 static int bad_path(const struct making *making, struct slice path)
@@ -150,35 +136,34 @@ static int bad_path(const struct making *making, struct slice path)
 }
 
 /* A path that came from a client must be one; the file's own are checked when it is read. */
-static int add_file(const struct making *making, const json_t *file)
+static int add_file(const struct making *making, const json_t *entry)
 {
+	struct tool_file file;
 	struct job *job = making->job;
 	struct job_input *input = &making->inputs[job->input_count];
 
-	if (job->input_count == JOB_INPUT_MAX_COUNT)
-		return bad_tool(making, "at most %d files", JOB_INPUT_MAX_COUNT);
-	*input = (struct job_input){.path = resolve(making, json_object_get(file, "path"))};
-	making->made->hidden[job->input_count] = json_is_false(json_object_get(file, "artifact"));
+	tool_take_file(entry, &file);
+	*input = (struct job_input){.path = resolve(making, file.path)};
+	making->made->hidden[job->input_count] = !file.is_artifact;
 	for (unsigned i = 0; i < job->input_count; i++)
 		if (slice_eq(input->path, making->inputs[i].path.data))
 			return bad_path(making, input->path);
 	if (!fs_is_relative_path(input->path, JOB_ARTIFACT_DEPTH_MAX))
 		return bad_path(making, input->path);
 	job->input_count++;
-	return resolve_bytes(making, json_object_get(file, "content"), &input->data);
+	return resolve_bytes(making, file.content, &input->data);
 }
 
 static int add_files(const struct making *making)
 {
-	const json_t *definition = making->tool->definition, *file;
-	const json_t *input = json_object_get(definition, "stdin");
+	const json_t *input = making->tool->standard_input, *entry;
 	struct job *job = making->job;
 	size_t i;
 
 	job->inputs = making->inputs;
 	job->hidden = making->made->hidden;
-	json_array_foreach (json_object_get(definition, "files"), i, file)
-		if (add_file(making, file) < 0)
+	json_array_foreach ((json_t *)making->tool->files, i, entry)
+		if (add_file(making, entry) < 0)
 			return -1;
 	return input ? resolve_bytes(making, input, &job->standard_input) : 0;
 }
@@ -210,7 +195,7 @@ int tool_job(const struct config *config, const struct tool *tool, const json_t 
 	     struct tool_job *made, struct job *job, struct job_input *inputs, struct error *err)
 {
 	const struct making making = {config, tool, values, made, job, inputs, err};
-	const json_t *runtime = json_object_get(tool->definition, "runtime");
+	const json_t *runtime = tool->runtime;
 
 	made->bad_field[0] = '\0';
 	job->language = runtime ? resolve(&making, runtime) : slice_of(tool->name);
@@ -220,15 +205,15 @@ int tool_job(const struct config *config, const struct tool *tool, const json_t 
 	take_limits(&tool->limits, job);
 	job->artifacts = tool->patterns[0] ? tool->patterns : NULL;
 	job->template = *tool->place ? tool->place : tool->template;
-	job->boot_env = made->boot_env[0] ? made->boot_env : NULL;
+	job->boot_env = made->language.boot_env[0] ? made->language.boot_env : NULL;
 	return 0;
 }
 
 void tool_job_free(struct tool_job *made)
 {
-	json_decref(made->runtime);
+	language_free(&made->language);
 	json_decref(made->dashed);
-	made->runtime = made->dashed = NULL;
+	made->dashed = NULL;
 	for (; made->decoded_count > 0; made->decoded_count--)
 		buf_free(&made->decoded[made->decoded_count - 1]);
 }

@@ -9,6 +9,7 @@
 #ifndef MAYFLY_JOB_TOOL_JOB_H
 #define MAYFLY_JOB_TOOL_JOB_H
 
+#include "config/language.h"
 #include "config/tool.h"
 #include "job/run.h"
 #include "job/staging.h"
@@ -20,8 +21,7 @@ struct tool_job {
 	/* The caller's, before tool_job: where uploads come from, and whose they are. NULL: there are none. */
 	struct staging *staging;
 	const char *owner;
-	json_t *runtime; /* owned: the runtime's file, once it is chosen */
-	const char *boot_env[TOOL_BOOT_ENV_MAX_COUNT + 1]; /* the runtime's, ended by NULL */
+	struct language language; /* owned: its runtime, once that is chosen */
 	json_t *dashed; /* owned: "./-name" for each name of a file that would read as an option */
 	struct buf decoded[TOOL_DECODED_MAX_COUNT]; /* owned: what was base64 */
 	unsigned decoded_count;

@@ -96,10 +96,11 @@ static bool is_too_deep(struct slice text)
 	return false;
 }
 
-static int parse(struct slice text, size_t flags, json_t **out, struct error *err)
+static int parse(struct slice text, size_t flags, json_t **out, unsigned *line, struct error *err)
 {
 	json_error_t where;
 
+	*line = 1;
 	if (is_too_deep(text))
 		return error_set(err, 400, "json_too_deep", "JSON is nested deeper than %d levels",
 				 JSON_DEPTH_MAX);
@@ -119,25 +120,37 @@ static int parse(struct slice text, size_t flags, json_t **out, struct error *er
 				   JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | flags, &where);
 
 	way_out = NULL;
-	if (!value)
+	if (!value) {
+		*line = where.line > 0 ? (unsigned)where.line : 1;
 		return error_set(err, 400,
 				 flags && json_error_code(&where) == json_error_null_byte_in_key
 					 ? "json_nul_in_key"
 					 : "bad_json",
 				 "Invalid JSON at line %d, column %d: %s", where.line, where.column,
 				 where.text);
+	}
 	*out = value;
 	return 0;
 }
 
 int json_parse(struct slice text, json_t **out, struct error *err)
 {
-	return parse(text, 0, out, err);
+	unsigned line;
+
+	return parse(text, 0, out, &line, err);
 }
 
 int json_parse_with_nul(struct slice text, json_t **out, struct error *err)
 {
-	return parse(text, JSON_ALLOW_NUL, out, err);
+	unsigned line;
+
+	return parse(text, JSON_ALLOW_NUL, out, &line, err);
+}
+
+int json_parse_lines(struct slice text, bool may_hold_nul, json_t **out, unsigned *line,
+		     struct error *err)
+{
+	return parse(text, may_hold_nul ? JSON_ALLOW_NUL : 0, out, line, err);
 }
 
 json_t *json_clean_string(struct slice text)

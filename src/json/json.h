@@ -25,6 +25,10 @@ MUST_USE int json_parse(struct slice text, json_t **out, struct error *err);
    key is 400 "json_nul_in_key". */
 MUST_USE int json_parse_with_nul(struct slice text, json_t **out, struct error *err);
 
+/* Either, for a file that people write: *line receives the line of what is wrong, from 1. */
+MUST_USE int json_parse_lines(struct slice text, bool may_hold_nul, json_t **out, unsigned *line,
+			      struct error *err);
+
 /* A new string of text with what is not UTF-8 replaced by U+FFFD; NULL when memory is out. */
 json_t *json_clean_string(struct slice text);
 

@@ -45,7 +45,7 @@
  *
  * Sessions. A container may serve many connections, one after the other, one job each. Those jobs
  * have more fields:
- *   kernel=NAME          (runtimes.d field "kernel") the job is a cell, run by the container's
+ *   kernel=NAME          (languages.d field "kernel") the job is a cell, run by the container's
  *                        kernel of that name: an interpreter that stays. argv, env and cwd start
  *                        that kernel when it does not run yet; they are compared only with a kernel
  *                        that waits unused (PREPARE), and another is started when they differ.

@@ -2,6 +2,7 @@
 
 #include "api/runs/request.h"
 #include "api/tools/agent_fields.h"
+#include "config/language.h"
 #include "config/registry.h"
 #include "config/template.h"
 #include "config/tool.h"
@@ -48,15 +49,16 @@ static void add_limits(json_t *schemas)
 
 /* --- languages -------------------------------------------------------------------------------- */
 
-/* A language is there when its file is good and its template has an image. */
+/* A language is there when its file has a profile for runs, and that profile's template an image. */
 static bool has_image(const struct config *config, const char *name)
 {
-	_cleanup_tool_ struct tool interpreter = {0};
+	_cleanup_language_ struct language language = {0};
 	struct template template;
 	struct error ignored;
 
-	return tool_load_from(config, REGISTRY_INTERPRETERS, name, &interpreter, &ignored) == 0 &&
-	       template_load(config, slice_of(interpreter.template), &template, &ignored) == 0;
+	return language_load(config, slice_of(name), &language, &ignored) == 0 &&
+	       language.runs.argv &&
+	       template_load(config, slice_of(language.runs.template), &template, &ignored) == 0;
 }
 
 static int add_languages(const struct config *config, json_t *schemas, struct error *err)
@@ -64,7 +66,7 @@ static int add_languages(const struct config *config, json_t *schemas, struct er
 	_cleanup_registry_names_ struct registry_names names = {0};
 	_cleanup_json_ json_t *options = json_array();
 
-	if (registry_names(config, REGISTRY_INTERPRETERS, &names, err) < 0)
+	if (registry_names(config, REGISTRY_LANGUAGES, &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.count; i++)
 		if (has_image(config, names.names[i]))
@@ -111,10 +113,10 @@ static json_t *request_schema(const char *tool, const char *description, json_t 
 }
 
 /* One tool's request, and its places in ToolRequest. */
-static void add_tool(json_t *schemas, json_t *choices, json_t *mapping, const struct tool *tool,
-		     json_t *agent)
+static void add_tool(const struct config *config, json_t *schemas, json_t *choices, json_t *mapping,
+		     const struct tool *tool, json_t *agent)
 {
-	_cleanup_json_ json_t *shown = tool_describe(tool);
+	_cleanup_json_ json_t *shown = tool_describe(config, tool);
 	json_t *parameters = json_object_get(shown, "parameters");
 	char name[TOOL_NAME_BYTES], reference[sizeof(REF_PREFIX) + TOOL_NAME_BYTES];
 
@@ -161,7 +163,7 @@ static int add_tools(const struct config *config, json_t *schemas, struct error 
 		_cleanup_tool_ struct tool tool = {0};
 
 		if (tool_load(config, names.names[i], &tool, &ignored) == 0)
-			add_tool(schemas, choices, mapping, &tool, agent);
+			add_tool(config, schemas, choices, mapping, &tool, agent);
 	}
 	if (json_array_size(choices))
 		(void)json_object_set_new(schemas, "ToolRequest",

@@ -23,17 +23,17 @@ class Ctl(PoolTest):
         self.assertEqual(sorted(listed), ["counters", "pool"])
         self.assertEqual(sorted(listed["counters"]), ["claims", "misses", "refill_mean_ms", "refills"])
         pooled = {row["label"]: row for row in listed["pool"]}
-        self.assertEqual(sorted(pooled), ["default: bash script.js", "default: python3 list.py"])
+        self.assertEqual(sorted(pooled), ["tool: bash script.js", "tool: python3 list.py"])
         for row in pooled.values():
             self.assertRegex(row["kind"], "^[0-9a-f]{16}$")
             self.assertTrue(0 <= row["age_s"] < 60)
             self.assertEqual(row["memory_from"], "cgroup")
             self.assertTrue(64 << 10 < row["memory_bytes"] < 64 << 20, row)
-        with open(os.path.join(harness.ROOT, "worker/runtimes.d/python.json"), encoding="utf-8") as file:
-            self.assertEqual(pooled["default: python3 list.py"]["prebooted"], "boot_env" in json.load(file))
+        with open(os.path.join(harness.ROOT, "worker/languages.d/python.json"), encoding="utf-8") as file:
+            self.assertEqual(pooled["tool: python3 list.py"]["prebooted"], "boot_env" in json.load(file))
         table = self.server.ctl("pool").stdout
         self.assertRegex(table, r"(?m)^KIND +AGE +MEMORY +PREBOOTED +FOR$")
-        self.assertRegex(table, r"(?m)^[0-9a-f]{16} +\d+ s +\d+\.\d MiB +(yes|no) +default: python3 list\.py$")
+        self.assertRegex(table, r"(?m)^[0-9a-f]{16} +\d+ s +\d+\.\d MiB +(yes|no) +tool: python3 list\.py$")
         self.assertRegex(table, r"(?m)^2 waiting; claims \d+, misses \d+, refills \d+, \d+ ms each$")
 
     def test_list_of_nothing(self):
@@ -47,7 +47,7 @@ class Ctl(PoolTest):
         table = self.server.ctl("pool").stdout
         self.assertIn("bash ???evil.sh", table)
         self.assertTrue(table.isascii())
-        self.assertEqual(self.server.waiting()[0]["label"], "default: bash \u202eevil.sh")
+        self.assertEqual(self.server.waiting()[0]["label"], "tool: bash \u202eevil.sh")
 
     def test_without_an_engine(self):
         self.server.warm("bash:lonely.sh")

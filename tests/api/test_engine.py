@@ -27,7 +27,7 @@ import harness
 ENGINE = os.path.join(harness.BUILD, "mayfly-engine")
 INIT = os.path.join(harness.BUILD, "mayfly-init")
 WORKER = os.path.join(harness.ROOT, "worker")
-MAKE = [("template", "default"), ("lifetime_s", 60)]
+MAKE = [("template", "tool"), ("lifetime_s", 60)]
 # with cgroup v1 the runtime puts a tmpfs of its own there: crun of 1 MiB and mode 1777, runc of mode 755, which only root may write to
 NOT_OURS = set() if os.path.exists("/sys/fs/cgroup/cgroup.controllers") else {"/sys/fs/cgroup"}
 
@@ -71,7 +71,7 @@ class Place:
         os.makedirs(os.path.join(self.data, "templates.d"))
         for name in ("seccomp.json", "hosts", "resolv.conf"):
             shutil.copy(os.path.join(WORKER, name), self.data)
-        shutil.copy(os.path.join(WORKER, "templates.d/default.json"), os.path.join(self.data, "templates.d"))
+        shutil.copy(os.path.join(WORKER, "templates.d/tool.json"), os.path.join(self.data, "templates.d"))
         self.environment = {
             "PATH": "/usr/bin:/bin", "HOME": self.folder, "MAYFLY_RUN_DIR": self.run, "MAYFLY_DATA_DIR": self.data,
             "MAYFLY_CONFIG_DIR": os.path.join(self.folder, "config"), "MAYFLY_INSTANCE": self.instance,
@@ -203,7 +203,7 @@ class Verbs(RealTest):
 
     def test_describe_tells_what_a_doctor_asks(self):
         engine = self.engine(self.here)
-        outcome, answer, _ = engine.call(b"d", [("template", "default")])
+        outcome, answer, _ = engine.call(b"d", [("template", "tool")])
         self.assertEqual((outcome, answer["engine"], answer["socket"]), ("ok", "podman", self.podman.socket))
         self.assertEqual([answer[limit] for limit in ("memory", "pids", "cpu")], ["1", "1", "1"])
         self.assertIn(answer["cgroup"], ("1", "2"))
@@ -212,7 +212,7 @@ class Verbs(RealTest):
         self.here.template("gone", image="mayfly-is-not-there:latest")
         self.assertEqual(engine.call(b"d", [("template", "gone")])[1]["image_id"], "")
         self.assertEqual(engine.refusal(b"d", [("template", "nobody")])[1], "not_found")
-        self.assertEqual(engine.refusal(b"d", [("template", "default"), ("more", "1")])[1], "bad_request")
+        self.assertEqual(engine.refusal(b"d", [("template", "tool"), ("more", "1")])[1], "bad_request")
         self.assertEqual(engine.hang_up(), 0)
 
     def test_make_answers_when_init_listens_and_the_folder_is_sealed(self):
@@ -266,7 +266,7 @@ class Verbs(RealTest):
     def test_kill_9_leaves_what_list_and_remove_then_find(self):
         engine, reaper = self.engine(self.here), self.engine(self.here)
         answer = engine.make(MAKE + [("job", "run_1-a")])
-        row = {"folder": answer["folder"], "id": answer["id"], "template": "default", "job": "run_1-a", "expired": "0"}
+        row = {"folder": answer["folder"], "id": answer["id"], "template": "tool", "job": "run_1-a", "expired": "0"}
         self.assertEqual(reaper.call(b"l")[2], [row])
         engine.process.kill()
         engine.process.wait()
@@ -281,7 +281,7 @@ class Verbs(RealTest):
         killed = []
         for delay_ms in range(0, 100, 7):
             engine = self.engine(self.here)
-            send(engine.connection, b"m", [("template", "default"), ("lifetime_s", 2)])
+            send(engine.connection, b"m", [("template", "tool"), ("lifetime_s", 2)])
             time.sleep(delay_ms / 1000)  # the moment is what is tried
             engine.process.kill()
             killed.append(engine.process.wait())
@@ -342,7 +342,7 @@ class Verbs(RealTest):
 
     def test_bad_requests(self):
         for kind, fields in [
-                (b"m", []), (b"m", [("template", "default")]), (b"m", [("lifetime_s", 1)]), (b"m", MAKE + [("privileged", 1)]),
+                (b"m", []), (b"m", [("template", "tool")]), (b"m", [("lifetime_s", 1)]), (b"m", MAKE + [("privileged", 1)]),
                 (b"m", MAKE + [("memory_mb", -1)]), (b"m", MAKE + [("pids", 0)]), (b"m", MAKE + [("cpu_percent", "1e3")]),
                 (b"m", MAKE + [("job", "a b")]), (b"m", MAKE + [("job", "a\nb")]), (b"m", MAKE + [("job", "x" * 64)]),
                 (b"r", []), (b"r", [("folder", "..")]), (b"r", [("folder", "c-0/../../..")]), (b"r", [("id", "x")])]:
@@ -477,7 +477,7 @@ class Isolation(RealTest):
         with open("/proc/sys/kernel/random/boot_id") as file:
             self.assertEqual(ours.pop("boot"), file.read().strip())
         self.assertAlmostEqual(int(ours.pop("deadline")), time.clock_gettime(time.CLOCK_BOOTTIME) + 60, delta=30)
-        self.assertEqual(ours, {"instance": self.here.instance, "run": self.here.run, "template": "default", "kind": "job", "job": "",
+        self.assertEqual(ours, {"instance": self.here.instance, "run": self.here.run, "template": "tool", "kind": "job", "job": "",
                                 "folder": self.answer["folder"]})
 
     def test_no_log_no_restart_no_healthcheck(self):
@@ -514,7 +514,7 @@ class Limits(RealTest):
 
 
 class Failures(RealTest):
-    def refusal(self, template="default", **environment):
+    def refusal(self, template="tool", **environment):
         engine = self.engine(self.here, **environment)
         refusal = engine.refusal(b"m", [("template", template), ("lifetime_s", 60)])
         self.assertEqual(engine.hang_up(), 0)
@@ -570,8 +570,8 @@ class Failures(RealTest):
                             {"APPARMOR_PROFILE": "unconfined"}):
             with self.subTest(environment):
                 os.makedirs(self.here.folder + "/config/templates.d", exist_ok=True)
-                self.here.template("default")
-                shutil.copy(self.here.data + "/templates.d/default.json", self.here.folder + "/config/templates.d")
+                self.here.template("tool")
+                shutil.copy(self.here.data + "/templates.d/tool.json", self.here.folder + "/config/templates.d")
                 self.assertEqual(self.refusal(**environment)[:2], (500, "bad_configuration"))
 
     def test_bad_seccomp_profile(self):
@@ -905,7 +905,7 @@ class Misbehaving(FakeTest):
         with open("/proc/sys/kernel/random/boot_id") as file:
             boot = file.read().strip()
         now = int(time.clock_gettime(time.CLOCK_BOOTTIME))
-        good = {"mayfly.folder": "c-" + "1" * 24, "mayfly.template": "default", "mayfly.boot": boot, "mayfly.deadline": str(now + 100)}
+        good = {"mayfly.folder": "c-" + "1" * 24, "mayfly.template": "tool", "mayfly.boot": boot, "mayfly.deadline": str(now + 100)}
         rows = [
             ("running", {}, "0"), ("paused", {}, "0"), ("exited", {}, "1"), ("created", {}, "1"), ("dead", {}, "1"), ("", {}, "1"),
             ("running", {"mayfly.deadline": str(now - 1)}, "1"), ("running", {"mayfly.boot": "another"}, "1"),
@@ -934,7 +934,7 @@ class Describe(FakeTest):
     def describe(self, fields=None, **steps):
         place, _ = self.fake(fields, **{"version": self.version, "info": self.info, "images": (404, {}), **steps})
         engine = self.engine(place)
-        send(engine.connection, b"d", [("template", "default")])
+        send(engine.connection, b"d", [("template", "tool")])
         kind, payload = receive(engine.connection)
         return kind, [field.partition("=")[::2] for field in payload.decode().split("\0") if field]
 

@@ -126,8 +126,8 @@ class MetricsTest(harness.ServerTest):
         self.assertEqual(self.grown(before, 16), {
             ("B", "python", "default", "succeeded"): 2, ("B", "bash", "default", "failed"): 2,
             ("D", "node", "agent", "succeeded"): 1, ("D", "node", "check", "succeeded"): 1,
-            ("A", "bash", "default", "succeeded"): 2, ("A", "bash", "default", "failed"): 2, ("A", "bash", "default", "timeout"): 1,
-            ("A", "python", "default", "succeeded"): 1, ("C", "python", "interpreter-python", "succeeded"): 1,
+            ("A", "bash", "tool", "succeeded"): 2, ("A", "bash", "tool", "failed"): 2, ("A", "bash", "tool", "timeout"): 1,
+            ("A", "python", "tool", "succeeded"): 1, ("C", "python", "interpreter-python", "succeeded"): 1,
             ("C", "python", "interpreter-python", "oom"): 1, ("C", "node", "interpreter-node", "cpu"): 1,
             ("C", "php", "interpreter-php", "timeout"): 1})
 
@@ -138,7 +138,7 @@ class MetricsTest(harness.ServerTest):
         self.assertEqual(self.server.request("POST", "/v1/runs", {"language": "cobol", "code": "x"}).status, 400)
         self.assertEqual(self.server.request("GET", "/nothing").status, 404)
         self.server.execute("true")
-        self.assertEqual(self.grown(before, 1), {("A", "bash", "default", "succeeded"): 1})
+        self.assertEqual(self.grown(before, 1), {("A", "bash", "tool", "succeeded"): 1})
 
     def test_client_that_hangs_up(self):
         before = self.jobs()
@@ -149,7 +149,7 @@ class MetricsTest(harness.ServerTest):
             harness.until(lambda: metrics(self.server)["slots"]["running"] == 1, "the job has its slot")
             harness.until(lambda: self.server.podman.containers(self.server.instance), "the job runs")
             connection.shutdown(socket.SHUT_RDWR)
-        self.assertEqual(self.grown(before, 1), {("A", "bash", "default", "cancelled"): 1})
+        self.assertEqual(self.grown(before, 1), {("A", "bash", "tool", "cancelled"): 1})
 
     def test_running_and_waiting_slots(self):
         with concurrent.futures.ThreadPoolExecutor(6) as pool:
@@ -165,7 +165,7 @@ class MetricsTest(harness.ServerTest):
         with concurrent.futures.ThreadPoolExecutor(16) as pool:
             replies = list(pool.map(lambda number: self.server.execute(f"exit {number % 2}"), range(32)))
         self.assertEqual(len(replies), 32)
-        self.assertEqual(self.grown(before, 32), {("A", "bash", "default", "succeeded"): 16, ("A", "bash", "default", "failed"): 16})
+        self.assertEqual(self.grown(before, 32), {("A", "bash", "tool", "succeeded"): 16, ("A", "bash", "tool", "failed"): 16})
 
     def test_engine_errors(self):
         before = metrics(self.server)["engine_errors"]
@@ -175,7 +175,7 @@ class MetricsTest(harness.ServerTest):
         after = metrics(self.server)["engine_errors"]
         self.assertEqual({word: after[word] - before[word] for word in after if after[word] != before[word]}, {"engine_unreachable": 1})
         found = {tuple(series[label] for label in LABELS): series["outcomes"]["error"] for series in metrics(self.server)["jobs"]}
-        self.assertEqual(found["A", "bash", "default"], 1)
+        self.assertEqual(found["A", "bash", "tool"], 1)
 
     def test_prometheus(self):
         """What JSON says and what Prometheus reads are the same."""
@@ -212,7 +212,7 @@ class MetricsTest(harness.ServerTest):
         before = self.jobs()
         exposition(self.server.request("GET", "/metrics/prometheus").body.decode())
         self.server.execute("true")
-        self.assertEqual(self.grown(before, 1), {("A", "bash", "default", "succeeded"): 1})
+        self.assertEqual(self.grown(before, 1), {("A", "bash", "tool", "succeeded"): 1})
 
 
 class SlowCounting(harness.ServerTest):

@@ -190,21 +190,21 @@ class Kind(PoolTest):
         self.assertMissed(request("echo new", filename="kind2.sh"))
 
     def test_template_file(self):
-        with open(os.path.join(harness.ROOT, "worker/templates.d/default.json"), encoding="utf-8") as file:
+        with open(os.path.join(harness.ROOT, "worker/templates.d/tool.json"), encoding="utf-8") as file:
             template = json.load(file)
         folder = os.path.join(self.server.folder, "config/templates.d")
         os.makedirs(folder, exist_ok=True)
         self.addCleanup(shutil.rmtree, folder)
-        with open(os.path.join(folder, "default.json"), "w", encoding="utf-8") as file:
+        with open(os.path.join(folder, "tool.json"), "w", encoding="utf-8") as file:
             json.dump({**template, "pids": 77}, file)
         self.assertMissed()
 
     def test_runtime_file(self):
-        folder = os.path.join(self.server.folder, "config/runtimes.d")
+        folder = os.path.join(self.server.folder, "config/languages.d")
         os.makedirs(folder, exist_ok=True)
         self.addCleanup(shutil.rmtree, folder)
         with open(os.path.join(folder, "bash.json"), "w", encoding="utf-8") as file:
-            json.dump({"description": "another", "argv": ["bash", "-u"]}, file)
+            json.dump({"description": "another", "tools": {"argv": ["bash", "-u"]}}, file)
         self.assertMissed()
 
     def test_seccomp_profile(self):
@@ -232,9 +232,9 @@ class Image(PoolTest):
         cls.addClassCleanup(cls.remove_tags)
         folder = os.path.join(cls.server.folder, "config/templates.d")
         os.makedirs(folder)
-        with open(os.path.join(harness.ROOT, "worker/templates.d/default.json"), encoding="utf-8") as file:
+        with open(os.path.join(harness.ROOT, "worker/templates.d/tool.json"), encoding="utf-8") as file:
             template = json.load(file)
-        with open(os.path.join(folder, "default.json"), "w", encoding="utf-8") as file:
+        with open(os.path.join(folder, "tool.json"), "w", encoding="utf-8") as file:
             json.dump({**template, "image": cls.name + ":latest"}, file)
 
     @staticmethod

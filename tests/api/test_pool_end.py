@@ -79,8 +79,8 @@ class End(PoolTest):
         folder = os.path.join(self.server.folder, "config/templates.d")
         os.makedirs(folder, exist_ok=True)
         self.addCleanup(shutil.rmtree, folder)
-        with open(os.path.join(folder, "default.json"), "w", encoding="utf-8") as file:
-            json.dump({"name": "default", "image": harness.IMAGE, "timeout_s": 1, "timeout_max_s": 1}, file)
+        with open(os.path.join(folder, "tool.json"), "w", encoding="utf-8") as file:
+            json.dump({"name": "tool", "image": harness.IMAGE, "timeout_s": 1, "timeout_max_s": 1}, file)
         return {"MAYFLY_POOL_TTL_S": "1"}
 
     def test_time_to_live(self):
@@ -194,7 +194,7 @@ class End(PoolTest):
         gone = [os.urandom(12).hex() for _ in range(2)]
         for digits in gone:
             with open(os.path.join(records, digits), "w", encoding="utf-8") as file:
-                file.write("1 2 0 default: bash gone.sh")
+                file.write("1 2 0 tool: bash gone.sh")
         os.utime(os.path.join(records, gone[0]), (time.time() - 3600,) * 2)
         os.utime(os.path.join(records, kept), (time.time() - 3600,) * 2)
         self.server.warm("--count", "1", "bash:notes.sh")

@@ -365,10 +365,10 @@ class Head(SandboxTest):
         self.assertEqual({"name", "description", "base_image", "memory_limit", "cpu_quota", "timeout", "network_enabled", "package_count"}, set(default))
 
     def test_a_template_of_the_operator_s(self):
-        folder = os.path.join(self.server.folder, "config", "sandboxes.d")
+        folder = os.path.join(self.server.folder, "config", "templates.d")
         os.makedirs(folder, exist_ok=True)
         with open(os.path.join(folder, "tiny.json"), "w", encoding="utf-8") as file:
-            json.dump({"image": harness.IMAGE, "memory_mb": 128, "workspace_mb": 5, "languages": "python cpp", "timeout_s": 2, "timeout_max_s": 3, "name": "tiny"}, file)
+            json.dump({"public": True, "image": harness.IMAGE, "memory_mb": 128, "workspace_mb": 5, "languages": "python cpp", "timeout_s": 2, "timeout_max_s": 3, "name": "tiny"}, file)
         with open(os.path.join(folder, "broken.json"), "w", encoding="utf-8") as file:
             file.write("{")
         names = [row["name"] for row in json.loads(self.server.request("GET", "/templates").body)["templates"]]

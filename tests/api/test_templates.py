@@ -194,7 +194,7 @@ class Listing(TemplatesTest):
         self.assertEqual(self.good("check").count(": good\n"), len(CONTRACT))
 
     def test_a_broken_file_harms_no_other(self):
-        folder = os.path.join(self.server.folder, "config/sandboxes.d")
+        folder = os.path.join(self.server.folder, "config/templates.d")
         os.makedirs(folder)
         path = os.path.join(folder, "minimal.json")
         with open(path, "w", encoding="utf-8") as file:
@@ -407,11 +407,11 @@ class Pooled(unittest.TestCase):
     def setUp(self):
         self.server = Site(MAYFLY_POOL="2", MAYFLY_POOL_MEMORY_MB="64")
         self.addCleanup(self.server.close)
-        folder = os.path.join(self.server.folder, "config/sandboxes.d")
+        folder = os.path.join(self.server.folder, "config/templates.d")
         os.makedirs(folder)
         for name, preload in (("large", ["antigravity_is_not_there", "decimal", "sqlite3"]),):
             with open(os.path.join(folder, name + ".json"), "w", encoding="utf-8") as file:
-                json.dump({"image": "aa-worker:latest", "memory_mb": 256, "cpu_percent": 100, "preload": preload}, file)
+                json.dump({"public": True, "image": "aa-worker:latest", "memory_mb": 256, "cpu_percent": 100, "preload": preload}, file)
 
     def settled(self, count):
         return harness.until(lambda: not self.server.processes() and len(self.server.waiting()) == count and self.server.waiting(),
@@ -449,7 +449,7 @@ class Pooled(unittest.TestCase):
         pretend("large", 60)
         pretend("default", 5)
         execute(self.server, "print(1)", "large")  # takes one of two; what is left passes half of the memory
-        labels = [pooled["label"].split(":")[1] for pooled in self.settled(3)]
+        labels = [pooled["label"].split(":")[0] for pooled in self.settled(3)]
         self.assertEqual(sorted(labels), ["default", "default", "large"])
         self.server.drop()
 

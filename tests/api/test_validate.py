@@ -39,7 +39,12 @@ class Validate(harness.ServerTest):
             json.dump(value, file)
 
     def test_every_language_is_here(self):
-        self.assertEqual(sorted(LANGUAGES), sorted(name[:-5] for name in os.listdir(os.path.join(harness.ROOT, "worker/runtimes.d"))))
+        folder, checked = os.path.join(harness.ROOT, "worker/languages.d"), []
+        for name in sorted(os.listdir(folder)):
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                if "check" in json.load(file):
+                    checked.append(name[:-5])
+        self.assertEqual(sorted(LANGUAGES), checked)
 
     def test_syntax(self):
         for language, (name, good, wrong, words, running) in LANGUAGES.items():
@@ -79,14 +84,14 @@ class Validate(harness.ServerTest):
                          (answer["size"]["passed"], answer["size"]["details"]["total"], answer["size"]["details"]["sizes"]))
 
     def test_drop_in_files(self):
-        self.put("runtimes.d/list.json", {"description": "x", "argv": ["cat"], "check": ["grep", "-q", "^ok"]})
+        self.put("languages.d/list.json", {"description": "x", "tools": {"argv": ["cat"]}, "check": ["grep", "-q", "^ok"]})
         self.put("patterns.d/list.json", {"description": "x", "patterns": [{"pattern": "not  ok", "message": "trouble"}]})
         answer = self.validate("list", {"a": "ok\nnot ok", "b": "no"})
         self.assertEqual(["b"], [error["file"] for error in answer["syntax"]["details"]["errors"]])
         self.assertEqual("Issues found - trouble detected", answer["security"]["message"])
-        self.put("runtimes.d/bare.json", {"description": "x", "argv": ["cat"]})
+        self.put("languages.d/bare.json", {"description": "x", "tools": {"argv": ["cat"]}})
         self.assertEqual(("language_not_checked", "bare has no parser to ask"), self.refused({"language": "bare", "files": {"a": ""}}))
-        self.put("runtimes.d/absent.json", {"description": "x", "argv": ["cat"], "check": ["there-is-no-such-parser"]})
+        self.put("languages.d/absent.json", {"description": "x", "tools": {"argv": ["cat"]}, "check": ["there-is-no-such-parser"]})
         for files in ({"a": ""}, {"a": "", "b": ""}):
             self.assertEqual("parser_missing", self.refused({"language": "absent", "files": files}, 500)[0])
         self.put("patterns.d/bash.json", {"description": "x", "patterns": [{}]})
@@ -95,7 +100,7 @@ class Validate(harness.ServerTest):
 
     def test_a_parser_that_does_not_end(self):
         self.put("templates.d/check.json", {"description": "x", "image": harness.IMAGE, "timeout_s": 1, "timeout_max_s": 1})
-        self.put("runtimes.d/slow.json", {"description": "x", "argv": ["cat"], "check": ["tail", "-f"]})
+        self.put("languages.d/slow.json", {"description": "x", "tools": {"argv": ["cat"]}, "check": ["tail", "-f"]})
         for files in ({"a": ""}, {"a": "", "b": ""}):
             answer = self.validate("slow", files)
             self.assertEqual((False, "The parser took too long"), (answer["syntax"]["passed"], answer["syntax"]["message"]))
@@ -104,7 +109,7 @@ class Validate(harness.ServerTest):
         os.remove(os.path.join(self.server.folder, "config/templates.d/check.json"))
 
     def test_many_words_of_a_parser_are_cut(self):
-        self.put("runtimes.d/loud.json", {"description": "x", "argv": ["cat"], "check": ["sh", "-c", "yes | head -c 3000000; exit 1"]})
+        self.put("languages.d/loud.json", {"description": "x", "tools": {"argv": ["cat"]}, "check": ["sh", "-c", "yes | head -c 3000000; exit 1"]})
         for count in (1, 64):
             errors = self.validate("loud", {f"f{i}": "" for i in range(count)})["syntax"]["details"]["errors"]
             self.assertEqual([4096] * count, [len(error["output"]) for error in errors])

@@ -388,7 +388,7 @@ class Missing(attack.AttackTest):
         def prepare(server):
             folder = os.path.join(server.folder, "config/templates.d")
             os.makedirs(folder)
-            with open(os.path.join(folder, "default.json"), "w", encoding="ascii") as file:
+            with open(os.path.join(folder, "tool.json"), "w", encoding="ascii") as file:
                 json.dump({"image": "localhost/nobody-built-this:latest"}, file)
         self.prepare = prepare
         details = self.refusal()

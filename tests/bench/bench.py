@@ -240,10 +240,10 @@ def measure_soak(seconds):
 
 def without_kernel(server):
     """The same server, with a python that cannot be made to wait."""
-    folder = os.path.join(server.folder, "config/runtimes.d")
+    folder = os.path.join(server.folder, "config/languages.d")
     os.makedirs(folder)
     with open(os.path.join(folder, "python.json"), "w", encoding="utf-8") as file:
-        json.dump({"description": "Python without a kernel", "argv": ["python3"]}, file)
+        json.dump({"description": "Python that does not wait", "tools": {"argv": ["python3"]}}, file)
     return server
 
 

@@ -115,7 +115,7 @@ class Engine(DoctorTest):
         self.assert_check(self.examine({"MAYFLY_LIBEXEC_DIR": self.folder})[1], "engine", "fail", "installed beside")
 
     def test_the_image_is_missing(self):
-        self.write(self.path("config/templates.d/default.json"), '{"image": "mayfly-is-not-there:latest"}')
+        self.write(self.path("config/templates.d/tool.json"), '{"image": "mayfly-is-not-there:latest"}')
         _, checks = self.examine({"DOCKER_SOCKET_PATH": harness.podman_socket()})
         self.assert_check(checks, "engine", "ok")
         self.assert_check(checks, "image", "fail", "build-worker")
@@ -171,7 +171,7 @@ class Limits(DoctorTest):
 
     def test_another_user_and_devices(self):
         shutil.copytree(os.path.join(harness.ROOT, "worker/templates.d"), self.path("other/templates.d"))
-        self.write(self.path("other/templates.d/default.json"), json.dumps({"image": harness.IMAGE, "uid": 20001, "gid": 20002}))
+        self.write(self.path("other/templates.d/tool.json"), json.dumps({"image": harness.IMAGE, "uid": 20001, "gid": 20002}))
         self.engine(MAYFLY_CONFIG_DIR=self.path("other"))
         self.assert_check(self.examine()[1], "probe.user", "fail", "20001,20002")
 

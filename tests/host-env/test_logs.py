@@ -162,7 +162,7 @@ class Requests(LogsTest):
             self.assertEqual(entry, {
                 "PRIORITY": "6", "SYSLOG_IDENTIFIER": "mayfly", "MAYFLY_METHOD": "POST", "MAYFLY_PATH": "/tools/execute",
                 "MAYFLY_ROUTE": "/tools/execute", "MAYFLY_STATUS": "200", "MAYFLY_KEY": "loopback", "MAYFLY_JOB": reply["id"],
-                "MAYFLY_FAMILY": "A", "MAYFLY_LANGUAGE": "python", "MAYFLY_TEMPLATE": "default", "MAYFLY_OUTCOME": "succeeded",
+                "MAYFLY_FAMILY": "A", "MAYFLY_LANGUAGE": "python", "MAYFLY_TEMPLATE": "tool", "MAYFLY_OUTCOME": "succeeded",
                 "MAYFLY_POOL": pooled})
             self.assertRegex(message, r'^method="POST" path="/tools/execute" .* status=200 ')
         self.assertEqual(lines(server), [], "nothing is written twice")

@@ -31,7 +31,7 @@ AT_ONCE = 3
 
 
 def runtime(language):
-    with open(os.path.join(harness.ROOT, f"worker/runtimes.d/{language}.json")) as file:
+    with open(os.path.join(harness.ROOT, f"worker/languages.d/{language}.json")) as file:
         return json.load(file)
 
 
@@ -44,7 +44,7 @@ class Case:
         self.language, self.name = language, name
         self.kernel = runtime(language)["boot_env"]
         arguments = case.get("argv", [script])
-        self.argv = [*runtime(language)["argv"], *arguments]
+        self.argv = [*runtime(language)["tools"]["argv"], *arguments]
         self.env = control.ENVIRONMENT + case.get("env", [])
         self.files = dict(case.get("files", {}))
         if case["source"] is not None:
@@ -168,7 +168,7 @@ class PoolTest(PlaceTest):
         scripts = {"python": SAY, "node": "console.log(require('fs').readFileSync('/proc/self/environ', 'latin1').includes('MAYFLY_GO'))",
                    "ruby": "p File.binread('/proc/self/environ').include?('MAYFLY_GO')"}
         for language, (_, script) in LANGUAGES.items():
-            argv = [*runtime(language)["argv"], script]
+            argv = [*runtime(language)["tools"]["argv"], script]
             container = self.place.make()
             self.addCleanup(container.remove)
             ready = container.prepare(argv, runtime(language)["boot_env"])

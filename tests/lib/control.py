@@ -180,7 +180,7 @@ class Container:
 
 
 def cell_argv(language):
-    with open(os.path.join(harness.ROOT, f"worker/runtimes.d/{language}.json")) as file:
+    with open(os.path.join(harness.ROOT, f"worker/languages.d/{language}.json")) as file:
         return json.load(file)["kernel"]
 
 
@@ -225,7 +225,7 @@ class Place:
         assert answer == b"k", (answer, payload, log)
         return decode(payload)
 
-    def make(self, template="default", lifetime_s=300):
+    def make(self, template="tool", lifetime_s=300):
         """A container that belongs to nobody."""
         return Container(self, self.call(b"m", [("template", template), ("lifetime_s", lifetime_s), ("pool", 1)])["folder"])
 

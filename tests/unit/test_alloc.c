@@ -239,6 +239,13 @@ int main(void)
 
 	config = test_config();
 	must(tool_load(&config, "code_execution", &tool, &err) == 0);
+
+	/* a refusal names the languages that there are: they are known from here on */
+	_cleanup_json_ json_t *issues = json_array(), *values = json_object(),
+			      *input = json_pack("{s:s}", "language", "none");
+
+	must(tool_validate(&config, &tool, input, issues, values, &err) == 0);
+	must(json_array_size(issues) > 0);
 	test_requests();
 	test_lengths();
 	test_load();

@@ -343,6 +343,30 @@ static void test_old_names(void)
 	}
 }
 
+/* Folders of drop-in files that are no more: one with entries is refused. */
+static void test_old_folders(void)
+{
+	static const char *const rows[][2] = {{"runtimes.d", "languages.d"},
+					      {"interpreters.d", "languages.d"},
+					      {"sandboxes.d", "templates.d"}};
+	char variable[PATH_MAX];
+	struct error err;
+
+	make_folder(in_scratch("etc"));
+	(void)snprintf(variable, sizeof(variable), "MAYFLY_CONFIG_DIR=%s", in_scratch("etc"));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		make_folder(in_scratch("etc/%s", rows[i][0]));
+		is_number(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", variable), 0,
+			  "%s without files harms nothing", rows[i][0]);
+		write_file(in_scratch("etc/%s/x.json", rows[i][0]), SLICE_LITERAL("{}"));
+		ok(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", variable) < 0 &&
+			   strcmp(err.code, "bad_configuration") == 0 &&
+			   strstr(err.message, rows[i][0]) && strstr(err.message, rows[i][1]),
+		   "with one it is refused, and called by its new name: %s", err.message);
+		must(unlink(in_scratch("etc/%s/x.json", rows[i][0])) == 0);
+	}
+}
+
 /* As an ordinary user, to whom neither /root nor /run belongs. */
 static void test_user(void)
 {
@@ -375,6 +399,7 @@ int main(void)
 	test_secrets();
 	test_unenforced();
 	test_old_names();
+	test_old_folders();
 	test_user();
 
 	struct error err;

@@ -111,7 +111,7 @@ static void test_mistakes(void)
 		const char *text, *message; /* what the message ends in, after the folder */
 	} cases[] = {
 		{"{\n\"image\": \"i\",\n\"pid\": 1}",
-		 "/templates.d/bad.json:3: \"pid\" is not a field of a template"},
+		 "/templates.d/bad.json:3: \"pid\" is not a field that is known here"},
 		{"{\"image\": \"i\",\n\n\"pids\" : 3}",
 		 "/templates.d/bad.json:3: \"pids\" takes a whole number from 4 to 32768"},
 		{"{\"image\": \"pids\", \"pids\": 32769}",
@@ -134,7 +134,7 @@ static void test_mistakes(void)
 		{"{\"image\": \"a b\"}",
 		 "/templates.d/bad.json:1: \"image\" is not the name of an image"},
 		{"{\"image\": \"i\", \"network\": \"no\"}",
-		 "/templates.d/bad.json:1: \"network\" takes true or false"},
+		 "/templates.d/bad.json:1: \"network\" must be true or false"},
 		{"{\"image\": \"i\", \"name\": \"other\"}",
 		 "/templates.d/bad.json:1: \"name\" must be the file's own name, bad"},
 		{"{\"image\": \"i\", \"timeout_s\": 10, \"timeout_max_s\": 9}",

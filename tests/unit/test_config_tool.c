@@ -1,5 +1,5 @@
 /*
- * Tools and runtimes: the real files of the source tree become the jobs they should, broken ones
+ * Tools and their languages: the real files of the source tree become the jobs they should, broken ones
  * are refused by file and field, and nothing that a client sends becomes more than one argument.
  */
 #include "job/tool_job.h"
@@ -30,7 +30,7 @@ static struct made *make(const char *name, const char *input)
 	made.values = json_object();
 	must(json_parse(slice_of(input), &given, &err) == 0 &&
 	     tool_load(&config, name, &made.tool, &err) == 0);
-	must(schema_validate(made.tool.parameters, given, issues, made.values, &err) == 0 &&
+	must(tool_validate(&config, &made.tool, given, issues, made.values, &err) == 0 &&
 	     json_array_size(issues) == 0);
 	made.result = tool_job(&config, &made.tool, made.values, &made.job_made, &made.job,
 			       made.inputs, &err);
@@ -102,20 +102,20 @@ static void test_enum(void)
 	_cleanup_buf_ struct buf text = buf_new(4 * KIB);
 
 	must(tool_load(&config, "code_execution", &tool, &err) == 0);
-	must(json_write(json_object_get(json_object_get(tool.parameters, "language"), "enum"),
-			&text) == 0);
-	is_text(text.data, "[\"bash\",\"bun\",\"node\",\"php\",\"python\",\"ruby\"]",
-		"the languages are the runtimes installed");
-	is_text(tool.template, "default", "the template");
-	is_text(tool.timeout_text, "Execution timed out after", "the time-out's text");
 
-	_cleanup_json_ json_t *shown = tool_describe(&tool);
+	_cleanup_json_ json_t *shown = tool_describe(&config, &tool);
+	const json_t *parameters = json_object_get(shown, "parameters"),
+		     *code = json_object_get(parameters, "code");
+
+	must(json_write(json_object_get(json_object_get(parameters, "language"), "enum"), &text) ==
+	     0);
+	is_text(text.data, "[\"bash\",\"bun\",\"node\",\"php\",\"python\",\"ruby\"]",
+		"the languages are those that tools have");
+	is_text(tool.template, "tool", "the template");
+	is_text(tool.timeout_text, "Execution timed out after", "the time-out's text");
 
 	ok(json_object_size(shown) == 2 && json_is_string(json_object_get(shown, "description")),
 	   "what is shown: a description");
-
-	const json_t *parameters = json_object_get(shown, "parameters"),
-		     *code = json_object_get(parameters, "code");
 
 	ok(json_object_size(parameters) == 3 && json_object_get(code, "minLength") &&
 		   !json_object_get(code, "errorMessage"),
@@ -156,7 +156,7 @@ static void test_broken_tools(void)
 		const char *text, *named;
 	} rows[] = {
 		{"{", "line 1"},
-		{"[]", "must be an object"},
+		{"[]", "must hold one object"},
 		{"{\"description\":\"d\"}", "parameters"},
 		{"{" GOOD "\"argv\":[],\"extra\":1}", "extra"},
 		{"{" GOOD "\"argv\":\"x\"}", "argv"},
@@ -200,7 +200,8 @@ static void test_broken_tools(void)
 
 static void test_own_tools(void)
 {
-	put_entry("runtimes.d", "run", "{\"description\":\"d\",\"argv\":[\"run\",\"--flag\"]}");
+	put_entry("languages.d", "run",
+		  "{\"description\":\"d\",\"tools\":{\"argv\":[\"run\",\"--flag\"]}}");
 	put_entry(
 		"tools.d", "two",
 		"{\"description\":\"d\",\"parameters\":{\"a\":{\"type\":\"string\",\"format\":\"filename\"},"
@@ -218,10 +219,10 @@ static void test_own_tools(void)
 		   slice_eq(made->inputs[0].data, "-option") &&
 		   slice_eq(made->inputs[1].path, "fixed") && made->inputs[1].data.len == 0,
 	   "its files have their own names");
-	is_text(made->tool.template, "default", "a template that is left out is the default one");
+	is_text(made->tool.template, "tool", "a template that is left out is that of tools");
 	unmake(made);
-	put_entry("runtimes.d", "commands",
-		  "{\"description\":\"d\",\"argv\":[\"run\"],\"byPath\":true}");
+	put_entry("languages.d", "commands",
+		  "{\"description\":\"d\",\"tools\":{\"argv\":[\"run\"],\"by_path\":true}}");
 	put_entry(
 		"tools.d", "named",
 		"{\"description\":\"d\",\"parameters\":{\"a\":{\"type\":\"string\",\"format\":\"filename\"},"
@@ -241,36 +242,8 @@ static void test_own_tools(void)
 	unmake(made);
 }
 
-static void test_broken_runtimes(void)
+static void test_missing_runtimes(void)
 {
-	static const struct {
-		const char *text, *named;
-	} rows[] = {
-		{"{", "line 1"},
-		{"5", "must be an object"},
-		{"{\"argv\":[\"x\"],\"extra\":1}", "extra"},
-		{"{\"argv\":[\"x\"],\"byPath\":1}", "byPath"},
-		{"{\"description\":\"no argv\"}", "argv"},
-		{"{\"argv\":[]}", "argv"},
-		{"{\"argv\":\"x\"}", "argv"},
-		{"{\"argv\":[\"x\",5]}", "argv"},
-		{"{\"argv\":[\"x\"],\"byPath\":\"yes\"}", "byPath"},
-	};
-
-	put_entry("tools.d", "uses",
-		  "{\"description\":\"d\",\"parameters\":{},\"runtime\":\"bad\",\"argv\":[]}");
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		put_entry("runtimes.d", "bad", rows[i].text);
-		err.message[0] = '\0';
-
-		struct made *made = make("uses", "{}");
-
-		is_number(made->result, -1, "a runtime is refused: %s", rows[i].text);
-		ok(err.status == 500 && strcmp(err.code, "bad_tool") == 0, "by its word");
-		ok(strstr(err.message, "runtimes.d/bad.json") && strstr(err.message, rows[i].named),
-		   "naming file and %s: %s", rows[i].named, err.message);
-		unmake(made);
-	}
 	put_entry("tools.d", "none",
 		  "{\"description\":\"d\",\"parameters\":{},\"runtime\":\"missing\",\"argv\":[]}");
 
@@ -278,6 +251,11 @@ static void test_broken_runtimes(void)
 
 	ok(made->result == -1 && strstr(err.message, "missing"),
 	   "a runtime that is not there is named: %s", err.message);
+	unmake(made);
+	put_entry("languages.d", "missing", "{\"description\":\"d\",\"check\":[\"x\"]}");
+	made = make("none", "{}");
+	ok(made->result == -1 && strstr(err.message, "missing"),
+	   "so is one that tools do not have: %s", err.message);
 	unmake(made);
 }
 
@@ -292,9 +270,11 @@ static void test_literal_runtimes(void)
 	name[0] = '{';
 	name[sizeof(name) - 2] = '}';
 	name[sizeof(name) - 1] = '\0';
-	must(buf_printf(&text, "{\"argv\":[\"%s\",\"{\",\"{}\",\"-{none}\",\"{none}\"]}", name) ==
-	     0);
-	put_entry("runtimes.d", "literal", text.data);
+	must(buf_printf(
+		     &text,
+		     "{\"description\":\"d\",\"tools\":{\"argv\":[\"%s\",\"{\",\"{}\",\"-{none}\",\"{none}\"]}}",
+		     name) == 0);
+	put_entry("languages.d", "literal", text.data);
 	put_entry("tools.d", "odd",
 		  "{\"description\":\"d\",\"parameters\":{},\"runtime\":\"literal\",\"argv\":[]}");
 
@@ -306,6 +286,14 @@ static void test_literal_runtimes(void)
 	is_text(arguments(made), want, "are braces");
 	unmake(made);
 	buf_free(&text);
+}
+
+static void refuses_many(const char *field)
+{
+	struct tool tool;
+
+	is_number(tool_load(&config, "many", &tool, &err), -1, "one more is refused");
+	ok(strstr(err.message, field) != NULL, "naming the field: %s", err.message);
 }
 
 static void test_too_many(void)
@@ -322,10 +310,15 @@ static void test_too_many(void)
 		must(buf_append_text(&text, "]}") == 0);
 		put_entry("tools.d", "many", text.data);
 
+		if (count > JOB_ARGV_MAX_COUNT) {
+			refuses_many("argv");
+			continue;
+		}
+
 		struct made *made = make("many", "{}");
 
-		is_number(made->result, count > JOB_ARGV_MAX_COUNT ? -1 : 0, "%u arguments", count);
-		ok(made->job.argc == JOB_ARGV_MAX_COUNT, "fill the job and no more");
+		is_number(made->result, 0, "%u arguments", count);
+		ok(made->job.argc == JOB_ARGV_MAX_COUNT, "fill the job");
 		unmake(made);
 	}
 	for (unsigned count = JOB_INPUT_MAX_COUNT; count <= JOB_INPUT_MAX_COUNT + 1; count++) {
@@ -340,10 +333,15 @@ static void test_too_many(void)
 		must(buf_append_text(&text, "]}") == 0);
 		put_entry("tools.d", "many", text.data);
 
+		if (count > JOB_INPUT_MAX_COUNT) {
+			refuses_many("files");
+			continue;
+		}
+
 		struct made *made = make("many", "{}");
 
-		is_number(made->result, count > JOB_INPUT_MAX_COUNT ? -1 : 0, "%u files", count);
-		ok(made->job.input_count == JOB_INPUT_MAX_COUNT, "fill the job and no more");
+		is_number(made->result, 0, "%u files", count);
+		ok(made->job.input_count == JOB_INPUT_MAX_COUNT, "fill the job");
 		unmake(made);
 	}
 	buf_free(&text);
@@ -359,7 +357,7 @@ int main(void)
 	(void)snprintf(config.registry[0], PATH_MAX, "%s", in_scratch("registry"));
 	test_broken_tools();
 	test_own_tools();
-	test_broken_runtimes();
+	test_missing_runtimes();
 	test_literal_runtimes();
 	test_too_many();
 	return done();

@@ -25,7 +25,7 @@ static struct job python_job(void)
 		.env = {SLICE_LITERAL("HOME=/tmp")},
 		.env_count = 1,
 		.cwd = "/workspace",
-		.template = "default",
+		.template = "tool",
 	};
 }
 

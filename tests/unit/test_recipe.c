@@ -8,7 +8,10 @@
 
 static int parse(const char *text, struct template *out, struct error *err)
 {
-	struct registry_file file = {.path = "x.json", .data = (char *)text, .len = strlen(text)};
+	struct registry_file file = {.kind = REGISTRY_TEMPLATES,
+				     .path = "x.json",
+				     .data = (char *)text,
+				     .len = strlen(text)};
 
 	return template_parse(&file, SLICE_LITERAL("x"), out, err);
 }

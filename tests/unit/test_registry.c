@@ -72,7 +72,7 @@ static void test_no_folder(void)
 	_cleanup_registry_names_ struct registry_names names = {0};
 	struct error err;
 
-	ok(registry_names(&config, REGISTRY_RUNTIMES, &names, &err) == 0, "no folder is no error");
+	ok(registry_names(&config, REGISTRY_LANGUAGES, &names, &err) == 0, "no folder is no error");
 	is_number(names.count, 0, "and holds nothing");
 }
 

@@ -1,9 +1,8 @@
-/* api/sandbox/request.h: what counts as {}, what is missing, names, time-outs, files in each of their forms; config/language.h: every name of a language. */
+/* api/sandbox/request.h: what counts as {}, what is missing, names, time-outs, files in each of their forms. */
 #include "tap.h"
 #include "util.h"
 
 #include "api/sandbox/request.h"
-#include "config/language.h"
 #include "store/files.h"
 
 static struct error err;
@@ -107,32 +106,6 @@ static void test_timeouts(void)
 	is_number(timeout_of("{\"timeout\":true}", 3600), 30, "and a boolean");
 	is_number(timeout_of("{\"timeout\":2.0}", 3600), 2, "a real that is whole");
 	is_number(timeout_of("{\"timeout\":600}", 120), 120, "never more than the template allows");
-}
-
-static void test_languages(void)
-{
-	static const struct {
-		const char *text, *name;
-	} rows[] = {{"python", "python"},   {"PYTHON", "python"}, {"node", "node"},
-		    {"JavaScript", "node"}, {"js", "node"},       {"Bash", "bash"},
-		    {"sh", "bash"},         {"SHELL", "bash"},    {"r", NULL},
-		    {"ruby", NULL},         {"php", NULL},        {"", NULL},
-		    {"pytho", NULL},        {"python3 ", NULL}};
-	const struct template usual = {.languages = "python node bash"},
-			      more = {.languages = "  cpp go  r rust java"};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const struct sandbox_language *found =
-			sandbox_language(slice_of(rows[i].text), &usual);
-
-		is_text(found ? found->name : "none", rows[i].name ? rows[i].name : "none",
-			"\"%s\"", rows[i].text);
-	}
-	ok(sandbox_language(SLICE_LITERAL("CPP"), &more) &&
-		   sandbox_language(SLICE_LITERAL("R"), &more) &&
-		   sandbox_language(SLICE_LITERAL("java"), &more),
-	   "others where the template has them");
-	ok(!sandbox_language(SLICE_LITERAL("python"), &more), "and none that it has not");
 }
 
 /* --- files -------------------------------------------------------------------------------------- */
@@ -256,7 +229,6 @@ int main(void)
 	test_required();
 	test_names();
 	test_timeouts();
-	test_languages();
 	test_refused_files(&config);
 	test_good_files(&config);
 	test_many_files(&config);

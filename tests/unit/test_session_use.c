@@ -178,8 +178,7 @@ static void test_create(struct executor *executor)
 	struct session session = {
 		.lock = -1, .ttl_s = 60, .owner = "key", .tenant_id = "tenant", .scope = "scope"};
 
-	must(template_load_from(&config, REGISTRY_SANDBOXES, SLICE_LITERAL("default"), &template,
-				&err) == 0);
+	must(template_load(&config, SLICE_LITERAL("default"), &template, &err) == 0);
 	is_number(session_create(executor, &template, &session, &err), 0, "a session is made");
 	is_text(session.folder, FOLDER, "in its container");
 	is_text(session.template, "default", "of its template");
@@ -199,14 +198,16 @@ static void tell(void *context, const struct result *result)
 
 static struct program cell(const char *code)
 {
-	return (struct program){
+	struct program program = {
 		.template = &template,
-		.language = sandbox_language(SLICE_LITERAL("python"), &template),
 		.code = slice_of(code),
 		.timeout_s = 5,
 		.stream_bytes = KIB,
 		.is_cell = true,
 	};
+
+	must(language_load(&config, SLICE_LITERAL("python"), &program.language, &err) == 0);
+	return program;
 }
 
 static void test_cell(struct executor *executor, const char *code, const char *want)

@@ -27,9 +27,9 @@ UNITS = {"system": COMMON_UNITS + ["mayfly-podman.socket", "mayfly-podman.servic
 DATA = ["seccomp.json", "hosts", "resolv.conf", "worker/Containerfile", "worker/packages", "scripts/build-worker", "scripts/build-lib", "scripts/build-image",
         "scripts/setup-service", "scripts/first-jobs",
         "scripts/build-template", "worker/template/Containerfile", "worker/template/install", "worker/images/documents",
-        "sandboxes.d/python-data.json", "mayfly.conf.example",
+        "templates.d/python-data.json", "mayfly.conf.example",
         "credentials.conf.example", "front/nginx.conf", "front/Caddyfile", "front/unix-socket.conf", "manifest", "templates.d/default.json", "tools.d/code_execution.json",
-        "runtimes.d/python.json", "runtimes.d/node.json", "runtimes.d/bun.json", "runtimes.d/bash.json"]
+        "languages.d/python.json", "languages.d/node.json", "languages.d/bun.json", "languages.d/bash.json"]
 # on the way of a request, where each directive costs (see the units), and Podman itself, which cannot be sandboxed
 HOT = {"mayfly@.service", "mayfly-engine@.service", "mayfly-static@.service", "mayfly-podman.service"}
 WORST_EXPOSURE = 2.0
@@ -153,7 +153,7 @@ class InstalledTest(unittest.TestCase):
         self.assertEqual([name for name in self.installed if name.endswith(".new")], [])
 
     def test_every_registry_file_is_there(self):
-        for registry in ("runtimes.d", "templates.d", "tools.d", "interpreters.d"):
+        for registry in ("languages.d", "templates.d", "tools.d", "patterns.d"):
             self.assertTrue(os.path.isdir(self.tree.path("etc/mayfly", registry)))
             for name in os.listdir(os.path.join(ROOT, "worker", registry)):
                 self.assertIn(f"/usr/share/mayfly/{registry}/{name}", self.installed)

@@ -10,7 +10,7 @@
  *  3. Without MAYFLY_GO nothing waits, and nothing is different.
  *
  * Node looks for a package.json in the working directory before it loads this file, and remembers that there was none: a job that
- * brings one is not for a kernel (MAYFLY_UNLESS in runtimes.d/node.json).
+ * brings one is not for a kernel (MAYFLY_UNLESS in languages.d/node.json).
  */
 'use strict';
 

@@ -1,7 +1,7 @@
 # Holds a ruby that was started ahead until its script is there (src/init/prepared.c). RUBYOPT=-r makes ruby load this file.
 #
 # Ruby opens its script and looks at the first line before it loads gems and what -r names; it compiles the script after that. So
-# init puts a line feed in the script's place (MAYFLY_STAND_IN in runtimes.d/ruby.json) and takes it away again, and the file that ruby holds open is made
+# init puts a line feed in the script's place (MAYFLY_STAND_IN in languages.d/ruby.json) and takes it away again, and the file that ruby holds open is made
 # the real one here.
 #
 # Rules

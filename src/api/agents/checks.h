@@ -2,7 +2,7 @@
  * Validators of source texts: what POST /validate and the runs of the agents API say of them.
  *
  * Rules:
- *  1. Syntax is judged by the language's own parser, in a container, never by us: runtimes.d says which command that is (config/tool.h).
+ *  1. Syntax is judged by the language's own parser, in a container, never by us: languages.d says which command that is (config/language.h).
  *  2. All the others only look at bytes; none of them runs or believes anything.
  */
 #ifndef MAYFLY_API_CHECKS_H
@@ -25,8 +25,8 @@ void check_free(struct check *check);
 /* {"passed","message","details"}; the caller's. */
 json_t *check_json(const struct check *check);
 
-/* Puts the files into a container and lets the parser of the language (a runtime's name) look at each. details: {"errors":[{"file","output"}]}. 0 and
-   *out, or -1 with *err: 400 "language_unsupported" (no such runtime), "language_not_checked" (it names no parser); 500 "parser_missing", and what execution_run
+/* Puts the files into a container and lets the parser of the language (one that tools have) look at each. details: {"errors":[{"file","output"}]}. 0 and
+   *out, or -1 with *err: 400 "language_unsupported" (there is none), "language_not_checked" (it names no parser); 500 "parser_missing", and what execution_run
    says. The container is the executor's. */
 MUST_USE int check_syntax(struct executor *executor, const char *language,
 			  const struct job_input *files, unsigned count, struct check *out,

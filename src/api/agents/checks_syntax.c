@@ -9,8 +9,8 @@
 #include "api/agents/checks.h"
 
 #include "base/num.h"
+#include "config/language.h"
 #include "config/template.h"
-#include "config/tool.h"
 #include "job/defaults.h"
 
 #include <stdio.h>
@@ -27,12 +27,10 @@ static const char loop[] = "while IFS= read -r file; do\n"
 _Static_assert(CHECK_FILE_OUTPUT_BYTES == 4096, "the loop keeps as much");
 
 struct syntax {
-	const char *language;
+	struct language language; /* owned */
 	const struct job_input *files;
 	unsigned count;
-	json_t *runtime; /* owned */
 	struct job job;
-	const char *boot_env[TOOL_BOOT_ENV_MAX_COUNT + 1];
 	struct buf names;           /* owned: for the loop, one in a line */
 	struct execution execution; /* owned; without a loop it keeps both streams in their order */
 	json_t *errors;             /* owned */
@@ -41,7 +39,7 @@ struct syntax {
 
 static void syntax_free(struct syntax *syntax)
 {
-	json_decref(syntax->runtime);
+	language_free(&syntax->language);
 	json_decref(syntax->errors);
 	buf_free(&syntax->names);
 	execution_free(&syntax->execution);
@@ -54,51 +52,22 @@ static bool is_loop(const struct syntax *syntax)
 
 /* --- the job ------------------------------------------------------------------------------------ */
 
-static int add_texts(const json_t *list, struct job *job, unsigned room)
-{
-	const json_t *text;
-	size_t i;
-
-	if (!json_is_array(list) || json_array_size(list) == 0 || json_array_size(list) > room)
-		return -1;
-	json_array_foreach ((json_t *)list, i, text) {
-		if (!json_is_string(text))
-			return -1;
-		job->argv[job->argc++] =
-			(struct slice){json_string_value(text), json_string_length(text)};
-	}
-	return 0;
-}
-
-/* The parser can wait as the runtime does. */
-static int take_kernel(struct syntax *syntax, struct error *err)
-{
-	if (is_loop(syntax) || !json_is_true(json_object_get(syntax->runtime, "checkWaits")))
-		return 0;
-	if (tool_runtime_boot_env(syntax->runtime, syntax->boot_env, err) < 0)
-		return -1;
-	syntax->job.boot_env = syntax->boot_env[0] ? syntax->boot_env : NULL;
-	return 0;
-}
-
 static int fill_command(struct syntax *syntax, struct error *err)
 {
-	const json_t *command = json_object_get(syntax->runtime, "check");
+	const struct language *language = &syntax->language;
 	struct job *job = &syntax->job;
 	int failed = 0;
 
-	if (!command)
+	if (!language->check)
 		return error_set(err, 400, "language_not_checked", "%s has no parser to ask",
-				 syntax->language);
+				 language->name);
 	if (is_loop(syntax)) {
 		static const char *const shell[] = {"sh", "-c", loop, "check"};
 
 		for (size_t i = 0; i < sizeof(shell) / sizeof(shell[0]); i++)
 			job->argv[job->argc++] = slice_of(shell[i]);
 	}
-	if (add_texts(command, job, JOB_ARGV_MAX_COUNT - job->argc - 1) < 0)
-		return error_set(err, 500, "bad_tool", "runtimes.d/%s.json: check must be texts",
-				 syntax->language);
+	job_add_arguments(job, language->check);
 	for (unsigned i = 0; i < syntax->count; i++) {
 		const struct slice path = syntax->files[i].path;
 
@@ -108,28 +77,34 @@ static int fill_command(struct syntax *syntax, struct error *err)
 	}
 	if (failed)
 		return error_set(err, 413, "body_too_large", "the files' names are too long");
-	if (is_loop(syntax))
+	if (is_loop(syntax)) {
 		job->standard_input = buf_slice(&syntax->names);
-	else
-		job->argv[job->argc++] = buf_slice(&syntax->names);
-	return take_kernel(syntax, err);
+		return 0;
+	}
+	job->argv[job->argc++] = buf_slice(&syntax->names);
+	if (language->check_waits && language->boot_env[0])
+		job->boot_env = language->boot_env;
+	return 0;
 }
 
-static int prepare(const struct config *config, struct syntax *syntax, struct error *err)
+static int prepare(const struct config *config, const char *name, struct syntax *syntax,
+		   struct error *err)
 {
+	struct language *language = &syntax->language;
 	struct template template;
-	struct slice name = slice_of(syntax->language);
+	int loaded = language_load(config, slice_of(name), language, err);
 
-	if (!registry_is_name(name) || tool_load_runtime(config, name, &syntax->runtime, err) < 0)
-		return registry_is_name(name) && err->status != 404
-			       ? -1
-			       : error_set(err, 400, "language_unsupported",
-					   "Unsupported language: %.128s", syntax->language);
+	/* one that only runs or sandboxes have is none of those that are asked for here */
+	if (loaded == 0 ? !language->tools.argv : err->status == 404)
+		return error_set(err, 400, "language_unsupported", "Unsupported language: %.128s",
+				 name);
+	if (loaded < 0)
+		return -1;
 	if (template_load(config, SLICE_LITERAL(TEMPLATE), &template, err) < 0)
 		return -1;
 	job_defaults(config, &syntax->job);
 	syntax->job.template = TEMPLATE;
-	syntax->job.language = slice_of(syntax->language);
+	syntax->job.language = slice_of(language->name);
 	syntax->job.wall_ms = template.timeout_s * 1000;
 	syntax->job.stream_bytes = CHECK_OUTPUT_MAX_BYTES;
 	syntax->job.artifact_count = 0;
@@ -143,7 +118,7 @@ static int prepare(const struct config *config, struct syntax *syntax, struct er
 static int no_parser(const struct syntax *syntax, struct error *err)
 {
 	return error_set(err, 500, "parser_missing", "The parser of %s is not in the image",
-			 syntax->language);
+			 syntax->language.name);
 }
 
 static int judge(struct syntax *syntax, unsigned file, int code, struct slice said,
@@ -181,7 +156,7 @@ static int judge_each(struct syntax *syntax, struct error *err)
 			      &code) < 0)
 			return error_set(err, 502, "parser_failed",
 					 "The parser of %s was stopped before its end",
-					 syntax->language);
+					 syntax->language.name);
 		if (judge(syntax, i, (int)code, (struct slice){line + 1, (size_t)(end - line - 1)},
 			  err) < 0)
 			return -1;
@@ -220,7 +195,6 @@ int check_syntax(struct executor *executor, const char *language, const struct j
 		 unsigned count, struct check *out, struct error *err)
 {
 	struct syntax syntax = {
-		.language = language,
 		.files = files,
 		.count = count,
 		.names = buf_new((size_t)VALIDATE_FILES_MAX_COUNT * (JOB_PATH_MAX_BYTES + 3)),
@@ -231,7 +205,7 @@ int check_syntax(struct executor *executor, const char *language, const struct j
 	syntax.execution =
 		execution_new(executor, &syntax.job, WORDS_CHECKS, CHECK_OUTPUT_MAX_BYTES);
 	syntax.execution.is_shared = !is_loop(&syntax);
-	if (prepare(executor->config, &syntax, err) == 0 &&
+	if (prepare(executor->config, language, &syntax, err) == 0 &&
 	    execution_run(&syntax.execution, err) == 0)
 		checked = conclude(&syntax, out, err);
 	syntax_free(&syntax);

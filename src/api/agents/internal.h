@@ -5,7 +5,7 @@
 #include "api/agents/agents.h"
 #include "api/agents/checks.h"
 #include "api/agents/request.h"
-#include "config/tool.h"
+#include "config/language.h"
 #include "job/execution.h"
 #include "server/call.h"
 #include "store/records.h"
@@ -30,8 +30,7 @@ struct agent_run {
 	enum agent_status status;
 	json_t *logs;                                          /* owned */
 	struct check syntax, structure, security, performance; /* owned */
-	json_t *runtime;                                       /* owned: node's */
-	const char *boot_env[TOOL_BOOT_ENV_MAX_COUNT + 1];
+	struct language language;                              /* owned: node */
 	struct job job;
 	struct job_input inputs[4];
 	struct execution execution; /* owned */

@@ -109,8 +109,7 @@ static int prepare_job(struct agent_run *run, struct error *err)
 	struct template template;
 
 	if (template_load(run->call->config, SLICE_LITERAL(TEMPLATE), &template, err) < 0 ||
-	    tool_load_runtime(run->call->config, SLICE_LITERAL(LANGUAGE), &run->runtime, err) < 0 ||
-	    tool_runtime_boot_env(run->runtime, run->boot_env, err) < 0)
+	    language_load(run->call->config, SLICE_LITERAL(LANGUAGE), &run->language, err) < 0)
 		return -1;
 	job_defaults(run->call->config, job);
 	job->env[job->env_count++] = SLICE_LITERAL("OUTPUT_DIR=/workspace/" OUTPUT);
@@ -123,7 +122,7 @@ static int prepare_job(struct agent_run *run, struct error *err)
 	job->artifact_count = 0;
 	job->readonly = FOLDER;
 	job->folders = folders;
-	job->boot_env = run->boot_env[0] ? run->boot_env : NULL;
+	job->boot_env = run->language.boot_env[0] ? run->language.boot_env : NULL;
 	run->inputs[0] = (struct job_input){SLICE_LITERAL(FOLDER "/index.html"), request->html};
 	run->inputs[1] = (struct job_input){SLICE_LITERAL(FOLDER "/style.css"), request->css};
 	run->inputs[2] =
@@ -236,7 +235,7 @@ static void free_run(struct agent_run *run)
 		record_unclaim(run->call->config, CLAIMS, run->record_id);
 	agent_request_free(&run->request);
 	json_decref(run->logs);
-	json_decref(run->runtime);
+	language_free(&run->language);
 	check_free(&run->syntax);
 	check_free(&run->structure);
 	check_free(&run->security);

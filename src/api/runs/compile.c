@@ -1,39 +1,15 @@
 /*
  * The compile step of a language that has one, in a container of its own: its time, its output and its limits are not the program's.
- *
- * interpreters.d/NAME.json, "compile": {"template", "argv", "env" (texts NAME=value, in place of ours), "output"}: argv runs in /work beside the source
- * and leaves what it makes as /work/outputs/<output>, which is staged beside the program as <output>.
  */
 #include "api/runs/internal.h"
 
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "bounds.h"
+#include "job/defaults.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
-
-static int bad(const struct run *run, struct error *err, const char *what)
-{
-	return error_set(err, 500, "bad_tool", "interpreters.d/%s.json: compile.%s",
-			 run->interpreter.name, what);
-}
-
-/* Appends an array of texts. 0, or -1 when it is none or too long. */
-static int add_texts(const json_t *list, struct slice *out, unsigned *count, unsigned max)
-{
-	const json_t *text;
-	size_t i;
-
-	if (!json_is_array(list) || json_array_size(list) > max - *count)
-		return -1;
-	json_array_foreach ((json_t *)list, i, text) {
-		if (!json_is_string(text))
-			return -1;
-		out[(*count)++] = (struct slice){json_string_value(text), json_string_length(text)};
-	}
-	return 0;
-}
 
 /* What we set, but for what the compiler's file sets. */
 static void add_environment(struct job *job)
@@ -53,16 +29,18 @@ static void add_environment(struct job *job)
 }
 
 /* The compiler sees the program's inputs, and nothing of its caller's environment. */
-static int prepare(const struct run *run, const json_t *compile, struct job *job, struct error *err)
+static void prepare(const struct run *run, struct job *job)
 {
-	const json_t *env = json_object_get(compile, "env");
+	const struct language_profile *profile = &run->language.runs;
+	const json_t *text;
+	size_t i;
 
 	*job = (struct job){
 		.cwd = run->job.cwd,
 		.folders = run->job.folders,
 		.collect = run->job.collect,
 		.collect_flat = true,
-		.template = json_string_value(json_object_get(compile, "template")),
+		.template = profile->compile_template,
 		.language = run->request.language,
 		.wall_ms = RUN_COMPILE_TIMEOUT_MS,
 		.stream_bytes = RUN_COMPILE_OUTPUT_BYTES,
@@ -72,16 +50,11 @@ static int prepare(const struct run *run, const json_t *compile, struct job *job
 		.inputs = run->inputs,
 		.input_count = run->job.input_count,
 	};
-	if (!job->template)
-		return bad(run, err, "template must be text");
-	if (add_texts(json_object_get(compile, "argv"), job->argv, &job->argc, JOB_ARGV_MAX_COUNT) <
-		    0 ||
-	    job->argc == 0)
-		return bad(run, err, "argv must be an array of texts");
-	if (env && add_texts(env, job->env, &job->env_count, RUN_ENV_MAX_COUNT) < 0)
-		return bad(run, err, "env must be an array of texts");
+	job_add_arguments(job, profile->compile_argv);
+	json_array_foreach ((json_t *)profile->compile_env, i, text) {
+		job->env[job->env_count++] = slice_of(json_string_value(text));
+	}
 	add_environment(job);
-	return 0;
 }
 
 /* Stages what was made. 1 when nothing was. */
@@ -119,21 +92,19 @@ static int refuse(struct run *run, struct error *err)
 
 int run_compile(struct run *run, struct error *err)
 {
-	const json_t *compile = json_object_get(run->interpreter.definition, "compile");
-	const char *output = json_string_value(json_object_get(compile, "output"));
+	const char *output = run->language.runs.compile_output;
 	struct execution *compiler = &run->compiler;
 	int taken = 1;
 
-	if (!compile)
+	if (!output)
 		return 0;
-	if (!output || !fs_is_component(slice_of(output)))
-		return bad(run, err, "output must be a file's name");
 	compiler->is_shared = true;
 	compiler->observer = stream_observer(&run->stream);
 	compiler->observer.on_output = NULL;
 	compiler->observer.on_output_end = NULL;
 	run->stream.status = "compiling";
-	if (prepare(run, compile, &run->compile, err) < 0 || execution_run(compiler, err) < 0)
+	prepare(run, &run->compile);
+	if (execution_run(compiler, err) < 0)
 		return -1;
 	executor_next(compiler->executor, false);
 	if (compiler->result.reason == JOB_EXITED && compiler->result.code == 0)

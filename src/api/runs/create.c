@@ -4,6 +4,7 @@
 #include "base/date.h"
 #include "bounds.h"
 #include "config/template.h"
+#include "job/defaults.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -12,9 +13,7 @@ static void run_free(struct run *run)
 {
 	idempotency_close(&run->idempotency);
 	stream_free(&run->stream);
-	tool_job_free(&run->made);
-	tool_free(&run->interpreter);
-	json_decref(run->values);
+	language_free(&run->language);
 	execution_free(&run->execution);
 	execution_free(&run->compiler);
 	run_request_free(&run->request);
@@ -22,45 +21,39 @@ static void run_free(struct run *run)
 
 /* --- the request -------------------------------------------------------------------------------- */
 
-/* A language is there when its file is, and its template has an image. */
-static int load_interpreter(struct run *run, struct error *err)
+/* A language is there when its file has a profile for runs, and that profile's template an image. */
+static int load_language(struct run *run, struct error *err)
 {
 	const struct config *config = run->call->config;
-	struct slice language = run->request.language;
+	struct language *language = &run->language;
 	struct template template;
+	int loaded = language_load(config, run->request.language, language, err);
 
-	if (!registry_is_name(language))
+	if (loaded == 0 && language->runs.argv)
+		loaded = template_load(config, slice_of(language->runs.template), &template, err);
+	if (loaded == 0 ? !language->runs.argv : err->status == 404)
 		return error_set(err, 400, "language_unsupported", "unsupported language");
-	if (tool_load_from(config, REGISTRY_INTERPRETERS, language.data, &run->interpreter, err) <
-		    0 ||
-	    template_load(config, slice_of(run->interpreter.template), &template, err) < 0)
-		return err->status == 404
-			       ? error_set(err, 400, "language_unsupported", "unsupported language")
-			       : -1;
-	run->is_compiled = json_object_get(run->interpreter.definition, "compile") != NULL;
-	return 0;
+	return loaded;
 }
 
 static int take_request(struct run *run, struct error *err)
 {
 	if (run_request_begin(buf_slice(&run->call->body), &run->request, err) < 0 ||
-	    load_interpreter(run, err) < 0)
+	    load_language(run, err) < 0)
 		return -1;
 	return run_request_take(&run->request, err);
 }
 
 /* --- the job ------------------------------------------------------------------------------------ */
 
+/* The client's arguments and environment behind the language's command. */
 static void fill_command(struct run *run)
 {
 	struct job *job = &run->job;
 	const json_t *text;
 	size_t i;
 
-	json_array_foreach ((json_t *)run->request.args, i, text) {
-		job->argv[job->argc++] =
-			(struct slice){json_string_value(text), json_string_length(text)};
-	}
+	job_add_arguments(job, run->request.args);
 	json_array_foreach (run->request.env, i, text) {
 		job->env[job->env_count++] =
 			(struct slice){json_string_value(text), json_string_length(text)};
@@ -76,6 +69,7 @@ static int prepare_job(struct run *run, struct error *err)
 	struct job *job = &run->job;
 
 	*job = (struct job){
+		.template = run->language.runs.template,
 		.cwd = "/work",
 		.folders = folders,
 		.collect = "outputs",
@@ -89,15 +83,7 @@ static int prepare_job(struct run *run, struct error *err)
 		.artifacts_bytes = limits->max_artifact_bytes,
 		.standard_input = run->request.standard_input,
 	};
-	run->values = json_pack("{s:s%}", "code", run->request.code.data, run->request.code.len);
-	if (tool_job(run->call->config, &run->interpreter, run->values, &run->made, job,
-		     run->inputs, err) < 0)
-		return -1;
-	if (job->argc + json_array_size(run->request.args) > JOB_ARGV_MAX_COUNT ||
-	    job->input_count + run->request.staging.file_count >= JOB_INPUT_MAX_COUNT)
-		return error_set(err, 500, "bad_tool",
-				 "interpreters.d/%s.json has too many arguments or files",
-				 run->interpreter.name);
+	job_set_language(job, &run->language, &run->language.runs, run->request.code, run->inputs);
 	fill_command(run);
 	return staging_inputs(&run->request.staging, run->call->config, run->call->caller.id,
 			      run->inputs, &job->input_count, err);
@@ -186,8 +172,8 @@ static int reply_cached(struct run *run, struct error *err)
 
 	if (!run->request.wants_cached || !call->config->cache_bytes)
 		return 0;
-	if (cache_key(call->config, call->caller.id, run->interpreter.name, &run->job,
-		      run->cache_key, err) < 0)
+	if (cache_key(call->config, call->caller.id, run->language.name, &run->job, run->cache_key,
+		      err) < 0)
 		return -1;
 	if (!cache_get(call->config, run->cache_key, id))
 		return 0;

@@ -4,9 +4,9 @@
 
 #include "api/runs/request.h"
 #include "base/sha256.h"
+#include "config/language.h"
 #include "job/execution.h"
 #include "job/result_cache.h"
-#include "job/tool_job.h"
 #include "server/call.h"
 #include "server/stream.h"
 #include "store/idempotency.h"
@@ -17,9 +17,7 @@
 struct run {
 	struct call *call;
 	struct run_request request;     /* owned */
-	struct tool interpreter;        /* owned */
-	struct tool_job made;           /* owned */
-	json_t *values;                 /* owned: of the interpreter's parameters */
+	struct language language;       /* owned */
 	struct idempotency idempotency; /* owned */
 	struct stream stream;           /* owned */
 	char id[RUN_ID_BYTES];          /* "": not begun */
@@ -29,12 +27,11 @@ struct run {
 	struct execution execution; /* owned: of the program */
 	/* where a record that will do would be; "": none is wanted */
 	char cache_key[SHA256_HEX_BYTES];
-	bool is_compiled; /* the language has a compile step: */
-	struct job compile;
+	struct job compile; /* where the language has a compile step */
 	struct execution compiler; /* owned */
 };
 
-/* Runs the interpreter's compile step, if it has one, in a container of its own, and stages what it
+/* Runs the language's compile step, if it has one, in a container of its own, and stages what it
    made. 1 and the run's result when it failed, 0 when the program may run, or -1 with *err. */
 MUST_USE int run_compile(struct run *run, struct error *err);
 

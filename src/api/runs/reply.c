@@ -43,7 +43,7 @@ static json_t *usage_of(const struct run *run)
 				  usage_rounded_up(result->cpu_us, US_PER_MS), "max_rss_mb",
 				  usage_rounded_up(result->max_rss_bytes, MIB));
 
-	if (run->is_compiled)
+	if (run->language.runs.compile_output)
 		(void)json_object_set_new(
 			usage, "compile_ms",
 			usage_rounded_up(run->compiler.result.wall_us, US_PER_MS));
@@ -147,7 +147,7 @@ static json_t *record_of(const struct run *run, const char *created_at, const ch
 	for (unsigned i = 0; i < 2; i++)
 		if (captures[i].is_cut)
 			(void)json_object_set_new(record, cut[i], json_true());
-	if (run->is_compiled)
+	if (run->language.runs.compile_output)
 		(void)json_object_set_new(
 			record, "compile_output",
 			json_clean_string(buf_slice(&run->compiler.captures[0].text)));

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 /* Arguments behind a program's own, variables before ours. */
-#define RUN_ARGS_MAX_COUNT (JOB_ARGV_MAX_COUNT - 8)
+#define RUN_ARGS_MAX_COUNT (JOB_ARGV_MAX_COUNT - LANGUAGE_RUN_ARGV_MAX_COUNT)
 #define RUN_ENV_MAX_COUNT  (JOB_ENV_MAX_COUNT - 8)
 #define RUN_INPUTS         "inputs/" /* beneath the working directory */
 

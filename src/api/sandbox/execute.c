@@ -175,7 +175,7 @@ static int take_request(struct sandbox_run *run, struct error *err)
 /* Cells of a language that has none cannot share anything. */
 static int check_cells(const struct sandbox_run *run, struct error *err)
 {
-	if (run->cells && run->program.language && !run->program.job.kernel)
+	if (run->cells && program_has_language(&run->program) && !run->program.job.kernel)
 		return error_set(err, 400, "no_cells",
 				 "cells take a language whose state stays: %s",
 				 "python, node or bash");
@@ -189,7 +189,8 @@ void api_sandbox_execute(struct call *call)
 
 	sandbox_run_begin(&run, call);
 	if (take_request(&run, &err) < 0 || check_cells(&run, &err) < 0 ||
-	    (run.cells && run.program.language ? run_notebook : run_program)(&run, &err) < 0)
+	    (run.cells && program_has_language(&run.program) ? run_notebook
+							     : run_program)(&run, &err) < 0)
 		call_refuse(call, &err);
 	sandbox_run_free(&run);
 }

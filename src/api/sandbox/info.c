@@ -2,31 +2,29 @@
 #include "api/sandbox/sandbox.h"
 
 #include "config/language.h"
-#include "config/registry.h"
-#include "config/template.h"
-#include "config/template_custom.h"
+#include "config/template_find.h"
 
 #include <inttypes.h>
 
 #define CPU_WHOLE 100.0 /* percent of one */
 
-/* The languages of the template that a request without one gets. */
+/* The languages of the template that a request without one gets, each with its aliases behind it. */
 static json_t *list_languages(const struct config *config)
 {
-	const struct sandbox_language *language;
 	json_t *list = json_array();
 	struct template template;
 	struct error ignored;
+	struct slice name;
 
-	if (template_load_from(config, REGISTRY_SANDBOXES, SLICE_LITERAL("default"), &template,
-			       &ignored) < 0)
+	if (template_find_public(config, SLICE_LITERAL(TEMPLATE_DEFAULT), &template, &ignored) < 0)
 		return list;
-	for (size_t i = 0; (language = sandbox_language_at(i)); i++) {
-		if (!sandbox_has_language(&template, language))
+	for (const char *at = template.languages; language_next(&at, &name);) {
+		_cleanup_language_ struct language language = {0};
+
+		if (language_load(config, name, &language, &ignored) < 0 || !language.sandbox.argv)
 			continue;
-		(void)json_array_append_new(list, json_string(language->name));
-		for (const char *const *alias = language->aliases; *alias; alias++)
-			(void)json_array_append_new(list, json_string(*alias));
+		(void)json_array_append_new(list, json_string(language.name));
+		(void)json_array_extend(list, (json_t *)language.sandbox.aliases);
 	}
 	return list;
 }
@@ -72,11 +70,11 @@ void api_templates(struct call *call)
 		struct template template;
 
 		/* a broken file takes out only itself */
-		if (template_load_from(call->config, REGISTRY_SANDBOXES, slice_of(names.names[i]),
-				       &template, &err) < 0)
-			call->code = err.code;
-		else
+		if (template_find_public(call->config, slice_of(names.names[i]), &template, &err) ==
+		    0)
 			(void)json_array_append_new(list, sandbox_describe_template(&template));
+		else if (err.status != 404) /* one that is not public is none here */
+			call->code = err.code;
 	}
 	call_reply_json(call, 200, json_pack("{s:s, s:o}", "status", "success", "templates", list));
 }

@@ -43,8 +43,8 @@ void sandbox_add_request(const struct sandbox_run *run, json_t *reply)
 
 json_t *sandbox_language_name(const struct sandbox_run *run)
 {
-	return run->program.language ? json_string(run->program.language->name)
-				     : json_clean_string(run->language_text);
+	return program_has_language(&run->program) ? json_string(run->program.language.name)
+						   : json_clean_string(run->language_text);
 }
 
 /* --- rich results: {"type","name","content","metadata"[,"id","url","expires_at"]} ------------- */

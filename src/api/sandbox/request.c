@@ -1,11 +1,9 @@
 #include "api/sandbox/request.h"
 
-#include "config/registry.h"
+#include "config/template_find.h"
 #include "http/uri.h"
 
 #include <string.h>
-
-#define TEMPLATE_DEFAULT "default"
 
 int sandbox_parse(struct slice body, json_t **out, struct error *err)
 {
@@ -100,12 +98,11 @@ uint64_t sandbox_timeout_s(const json_t *body, const struct template *template)
 int sandbox_template(const struct config *config, struct slice name, struct template *out,
 		     struct error *err)
 {
-	if (template_load_from(config, REGISTRY_SANDBOXES, name, out, err) == 0)
+	if (template_find_public(config, name, out, err) == 0)
 		return 0;
-	if (err->status != 404)
-		return -1;
-	return template_load_from(config, REGISTRY_SANDBOXES, SLICE_LITERAL(TEMPLATE_DEFAULT), out,
-				  err);
+	return err->status == 404
+		       ? template_find_public(config, SLICE_LITERAL(TEMPLATE_DEFAULT), out, err)
+		       : -1;
 }
 
 int sandbox_asked_template(const struct config *config, const json_t *body, struct template *out,

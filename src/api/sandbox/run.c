@@ -60,12 +60,14 @@ int sandbox_prepare(struct sandbox_run *run, struct error *err)
 			       json_object_get(run->body, "files"), &run->files, err) < 0)
 		return -1;
 	program->template = &run->template;
-	program->language = sandbox_language(run->language_text, &run->template);
 	program->timeout_s = sandbox_timeout_s(run->body, &run->template);
 	program->stream_bytes = SANDBOX_STREAM_MAX_BYTES;
 	program->files = run->files.inputs;
 	program->file_count = run->files.count;
-	return program->language ? program_prepare(config, program, err) : 0;
+	if (language_find(config, run->template.languages, run->language_text, &program->language,
+			  err) < 0)
+		return err->status == 404 ? 0 : -1;
+	return program_prepare(config, program, err);
 }
 
 void sandbox_refuse(struct sandbox_result *result, const char *why)
@@ -91,7 +93,7 @@ int sandbox_run_one(struct sandbox_run *run, struct session *session, struct san
 
 	run->result = out;
 	results_next(&run->results);
-	if (!run->program.language) {
+	if (!program_has_language(&run->program)) {
 		refuse_language(run, out);
 		return session ? session_run(session, NULL, execution, err) : 0;
 	}

@@ -85,7 +85,8 @@ void api_tools(struct call *call)
 		if (tool_load(call->config, names.names[i], &tool, &err) < 0)
 			call->code = err.code;
 		else
-			(void)json_object_set_new(reply, names.names[i], tool_describe(&tool));
+			(void)json_object_set_new(reply, names.names[i],
+						  tool_describe(call->config, &tool));
 	}
 	call_reply_json(call, 200, reply);
 }

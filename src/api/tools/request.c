@@ -151,7 +151,7 @@ static int take_fields(struct tool_run *run)
 	if (!run->is_run && json_array_size(issues))
 		return refuse_input(run, AGENT, issues);
 	if (json_is_object(run->input) &&
-	    schema_validate(run->tool.parameters, run->input, issues, run->values, &err) < 0)
+	    tool_validate(call->config, &run->tool, run->input, issues, run->values, &err) < 0)
 		return refuse(call, &err);
 	return json_array_size(issues) ? refuse_input(run, TOOL, issues) : 0;
 }

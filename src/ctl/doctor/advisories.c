@@ -22,13 +22,11 @@
 #include <string.h>
 #include <time.h>
 
-#define REGISTRY_ADVISORIES "advisories.d"
-#define TABLE_NAME          "escapes"
-#define BAD_TABLE           "bad_advisories"
-#define DAY_MS              (24 * 3600 * INT64_C(1000))
-#define VERSION_BYTES       128
-#define LIST_BYTES          256
-#define FIELD_BYTES         64
+#define TABLE_NAME    "escapes"
+#define DAY_MS        (24 * 3600 * INT64_C(1000))
+#define VERSION_BYTES 128
+#define LIST_BYTES    256
+#define FIELD_BYTES   64
 
 /* What the engines call their components, and the Debian package of each; the first whose words
  * occur in the name. */
@@ -84,13 +82,13 @@ static int check_escape(const struct registry_file *file, size_t at, const json_
 
 		(void)snprintf(place, sizeof(place), "escapes[%zu].%s", at, fields[i].name);
 		if (value ? !json_is_string(value) : fields[i].is_required)
-			return registry_bad_field(file, err, BAD_TABLE, place, "must be a string");
+			return registry_bad_field(file, place, err, "must be a string");
 		read += value != NULL;
 	}
 	(void)snprintf(place, sizeof(place), "escapes[%zu]", at);
 	return json_object_size(escape) == read
 		       ? 0
-		       : registry_bad_field(file, err, BAD_TABLE, place,
+		       : registry_bad_field(file, place, err,
 					    "takes component, id, since, fixed and debian");
 }
 
@@ -103,14 +101,13 @@ static int load_table(const struct config *config, json_t **out, int64_t *days, 
 	size_t i;
 
 	if (registry_open(config, REGISTRY_ADVISORIES, SLICE_LITERAL(TABLE_NAME), &file, err) < 0 ||
-	    registry_parse(&file, BAD_TABLE, &table, err) < 0)
+	    registry_parse(&file, &table, err) < 0)
 		return -1;
 	if (!parse_date(text_of(table, "date"), days))
-		return registry_bad_field(&file, err, BAD_TABLE, "date",
-					  "must be a date: 2026-09-11");
+		return registry_bad_field(&file, "date", err, "must be a date: 2026-09-11");
 	escapes = json_object_get(table, "escapes");
 	if (!json_is_array(escapes))
-		return registry_bad_field(&file, err, BAD_TABLE, "escapes", "must be an array");
+		return registry_bad_field(&file, "escapes", err, "must be an array");
 	json_array_foreach ((json_t *)escapes, i, escape)
 		if (check_escape(&file, i, escape, err) < 0)
 			return -1;

@@ -28,7 +28,6 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#define TEMPLATE     "default"
 #define EXIT_GOOD    0
 #define EXIT_BAD     1
 #define FOLDERS_MAX  1024
@@ -149,16 +148,13 @@ static int add_result(json_t *report, const struct attack *attack, int64_t start
 static int read_definition(struct attack *attack, json_t **out, struct error *err)
 {
 	struct registry_file *file = &attack->file;
-	struct error why;
 
-	if (registry_open(attack->config, REGISTRY_ATTACKS, slice_of(attack->name), file, err) < 0)
+	if (registry_open(attack->config, REGISTRY_ATTACKS, slice_of(attack->name), file, err) <
+		    0 ||
+	    registry_parse(file, out, err) < 0)
 		return -1;
-	if (json_parse_with_nul((struct slice){file->data, file->len}, out, &why) < 0)
-		return error_set(err, 500, "bad_attack", "%.256s: %.200s", file->path, why.message);
 	attack->definition = *out;
-	return json_is_object(*out)
-		       ? attack_check(attack, err)
-		       : error_set(err, 500, "bad_attack", "%.256s: no object", file->path);
+	return attack_check(attack, err);
 }
 
 static void run_one(struct attack *attack, json_t *report)
@@ -268,7 +264,7 @@ int doctor_attack(const struct config *config, bool as_json, char *const *only, 
 	struct error err;
 
 	if (registry_names(config, REGISTRY_ATTACKS, &names, &err) < 0 ||
-	    template_load(config, SLICE_LITERAL(TEMPLATE), &template, &err) < 0)
+	    template_load(config, SLICE_LITERAL(TEMPLATE_TOOL), &template, &err) < 0)
 		return say_error(&err, "");
 	if (names.count == 0) {
 		(void)error_set(&err, 500, "bad_configuration", "there is no attack.d in %s",

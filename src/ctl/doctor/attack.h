@@ -6,8 +6,7 @@
 #include "config/template.h"
 #include "ctl/doctor/internal.h"
 
-#define REGISTRY_ATTACKS "attack.d"
-#define ATTACK_SESSION   "doctor-attack" /* what the attacks leave in the results is stored as */
+#define ATTACK_SESSION "doctor-attack" /* what the attacks leave in the results is stored as */
 
 struct attack {
 	const struct config *config;

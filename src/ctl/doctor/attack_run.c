@@ -68,15 +68,14 @@ static int check_fields(struct attack *attack, const json_t *object, unsigned in
 			is_known |= strcmp(known[i].field, field) == 0 && (known[i].in & in) &&
 				    known[i].type == json_typeof(value);
 		if (!is_known)
-			return registry_bad_field(&attack->file, err, "bad_attack", field,
+			return registry_bad_field(&attack->file, field, err,
 						  "is no field of an attack, or of another type");
 	}
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if ((known[i].needed_in & in) && !json_object_get(object, known[i].field))
-			return registry_bad_field(&attack->file, err, "bad_attack", known[i].field,
-						  "is missing");
+			return registry_bad_field(&attack->file, known[i].field, err, "is missing");
 	if ((in & IN_JOB) && !text_of(object, "program") == !json_object_get(object, "code"))
-		return registry_bad_field(&attack->file, err, "bad_attack", "program",
+		return registry_bad_field(&attack->file, "program", err,
 					  "or code is needed, not both");
 	return 0;
 }
@@ -90,7 +89,7 @@ static int check_rows(struct attack *attack, const char *field, unsigned in, str
 		if (!json_is_object(row) || check_fields(attack, row, in, err) < 0)
 			return json_is_object(row)
 				       ? -1
-				       : registry_bad_field(&attack->file, err, "bad_attack", field,
+				       : registry_bad_field(&attack->file, field, err,
 							    "holds something that is no object");
 	return 0;
 }
@@ -106,7 +105,7 @@ int attack_check(struct attack *attack, struct error *err)
 	    check_rows(attack, "requests", IN_REQUEST, err) < 0)
 		return -1;
 	if (!has_rows && (!text_of(definition, "program") || !text_of(definition, "language")))
-		return registry_bad_field(&attack->file, err, "bad_attack", "program",
+		return registry_bad_field(&attack->file, "program", err,
 					  "and language, or jobs, or requests, are needed");
 	return 0;
 }

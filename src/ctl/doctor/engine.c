@@ -1,13 +1,14 @@
 /* mayflyctl doctor: the container engine, as mayfly-engine hears it describe itself. */
 #include "ctl/doctor/internal.h"
 
+#include "config/template.h"
+
 #include "job/engine_client.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define TEMPLATE       "default"
 #define COMPONENTS_MAX 8
 #define TEXT_BYTES     192
 #define LEAST_PODMAN   "4.3"
@@ -120,7 +121,7 @@ static void say_image(struct doctor *doctor, const struct description *is)
 		doctor_say(doctor, DOCTOR_FAIL, "image",
 			   "make it: scripts/build-worker, installed as "
 			   "/usr/share/mayfly/scripts/build-worker",
-			   "%s, the image of template " TEMPLATE ", is missing", is->image);
+			   "%s, the image of template " TEMPLATE_TOOL ", is missing", is->image);
 }
 
 static void say_storage(struct doctor *doctor, const struct description *is)
@@ -158,7 +159,7 @@ void doctor_engine(struct doctor *doctor)
 	}
 
 	bool is_own = engine.child != 0;
-	int result = engine_info(&engine, TEMPLATE, deadline_in(DOCTOR_ENGINE_DEADLINE_MS),
+	int result = engine_info(&engine, TEMPLATE_TOOL, deadline_in(DOCTOR_ENGINE_DEADLINE_MS),
 				 take_field, &is, &err);
 
 	engine_close(&engine);

@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#define TEMPLATE     "default"
 #define EXIT_OOM     137
 #define REFUSE_BYTES 300
 
@@ -285,7 +284,7 @@ void doctor_probe(struct doctor *doctor)
 			   doctor->has_engine ? "image" : "engine");
 		return;
 	}
-	if (template_load(doctor->config, slice_of(TEMPLATE), &template, &err) < 0) {
+	if (template_load(doctor->config, slice_of(TEMPLATE_TOOL), &template, &err) < 0) {
 		doctor_say(doctor, DOCTOR_FAIL, "probe", NULL, "%s", err.message);
 		return;
 	}

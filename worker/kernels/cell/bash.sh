@@ -1,4 +1,4 @@
-# The kernel of bash cells: a shell that stays (protocol/control.h, src/init/kernel_cell.c). Its loop stands in runtimes.d/bash.json, in one line,
+# The kernel of bash cells: a shell that stays (protocol/control.h, src/init/kernel_cell.c). Its loop stands in languages.d/bash.json, in one line,
 # so that the lines of a cell are counted from one and at the top level: what a cell declares, it declares for the next one.
 #
 # Rules
