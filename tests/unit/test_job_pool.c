@@ -239,7 +239,7 @@ int main(void)
 	test_kinds_of_jobs();
 	test_kinds_of_hosts();
 	must(pool_plan(&config, &job, &plan, &err) == 0);
-	is_text(plan.label, "default: python3 a.py", "a label for people");
+	is_text(plan.label, "tool: python3 a.py", "a label for people");
 	test_claim_once(&plan);
 	test_claim_living(&plan);
 	test_list();
