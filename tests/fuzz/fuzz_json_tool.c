@@ -108,8 +108,7 @@ static void check_job(const json_t *values)
 	struct error err;
 
 	must(tool_job(&config, &tool, values, &made, &job, inputs, &err) == 0);
-	must(job.argc == json_array_size(made.language.tools.argv) + 1 &&
-	     job.argc >= 2);
+	must(job.argc == json_array_size(made.language.tools.argv) + 1 && job.argc >= 2);
 	for (unsigned i = 0; i < job.argc; i++)
 		check_text(job.argv[i]);
 
