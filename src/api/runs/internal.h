@@ -27,7 +27,7 @@ struct run {
 	struct execution execution; /* owned: of the program */
 	/* where a record that will do would be; "": none is wanted */
 	char cache_key[SHA256_HEX_BYTES];
-	struct job compile; /* where the language has a compile step */
+	struct job compile;        /* where the language has a compile step */
 	struct execution compiler; /* owned */
 };
 
