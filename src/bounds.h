@@ -111,7 +111,7 @@
 #define SESSION_WAIT_MS              30000 /* for another cell of the session to end; then 409 */
 #define SESSION_RECORD_MAX_BYTES     (8 * KIB)
 
-/* --- Languages (config/language.h) -------------------------------------------------------------- */
+/* --- Languages (config/language.h) ------------------------------------------------------------ */
 #define LANGUAGE_BOOT_ENV_MAX_COUNT 8
 #define LANGUAGE_ARGV_MAX_COUNT     64 /* of a command of its file */
 #define LANGUAGE_RUN_ARGV_MAX_COUNT 8  /* of a run's, behind which come the client's arguments */

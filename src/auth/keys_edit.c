@@ -191,7 +191,7 @@ int keys_revoke(const struct config *config, const char *id_or_label, struct key
 		if (removed == 0)
 			removed = copy_without(&edit, id_or_label, true, &found);
 		if (removed < 0)
-			(void)error_set(err, 500, "too_many_keys", "%.256s would get too large",
+			(void)error_set(err, 500, "too_many_keys", "%.256s would become too large",
 					config->keys_file);
 		else if (removed == 0)
 			(void)error_set(err, 404, "no_such_key",

@@ -91,7 +91,8 @@ static int read_numbers(struct config *config, struct error *err)
 	return 0;
 }
 
-/* A path: the variable's, else what lies beneath a folder of the session's; "" when there is no such folder. */
+/* A path: the variable's, else what lies beneath a folder of the session's; "" when there is no
+   such folder. */
 static int read_path(const char *name, const char *folder, const char *beneath, char out[PATH_MAX],
 		     struct error *err)
 {
@@ -191,7 +192,8 @@ static int read_keys_file(struct config *config, struct error *err)
 	return 0;
 }
 
-/* A secret's variable, else its credential, without the newline that editors add. size: of out, in bytes. */
+/* A secret's variable, else its credential, without the newline that editors add. size: of out, in
+   bytes. */
 static int read_secret(const char *name, char *out, size_t size, struct error *err)
 {
 	const char *value = variable(name), *folder = variable("CREDENTIALS_DIRECTORY");
@@ -238,7 +240,8 @@ static int read_instance(struct config *config, struct error *err)
 	return 0;
 }
 
-/* The name of a network, never a mode by which a container would share somebody's (host, container:ID, ns:PATH). */
+/* The name of a network, never a mode by which a container would share another's (host,
+   container:ID, ns:PATH). */
 static int read_network(struct config *config, struct error *err)
 {
 	static const char characters[] =

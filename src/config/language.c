@@ -85,7 +85,7 @@ void language_free(struct language *language)
 	language->definition = NULL;
 }
 
-/* --- one file -------------------------------------------------------------------------------------- */
+/* --- one file --------------------------------------------------------------------------------- */
 
 static int check_file(const struct registry_file *file, const char *field, const char *path,
 		      struct error *err)
@@ -191,7 +191,7 @@ int language_load(const struct config *config, struct slice name, struct languag
 	return 0;
 }
 
-/* --- a template's list ----------------------------------------------------------------------------- */
+/* --- a template's list ------------------------------------------------------------------------ */
 
 bool language_next(const char **list, struct slice *name)
 {

@@ -2,19 +2,23 @@
  * Languages: drop-in files languages.d/NAME.json (config/registry.h), one for all APIs.
  *
  *   description*  text
- *   boot_env      environment (texts NAME=value) that makes the interpreter wait before its script, so that it can be booted
- *                 ahead; see worker/kernels
- *   check         argv of the language's parser, which behind it takes a file and says by its exit code whether that is a program
+ *   boot_env      environment (texts NAME=value) that makes the interpreter wait before its script,
+ *                 so that it can be booted ahead; see worker/kernels
+ *   check         argv of the language's parser, which behind it takes a file and says by its exit
+ *                 code whether that is a program
  *   check_waits   true: the parser can be booted ahead as the interpreter can
- *   kernel        argv of the kernel, which runs cells and keeps its state between them (protocol/control.h)
+ *   kernel        argv of the kernel, which runs cells and keeps its state between them
+ *                 (protocol/control.h)
  * and a profile for each API that has the language, whose argv is the whole command:
  *   tools         of tools (config/tool.h), whose own arguments come behind it
  *     argv*
- *     by_path     true: a file is named to it as ./NAME, because it takes some bare names for commands of its own
+ *     by_path     true: a file is named to it as ./NAME, because it takes some bare names for
+ *                 commands of its own
  *   runs          of POST /v1/runs, where its template has an image
  *     template*, file*, argv*     file: where the program is written, beneath the working directory
- *     compile     what is built before it runs: {template*, argv*, env, output*}. argv runs in /work beside the source with env (texts
- *                 NAME=value, in place of ours) and leaves /work/outputs/<output>, which is staged beside the program
+ *     compile     what is built before it runs: {template*, argv*, env, output*}. argv runs in
+ *                 /work beside the source with env (texts NAME=value, in place of ours) and leaves
+ *                 /work/outputs/<output>, which is staged beside the program
  *   sandbox       of the sandbox API, in templates that list the language
  *     file*, argv*
  *     aliases     other names that clients may use
@@ -30,7 +34,8 @@
 
 #include <stdbool.h>
 
-/* A language's profile for one API. argv NULL: that API does not have it. Lists are arrays of texts. */
+/* A language's profile for one API. argv NULL: that API does not have it. Lists are arrays of
+   texts. */
 struct language_profile {
 	const json_t *argv, *aliases, *compile_argv,
 		*compile_env; /* each NULL where there is none */
@@ -49,8 +54,8 @@ struct language {
 
 #define _cleanup_language_ __attribute__((cleanup(language_free)))
 
-/* Reads a language's file; the caller frees *out. 0, or -1 with *err: 404 "unknown_language"; 500 "bad_language", naming file, line and
-   field, and what registry_open says. */
+/* Reads a language's file; the caller frees *out. 0, or -1 with *err: 404 "unknown_language"; 500
+   "bad_language", naming file, line and field, and what registry_open says. */
 MUST_USE int language_load(const struct config *config, struct slice name, struct language *out,
 			   struct error *err);
 void language_free(struct language *language);
@@ -58,8 +63,8 @@ void language_free(struct language *language);
 /* Takes the next name off a template's list, which has blanks between. False at its end. */
 bool language_next(const char **list, struct slice *name);
 
-/* Reads the language of a template's list that has a profile for sandboxes and is called that, or by one of its aliases, in any case.
-   As language_load; 404 where there is none. */
+/* Reads the language of a template's list that has a profile for sandboxes and is called that, or
+   by one of its aliases, in any case. As language_load; 404 where there is none. */
 MUST_USE int language_find(const struct config *config, const char *list, struct slice called,
 			   struct language *out, struct error *err);
 

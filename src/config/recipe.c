@@ -19,7 +19,8 @@ static const struct alphabet debian = {LOWER DIGITS, LOWER DIGITS "+.-"},
 			     module = {LOWER UPPER "_", LOWER UPPER DIGITS "_."},
 			     image = {LOWER UPPER DIGITS, LOWER UPPER DIGITS "._-/:@"};
 
-/* One row per list: its field, the word that stands before each of its values in a recipe, and what they are; without an alphabet: commands. */
+/* One row per list: its field, the word that stands before each of its values in a recipe, and what
+   they are; without an alphabet: commands. */
 static const struct {
 	const char *field, *word;
 	const struct alphabet *alphabet;
@@ -43,7 +44,8 @@ static bool is_of(const struct alphabet *alphabet, const char *name)
 	       strspn(name + 1, alphabet->rest) == len - 1;
 }
 
-/* A slash is there only in @scope/name: else npm would take it for a folder, or for something on GitHub. */
+/* A slash is there only in @scope/name: else npm would take it for a folder, or for something on
+   GitHub. */
 static bool has_npm_slashes(const char *name)
 {
 	const char *slash = strchr(name, '/');
@@ -90,7 +92,8 @@ static bool is_entry(size_t row, const json_t *value)
 	       (alphabet != &npm || has_npm_slashes(json_string_value(value)));
 }
 
-/* The number of the first entry that is none; 0 when all are. What is no list, or too long a one, has none that is. */
+/* The number of the first entry that is none; 0 when all are. What is no list, or too long a one,
+   has none that is. */
 static size_t bad_entry(size_t row, const json_t *list)
 {
 	const json_t *value;
@@ -119,10 +122,11 @@ static int check_list(size_t row, const json_t *list, const struct registry_file
 	size_t bad = bad_entry(row, list);
 
 	(void)snprintf(field, sizeof(field), "build.%s", lists[row].field);
-	return bad ? registry_bad_field(
-			     file, field, err, "takes a list of at most %d %s; number %zu is none",
-			     RECIPE_ENTRIES_MAX,
-			     lists[row].alphabet ? "packages" : "commands of one line", bad)
+	return bad ? registry_bad_field(file, field, err,
+					"takes a list of at most %d %s; number %zu is not one",
+					RECIPE_ENTRIES_MAX,
+					lists[row].alphabet ? "packages" : "commands of one line",
+					bad)
 		   : 0;
 }
 

@@ -1,11 +1,11 @@
 /*
- * The drop-in registries: languages, templates, tools, lists of patterns and attacks are files, one per entry, in up to
- * CONFIG_REGISTRY_DIRS folders.
+ * The drop-in registries: languages, templates, tools, lists of patterns and attacks are files, one
+ * per entry, in up to CONFIG_REGISTRY_DIRS folders.
  *
  * Rules:
  *  1. The first folder that has a file NAME.json wins whole; nothing is merged.
- *  2. A missing folder is an empty one. A broken file harms no other, and what is wrong with it is told with file, line and
- *     field by registry_bad_field alone.
+ *  2. A missing folder is an empty one. A broken file harms no other, and what is wrong with it is
+ *     told with file, line and field by registry_bad_field alone.
  *  3. A name is 1 to REGISTRY_NAME_MAX_BYTES bytes of a-z, 0-9, '_' and '-': no other file is an
  *     entry.
  */
@@ -25,8 +25,8 @@
 #define REGISTRY_ATTACKS    "attack.d"     /* ctl/doctor/attack.h */
 #define REGISTRY_ADVISORIES "advisories.d" /* ctl/doctor/advisories.c */
 
-#define REGISTRY_FIELD_BYTES                                                                       \
-	160 /* of a field's place in a file, as "files[0].path", with its NUL */
+/* of a field's place in a file, as "files[0].path", with its NUL */
+#define REGISTRY_FIELD_BYTES 160
 
 struct registry_names {
 	char (*names)[REGISTRY_NAME_MAX_BYTES + 1]; /* sorted by bytes, each once */
@@ -63,21 +63,22 @@ MUST_USE int registry_open(const struct config *config, const char *kind, struct
 			   struct registry_file *out, struct error *err);
 void registry_file_free(struct registry_file *file);
 
-/* Reads a file that is in no registry, as one of that kind, as registry_open does. 404 where it is not there. */
+/* Reads a file that is in no registry, as one of that kind, as registry_open does. 404 where it is
+   not there. */
 MUST_USE int registry_read_path(const char *path, const char *kind, struct registry_file *out,
 				struct error *err);
 
 /* Parses the one object that a file holds; the caller owns *out. 0, or -1 as registry_bad_field. */
 MUST_USE int registry_parse(const struct registry_file *file, json_t **out, struct error *err);
 
-/* Reads the fields of an object of the file (json/read.h): the whole with at "", else what is at that place, as "files[0]". An unknown
-   field is refused. 0, or -1 as registry_bad_field. */
+/* Reads the fields of an object of the file (json/read.h): the whole with at "", else what is at
+   that place, as "files[0]". An unknown field is refused. 0, or -1 as registry_bad_field. */
 MUST_USE int registry_read(const struct registry_file *file, const char *at, const json_t *object,
 			   const struct json_field *fields, size_t count, void *out,
 			   struct error *err);
 
-/* What is wrong with a field of a file: 500, the code of its kind ("bad_tool", "bad_template"…), and "PATH:LINE: "FIELD" what". field is
-   as json_line_of takes it. Returns -1. */
+/* What is wrong with a field of a file: 500, the code of its kind ("bad_tool", "bad_template"…),
+   and "PATH:LINE: "FIELD" what". field is as json_line_of takes it. Returns -1. */
 __attribute__((format(printf, 4, 5))) int registry_bad_field(const struct registry_file *file,
 							     const char *field, struct error *err,
 							     const char *format, ...);

@@ -15,7 +15,8 @@
 #define WORKDIR_OTHER     "/work"
 #define IMAGE_ENV_PREFIX  "RUNNER_IMAGE_"
 
-/* NUMBER(field, variable, least, most, fallback): the variable, where there is one, gives the value of a file that leaves the field out. */
+/* NUMBER(field, variable, least, most, fallback): the variable, where there is one, gives the value
+   of a file that leaves the field out. */
 #define NUMBERS(NUMBER)                                                                            \
 	NUMBER(uid, NULL, 1, RUNNER_ID_MAX, RUNNER_ID)                                             \
 	NUMBER(gid, NULL, 1, RUNNER_ID_MAX, RUNNER_ID)                                             \

@@ -1,20 +1,22 @@
 /*
  * Templates: what a container is made of and what it may use at most. A template is a file
- * templates.d/NAME.json in a registry (config/registry.h); clients of the sandbox API choose among those that are public.
+ * templates.d/NAME.json in a registry (config/registry.h); clients of the sandbox API choose among
+ * those that are public.
  *
  * Rules:
  *  1. A template is plain data: its numbers reach no engine.
  *  2. An unknown field, a wrong type, a number out of bounds is an error which names file, line and
- * field.
+ *     field.
  *  3. A limit that a file leaves out is the operator's (an environment variable), else the default
- * of bounds.h.
+ *     of bounds.h.
  *  4. The user is never root.
  *
- * Fields: name (if there, the file's own), public (true: clients of the sandbox API may name it), description, languages, image (required, unless image_env), uid, gid,
- * network (boolean), workdir, image_env, and those of struct template that are numbers, by the same
- * names. image_env names an environment variable of the operator's, RUNNER_IMAGE_…, which stands for
- * the image where it is set; a template that has neither is not there. environment ({"NAME": "value"}), preload
- * (a list of modules) and build, how its image is made (config/recipe.h).
+ * Fields: name (if there, the file's own), public (true: clients of the sandbox API may name it),
+ * description, languages, image (required, unless image_env), uid, gid, network (boolean), workdir,
+ * image_env, and those of struct template that are numbers, by the same names. image_env names an
+ * environment variable of the operator's, RUNNER_IMAGE_…, which stands for the image where it is
+ * set; a template that has neither is not there. environment ({"NAME": "value"}), preload (a list
+ * of modules) and build, how its image is made (config/recipe.h).
  */
 #ifndef MAYFLY_JOB_TEMPLATE_H
 #define MAYFLY_JOB_TEMPLATE_H
@@ -34,10 +36,10 @@ struct template
 	char description[TEMPLATE_TEXT_BYTES];
 	char image[TEMPLATE_TEXT_BYTES];
 	char image_env[TEMPLATE_TEXT_BYTES];
-	char workdir
-		[TEMPLATE_TEXT_BYTES]; /* where the tmpfs of workspace_mb is: /workspace or /work */
-	char languages
-		[TEMPLATE_TEXT_BYTES]; /* of the sandbox API that the image has, with blanks between: "python node bash" */
+	/* where the tmpfs of workspace_mb is: /workspace or /work */
+	char workdir[TEMPLATE_TEXT_BYTES];
+	/* of the sandbox API that the image has, with blanks between: "python node bash" */
+	char languages[TEMPLATE_TEXT_BYTES];
 	uint64_t uid, gid;
 	bool network;          /* false: nothing but a loopback of its own */
 	uint64_t memory_mb;    /* MAYFLY_MEMORY_MB; swap is never more */
@@ -61,21 +63,24 @@ struct template
 	bool is_custom;         /* not the operator's: config/template_custom.h */
 };
 
-#define TEMPLATE_DEFAULT                                                                           \
-	"default" /* of a client of the sandbox API that names none; what custom ones are like in all else */
-#define TEMPLATE_TOOL "tool" /* of a tool that names none */
+/* of a client of the sandbox API that names none; what custom ones are like in all else */
+#define TEMPLATE_DEFAULT "default"
+#define TEMPLATE_TOOL    "tool" /* of a tool that names none */
 
-/* No name of an entry has a colon. What follows the prefix is a tool's name, whose template has the image that the tool's file names
-   (config/template_find.h). */
-#define TEMPLATE_OF_TOOL    "tool:"
-#define TEMPLATE_NAME_BYTES (sizeof(TEMPLATE_OF_TOOL) + REGISTRY_NAME_MAX_BYTES) /* with the NUL */
+/* No name of an entry has a colon. What follows the prefix is a tool's name, whose template has the
+   image that the tool's file names (config/template_find.h). */
+#define TEMPLATE_OF_TOOL "tool:"
+/* with the NUL */
+#define TEMPLATE_NAME_BYTES (sizeof(TEMPLATE_OF_TOOL) + REGISTRY_NAME_MAX_BYTES)
 
-/* Reads one that is installed by its name. 0, or -1 with *err: 404 "not_found", "no_image"; 500 "bad_template" (rule 2),
-   "bad_configuration" (a variable of rule 3), and what registry_open says. */
+/* Reads one that is installed by its name. 0, or -1 with *err: 404 "not_found", "no_image"; 500
+   "bad_template" (rule 2), "bad_configuration" (a variable of rule 3), and what registry_open
+   says. */
 MUST_USE int template_load(const struct config *config, struct slice name, struct template *out,
 			   struct error *err);
 
-/* Reads a template from a file that is open. name is the file's own. 0, or -1 with *err as template_load. */
+/* Reads a template from a file that is open. name is the file's own. 0, or -1 with *err as
+   template_load. */
 struct registry_file;
 MUST_USE int template_parse(const struct registry_file *file, struct slice name,
 			    struct template *out, struct error *err);

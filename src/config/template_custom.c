@@ -1,4 +1,5 @@
-/* Custom templates: loading, listing, removing; the rules are in the header. Adding is in template_put.c. */
+/* Custom templates: loading, listing, removing; the rules are in the header. Adding is in
+   template_put.c. */
 #include "config/template_custom.h"
 
 #include "base/cleanup.h"
@@ -31,7 +32,7 @@ int custom_open(const struct config *config, struct slice name, struct registry_
 		       : -1;
 }
 
-/* --- what is allowed ----------------------------------------------------------------------------- */
+/* --- what is allowed -------------------------------------------------------------------------- */
 
 /* Is the image that of a public template of the operator's? A broken one harms no other. */
 static bool is_operators(const struct config *config, const char *image)
@@ -75,7 +76,7 @@ int custom_check_image(const struct config *config, const char *name, const char
 		return 0;
 	return error_set(
 		err, 403, "template_not_allowed",
-		"The image %.128s is not allowed for custom templates: it must be that of an installed template, or stand in MAYFLY_TEMPLATE_IMAGES",
+		"The image %.128s is not allowed for custom templates: it must belong to an installed template or be named in MAYFLY_TEMPLATE_IMAGES",
 		image);
 }
 
@@ -125,7 +126,7 @@ int custom_load(const struct config *config, struct slice name, struct template 
 		       : 0;
 }
 
-/* --- the folder ---------------------------------------------------------------------------------- */
+/* --- the folder ------------------------------------------------------------------------------- */
 
 int custom_names(const struct config *config, struct registry_names *out, struct error *err)
 {
@@ -145,8 +146,8 @@ int custom_remove(const struct config *config, struct slice name, struct error *
 
 	if (registry_open(config, REGISTRY_TEMPLATES, name, &file, err) == 0)
 		return error_set(err, 403, "template_not_custom",
-				 "Template %.*s is the operator's, and stays", (int)name.len,
-				 name.data);
+				 "Template %.*s is the operator's and cannot be removed",
+				 (int)name.len, name.data);
 	if (path_of(config, name, path) == 0 && unlink(path) == 0)
 		return 0;
 	if (path_of(config, name, path) == 0 && errno != ENOENT && errno != ENOTDIR)

@@ -13,7 +13,8 @@ static int find(const struct config *config, struct slice name, struct template 
 		       : -1;
 }
 
-/* The template of a tool that brings its own image: which one is the operator's word, in the tool's file. */
+/* The template of a tool that brings its own image: which one is the operator's word, in the tool's
+   file. */
 static int find_of_tool(const struct config *config, struct slice tool, struct template *out,
 			struct error *err)
 {

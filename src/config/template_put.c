@@ -1,6 +1,7 @@
 /*
- * Adding a template from a request: what a client says becomes a file as those of templates.d, which is checked as one before it is there.
- * The fields are those of the src/api/sandbox/README.md.
+ * Adding a template from a request: what a client says becomes a file as those of templates.d,
+ * which is checked as one before it is there. The fields are those of the
+ * src/api/sandbox/README.md.
  */
 #include "base/cleanup.h"
 #include "base/fs.h"
@@ -61,7 +62,7 @@ static int bad(struct error *err, const char *field, const char *what)
 	return error_set(err, 400, "bad_template", "%s: %s", field, what);
 }
 
-/* --- fields -------------------------------------------------------------------------------------- */
+/* --- fields ----------------------------------------------------------------------------------- */
 
 static int take_plain(struct put *put, struct error *err)
 {
@@ -99,7 +100,8 @@ static int take_memory(struct put *put, struct error *err)
 	return 0;
 }
 
-/* A number of CPUs; from 1000 on microseconds of each CUSTOM_CPU_QUOTA_PERIOD_US, as Docker has it. */
+/* A number of CPUs; from 1000 on microseconds of each CUSTOM_CPU_QUOTA_PERIOD_US, as Docker has
+   it. */
 static int take_cpu(struct put *put, struct error *err)
 {
 	double quota = json_number_value(json_object_get(put->values, "cpu_quota"));
@@ -162,7 +164,8 @@ static int take_list(struct put *put, const char *field, const char *takes, stru
 		       : 0;
 }
 
-/* The image of a template that must be built is called by what it is built of: another recipe, another image. */
+/* The image of a template that must be built is called by what it is built of: another recipe,
+   another image. */
 static int name_image(struct put *put, struct error *err)
 {
 	_cleanup_buf_ struct buf text = buf_new(RECIPE_MAX_BYTES);
@@ -204,7 +207,7 @@ static int take_image(struct put *put, struct error *err)
 	return put->needs_build ? name_image(put, err) : 0;
 }
 
-/* --- the file ------------------------------------------------------------------------------------ */
+/* --- the file --------------------------------------------------------------------------------- */
 
 static int write_text(const struct put *put, struct buf *out, struct error *err)
 {
@@ -250,7 +253,7 @@ static int count_added(const struct config *config, struct error *err)
 	return names.count < CUSTOM_MAX_COUNT
 		       ? 0
 		       : error_set(err, 409, "too_many_templates",
-				   "There are %d custom templates, and no more can be",
+				   "There are %d custom templates already, the maximum",
 				   CUSTOM_MAX_COUNT);
 }
 
@@ -278,7 +281,7 @@ static int store(const struct put *put, const struct buf *text, struct error *er
 		return 0;
 	if (errno == EEXIST)
 		(void)error_set(err, 409, "template_exists",
-				"There is a template %s already: remove it first", put->name);
+				"Template %s exists already: remove it first", put->name);
 	else
 		(void)custom_not_written(put->config, err);
 	(void)unlinkat(folder, aside, 0);

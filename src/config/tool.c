@@ -65,7 +65,7 @@ static const struct json_field file_fields[] = {
 	{READ_FIELD(struct tool_file, is_artifact, "artifact", READ_FLAG)},
 };
 
-/* --- is a file one? -------------------------------------------------------------------------------- */
+/* --- is a file one? --------------------------------------------------------------------------- */
 
 bool tool_parameter(const json_t *text, char out[REGISTRY_NAME_MAX_BYTES + 1])
 {
@@ -174,7 +174,8 @@ static int read_limits(const struct registry_file *file, const json_t *limits, s
 		       : 0;
 }
 
-/* What is wrong with the schemas, as what is wrong with the file: the message begins with the field. */
+/* What is wrong with the schemas, as what is wrong with the file: the message begins with the
+   field. */
 static int refuse_schema(const struct registry_file *file, const struct error *why,
 			 struct error *err)
 {
@@ -253,9 +254,10 @@ void tool_free(struct tool *tool)
 	tool->definition = NULL;
 }
 
-/* --- its parameters -------------------------------------------------------------------------------- */
+/* --- its parameters --------------------------------------------------------------------------- */
 
-/* May a tool have this language as its runtime? One whose file is broken counts: what is wrong is said when it is used. */
+/* May a tool have this language as its runtime? One whose file is broken counts: what is wrong is
+   said when it is used. */
 static bool is_runtime(const struct config *config, const char *name)
 {
 	_cleanup_language_ struct language language = {0};

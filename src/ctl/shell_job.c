@@ -51,7 +51,7 @@ static int say(const struct run *run, const char *what, int status)
 	return status;
 }
 
-/* --- the job ------------------------------------------------------------------------------------ */
+/* --- the job ---------------------------------------------------------------------------------- */
 
 /* Every wrong field on a line. */
 static int say_issues(const struct run *run, const json_t *issues)
@@ -118,7 +118,7 @@ static int make_job(struct run *run)
 	return take_input(run);
 }
 
-/* --- while it runs ------------------------------------------------------------------------------ */
+/* --- while it runs ---------------------------------------------------------------------------- */
 
 static void erase_progress(struct run *run)
 {
@@ -165,7 +165,8 @@ static int execute(struct run *run)
 	return result->reason == JOB_TIMEOUT ? EXIT_TIMEOUT : job_exit_code(result);
 }
 
-/* Tells who called us where the artifacts are: the result's id, then their paths, each ended by NUL. */
+/* Tells who called us where the artifacts are: the result's id, then their paths, each ended by
+   NUL. */
 static void tell_artifacts(struct run *run, int to)
 {
 	char id[JOB_ID_LENGTH + 1];
@@ -231,7 +232,7 @@ static int run_child(const struct config *config, const struct shell_job *asked,
 	return status;
 }
 
-/* --- who called --------------------------------------------------------------------------------- */
+/* --- who called ------------------------------------------------------------------------------- */
 
 /* The exit status of a child that is waited for; a signal as a shell shows it. */
 static int wait_child(pid_t child)

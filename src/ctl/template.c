@@ -1,6 +1,7 @@
 /*
- * What build does: a template's file is checked here and carried out by scripts/build-template, to which the recipe goes by a pipe, one checked
- * line after another: nothing of it is ever an argument.
+ * What build does: a template's file is checked here and carried out by scripts/build-template, to
+ * which the recipe goes by a pipe, one checked line after another: nothing of it is ever an
+ * argument.
  */
 #include "ctl/template.h"
 
@@ -48,7 +49,8 @@ static int fail(const struct error *err)
 		       : EX_DATAERR;
 }
 
-/* The file of a template of either kind, and the template. The caller frees *file. 0, or -1 with *err. */
+/* The file of a template of either kind, and the template. The caller frees *file. 0, or -1
+   with *err. */
 static int find(const struct config *config, const char *name, struct registry_file *file,
 		struct template *out, struct error *err)
 {
@@ -68,7 +70,7 @@ static int find(const struct config *config, const char *name, struct registry_f
 	return -1;
 }
 
-/* --- list, show ---------------------------------------------------------------------------------- */
+/* --- list, show ------------------------------------------------------------------------------- */
 
 static json_t *describe(const struct config *config, const struct template *template)
 {
@@ -156,9 +158,10 @@ static int show(const struct config *config, const char *name)
 	return print_json(shown);
 }
 
-/* --- check --------------------------------------------------------------------------------------- */
+/* --- check ------------------------------------------------------------------------------------ */
 
-/* A file is told from a name by what no name has. Its own name is what template_parse holds it to. */
+/* A file is told from a name by what no name has. Its own name is what template_parse holds it
+   to. */
 static int check_file(const char *path, struct error *err)
 {
 	_cleanup_registry_file_ struct registry_file file = {0};
@@ -224,7 +227,7 @@ static int check(const struct config *config, int argc, char **argv)
 	return status;
 }
 
-/* --- build ---------------------------------------------------------------------------------------- */
+/* --- build ------------------------------------------------------------------------------------ */
 
 struct build {
 	const struct config *config;
@@ -357,7 +360,7 @@ static int build(const struct config *config, int argc, char **argv)
 	return status;
 }
 
-/* --- add, remove --------------------------------------------------------------------------------- */
+/* --- add, remove ------------------------------------------------------------------------------ */
 
 /* A file or, as "-", what is piped in. */
 static int read_request(const char *path, json_t **out, struct error *err)

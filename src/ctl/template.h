@@ -10,9 +10,11 @@
  * mayflyctl template show NAME
  *     What one comes to, defaults and the operator's limits included, as JSON.
  * mayflyctl template check [NAME|FILE]...
- *     Checks templates, or files that may become some; without arguments all. A mistake is reported with file, line and field.
+ *     Checks templates, or files that may become some; without arguments all. A mistake is reported
+ *     with file, line and field.
  * mayflyctl template build [--force] [--trust] NAME...|--all
- *     Makes the images of templates that say how (config/recipe.h), unless they are up to date. A custom template is a client's: what it would
+ *     Makes the images of templates that say how (config/recipe.h), unless they are up to date. A
+ *     custom template is a client's: what it would
  *     have done as root is shown, and done with --trust.
  * mayflyctl template add FILE|-
  *     Adds one, from JSON as POST /templates takes it.

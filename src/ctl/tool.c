@@ -28,7 +28,7 @@ static int usage(void)
 	return EX_USAGE;
 }
 
-/* --- what both take ----------------------------------------------------------------------------- */
+/* --- what both take --------------------------------------------------------------------------- */
 
 /* Takes an option with its value at *at. 1 when it was one, 0 when not, -1 when it is wrong. */
 static int take_option(struct shell_job *job, int argc, char **argv, int *at)
@@ -48,7 +48,8 @@ static int take_option(struct shell_job *job, int argc, char **argv, int *at)
 	return 1;
 }
 
-/* Standard input is the program's when somebody meant it to be: a file or a pipe, not a terminal nor /dev/null. */
+/* Standard input is the program's when it is meant to be: a file or a pipe, not a terminal
+   nor /dev/null. */
 static bool is_given_input(void)
 {
 	struct stat status;
@@ -57,7 +58,8 @@ static bool is_given_input(void)
 	       (S_ISREG(status.st_mode) || S_ISFIFO(status.st_mode));
 }
 
-/* Reads a whole file, "-" being standard input. 0 and *out, the caller's, or -1 when it was complained of. */
+/* Reads a whole file, "-" being standard input. 0 and *out, the caller's, or -1 when it was
+   complained of. */
 static int read_file(const char *command, const char *path, char **out, size_t *len)
 {
 	_cleanup_close_ int fd =
@@ -69,7 +71,7 @@ static int read_file(const char *command, const char *path, char **out, size_t *
 	return -1;
 }
 
-/* --- mayflyctl run ------------------------------------------------------------------------------ */
+/* --- mayflyctl run ---------------------------------------------------------------------------- */
 
 struct run_arguments {
 	const char *language, *file;
@@ -131,9 +133,10 @@ int ctl_run(const struct config *config, int argc, char **argv)
 	return shell_job_run(config, &job);
 }
 
-/* --- mayflyctl tool NAME ------------------------------------------------------------------------ */
+/* --- mayflyctl tool NAME ---------------------------------------------------------------------- */
 
-/* A value of the type that the schema wants; what is none stays text, so that the refusal is the schema's. */
+/* A value of the type that the schema wants; what is none stays text, so that the refusal is the
+   schema's. */
 static json_t *value_of(const json_t *schema, struct slice text)
 {
 	const char *type = json_string_value(json_object_get(schema, "type"));
@@ -214,7 +217,7 @@ static int run_tool(const struct config *config, int argc, char **argv)
 	return shell_job_run(config, &job);
 }
 
-/* --- check and list ----------------------------------------------------------------------------- */
+/* --- check and list --------------------------------------------------------------------------- */
 
 /* The tool's name: the file's, without its folder and suffix. */
 static bool name_of(const char *path, char out[REGISTRY_NAME_MAX_BYTES + 1])

@@ -30,7 +30,7 @@ static void complain(struct warm *warm, const char *what, const char *message, i
 		warm->status = status;
 }
 
-/* --- the job ------------------------------------------------------------------------------------ */
+/* --- the job ---------------------------------------------------------------------------------- */
 
 struct sample {
 	struct tool tool;     /* owned */
@@ -87,7 +87,7 @@ static bool make_sample(struct warm *warm, const char *what, struct sample *out)
 	return true;
 }
 
-/* --- its pooled containers --------------------------------------------------------------------------------- */
+/* --- its pooled containers -------------------------------------------------------------------- */
 
 struct search {
 	const char *kind;
@@ -151,7 +151,7 @@ static void warm_one(struct warm *warm, const char *what)
 	sample_free(&sample);
 }
 
-/* --- the command -------------------------------------------------------------------------------- */
+/* --- the command ------------------------------------------------------------------------------ */
 
 static int usage(void)
 {

@@ -1,4 +1,5 @@
-/* Pooled containers: kinds, claiming, the list; the rules are in the header. Making them is in pool_refill.c. */
+/* Pooled containers: kinds, claiming, the list; the rules are in the header. Making them is in
+   pool_refill.c. */
 #include "job/pool.h"
 
 #include "base/cleanup.h"
@@ -21,7 +22,7 @@
 
 #define PRELOAD_VARIABLE "MAYFLY_PRELOAD=" /* worker/kernels */
 
-/* --- kinds -------------------------------------------------------------------------------------- */
+/* --- kinds ------------------------------------------------------------------------------------ */
 
 /* preload: the template's, which only python's cells know what to do with. */
 static int add_boot_env(struct pool_plan *plan, const char *kernel, const char *const *boot_env,
@@ -67,7 +68,8 @@ static void add_file(struct sha256 *hash, const char *folder, const char *name)
 	add_bytes(hash, &status.st_size, sizeof(status.st_size));
 }
 
-/* What the engine isolates a container by and lends to it (engine/prepare.c), beside the template. */
+/* What the engine isolates a container by and lends to it (engine/prepare.c), beside the
+   template. */
 static void add_isolation(const struct config *config, struct sha256 *hash)
 {
 	const char *seccomp = getenv("SECCOMP_PROFILE");
@@ -133,7 +135,7 @@ int pool_plan(const struct config *config, const struct job *job, struct pool_pl
 	}
 	(void)snprintf(plan.template, sizeof(plan.template), "%s", job->template);
 	plan.limits = job->limits;
-	/* whoever runs cells may become a session */
+	/* a container that runs cells may become a session */
 	plan.job_max_s = job->kernel ? SESSION_LIFETIME_S : template.timeout_max_s;
 	write_label(job, &plan);
 	name_kind(config, &template, &plan);
@@ -147,7 +149,7 @@ void pool_plan_free(struct pool_plan *plan)
 	buf_free(&plan->boot_env);
 }
 
-/* --- folders and records ------------------------------------------------------------------------ */
+/* --- folders and records ---------------------------------------------------------------------- */
 
 DIR *pool_open_jobs(const struct config *config)
 {
@@ -222,7 +224,8 @@ bool pool_claim(const struct config *config, const struct pool_plan *plan, int *
 	return false;
 }
 
-/* init ends when a connection does: an engine removes what has ended at once, and what runs after some 100 ms. */
+/* init ends when a connection does: an engine removes what has ended at once, and what runs after
+   some 100 ms. */
 static void hang_up(const struct config *config, const char *folder)
 {
 	struct error ignored;
@@ -253,9 +256,10 @@ int pool_drop(const struct config *config, struct engine *engine, const char *fo
 	return engine_remove(engine, claimed, deadline_in(ENGINE_CALL_DEADLINE_MS), err);
 }
 
-/* --- the list ----------------------------------------------------------------------------------- */
+/* --- the list --------------------------------------------------------------------------------- */
 
-/* Reads what was noted of a pooled container: "<made, s since boot> <memory, bytes> <prebooted> <label>". False when there is nothing good. */
+/* Reads what was noted of a pooled container: "<made, s since boot> <memory, bytes> <prebooted>
+   <label>". False when there is nothing good. */
 static bool read_record(int records, const char *folder, char text[POOL_RECORD_MAX_BYTES],
 			struct pool_row *row)
 {

@@ -19,8 +19,8 @@
 #define LOCK_NAME     "lock"
 #define MAKING_OFFSET (1LL << 60) /* far behind every id */
 #define ID_TRIES      8
-#define RETRY_MS                                                                                   \
-	100 /* a killed holder's close is told before its lock is gone: look again after this */
+/* a killed holder's close is told before its lock is gone: look again after this */
+#define RETRY_MS 100
 
 static int64_t offset_of(const char *id)
 {
@@ -217,7 +217,7 @@ static int check_room(const struct config *config, const struct session *session
 }
 
 /* A name that no session has. It is locked before its record is there, so that no sweep takes it
-   for one that nobody makes any more. */
+   for one that is no longer being made. */
 static int take_name(const struct config *config, struct session *session)
 {
 	struct session other;
@@ -234,13 +234,13 @@ static int take_name(const struct config *config, struct session *session)
 
 int session_reserve(const struct config *config, struct session *session, struct error *err)
 {
-	struct http_watch nobody = {.fd = -1};
+	struct http_watch no_client = {.fd = -1};
 	_cleanup_close_ int making = open_locks(config), own = open_locks(config);
 	int reserved = -1;
 
 	if (making < 0 || own < 0)
 		return failed(config, err);
-	if (wait_lock(config, making, MAKING_OFFSET, &nobody, err) < 0)
+	if (wait_lock(config, making, MAKING_OFFSET, &no_client, err) < 0)
 		return -1;
 	session->lock = own;
 	session->created_ms = session->used_ms = session_now_ms();

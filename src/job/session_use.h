@@ -35,8 +35,8 @@ MUST_USE int session_list_files(struct executor *executor, struct session *sessi
 					    int64_t mtime_ms),
 				void *context, struct error *err);
 
-/* Reads a file of at most config->artifact_bytes into memory that the caller frees. 0, or -1 with
-   *err: 404 "session_not_found", "file_not_found"; 400 "files_refused". */
+/* Reads a file of at most config->artifact_bytes into memory that the caller frees. 0, or -1
+   with *err: 404 "session_not_found", "file_not_found"; 400 "files_refused". */
 MUST_USE int session_read_file(struct executor *executor, struct session *session, const char *path,
 			       char **data, size_t *len, struct error *err);
 

@@ -1,6 +1,7 @@
 /*
- * One reader of JSON fields: a table says what each is called, what it must be and where it goes. Drop-in files (config/registry.h)
- * and the bodies of requests are read with it, and each says in its own words what is wrong.
+ * One reader of JSON fields: a table says what each is called, what it must be and where it goes.
+ * Drop-in files (config/registry.h) and the bodies of requests are read with it, and each says in
+ * its own words what is wrong.
  *
  * Rules:
  *  1. A field that is left out leaves its place as it was: the caller puts the default there first.
@@ -34,7 +35,8 @@ struct json_field {
 	const char *name;
 	enum json_kind kind;
 	size_t offset; /* of its place */
-	/* of a number its value, of a string its bytes, of an array its entries; most 0: without bounds */
+	/* of a number its value, of a string its bytes, of an array its entries; most 0: without
+	   bounds */
 	uint64_t least, most;
 	bool is_required;
 	const char *wanted; /* what it must be, in place of json_wanted's words; or NULL */
@@ -54,12 +56,13 @@ enum json_strictness {
 	JSON_NULL_IS_ABSENT, /* as JSON_LENIENT, and null counts as left out */
 };
 
-/* Reads an object's fields into out; NULL and what is no object have none. 0, or -1 with *refusal, whose texts are the table's
-   or the object's. */
+/* Reads an object's fields into out; NULL and what is no object have none. 0, or -1 with *refusal,
+   whose texts are the table's or the object's. */
 MUST_USE int json_read(const json_t *object, const struct json_field *fields, size_t count,
 		       enum json_strictness strictness, void *out, struct json_refusal *refusal);
 
-/* What a field must be: "a string", "an integer", "true or false", "an array of strings", "an array", "an object". */
+/* What a field must be: "a string", "an integer", "true or false", "an array of strings", "an
+   array", "an object". */
 const char *json_wanted(const struct json_field *field);
 
 /* For the rows of a table. */

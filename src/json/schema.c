@@ -113,14 +113,14 @@ static int check_keyword(const char *field, const struct type *type, const char 
 			continue;
 		if (!(keywords[i].kinds & type->kind))
 			return error_set(err, 500, "bad_schema",
-					 "parameters.%s.%s says nothing about type %s", field,
+					 "parameters.%s.%s does not apply to type %s", field,
 					 keyword, type->name);
 		if (!keywords[i].fits(value))
 			return error_set(err, 500, "bad_schema",
 					 "parameters.%s.%s has the wrong type", field, keyword);
 		return 0;
 	}
-	return error_set(err, 500, "bad_schema", "parameters.%s.%s is not a keyword of ours", field,
+	return error_set(err, 500, "bad_schema", "parameters.%s.%s is not a known keyword", field,
 			 keyword);
 }
 

@@ -25,8 +25,8 @@
 #include <unistd.h>
 
 #define PROGRAM "mayfly-reap"
-#define EXPIRED_MAX_BYTES                                                                          \
-	(1024 * sizeof(struct engine_row)) /* what is more waits for the next run */
+/* what is more waits for the next run */
+#define EXPIRED_MAX_BYTES (1024 * sizeof(struct engine_row))
 
 static void collect_expired(void *context, const struct engine_row *row)
 {

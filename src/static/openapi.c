@@ -49,7 +49,8 @@ static void add_limits(json_t *schemas)
 
 /* --- languages -------------------------------------------------------------------------------- */
 
-/* A language is there when its file has a profile for runs, and that profile's template an image. */
+/* A language is there when its file has a profile for runs, and that profile's template an
+   image. */
 static bool has_image(const struct config *config, const char *name)
 {
 	_cleanup_language_ struct language language = {0};

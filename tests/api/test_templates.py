@@ -362,7 +362,7 @@ class Added(TemplatesTest):
         for number in range(64):
             self.assertEqual(self.post({"name": f"n{number}"})[0], 200)
         status, reply = self.post({"name": "one-more"})
-        self.assertEqual((status, reply["error"]), (409, "There are 64 custom templates, and no more can be"))
+        self.assertEqual((status, reply["error"]), (409, "There are 64 custom templates already, the maximum"))
 
     def test_mayflyctl_add_and_remove(self):
         self.assertEqual(self.add({"name": "byhand", "memory_limit": "1G"}).stdout, "byhand: added\n")

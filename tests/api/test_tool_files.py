@@ -95,7 +95,7 @@ class Files(ToolTest):
         self.assertEqual(self.server.execute("echo ok")["stdout"], "ok\n")
         reply = self.post("broken")
         self.assertEqual(reply.status, 500)
-        self.assertIn("broken.json:6: parameters.p.pattern is not a keyword of ours", reply.body.decode())
+        self.assertIn("broken.json:6: parameters.p.pattern is not a known keyword", reply.body.decode())
 
     def test_usage_is_measured(self):
         result = self.server.execute("import time\nx = bytearray(50 << 20)\nend = time.process_time() + .3\nwhile time.process_time() < end: pass\ntime.sleep(.3)\n"
@@ -171,8 +171,8 @@ class Ctl(ToolTest):
             done = self.ctl("tool", "check", path)
             self.assertEqual(done.returncode, 65, rest)
             self.assertRegex(done.stdout, "^" + re.escape(path) + ".*" + what)
-        for schema, what in (('{"type": "string", "pattern": "x"}', "p.pattern is not a keyword of ours"), ('{"type": "array"}', "p.type must be string"),
-                             ('{"type": "integer", "minLength": 1}', "p.minLength says nothing about type integer"),
+        for schema, what in (('{"type": "string", "pattern": "x"}', "p.pattern is not a known keyword"), ('{"type": "array"}', "p.type must be string"),
+                             ('{"type": "integer", "minLength": 1}', "p.minLength does not apply to type integer"),
                              ('{"type": "integer", "default": 5, "maximum": 4}', "p.default: Must be at most 4"), ('{"type": "string", "minLength": "1"}', "p.minLength has the wrong type"),
                              ('{"type": "string", "contentEncoding": "gzip"}', "p.contentEncoding has the wrong type"), ('{"type": "string", "$ref": "x"}', r"p.\$ref is not a keyword")):
             path = self.put("checked", '{"description": "d", "argv": ["x"],\n"parameters": {\n"p": ' + schema + "}}")

@@ -90,7 +90,7 @@ class Validate(harness.ServerTest):
         self.assertEqual(["b"], [error["file"] for error in answer["syntax"]["details"]["errors"]])
         self.assertEqual("Issues found - trouble detected", answer["security"]["message"])
         self.put("languages.d/bare.json", {"description": "x", "tools": {"argv": ["cat"]}})
-        self.assertEqual(("language_not_checked", "bare has no parser to ask"), self.refused({"language": "bare", "files": {"a": ""}}))
+        self.assertEqual(("language_not_checked", "Language bare has no parser"), self.refused({"language": "bare", "files": {"a": ""}}))
         self.put("languages.d/absent.json", {"description": "x", "tools": {"argv": ["cat"]}, "check": ["there-is-no-such-parser"]})
         for files in ({"a": ""}, {"a": "", "b": ""}):
             self.assertEqual("parser_missing", self.refused({"language": "absent", "files": files}, 500)[0])

@@ -1,6 +1,7 @@
 /*
- * Tools and their languages: the real files of the source tree become the jobs they should, broken ones
- * are refused by file and field, and nothing that a client sends becomes more than one argument.
+ * Tools and their languages: the real files of the source tree become the jobs they should, broken
+ * ones are refused by file and field, and nothing that a client sends becomes more than one
+ * argument.
  */
 #include "job/tool_job.h"
 

@@ -1,6 +1,7 @@
 /*
- * Pooled containers without containers: kinds that differ by everything that makes them, claims of which one wins, notes that are broken. What is
- * a pooled container here is a folder with a socket that listens.
+ * Pooled containers without containers: kinds that differ by everything that makes them, claims of
+ * which one wins, notes that are broken. What is a pooled container here is a folder with a socket
+ * that listens.
  */
 #include "job/pool.h"
 
@@ -115,7 +116,7 @@ static void test_kinds_of_hosts(void)
 	is_text(err.code, "not_found", "is said to be");
 }
 
-/* --- claims ------------------------------------------------------------------------------------- */
+/* --- claims ----------------------------------------------------------------------------------- */
 
 /* Makes the folder of a pooled container; the descriptor that listens in it. */
 static int put_pooled(const char *kind, const char *digits)
@@ -185,7 +186,7 @@ static void test_claim_living(const struct pool_plan *plan)
 	ok(!claim(plan, folder), "where there is no folder at all, nothing is");
 }
 
-/* --- the list ----------------------------------------------------------------------------------- */
+/* --- the list --------------------------------------------------------------------------------- */
 
 static void note(void *context, const struct pool_row *row)
 {
@@ -196,7 +197,8 @@ static void note(void *context, const struct pool_row *row)
 
 static void test_list(void)
 {
-	/* what is noted of the pooled container whose digits end in this one's index; NULL: nothing */
+	/* what is noted of the pooled container whose digits end in this one's index; NULL:
+	   nothing */
 	static const char *const records[] = {
 		NULL,        "",           " ",
 		"1",         "1 2",        "1 2 0",

@@ -1,4 +1,5 @@
-/* config/language.h: the languages that are installed, and by which names templates' clients call them. */
+/* config/language.h: the languages that are installed, and by which names templates' clients call
+   them. */
 #include "config/language.h"
 
 #include "config/registry.h"

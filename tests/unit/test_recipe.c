@@ -1,4 +1,5 @@
-/* config/recipe.h and the fields of a template that go with it: what is taken, what is written for scripts/build-template, what is refused. */
+/* config/recipe.h and the fields of a template that go with it: what is taken, what is written for
+   scripts/build-template, what is refused. */
 #include "config/recipe.h"
 
 #include "tap.h"
@@ -36,7 +37,8 @@ static void test_fields(void)
 	   "has none of it");
 }
 
-/* The last variable that fits, and the first that does not: all end in one NUL more than they have. */
+/* The last variable that fits, and the first that does not: all end in one NUL more than they
+   have. */
 static void test_environment_is_bounded(void)
 {
 	char text[6 * KIB], value[RECIPE_LINE_MAX_BYTES + 2];

@@ -1,4 +1,5 @@
-/* What is wrong with a drop-in file is told with file, line and field, whatever its kind: by registry_bad_field alone. */
+/* What is wrong with a drop-in file is told with file, line and field, whatever its kind: by
+   registry_bad_field alone. */
 #include "config/registry.h"
 
 #include "config/language.h"

@@ -1,4 +1,5 @@
-/* api/sandbox/request.h: what counts as {}, what is missing, names, time-outs, files in each of their forms. */
+/* api/sandbox/request.h: what counts as {}, what is missing, names, time-outs, files in each of
+   their forms. */
 #include "tap.h"
 #include "util.h"
 
@@ -108,7 +109,7 @@ static void test_timeouts(void)
 	is_number(timeout_of("{\"timeout\":600}", 120), 120, "never more than the template allows");
 }
 
-/* --- files -------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 static int take(const struct config *config, const json_t *body, struct sandbox_files *files)
 {

@@ -227,7 +227,7 @@ static void test_check(void)
 		{"{\"f\":{\"type\":[\"string\"]}}",
 		 "parameters.f.type must be string, integer, number or boolean"},
 		{"{\"f\":{\"type\":\"string\",\"pattern\":\"x\"}}",
-		 "parameters.f.pattern is not a keyword of ours"},
+		 "parameters.f.pattern is not a known keyword"},
 		{"{\"f\":{\"type\":\"string\",\"minLength\":\"1\"}}",
 		 "parameters.f.minLength has the wrong type"},
 		{"{\"f\":{\"type\":\"string\",\"maxLength\":1.5}}",

@@ -1,6 +1,7 @@
 /*
- * Syntax, by the language's parser in a container. One file is given to the parser itself, which may have been booted ahead (job/pool.h); several are
- * given to it one by one by a loop, whose words are
+ * Syntax, by the language's parser in a container. One file is given to the parser itself, which
+ * may have been booted ahead (job/pool.h); several are given to it one by one by a loop, whose
+ * words are
  *
  *     exit code LF what the parser said NUL        for each file, in their order
  *
@@ -50,7 +51,7 @@ static bool is_loop(const struct syntax *syntax)
 	return syntax->count > 1;
 }
 
-/* --- the job ------------------------------------------------------------------------------------ */
+/* --- the job ---------------------------------------------------------------------------------- */
 
 static int fill_command(struct syntax *syntax, struct error *err)
 {
@@ -59,7 +60,7 @@ static int fill_command(struct syntax *syntax, struct error *err)
 	int failed = 0;
 
 	if (!language->check)
-		return error_set(err, 400, "language_not_checked", "%s has no parser to ask",
+		return error_set(err, 400, "language_not_checked", "Language %s has no parser",
 				 language->name);
 	if (is_loop(syntax)) {
 		static const char *const shell[] = {"sh", "-c", loop, "check"};
@@ -113,7 +114,7 @@ static int prepare(const struct config *config, const char *name, struct syntax 
 	return fill_command(syntax, err);
 }
 
-/* --- what came of it ---------------------------------------------------------------------------- */
+/* --- what came of it -------------------------------------------------------------------------- */
 
 static int no_parser(const struct syntax *syntax, struct error *err)
 {
@@ -154,8 +155,7 @@ static int judge_each(struct syntax *syntax, struct error *err)
 		if (!line || !end || end < line ||
 		    num_parse((struct slice){rest.data, (size_t)(line - rest.data)}, 10, UINT8_MAX,
 			      &code) < 0)
-			return error_set(err, 502, "parser_failed",
-					 "The parser of %s was stopped before its end",
+			return error_set(err, 502, "parser_failed", "The parser of %s was stopped",
 					 syntax->language.name);
 		if (judge(syntax, i, (int)code, (struct slice){line + 1, (size_t)(end - line - 1)},
 			  err) < 0)

@@ -1,9 +1,10 @@
 /*
  * POST …/auto-run: the validators, then node test.js in a container of the template "agent".
  *
- * In the container are /workspace/run, which holds index.html, style.css, script.js and test.js, is where the program starts and cannot be changed by it,
- * and /workspace/output beside it, named by OUTPUT_DIR, which it may fill. The parser has a container of its own: what a program
- * could have touched judges nothing, and a container serves one job.
+ * In the container are /workspace/run, which holds index.html, style.css, script.js and test.js, is
+ * where the program starts and cannot be changed by it, and /workspace/output beside it, named by
+ * OUTPUT_DIR, which it may fill. The parser has a container of its own: what a program could have
+ * touched judges nothing, and a container serves one job.
  */
 #include "api/agents/internal.h"
 
@@ -15,8 +16,8 @@
 #include <stdio.h>
 
 #define TEMPLATE "agent"
-#define CLAIMS                                                                                     \
-	"agents" /* whose claims on ids are: of all agents, so that no two runs have one id */
+/* whose claims on ids are: of all agents, so that no two runs have one id */
+#define CLAIMS   "agents"
 #define FOLDER   "run"
 #define OUTPUT   "output"
 #define LANGUAGE "node"
@@ -31,7 +32,7 @@ static const char basic_test[] = "const fs = require('fs');\n"
 				 "\tthrow new Error('index.html is empty');\n"
 				 "console.log('All basic checks passed');\n";
 
-/* --- the record's name -------------------------------------------------------------------------- */
+/* --- the record's name ------------------------------------------------------------------------ */
 
 /* Rule 2 of agents.h. */
 static int claim_id(struct agent_run *run, struct error *err)
@@ -58,7 +59,7 @@ static int claim_id(struct agent_run *run, struct error *err)
 	return error_set(err, 503, "busy", "Too many runs began at one moment");
 }
 
-/* --- the validators ----------------------------------------------------------------------------- */
+/* --- the validators --------------------------------------------------------------------------- */
 
 static void log_check(struct agent_run *run, const char *name, const struct check *check)
 {
@@ -99,7 +100,7 @@ static int validate(struct agent_run *run, struct error *err)
 	return 0;
 }
 
-/* --- the program -------------------------------------------------------------------------------- */
+/* --- the program ------------------------------------------------------------------------------ */
 
 static int prepare_job(struct agent_run *run, struct error *err)
 {
@@ -163,7 +164,7 @@ static void conclude(struct agent_run *run)
 		   summary);
 }
 
-/* --- the whole ---------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static int validate_and_execute(struct agent_run *run, struct error *err)
 {

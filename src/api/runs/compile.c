@@ -1,5 +1,6 @@
 /*
- * The compile step of a language that has one, in a container of its own: its time, its output and its limits are not the program's.
+ * The compile step of a language that has one, in a container of its own: its time, its output and
+ * its limits are not the program's.
  */
 #include "api/runs/internal.h"
 

@@ -19,9 +19,10 @@ static void run_free(struct run *run)
 	run_request_free(&run->request);
 }
 
-/* --- the request -------------------------------------------------------------------------------- */
+/* --- the request ------------------------------------------------------------------------------ */
 
-/* A language is there when its file has a profile for runs, and that profile's template an image. */
+/* A language is there when its file has a profile for runs, and that profile's template an
+   image. */
 static int load_language(struct run *run, struct error *err)
 {
 	const struct config *config = run->call->config;
@@ -44,7 +45,7 @@ static int take_request(struct run *run, struct error *err)
 	return run_request_take(&run->request, err);
 }
 
-/* --- the job ------------------------------------------------------------------------------------ */
+/* --- the job ---------------------------------------------------------------------------------- */
 
 /* The client's arguments and environment behind the language's command. */
 static void fill_command(struct run *run)
@@ -131,7 +132,7 @@ static int execute(struct run *run, struct error *err)
 	return 0;
 }
 
-/* --- POST /v1/runs ------------------------------------------------------------------------------ */
+/* --- POST /v1/runs ---------------------------------------------------------------------------- */
 
 /* With a key: 1 when an earlier run's record was the answer. */
 static int replay(struct run *run, struct error *err)

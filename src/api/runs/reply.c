@@ -61,7 +61,7 @@ static json_t *limits_of(const struct run_limits *limits)
 	return object;
 }
 
-/* --- artifacts ---------------------------------------------------------------------------------- */
+/* --- artifacts -------------------------------------------------------------------------------- */
 
 /* Names of any bytes become UTF-8, as long as the store takes them. */
 static struct slice clean_name(const char *name, struct buf *out)
@@ -115,7 +115,7 @@ static json_t *publish_artifacts(struct run *run, struct error *err)
 	return NULL;
 }
 
-/* --- the record --------------------------------------------------------------------------------- */
+/* --- the record ------------------------------------------------------------------------------- */
 
 static json_t *summary_of(const struct run *run, const char *created_at, const char *code_sha256,
 			  size_t artifact_count)
@@ -183,7 +183,7 @@ int run_write(struct run *run, struct buf *record, struct buf *summary, struct e
 	return 0;
 }
 
-/* --- showing it again --------------------------------------------------------------------------- */
+/* --- showing it again ------------------------------------------------------------------------- */
 
 static int renew_link(const struct call *call, const struct sign_key *key, json_t *artifact)
 {
@@ -198,8 +198,9 @@ static int renew_link(const struct call *call, const struct sign_key *key, json_
 }
 
 /*
- * The place of the artifacts in a record. Within a string of JSON every quote has a backslash before it, so a raw match of these texts is the key itself.
- * The rest is not parsed: output may hold what json_parse refuses, as NUL.
+ * The place of the artifacts in a record. Within a string of JSON every quote has a backslash
+ * before it, so a raw match of these texts is the key itself. The rest is not parsed: output may
+ * hold what json_parse refuses, as NUL.
  */
 static bool find_artifacts(struct slice record, struct slice *out)
 {

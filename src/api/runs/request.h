@@ -1,6 +1,7 @@
 /*
- * The body of POST /v1/runs, checked: language, code, limits, files, in this order (src/api/runs/README.md). Pure, but for the language, which the caller
- * looks up between the two halves.
+ * The body of POST /v1/runs, checked: language, code, limits, files, in this order
+ * (src/api/runs/README.md). Pure, but for the language, which the caller looks up between the two
+ * halves.
  */
 #ifndef MAYFLY_API_RUNS_REQUEST_H
 #define MAYFLY_API_RUNS_REQUEST_H
@@ -47,12 +48,13 @@ struct run_request {
 	struct staging staging; /* owned: the files listed, beneath RUN_INPUTS */
 };
 
-/* Parses the body and takes the language from it. 0, or -1 with *err, 400: "bad_json", "json_too_deep", "wrong_type", "language_required". The caller frees
-   *out in either case. */
+/* Parses the body and takes the language from it. 0, or -1 with *err, 400: "bad_json",
+   "json_too_deep", "wrong_type", "language_required". The caller frees *out in either case. */
 MUST_USE int run_request_begin(struct slice body, struct run_request *out, struct error *err);
 
-/* Takes everything else. 0, or -1 with *err, 400: "wrong_type", "code_required", "code_too_large", "too_many_args", "bad_env", "limit_too_large",
-   "limit_too_small", "bad_file_path", "too_many_files". */
+/* Takes everything else. 0, or -1 with *err, 400: "wrong_type", "code_required", "code_too_large",
+   "too_many_args", "bad_env", "limit_too_large", "limit_too_small", "bad_file_path",
+   "too_many_files". */
 MUST_USE int run_request_take(struct run_request *request, struct error *err);
 
 void run_request_free(struct run_request *request);

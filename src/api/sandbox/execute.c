@@ -176,8 +176,7 @@ static int take_request(struct sandbox_run *run, struct error *err)
 static int check_cells(const struct sandbox_run *run, struct error *err)
 {
 	if (run->cells && program_has_language(&run->program) && !run->program.job.kernel)
-		return error_set(err, 400, "no_cells",
-				 "cells take a language whose state stays: %s",
+		return error_set(err, 400, "no_cells", "cells work with %s only",
 				 "python, node or bash");
 	return 0;
 }

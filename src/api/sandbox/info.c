@@ -8,7 +8,8 @@
 
 #define CPU_WHOLE 100.0 /* percent of one */
 
-/* The languages of the template that a request without one gets, each with its aliases behind it. */
+/* The languages of the template that a request without one gets, each with its aliases behind
+   it. */
 static json_t *list_languages(const struct config *config)
 {
 	json_t *list = json_array();

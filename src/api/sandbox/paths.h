@@ -3,7 +3,7 @@
  * of plain names. Pure.
  *
  * Rules:
- *  1. The checks come in the contract's order, each with its own message.
+ *  1. The checks come in the order of src/api/sandbox/README.md, each with its own message.
  *  2. "." and doubled slashes mean nothing and are left out; what is then left is what the file is
  *     called.
  */
@@ -18,8 +18,8 @@
 
 #define SANDBOX_PATH_BYTES (JOB_PATH_MAX_BYTES + 1) /* with the NUL */
 
-/* Checks the path of a file that a client brings, and writes it as rule 2 has it. 0, or -1 with
-   *err, 400: "path_empty", "path_nul", "path_traversal", "path_absolute", "path_characters",
+/* Checks the path of a file that a client brings, and writes it as rule 2 has it. 0, or -1
+   with *err, 400: "path_empty", "path_nul", "path_traversal", "path_absolute", "path_characters",
    "path_too_long", "extension_not_allowed". */
 MUST_USE int sandbox_path(struct slice path, char out[SANDBOX_PATH_BYTES], struct error *err);
 

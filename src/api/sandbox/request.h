@@ -66,8 +66,9 @@ struct sandbox_files {
 };
 
 /* Takes {path: text | {"content","encoding"} | {"id"}}; owner: whose uploads may be named. The
-   caller frees *files in either case. 0, or -1 with *err: 400 with the contract's messages,
-   "wrong_type", "too_many_files", "path_taken", "bad_base64"; 404 "file_not_found". */
+   caller frees *files in either case. 0, or -1 with *err: 400 with the messages of
+   src/api/sandbox/README.md, "wrong_type", "too_many_files", "path_taken", "bad_base64"; 404
+   "file_not_found". */
 MUST_USE int sandbox_take_files(const struct config *config, const char *owner, const json_t *given,
 				struct sandbox_files *files, struct error *err);
 void sandbox_files_free(struct sandbox_files *files);

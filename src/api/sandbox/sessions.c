@@ -104,7 +104,7 @@ static void reply_cell(const struct sandbox_run *run, const struct session *sess
 	call_reply_json(run->call, 200, flat);
 }
 
-/* As the contract has it: a session that is gone is an answer, not a refusal. */
+/* As src/api/sandbox/README.md says: a session that is gone is an answer, not a refusal. */
 static void refuse_cell(struct call *call, const struct error *err)
 {
 	if (strcmp(err->code, "session_not_found") != 0) {

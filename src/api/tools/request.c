@@ -1,4 +1,5 @@
-/* From a tool's request to the job that it asks for: everything that can be refused before anything runs. */
+/* From a tool's request to the job that it asks for: everything that can be refused before anything
+   runs. */
 #include "api/tools/internal.h"
 
 #include "api/tools/agent_fields.h"
@@ -44,7 +45,8 @@ static json_t *tool_names(const struct config *config)
 	return list;
 }
 
-/* The part that does not depend on the tool: sessionId and timeout, and whether the whole is an object. */
+/* The part that does not depend on the tool: sessionId and timeout, and whether the whole is an
+   object. */
 static int take_agent_part(struct tool_run *run, json_t *issues)
 {
 	_cleanup_json_ json_t *parameters = NULL;
@@ -113,7 +115,8 @@ static int load_tool(struct tool_run *run, const char *name)
 	return -1;
 }
 
-/* The time-out: a request's own may not pass the tool's, and without one the tool says what is usual. */
+/* The time-out: a request's own may not pass the tool's, and without one the tool says what is
+   usual. */
 static void take_timeout(struct tool_run *run, json_t *issues)
 {
 	const struct tool *tool = &run->tool;

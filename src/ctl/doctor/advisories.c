@@ -3,8 +3,8 @@
  *
  * Rules:
  *  1. The table of escapes is a file, advisories.d/escapes.json in a registry (config/registry.h);
- *     a package or an operator puts a newer one in its place. It names escapes that code running in a
- *     container of mayfly's might use, and only those. Its fields: worker/README.md.
+ *     a package or an operator puts a newer one in its place. It names escapes that code running in
+ *     a container of mayfly's might use, and only those. Its fields: worker/README.md.
  *  2. A version is open when it lies in a row's range of upstream versions, unless its Debian
  *     package is the one with the backport, or a later one of the same upstream version, or its
  *     changelog names the escape.

@@ -199,8 +199,9 @@ static int run_job(struct attack *attack, const char *what, const char *language
 	else if (reply.status != 200 || json_parse(buf_slice(&reply.body), out, &err) < 0)
 		attack_say(attack, false, what, "the service answered %d: %.*s", reply.status,
 			   SHOWN_BYTES, buf_slice(&reply.body).data);
+	/* with the reply */
 	else
-		goto out; /* with the reply */
+		goto out;
 	result = -1;
 out:
 	buf_free(&reply.body);
