@@ -244,7 +244,7 @@ static int refuse(const struct registry_file *file, const char *at,
 
 	(void)snprintf(place, sizeof(place), "%s%s%.64s", at, *at ? "." : "", refusal->name);
 	if (refusal->mistake == JSON_UNKNOWN)
-		return registry_bad_field(file, place, err, "is not a field that is known here");
+		return registry_bad_field(file, place, err, "is not a known field");
 	if (refusal->mistake == JSON_MISSING)
 		return registry_bad_field(file, place, err, "is missing");
 	switch (field->kind) {

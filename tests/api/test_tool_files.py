@@ -95,7 +95,7 @@ class Files(ToolTest):
         self.assertEqual(self.server.execute("echo ok")["stdout"], "ok\n")
         reply = self.post("broken")
         self.assertEqual(reply.status, 500)
-        self.assertIn("broken.json:6: parameters.p.pattern is not a known keyword", reply.body.decode())
+        self.assertIn("broken.json:6: parameters.p.pattern is not a known keyword", json.loads(reply.body)["message"].replace('"', ""))
 
     def test_usage_is_measured(self):
         result = self.server.execute("import time\nx = bytearray(50 << 20)\nend = time.process_time() + .3\nwhile time.process_time() < end: pass\ntime.sleep(.3)\n"
@@ -156,13 +156,13 @@ class Ctl(ToolTest):
         for rest, what in (('"argv": ["x", "{q}"]}', r":4: argv\[1\] names no declared text parameter"),
                            ('"argv": ["{n}"]}', r":4: argv\[0\] names no declared"),
                            ('"argv": ["x"],\n"files": [{"path": "a", "content": ""},\n{"path": "../b", "content": ""}]}', r":6: files\[1\]\.path must be a relative path"),
-                           ('"argv": ["x"],\n"files": [{"path": "a", "content": "",\n"mode": 7}]}', r":6: files\[0\]\.mode is not known"),
+                           ('"argv": ["x"],\n"files": [{"path": "a", "content": "",\n"mode": 7}]}', r":6: files\[0\]\.mode is not a known field"),
                            ('"argv": ["x"],\n"limits": {\n"memory_mb": 1}}', r":6: limits\.memory_mb takes a whole number from 16 to"),
-                           ('"argv": ["x"],\n"limits": {"speed": 1}}', r":5: limits\.speed is no limit"),
+                           ('"argv": ["x"],\n"limits": {"speed": 1}}', r":5: limits\.speed is not a known field"),
                            ('"argv": ["x"],\n"limits": {"timeout_s": 9,\n"timeout_max_s": 8}}', r":5: limits\.timeout_s is more than"),
                            ('"argv": ["x"],\n\n"stdin": "{none}"}', r":6: stdin names no declared"),
-                           ('"argv": ["x"],\n"artifacts": "*"}', r":5: artifacts must be an array"),
-                           ('"argv": [],\n"x": 1}', r":5: x is an unknown field"),
+                           ('"argv": ["x"],\n"artifacts": "*"}', r":5: artifacts takes a list of"),
+                           ('"argv": [],\n"x": 1}', r":5: x is not a known field"),
                            ('"argv": []}', r":4: argv must name a program"),
                            ('"argv": ["x"],\n"template": "none"}', r": template none: There is no template of that name"),
                            ('"argv": ["x"], "description": "twice"}', r"line 4, column"),
@@ -170,15 +170,15 @@ class Ctl(ToolTest):
             path = self.put("checked", head + rest)
             done = self.ctl("tool", "check", path)
             self.assertEqual(done.returncode, 65, rest)
-            self.assertRegex(done.stdout, "^" + re.escape(path) + ".*" + what)
+            self.assertRegex(done.stdout.replace('"', ""), "^" + re.escape(path) + ".*" + what)
         for schema, what in (('{"type": "string", "pattern": "x"}', "p.pattern is not a known keyword"), ('{"type": "array"}', "p.type must be string"),
                              ('{"type": "integer", "minLength": 1}', "p.minLength does not apply to type integer"),
                              ('{"type": "integer", "default": 5, "maximum": 4}', "p.default: Must be at most 4"), ('{"type": "string", "minLength": "1"}', "p.minLength has the wrong type"),
-                             ('{"type": "string", "contentEncoding": "gzip"}', "p.contentEncoding has the wrong type"), ('{"type": "string", "$ref": "x"}', r"p.\$ref is not a keyword")):
+                             ('{"type": "string", "contentEncoding": "gzip"}', "p.contentEncoding has the wrong type"), ('{"type": "string", "$ref": "x"}', r"p.\$ref is not a known keyword")):
             path = self.put("checked", '{"description": "d", "argv": ["x"],\n"parameters": {\n"p": ' + schema + "}}")
             done = self.ctl("tool", "check", path)
             self.assertEqual(done.returncode, 65, schema)
-            self.assertRegex(done.stdout, re.escape(path) + r":3: parameters\." + what.replace(": Must", " Must"))
+            self.assertRegex(done.stdout.replace('"', ""), re.escape(path) + r":3: parameters\." + what.replace(": Must", " Must"))
         self.assertEqual(self.ctl("tool", "check", "/nowhere/x.json").returncode, 66)
         self.assertEqual(self.ctl("tool", "check", "/etc/passwd").returncode, 65)
         self.assertEqual(self.ctl("tool", "check").returncode, 64)
@@ -186,7 +186,7 @@ class Ctl(ToolTest):
     def test_list(self):
         self.put("broken", "{")
         done = self.ctl("tool", "list")
-        self.assertRegex(done.stdout, r"(?m)^broken +broken: .*broken\.json: ")
+        self.assertRegex(done.stdout, r"(?m)^broken +broken: .*broken\.json:1: ")
         self.assertRegex(done.stdout, r"(?m)^code_execution +Runs code")
         listed = json.loads(self.ctl("tool", "list", "--json").stdout)
         self.assertEqual(listed["code_execution"]["parameters"], json.loads(self.server.request("GET", "/tools").body)["code_execution"]["parameters"])

@@ -104,7 +104,7 @@ class Validate(harness.ServerTest):
         for files in ({"a": ""}, {"a": "", "b": ""}):
             answer = self.validate("slow", files)
             self.assertEqual((False, "The parser took too long"), (answer["syntax"]["passed"], answer["syntax"]["message"]))
-        self.put("runtimes.d/floods.json", {"description": "x", "argv": ["cat"], "check": ["sh", "-c", "yes >&2"]})
+        self.put("languages.d/floods.json", {"description": "x", "tools": {"argv": ["cat"]}, "check": ["sh", "-c", "yes >&2"]})
         self.assertEqual("The parser took too long", self.validate("floods", {"a": ""})["syntax"]["message"])
         os.remove(os.path.join(self.server.folder, "config/templates.d/check.json"))
 

@@ -111,7 +111,7 @@ static void test_mistakes(void)
 		const char *text, *message; /* what the message ends in, after the folder */
 	} cases[] = {
 		{"{\n\"image\": \"i\",\n\"pid\": 1}",
-		 "/templates.d/bad.json:3: \"pid\" is not a field that is known here"},
+		 "/templates.d/bad.json:3: \"pid\" is not a known field"},
 		{"{\"image\": \"i\",\n\n\"pids\" : 3}",
 		 "/templates.d/bad.json:3: \"pids\" takes a whole number from 4 to 32768"},
 		{"{\"image\": \"pids\", \"pids\": 32769}",

@@ -79,7 +79,7 @@ static const struct {
 	const struct kind *kind;
 	const char *text, *place;
 } rows[] = {
-	{&languages, "{\n\"descripton\": \"d\"}", "2: \"descripton\" is not a field"},
+	{&languages, "{\n\"descripton\": \"d\"}", "2: \"descripton\" is not a known field"},
 	{&languages, "{\"check\": [\"x\"]}", "1: \"description\" is missing"},
 	{&languages, "{\"description\": \"d\",\n\"boot_env\": [\"x\"]}", "2: \"boot_env\" takes"},
 	{&languages, "{\"description\": \"d\",\n\"kernel\": []}",
@@ -114,9 +114,9 @@ static const struct {
 	{&tools, TOOL "\"files\": [{\"path\": \"x\",\n\"content\": \"{no}\"}]}",
 	 "4: \"files[0].content\" names no"},
 	{&tools, TOOL "\"files\": [{\"path\": \"x\",\n\"contents\": \"\"}]}",
-	 "4: \"files[0].contents\" is not a field"},
+	 "4: \"files[0].contents\" is not a known field"},
 	{&tools, TOOL "\"limits\": {\"pids\": 4,\n\"cpus\": 1}}",
-	 "4: \"limits.cpus\" is not a field"},
+	 "4: \"limits.cpus\" is not a known field"},
 	{&tools, TOOL "\"limits\": {\"pids\": 1}}", "3: \"limits.pids\" takes a whole number"},
 	{&tools, TOOL "\"artifacts\": [1]}", "3: \"artifacts\" takes a list"},
 	{&tools, TOOL "\"image\": \"a b\"}", "3: \"image\" is not the name of an image"},
