@@ -320,14 +320,14 @@
 #define ATTACK_START_MS              60000 /* for a slot and a container, beyond a job's time-out */
 #define ATTACK_GONE_DEADLINE_MS      60000 /* for what a job used to be removed */
 
-/* --- Metrics (store/metrics.h) ---------------------------------------------------------------- */
-#define METRICS_LAYOUT            1   /* part of the file's name: another layout is another file */
-#define METRICS_ROW_BYTES         512 /* divides a page */
-#define METRICS_ROW_COUNT         512 /* one of counters, the others of jobs by their labels */
-#define METRICS_FAMILY_FIRST      'A'
-#define METRICS_FAMILY_COUNT      5  /* A to E; each has a row more, for what finds none left */
-#define METRICS_BOUND_COUNT       14 /* of a histogram's buckets */
-#define METRICS_ENGINE_CODE_COUNT 14
-/* for who holds the file's lock to be done: microseconds, unless it is stopped */
-#define METRICS_LOCK_DEADLINE_MS 2000
-#define METRICS_TEXT_MAX_BYTES   (8 * MIB) /* of an exposition */
+/* --- Metrics (store/metrics.h)
+   ---------------------------------------------------------------------- */
+#define METRICS_LAYOUT       1   /* part of the file's name: another layout is another file */
+#define METRICS_ROW_BYTES    512 /* divides a page */
+#define METRICS_ROW_COUNT    512 /* one of counters, the others of jobs by their labels */
+#define METRICS_FAMILY_FIRST 'A'
+#define METRICS_FAMILY_COUNT 5  /* the contract's; each has a row more, for what finds none left */
+#define METRICS_BOUND_COUNT  14 /* of a histogram's buckets */
+#define METRICS_LOCK_DEADLINE_MS                                                                   \
+	2000 /* for who holds the file's lock to be done: microseconds, unless it is stopped */
+#define METRICS_TEXT_MAX_BYTES (8 * MIB) /* of an exposition */

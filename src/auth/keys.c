@@ -1,5 +1,6 @@
 #include "auth/internal.h"
 
+#include "base/ascii.h"
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/memory.h"
@@ -84,26 +85,16 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r';
 }
 
-static bool is_alnum(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 bool key_is_label(struct slice text)
 {
-	for (size_t i = 0; i < text.len; i++)
-		if (!is_alnum(text.data[i]) && !strchr("._@-", text.data[i]))
-			return false;
-	return text.len > 0 && text.len < KEY_LABEL_BYTES && !memchr(text.data, '\0', text.len);
+	return text.len > 0 && text.len < KEY_LABEL_BYTES && ascii_is_of(text, ASCII_ALNUM "._@-");
 }
 
 /* Labels of API_KEYS are older than ours: any text without control bytes. */
 static bool is_old_label(struct slice text)
 {
-	for (size_t i = 0; i < text.len; i++)
-		if ((unsigned char)text.data[i] < ' ' || text.data[i] == 0x7f)
-			return false;
-	return text.len > 0 && text.len < KEY_LABEL_BYTES && utf8_is_valid(text);
+	return text.len > 0 && text.len < KEY_LABEL_BYTES && !ascii_has_control(text) &&
+	       utf8_is_valid(text);
 }
 
 static void copy_text(char *out, struct slice text)
@@ -217,10 +208,7 @@ static bool parse_scopes(struct slice text, unsigned *out)
 /* An id becomes a file's name: nothing but letters and digits. */
 static bool is_id(struct slice text)
 {
-	for (size_t i = 0; i < text.len; i++)
-		if (!is_alnum(text.data[i]))
-			return false;
-	return text.len > 0 && text.len < KEY_ID_BYTES;
+	return text.len > 0 && text.len < KEY_ID_BYTES && ascii_is_of(text, ASCII_ALNUM);
 }
 
 /* id hash rate burst scopes expires label, with blanks between; expires in seconds since 1970, or

@@ -4,6 +4,7 @@
  * and mode of the file stay; a new one is 0600: systemd opens it for the service.
  */
 #include "auth/internal.h"
+#include "base/atomic_file.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
@@ -88,22 +89,14 @@ static int set_access(const struct edit *edit, int fd)
 static int edit_commit(const struct edit *edit, struct error *err)
 {
 	char aside[PATH_MAX];
+	_cleanup_atomic_ struct atomic_file file;
 
 	(void)snprintf(aside, sizeof(aside), "%s.new", name_of(edit->config));
-	/* what a crash left there is not in use: we have the lock */
-	(void)unlinkat(edit->folder, aside, 0);
-
-	_cleanup_close_ int fd = openat(edit->folder, aside,
-					O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-
-	if (fd < 0 || io_write_all(fd, edit->changed.data, edit->changed.len) < 0 ||
-	    set_access(edit, fd) < 0 || fsync(fd) < 0 ||
-	    renameat(edit->folder, aside, edit->folder, name_of(edit->config)) < 0 ||
-	    fsync(edit->folder) < 0) {
-		(void)not_written(edit->config, err);
-		(void)unlinkat(edit->folder, aside, 0);
-		return -1;
-	}
+	/* with the lock */
+	if (atomic_file_open(edit->folder, aside, 0600, ATOMIC_SYNC | ATOMIC_LOCKED, &file) < 0 ||
+	    io_write_all(file.fd, edit->changed.data, edit->changed.len) < 0 ||
+	    set_access(edit, file.fd) < 0 || atomic_file_commit(&file, name_of(edit->config)) < 0)
+		return not_written(edit->config, err);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "auth/rate_limit.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/num.h"
 
@@ -18,29 +19,24 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define BOOT_ID_PATH  "/proc/sys/kernel/random/boot_id"
-#define BOOT_ID_CHARS 36
-#define NS_PER_S      1000000000
+#define BOOT_ID_CHARS (BOOT_ID_BYTES - 1)
 /* the time of a token at a millionth a second */
-#define MICRO_NS    ((uint64_t)1000000 * NS_PER_S)
+#define MICRO_NS    ((uint64_t)US_PER_S * NS_PER_S)
 #define STATE_CHARS (BOOT_ID_CHARS + 1 + 20 + 1) /* boot id, blank, 20 digits, newline */
 #define OPEN_TRIES  64
 
 struct now {
 	uint64_t ns;
-	char boot_id[BOOT_ID_CHARS + 1]; /* dashes where it cannot be read */
+	char boot_id[BOOT_ID_BYTES]; /* dashes where it cannot be read */
 };
 
 static void read_now(struct now *out)
 {
-	_cleanup_close_ int fd = open(BOOT_ID_PATH, O_RDONLY | O_CLOEXEC);
-	struct timespec time;
+	struct timespec time = clock_read(CLOCK_BOOTTIME);
 
-	clock_gettime(CLOCK_BOOTTIME, &time);
 	out->ns = (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
-	if (fd < 0 || read(fd, out->boot_id, BOOT_ID_CHARS) != BOOT_ID_CHARS)
+	if (boot_id(out->boot_id) < 0)
 		memset(out->boot_id, '-', BOOT_ID_CHARS);
-	out->boot_id[BOOT_ID_CHARS] = '\0';
 }
 
 static int open_folder(const struct config *config, bool may_make)

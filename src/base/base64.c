@@ -1,11 +1,13 @@
 #include "base/base64.h"
 
+#include "base/ascii.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#define STANDARD "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-#define URL      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+#define STANDARD ASCII_ALNUM "+/"
+#define URL      ASCII_ALNUM "-_"
 
 static int encode(struct buf *out, struct slice data, const char *alphabet, bool is_padded)
 {

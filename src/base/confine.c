@@ -1,6 +1,6 @@
 #include "base/confine.h"
 
-#include "base/confine_parts.h"
+#include "base/internal.h"
 
 #include <errno.h>
 #include <linux/capability.h>

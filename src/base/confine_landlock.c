@@ -8,7 +8,7 @@
  *     of the build host may be older than the kernel that runs.
  */
 #include "base/cleanup.h"
-#include "base/confine_parts.h"
+#include "base/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

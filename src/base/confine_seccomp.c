@@ -8,7 +8,7 @@
  *     which the kernel reads the low half.
  *  3. Adding a call is adding a row, with the reason where it is not plain.
  */
-#include "base/confine_parts.h"
+#include "base/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,36 +1,58 @@
 #include "base/date.h"
 
+#include "base/clock.h"
+
 #include <stdio.h>
-#include <time.h>
 
 #define DATE_MAX_S 253402300799 /* the last second of the year 9999 */
 
-void date_rfc3339(int64_t unix_ms, char out[DATE_BYTES])
+struct moment {
+	unsigned year, month, day; /* month 0 is March */
+	unsigned weekday;          /* 0 is the Thursday that 1 January 1970 was */
+	unsigned hour, minute, second;
+};
+
+/* The proleptic Gregorian calendar in eras of 400 years that begin on 1 March, so that the leap day
+   is the last of its year; 719468 days lie between 1 March 0000 and 1 January 1970. */
+static struct moment split(uint64_t unix_s)
 {
-	int64_t most = DATE_MAX_S * 1000 + 999;
-	uint64_t moment = unix_ms < 0 ? 0 : unix_ms > most ? (uint64_t)most : (uint64_t)unix_ms;
-	unsigned millisecond = (unsigned)(moment % 1000);
-	unsigned second = (unsigned)(moment / 1000 % 86400);
-	unsigned day = (unsigned)(moment / 1000 / 86400);
-	/* The proleptic Gregorian calendar in eras of 400 years that begin on 1 March, so that the
-	   leap day is the last of its year; 719468 days lie between 1 March 0000 and 1 January
-	   1970. */
+	unsigned second = (unsigned)(unix_s % S_PER_DAY), day = (unsigned)(unix_s / S_PER_DAY);
 	unsigned era = (day + 719468) / 146097, of_era = (day + 719468) % 146097;
 	unsigned year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
 	unsigned of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-	unsigned month = (5 * of_year + 2) / 153; /* 0 is March */
-	unsigned year = era * 400 + year_of_era + (month >= 10);
+	unsigned month = (5 * of_year + 2) / 153;
 
-	(void)snprintf(out, DATE_BYTES, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", year % 10000,
-		       (month < 10 ? month + 3 : month - 9) % 100,
-		       (of_year - (153 * month + 2) / 5 + 1) % 100, second / 3600, second / 60 % 60,
-		       second % 60, millisecond);
+	return (struct moment){
+		.year = (era * 400 + year_of_era + (month >= 10)) % 10000,
+		.month = month,
+		.day = (of_year - (153 * month + 2) / 5 + 1) % 100,
+		.weekday = day % 7,
+		.hour = second / 3600,
+		.minute = second / 60 % 60,
+		.second = second % 60,
+	};
 }
 
-int64_t date_now_ms(void)
+void date_rfc3339(int64_t unix_ms, char out[DATE_BYTES])
 {
-	struct timespec now;
+	int64_t most = DATE_MAX_S * MS_PER_S + MS_PER_S - 1;
+	uint64_t bounded = unix_ms < 0 ? 0 : unix_ms > most ? (uint64_t)most : (uint64_t)unix_ms;
+	struct moment at = split(bounded / MS_PER_S);
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	(void)snprintf(out, DATE_BYTES, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", at.year,
+		       (at.month < 10 ? at.month + 3 : at.month - 9) % 100, at.day, at.hour,
+		       at.minute, at.second, (unsigned)(bounded % MS_PER_S));
+}
+
+void date_http(int64_t unix_s, char out[DATE_HTTP_BYTES])
+{
+	static const char days[] = "ThuFriSatSunMonTueWed";
+	static const char months[] = "MarAprMayJunJulAugSepOctNovDecJanFeb";
+	struct moment at = split(unix_s < 0            ? 0
+				 : unix_s > DATE_MAX_S ? DATE_MAX_S
+						       : (uint64_t)unix_s);
+
+	(void)snprintf(out, DATE_HTTP_BYTES, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT",
+		       days + at.weekday * 3, at.day, months + at.month * 3, at.year, at.hour,
+		       at.minute, at.second);
 }

@@ -3,28 +3,19 @@
 #ifndef MAYFLY_BASE_DEADLINE_H
 #define MAYFLY_BASE_DEADLINE_H
 
-#include <stdint.h>
-#include <time.h>
+#include "base/clock.h"
 
 typedef int64_t deadline_ms;
 
-static inline int64_t monotonic_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 static inline deadline_ms deadline_in(int64_t ms)
 {
-	return monotonic_us() / 1000 + ms;
+	return monotonic_us() / US_PER_MS + ms;
 }
 
 /* What is left, for poll(2): never negative, never more than an int holds. */
 static inline int deadline_left_ms(deadline_ms deadline)
 {
-	int64_t left = deadline - monotonic_us() / 1000;
+	int64_t left = deadline - monotonic_us() / US_PER_MS;
 
 	return left <= 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left;
 }

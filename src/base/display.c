@@ -1,46 +1,29 @@
 #include "base/display.h"
 
+#include "base/ascii.h"
 #include "base/frame.h"
 #include "base/num.h"
 #include "bounds.h"
 
-static bool is_lower(char byte)
-{
-	return (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9');
-}
-
 static bool is_word(struct slice text)
 {
-	for (size_t i = 0; i < text.len; i++) {
-		char byte = text.data[i];
-
-		if (!is_lower(byte) && !(byte >= 'A' && byte <= 'Z') && byte != '_' && byte != '-')
-			return false;
-	}
-	return text.len && text.len <= DISPLAY_WORD_MAX_BYTES;
+	return text.len && text.len <= DISPLAY_WORD_MAX_BYTES &&
+	       ascii_is_of(text, ASCII_ALNUM "_-");
 }
 
 /* type "/" subtype (RFC 6838 section 4.2), lower case, without parameters. */
 static bool is_type(struct slice text)
 {
-	unsigned slashes = 0;
+	static const char characters[] = ASCII_LOWER ASCII_DIGITS "+.-_";
+	struct slice rest = text, type = slice_take(&rest, '/');
 
-	for (size_t i = 0; i < text.len; i++) {
-		char byte = text.data[i];
-
-		slashes += byte == '/';
-		if (!is_lower(byte) && (i == 0 || !strchr("/+.-_", byte))) /* fields hold no NUL */
-			return false;
-	}
-	return slashes == 1 && text.len <= DISPLAY_TYPE_MAX_BYTES && text.data[text.len - 1] != '/';
+	return text.len <= DISPLAY_TYPE_MAX_BYTES && type.len && !strchr("+.-_", type.data[0]) &&
+	       rest.len && ascii_is_of(type, characters) && ascii_is_of(rest, characters);
 }
 
-static bool is_line(struct slice text)
+static bool is_message(struct slice text)
 {
-	for (size_t i = 0; i < text.len; i++)
-		if ((unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7F)
-			return false;
-	return text.len <= DISPLAY_MESSAGE_MAX_BYTES;
+	return text.len <= DISPLAY_MESSAGE_MAX_BYTES && !ascii_has_control(text);
 }
 
 static bool take_field(struct display *display, struct slice key, struct slice value)
@@ -59,7 +42,7 @@ static bool take_field(struct display *display, struct slice key, struct slice v
 	}
 	if (slice_eq(key, "message")) {
 		display->message = value;
-		return is_line(value);
+		return is_message(value);
 	}
 	return slice_eq(key, "index") && num_parse(value, 10, INT64_MAX, &display->index) == 0;
 }

@@ -1,5 +1,6 @@
 #include "base/fs.h"
 
+#include "base/ascii.h"
 #include "base/cleanup.h"
 #include "bounds.h"
 
@@ -22,16 +23,9 @@ void fs_force_walk(bool on)
 
 bool fs_is_component(struct slice name)
 {
-	if (name.len == 0 || name.len > JOB_NAME_MAX_BYTES || slice_eq(name, ".") ||
-	    slice_eq(name, ".."))
-		return false;
-	for (size_t i = 0; i < name.len; i++) {
-		unsigned char byte = (unsigned char)name.data[i];
-
-		if (byte < 0x20 || byte == 0x7F || byte == '/')
-			return false;
-	}
-	return true;
+	return name.len > 0 && name.len <= JOB_NAME_MAX_BYTES && !slice_eq(name, ".") &&
+	       !slice_eq(name, "..") && !memchr(name.data, '/', name.len) &&
+	       !ascii_has_control(name);
 }
 
 bool fs_is_relative_path(struct slice path, unsigned max_depth)
@@ -39,15 +33,12 @@ bool fs_is_relative_path(struct slice path, unsigned max_depth)
 	if (path.len > JOB_PATH_MAX_BYTES)
 		return false;
 	for (unsigned depth = 0; depth < max_depth; depth++) {
-		const char *slash = memchr(path.data, '/', path.len);
-		size_t len = slash ? (size_t)(slash - path.data) : path.len;
+		bool is_last = !path.len || !memchr(path.data, '/', path.len);
 
-		if (!fs_is_component((struct slice){path.data, len}))
+		if (!fs_is_component(slice_take(&path, '/')))
 			return false;
-		if (!slash)
+		if (is_last)
 			return true;
-		path.data += len + 1;
-		path.len -= len + 1;
 	}
 	return false;
 }
@@ -150,6 +141,16 @@ int fs_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
 	return walk(dirfd, path, flags, mode);
 }
 
+int fs_open_dir(int dirfd, const char *name)
+{
+	return openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int fs_make_dir(int dirfd, const char *name, mode_t mode)
+{
+	return mkdirat(dirfd, name, mode) < 0 && errno != EEXIST ? -1 : fs_open_dir(dirfd, name);
+}
+
 int fs_make_parents(int dirfd, const char *path, mode_t mode)
 {
 	_cleanup_close_ int folder = -1;
@@ -204,13 +205,19 @@ int fs_open_or_make_dir(const char *path, mode_t mode)
  */
 static int empty_folder(int top, int folder, unsigned depth);
 
-static int remove_folder(int top, int parent, const char *name, unsigned depth)
+static int open_to_remove(int parent, const char *name)
 {
-	_cleanup_close_ int folder =
-		openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int folder = fs_open_dir(parent, name);
 
 	if (folder < 0 && errno == EACCES && fchmodat(parent, name, 0700, 0) == 0)
-		folder = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		folder = fs_open_dir(parent, name);
+	return folder;
+}
+
+static int remove_folder(int top, int parent, const char *name, unsigned depth)
+{
+	_cleanup_close_ int folder = open_to_remove(parent, name);
+
 	if (folder < 0)
 		return -1;
 	if (empty_folder(top, folder, depth) < 0)
@@ -278,11 +285,8 @@ static int empty_folder(int top, int folder, unsigned depth)
 
 int fs_remove_tree(int dirfd, const char *name)
 {
-	_cleanup_close_ int folder =
-		openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int folder = open_to_remove(dirfd, name);
 
-	if (folder < 0 && errno == EACCES && fchmodat(dirfd, name, 0700, 0) == 0)
-		folder = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (folder < 0) {
 		if (errno == ENOENT)
 			return 0;

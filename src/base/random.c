@@ -1,5 +1,7 @@
 #include "base/random.h"
 
+#include "base/ascii.h"
+
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -33,7 +35,7 @@ static void draw(char *out, size_t length, const char *alphabet, unsigned mask)
 
 void random_id(char *out, size_t length)
 {
-	draw(out, length, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-", 63);
+	draw(out, length, ASCII_ALNUM "_-", 63);
 }
 
 void random_alnum(char *out, size_t length)
@@ -47,5 +49,5 @@ void random_alnum(char *out, size_t length)
 
 void random_hex(char *out, size_t length)
 {
-	draw(out, length, "0123456789abcdef", 15);
+	draw(out, length, ASCII_HEX, 15);
 }

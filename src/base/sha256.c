@@ -1,5 +1,7 @@
 #include "base/sha256.h"
 
+#include "base/ascii.h"
+
 #define BLOCK_BYTES 64
 
 /* FIPS 180-4 section 4.2.2 */
@@ -87,6 +89,14 @@ void sha256_end(struct sha256 *hash, unsigned char out[SHA256_BYTES])
 		out[i] = (unsigned char)(hash->state[i / 4] >> (24 - 8 * (i % 4)));
 }
 
+void sha256_add_counted(struct sha256 *hash, struct slice data)
+{
+	uint64_t len = data.len;
+
+	sha256_add(hash, (struct slice){(const char *)&len, sizeof(len)});
+	sha256_add(hash, data);
+}
+
 void sha256_hmac(struct slice key, struct slice data, unsigned char out[SHA256_BYTES])
 {
 	unsigned char block[BLOCK_BYTES] = {0}, inner[SHA256_BYTES];
@@ -115,8 +125,24 @@ void sha256_hmac(struct slice key, struct slice data, unsigned char out[SHA256_B
 void sha256_hex(const unsigned char digest[SHA256_BYTES], char out[SHA256_HEX_BYTES])
 {
 	for (unsigned i = 0; i < SHA256_BYTES; i++) {
-		out[2 * i] = "0123456789abcdef"[digest[i] >> 4];
-		out[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
+		out[2 * i] = ASCII_HEX[digest[i] >> 4];
+		out[2 * i + 1] = ASCII_HEX[digest[i] & 15];
 	}
 	out[2 * SHA256_BYTES] = '\0';
+}
+
+void sha256_end_hex(struct sha256 *hash, char out[SHA256_HEX_BYTES])
+{
+	unsigned char digest[SHA256_BYTES];
+
+	sha256_end(hash, digest);
+	sha256_hex(digest, out);
+}
+
+void sha256_hex_of(struct slice data, char out[SHA256_HEX_BYTES])
+{
+	struct sha256 hash = sha256_new();
+
+	sha256_add(&hash, data);
+	sha256_end_hex(&hash, out);
 }

@@ -26,7 +26,12 @@ void sha256_end(struct sha256 *hash, unsigned char out[SHA256_BYTES]);
 /* HMAC-SHA256 of data with key, of any length. */
 void sha256_hmac(struct slice key, struct slice data, unsigned char out[SHA256_BYTES]);
 
-/* Lower-case hex. */
+/* Adds data with its length: "ab" and "c" are not "a" and "bc". */
+void sha256_add_counted(struct sha256 *hash, struct slice data);
+
+/* As lower-case hex: a digest; the end of a hash; a whole one of data. */
 void sha256_hex(const unsigned char digest[SHA256_BYTES], char out[SHA256_HEX_BYTES]);
+void sha256_end_hex(struct sha256 *hash, char out[SHA256_HEX_BYTES]);
+void sha256_hex_of(struct slice data, char out[SHA256_HEX_BYTES]);
 
 #endif

@@ -1,5 +1,6 @@
 #include "config/config.h"
 
+#include "base/ascii.h"
 #include "base/cleanup.h"
 #include "base/num.h"
 #include "bounds.h"
@@ -233,7 +234,7 @@ static int read_instance(struct config *config, struct error *err)
 	const char *name = variable_or("MAYFLY_INSTANCE", "mayfly");
 	size_t len = strlen(name);
 
-	if (len > 32 || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != len)
+	if (len > 32 || strspn(name, ASCII_LOWER ASCII_DIGITS "-") != len)
 		return error_set(err, 500, "bad_configuration",
 				 "MAYFLY_INSTANCE takes 1 to 32 of a-z, 0-9 and '-'");
 	config->instance = name;
@@ -244,13 +245,11 @@ static int read_instance(struct config *config, struct error *err)
    container:ID, ns:PATH). */
 static int read_network(struct config *config, struct error *err)
 {
-	static const char characters[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 	const char *name = variable_or("MAYFLY_NETWORK", "none");
 	size_t len = strlen(name);
 
-	if (len > NETWORK_NAME_MAX_BYTES || strspn(name, characters) != len || *name == '-' ||
-	    *name == '.' || strcmp(name, "host") == 0)
+	if (len > NETWORK_NAME_MAX_BYTES || strspn(name, ASCII_ALNUM "._-") != len ||
+	    *name == '-' || *name == '.' || strcmp(name, "host") == 0)
 		return error_set(
 			err, 500, "bad_configuration",
 			"MAYFLY_NETWORK is \"%.64s\", but takes none, allow, or the name of a network other than host",

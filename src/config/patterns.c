@@ -1,5 +1,6 @@
 #include "config/patterns.h"
 
+#include "base/ascii.h"
 #include "config/registry.h"
 
 #include <ctype.h>
@@ -79,11 +80,6 @@ int patterns_load(const struct config *config, const char *name, struct patterns
 	return 0;
 }
 
-static char lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 static bool is_word(char c)
 {
 	return isalnum((unsigned char)c) || c == '_' || c == '$';
@@ -99,7 +95,7 @@ size_t pattern_match(struct slice pattern, struct slice text)
 				at++;
 			continue;
 		}
-		if (at == text.len || lower(text.data[at]) != lower(pattern.data[i]))
+		if (at == text.len || ascii_lower(text.data[at]) != ascii_lower(pattern.data[i]))
 			return 0;
 		at++;
 	}
@@ -115,7 +111,7 @@ struct entry {
 
 static bool is_at(const struct entry *entry, struct slice text, size_t at)
 {
-	if (lower(text.data[at]) != lower(entry->pattern.data[0]) ||
+	if (ascii_lower(text.data[at]) != ascii_lower(entry->pattern.data[0]) ||
 	    (entry->is_word && at > 0 && is_word(text.data[at - 1])))
 		return false;
 	return pattern_match(entry->pattern, (struct slice){text.data + at, text.len - at}) > 0;

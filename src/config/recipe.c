@@ -1,23 +1,25 @@
 /* Recipes; the rules are in the header. */
 #include "config/recipe.h"
+#include "base/ascii.h"
 
 #include <stdio.h>
-
-#define LOWER  "abcdefghijklmnopqrstuvwxyz"
-#define UPPER  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#define DIGITS "0123456789"
 
 /* What a name begins with, and what it goes on with. */
 struct alphabet {
 	const char *first, *rest;
 };
 
-static const struct alphabet debian = {LOWER DIGITS, LOWER DIGITS "+.-"},
-			     pypi = {LOWER UPPER DIGITS, LOWER UPPER DIGITS "._-[],=<>~!+*"},
-			     npm = {LOWER DIGITS "@", LOWER UPPER DIGITS "._-@^~+/"},
-			     variable = {LOWER UPPER "_", LOWER UPPER DIGITS "_"},
-			     module = {LOWER UPPER "_", LOWER UPPER DIGITS "_."},
-			     image = {LOWER UPPER DIGITS, LOWER UPPER DIGITS "._-/:@"};
+static const struct alphabet debian = {ASCII_LOWER ASCII_DIGITS, ASCII_LOWER ASCII_DIGITS "+.-"},
+			     pypi = {ASCII_LOWER ASCII_UPPER ASCII_DIGITS,
+				     ASCII_LOWER ASCII_UPPER ASCII_DIGITS "._-[],=<>~!+*"},
+			     npm = {ASCII_LOWER ASCII_DIGITS "@",
+				    ASCII_LOWER ASCII_UPPER ASCII_DIGITS "._-@^~+/"},
+			     variable = {ASCII_LOWER ASCII_UPPER "_",
+					 ASCII_LOWER ASCII_UPPER ASCII_DIGITS "_"},
+			     module = {ASCII_LOWER ASCII_UPPER "_",
+				       ASCII_LOWER ASCII_UPPER ASCII_DIGITS "_."},
+			     image = {ASCII_LOWER ASCII_UPPER ASCII_DIGITS,
+				      ASCII_LOWER ASCII_UPPER ASCII_DIGITS "._-/:@"};
 
 /* One row per list: its field, the word that stands before each of its values in a recipe, and what
    they are; without an alphabet: commands. */
@@ -72,14 +74,8 @@ bool recipe_is_image(const char *name)
 
 bool recipe_is_line(const json_t *text)
 {
-	const char *at = json_string_value(text);
-
-	if (!at || json_string_length(text) > RECIPE_LINE_MAX_BYTES)
-		return false;
-	for (; *at; at++)
-		if ((unsigned char)*at < ' ' || *at == 0x7F)
-			return false;
-	return true;
+	return json_is_string(text) && json_string_length(text) <= RECIPE_LINE_MAX_BYTES &&
+	       !ascii_has_control(slice_of(json_string_value(text)));
 }
 
 static bool is_entry(size_t row, const json_t *value)

@@ -1,6 +1,7 @@
 /* The drop-in registries; the rules are in the header. */
 #include "config/registry.h"
 
+#include "base/ascii.h"
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/memory.h"
@@ -17,15 +18,8 @@
 
 bool registry_is_name(struct slice name)
 {
-	if (name.len == 0 || name.len > REGISTRY_NAME_MAX_BYTES)
-		return false;
-	for (size_t i = 0; i < name.len; i++) {
-		char c = name.data[i];
-
-		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-'))
-			return false;
-	}
-	return true;
+	return name.len > 0 && name.len <= REGISTRY_NAME_MAX_BYTES &&
+	       ascii_is_of(name, ASCII_LOWER ASCII_DIGITS "_-");
 }
 
 /* The entry's name of a file's name; false when it is no entry. */

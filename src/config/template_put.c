@@ -3,6 +3,7 @@
  * which is checked as one before it is there. The fields are those of the
  * src/api/sandbox/README.md.
  */
+#include "base/atomic_file.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/io.h"
@@ -169,15 +170,11 @@ static int take_list(struct put *put, const char *field, const char *takes, stru
 static int name_image(struct put *put, struct error *err)
 {
 	_cleanup_buf_ struct buf text = buf_new(RECIPE_MAX_BYTES);
-	unsigned char digest[SHA256_BYTES];
 	char hex[SHA256_HEX_BYTES];
-	struct sha256 hash = sha256_new();
 
 	if (json_write(put->build, &text) < 0)
 		return bad(err, "packages", "are too many");
-	sha256_add(&hash, buf_slice(&text));
-	sha256_end(&hash, digest);
-	sha256_hex(digest, hex);
+	sha256_hex_of(buf_slice(&text), hex);
 	(void)snprintf(put->image, sizeof(put->image), CUSTOM_IMAGE_PREFIX "%s:%.*s", put->name,
 		       HASH_DIGITS, hex);
 	return 0;
@@ -257,35 +254,21 @@ static int count_added(const struct config *config, struct error *err)
 				   CUSTOM_MAX_COUNT);
 }
 
-static int write_aside(int folder, const char *aside, const struct buf *text)
-{
-	_cleanup_close_ int fd =
-		openat(folder, aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
-
-	return fd < 0 || fchmod(fd, FILE_MODE) < 0 || io_write_all(fd, text->data, text->len) < 0
-		       ? -1
-		       : fsync(fd);
-}
-
 static int store(const struct put *put, const struct buf *text, struct error *err)
 {
-	char aside[32] = ".", target[REGISTRY_NAME_MAX_BYTES + sizeof(".json")];
+	char target[REGISTRY_NAME_MAX_BYTES + sizeof(".json")];
 	_cleanup_close_ int folder = fs_open_or_make_dir(put->config->custom, FOLDER_MODE);
 
 	(void)snprintf(target, sizeof(target), "%s.json", put->name);
-	random_hex(aside + 1, ASIDE_DIGITS);
 	if (folder < 0)
 		return custom_not_written(put->config, err);
-	if (write_aside(folder, aside, text) == 0 &&
-	    renameat2(folder, aside, folder, target, RENAME_NOREPLACE) == 0 && fsync(folder) == 0)
+	if (atomic_file_write(folder, NULL, target, FILE_MODE,
+			      ATOMIC_SYNC | ATOMIC_NEW | ATOMIC_MODE, buf_slice(text)) == 0)
 		return 0;
-	if (errno == EEXIST)
-		(void)error_set(err, 409, "template_exists",
-				"Template %s exists already: remove it first", put->name);
-	else
-		(void)custom_not_written(put->config, err);
-	(void)unlinkat(folder, aside, 0);
-	return -1;
+	if (errno != EEXIST)
+		return custom_not_written(put->config, err);
+	return error_set(err, 409, "template_exists",
+			 "Template %s exists already: remove it first", put->name);
 }
 
 static int check_name(struct put *put, struct error *err)

@@ -1,6 +1,7 @@
 #include "ctl/keys.h"
 
 #include "auth/keys.h"
+#include "base/clock.h"
 #include "base/num.h"
 #include "ctl/command.h"
 #include "json/json.h"
@@ -11,7 +12,6 @@
 #include <sysexits.h>
 #include <time.h>
 
-#define DAY_S            86400
 #define DAYS_MAX         36500
 #define TIME_TEXT_BYTES  sizeof("2000-01-31T23:59:59Z")
 #define OUTPUT_MAX_BYTES MIB
@@ -55,7 +55,7 @@ static bool read_option(const char *name, const char *value, struct key *key)
 	if (strcmp(name, "--days") != 0 || num_parse(slice_of(value), 10, DAYS_MAX, &days) < 0 ||
 	    days == 0)
 		return false;
-	key->expires_s = time(NULL) + (int64_t)days * DAY_S;
+	key->expires_s = time(NULL) + (int64_t)days * S_PER_DAY;
 	return true;
 }
 

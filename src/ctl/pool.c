@@ -1,5 +1,6 @@
 #include "ctl/pool.h"
 
+#include "base/ascii.h"
 #include "ctl/cgroup.h"
 #include "ctl/command.h"
 #include "job/pool.h"
@@ -173,7 +174,7 @@ static int check_kinds(int count, char **wanted)
 	for (int i = 0; i < count; i++)
 		if (strcmp(wanted[i], "all") != 0 &&
 		    (strlen(wanted[i]) != POOL_KIND_DIGITS ||
-		     strspn(wanted[i], "0123456789abcdef") != POOL_KIND_DIGITS)) {
+		     !ascii_is_of(slice_of(wanted[i]), ASCII_HEX))) {
 			(void)fprintf(
 				stderr,
 				"mayflyctl pool: a kind is the %d digits that the list shows; or say all\n",

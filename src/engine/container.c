@@ -1,6 +1,7 @@
 /* The calls about one container. */
 #include "engine/container.h"
 
+#include "base/ascii.h"
 #include "json/json.h"
 
 #include <stdio.h>
@@ -9,12 +10,7 @@
 
 bool container_is_id(struct slice id)
 {
-	if (id.len < 12 || id.len >= CONTAINER_ID_BYTES)
-		return false;
-	for (size_t i = 0; i < id.len; i++)
-		if (!id.data[i] || !strchr("0123456789abcdef", id.data[i]))
-			return false;
-	return true;
+	return id.len >= 12 && id.len < CONTAINER_ID_BYTES && ascii_is_of(id, ASCII_HEX);
 }
 
 /* Says how to make it: worker/images has the recipe of mayfly-NAME:latest, the others are the
@@ -95,29 +91,10 @@ int container_create(struct podman *podman, const char *name, const char *image,
 int container_inspect(struct podman *podman, const char *id, deadline_ms deadline, json_t **out,
 		      struct error *err)
 {
-	struct podman_reply reply;
 	char path[PATH_BYTES];
-	json_t *root;
 
 	(void)snprintf(path, sizeof(path), "/containers/%s/json", id);
-	for (int pause_ms = ENGINE_INSPECT_RETRY_MS;; pause_ms *= 2) {
-		if (podman_call(podman, "GET", path, SLICE_LITERAL(""), deadline, &reply, err) < 0)
-			return -1;
-		/* Podman 4.3 says "container not known" for a moment, when another process of it
-		 * (the clean-up after another container) has just rewritten the store */
-		if (reply.status != 500 || pause_ms > ENGINE_INSPECT_RETRY_MAX_MS)
-			break;
-		(void)poll(NULL, 0, pause_ms);
-	}
-	if (reply.status == 404)
-		return 1;
-	if (reply.status != 200)
-		return podman_unexpected(podman, &reply, "asked about a container", err);
-	if (json_parse(reply.body, &root, err) < 0)
-		return error_set(err, 502, "engine_bad_reply",
-				 "%s described a container in malformed JSON", podman_name(podman));
-	*out = root;
-	return 0;
+	return podman_get(podman, path, "asked about a container", deadline, out, err);
 }
 
 int container_remove(struct podman *podman, const char *id, deadline_ms deadline, struct error *err)

@@ -1,7 +1,9 @@
 /* Job folders; the rules are in the header. */
 #include "engine/folder.h"
 
+#include "base/ascii.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/random.h"
 #include "protocol/control.h"
@@ -14,32 +16,27 @@
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
-#include <time.h>
+
+/* Takes what a name begins with off it. */
+static bool take_prefix(struct slice *name, const char *prefix)
+{
+	if (!slice_starts(*name, prefix))
+		return false;
+	slice_skip(name, strlen(prefix));
+	return true;
+}
 
 static bool is_hex(struct slice text, size_t digits)
 {
-	if (text.len != digits)
-		return false;
-	for (size_t i = 0; i < digits; i++)
-		if (!text.data[i] || !strchr("0123456789abcdef", text.data[i]))
-			return false;
-	return true;
+	return text.len == digits && ascii_is_of(text, ASCII_HEX);
 }
 
 bool folder_is_name(struct slice name)
 {
-	const size_t kind_bytes = strlen(POOL_PREFIX) + POOL_KIND_DIGITS;
-
-	if (slice_starts(name, FOLDER_PREFIX))
-		return is_hex((struct slice){name.data + strlen(FOLDER_PREFIX),
-					     name.len - strlen(FOLDER_PREFIX)},
-			      FOLDER_HEX_DIGITS);
-	return slice_starts(name, POOL_PREFIX) && name.len > kind_bytes &&
-	       is_hex((struct slice){name.data + strlen(POOL_PREFIX), POOL_KIND_DIGITS},
-		      POOL_KIND_DIGITS) &&
-	       name.data[kind_bytes] == '-' &&
-	       is_hex((struct slice){name.data + kind_bytes + 1, name.len - kind_bytes - 1},
-		      FOLDER_HEX_DIGITS);
+	if (take_prefix(&name, POOL_PREFIX))
+		return is_hex(slice_take(&name, '-'), POOL_KIND_DIGITS) &&
+		       is_hex(name, FOLDER_HEX_DIGITS);
+	return take_prefix(&name, FOLDER_PREFIX) && is_hex(name, FOLDER_HEX_DIGITS);
 }
 
 void folder_first_name(const char *name, char out[FOLDER_NAME_BYTES])
@@ -226,7 +223,6 @@ static int look_if_named(void *context, int place, const char *name)
 {
 	struct look *look = context;
 	char first[FOLDER_NAME_BYTES];
-	struct timespec now;
 	struct stat status;
 
 	folder_first_name(name, first);
@@ -238,8 +234,7 @@ static int look_if_named(void *context, int place, const char *name)
 
 	if (fd < 0 || fstat(fd, &status) < 0)
 		return 0;
-	clock_gettime(CLOCK_REALTIME, &now);
-	look->age_ms = ((int64_t)now.tv_sec - status.st_mtim.tv_sec) * 1000;
+	look->age_ms = unix_now_ms() - timespec_ms(status.st_mtim);
 	/* closing fd gives the lock back */
 	look->owner = flock(fd, LOCK_EX | LOCK_NB) == 0 ? FOLDER_ABANDONED : FOLDER_OWNED;
 	return 0;

@@ -2,6 +2,7 @@
 #include "engine/host_limits.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/num.h"
 #include "engine/spec.h"
@@ -50,15 +51,16 @@ static bool root_is_root(void)
 static int identify(const struct podman *podman, char out[ANSWER_MAX_BYTES], struct error *err)
 {
 	struct stat status;
-	char boot_id[64];
+	char boot[BOOT_ID_BYTES];
 
-	if (spec_boot_id(boot_id, err) < 0)
-		return -1;
+	if (boot_id(boot) < 0)
+		return error_set_errno(err, 500, "engine_failed",
+				       "The kernel's boot_id cannot be read");
 	if (stat(podman->socket, &status) < 0)
 		return error_set_errno(err, 503, "engine_unreachable", "%s", podman->socket);
-	(void)snprintf(out, ANSWER_MAX_BYTES, "%s %ju %ju %jd.%ld ", boot_id,
-		       (uintmax_t)status.st_dev, (uintmax_t)status.st_ino,
-		       (intmax_t)status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
+	(void)snprintf(out, ANSWER_MAX_BYTES, "%s %ju %ju %jd.%ld ", boot, (uintmax_t)status.st_dev,
+		       (uintmax_t)status.st_ino, (intmax_t)status.st_ctim.tv_sec,
+		       status.st_ctim.tv_nsec);
 	return 0;
 }
 
@@ -166,17 +168,11 @@ static void read_docker(const json_t *root, struct answer *out)
 static int ask(struct podman *podman, deadline_ms deadline, struct answer *out, struct error *err)
 {
 	_cleanup_json_ json_t *root = NULL;
-	struct podman_reply reply;
 	bool is_podman = podman->kind == ENGINE_PODMAN;
 
-	if (podman_call(podman, "GET", is_podman ? "/libpod/info" : "/info", SLICE_LITERAL(""),
-			deadline, &reply, err) < 0)
+	if (podman_get(podman, is_podman ? "/libpod/info" : "/info", "asked what it can enforce",
+		       deadline, &root, err) != 0)
 		return -1;
-	if (reply.status != 200)
-		return podman_unexpected(podman, &reply, "asked what it can enforce", err);
-	if (json_parse(reply.body, &root, err) < 0 || !json_is_object(root))
-		return error_set(err, 502, "engine_bad_reply",
-				 "%s described itself in malformed JSON", podman_name(podman));
 	(is_podman ? read_podman : read_docker)(root, out);
 	return 0;
 }

@@ -11,25 +11,6 @@
 #define COMPONENT_BYTES 128
 #define PATH_BYTES      (TEMPLATE_TEXT_BYTES + 32)
 
-/* One GET. 0 and *out, the caller's; 1 for 404; -1 with *err. */
-static int get(struct podman *podman, const char *path, const char *what, json_t **out,
-	       struct error *err)
-{
-	struct podman_reply reply;
-
-	if (podman_call(podman, "GET", path, SLICE_LITERAL(""),
-			deadline_in(ENGINE_CALL_DEADLINE_MS), &reply, err) < 0)
-		return -1;
-	if (reply.status == 404)
-		return 1;
-	if (reply.status != 200)
-		return podman_unexpected(podman, &reply, what, err);
-	if (json_parse(reply.body, out, err) < 0)
-		return error_set(err, 502, "engine_bad_reply", "%s, %s, answered in malformed JSON",
-				 podman_name(podman), what);
-	return 0;
-}
-
 static int no_memory(struct error *err)
 {
 	return error_set(err, 500, "engine_failed", "Out of memory");
@@ -65,7 +46,8 @@ static int add_version(struct podman *podman, struct buf *answer, struct error *
 	_cleanup_json_ json_t *version = NULL;
 	const json_t *component;
 	size_t i;
-	int result = get(podman, "/version", "asked for its version", &version, err);
+	int result = podman_get(podman, "/version", "asked for its version",
+				deadline_in(ENGINE_CALL_DEADLINE_MS), &version, err);
 
 	if (result < 0)
 		return -1;
@@ -102,7 +84,8 @@ static int add_info(struct podman *podman, struct buf *answer, struct error *err
 		     {"swap", "SwapLimit"},
 		     {"pids", "PidsLimit"},
 		     {"cpu", "CpuCfsQuota"}};
-	int result = get(podman, "/info", "asked about its host", &info, err);
+	int result = podman_get(podman, "/info", "asked about its host",
+				deadline_in(ENGINE_CALL_DEADLINE_MS), &info, err);
 
 	if (result < 0)
 		return -1;
@@ -128,7 +111,8 @@ static int add_image(struct podman *podman, const char *name, struct buf *answer
 
 	(void)snprintf(path, sizeof(path), "/images/%s/json", name);
 
-	int result = get(podman, path, "asked for an image", &image, err);
+	int result = podman_get(podman, path, "asked for an image",
+				deadline_in(ENGINE_CALL_DEADLINE_MS), &image, err);
 	const char *id = json_string_value(json_object_get(image, "Id"));
 
 	if (result < 0)

@@ -2,6 +2,7 @@
 #include "engine/inventory.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/num.h"
 #include "engine/container.h"
@@ -25,7 +26,6 @@ static int fetch(struct podman *podman, const struct config *config, const char 
 		json_pack("[o, o]", json_sprintf(LABEL_INSTANCE "=%s", config->instance),
 			  json_sprintf(LABEL_RUN "=%s", config->run));
 	_cleanup_json_ json_t *root = NULL, *list = NULL;
-	struct podman_reply reply;
 
 	if (folder && json_array_append_new(labels, json_sprintf(LABEL_FOLDER "=%s", folder)) < 0)
 		return error_set(err, 500, "engine_failed", "Out of memory");
@@ -34,15 +34,13 @@ static int fetch(struct podman *podman, const struct config *config, const char 
 	    buf_append_text(&path, "/containers/json?all=true&filters=") < 0 ||
 	    uri_encode(&path, buf_slice(&filters), false) < 0)
 		return error_set(err, 500, "engine_failed",
-				 "The request for our containers cannot be written");
-	if (podman_call(podman, "GET", path.data, SLICE_LITERAL(""),
-			deadline_in(ENGINE_CALL_DEADLINE_MS), &reply, err) < 0)
+				 "The question for our containers cannot be written");
+	if (podman_get(podman, path.data, "asked for its containers",
+		       deadline_in(ENGINE_CALL_DEADLINE_MS), &list, err) != 0)
 		return -1;
-	if (reply.status != 200)
-		return podman_unexpected(podman, &reply, "asked for its containers", err);
-	if (json_parse(reply.body, &list, err) < 0 || !json_is_array(list))
-		return error_set(err, 502, "engine_bad_reply",
-				 "%s listed its containers in malformed JSON", podman_name(podman));
+	if (!json_is_array(list))
+		return error_set(err, 502, "engine_bad_reply", "%s lists its containers as no list",
+				 podman_name(podman));
 	*out = steal_ptr(&list);
 	return 0;
 }
@@ -56,8 +54,7 @@ static const char *text_of(const json_t *object, const char *key)
 }
 
 /* Rule 2, for a container. */
-static bool is_expired(const json_t *container, const char *boot_id,
-		       const struct job_folders *folders)
+static bool is_expired(const json_t *container, const char *boot, const struct job_folders *folders)
 {
 	const json_t *labels = json_object_get(container, "Labels");
 	const char *state = text_of(container, "State");
@@ -65,7 +62,7 @@ static bool is_expired(const json_t *container, const char *boot_id,
 	int64_t age_ms;
 
 	if (num_parse(slice_of(text_of(labels, LABEL_DEADLINE)), 10, UINT32_MAX, &deadline_s) < 0 ||
-	    strcmp(text_of(labels, LABEL_BOOT), boot_id) != 0 || spec_now_s() > deadline_s)
+	    strcmp(text_of(labels, LABEL_BOOT), boot) != 0 || boot_now_s() > deadline_s)
 		return true;
 	if (strcmp(state, "running") == 0 || strcmp(state, "paused") == 0)
 		return false;
@@ -77,11 +74,12 @@ static int list_containers(const json_t *list, const struct job_folders *folders
 			   struct error *err)
 {
 	const json_t *container;
-	char boot_id[64];
+	char boot[BOOT_ID_BYTES];
 	size_t i;
 
-	if (spec_boot_id(boot_id, err) < 0)
-		return -1;
+	if (boot_id(boot) < 0)
+		return error_set_errno(err, 500, "engine_failed",
+				       "The kernel's boot_id cannot be read");
 	json_array_foreach (list, i, container) {
 		const json_t *labels = json_object_get(container, "Labels");
 		struct inventory_row one = {
@@ -89,7 +87,7 @@ static int list_containers(const json_t *list, const struct job_folders *folders
 			.id = text_of(container, "Id"),
 			.template = text_of(labels, LABEL_TEMPLATE),
 			.job = text_of(labels, LABEL_JOB),
-			.expired = is_expired(container, boot_id, folders),
+			.expired = is_expired(container, boot, folders),
 		};
 
 		if (!folder_is_name(slice_of(one.folder)))

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/io.h"
+#include "engine/verify.h"
 #include "json/json.h"
 
 #include <stdio.h>
@@ -91,7 +92,7 @@ static int verify(struct lifecycle *lifecycle, struct podman *podman, const stru
 	if (result == 1)
 		return error_set(err, 502, "engine_bad_reply", "%s has lost the container it made",
 				 podman_name(podman));
-	if (result < 0 || spec_verify(spec, created, err) < 0)
+	if (result < 0 || verify_container(spec, created, err) < 0)
 		return -1;
 	image = json_string_value(json_object_get(created, "Image"));
 	(void)snprintf(lifecycle->image, sizeof(lifecycle->image), "%s", image ? image : "");
@@ -167,13 +168,13 @@ static int wait_listening(struct lifecycle *lifecycle, struct podman *podman,
 }
 
 int lifecycle_make(struct lifecycle *lifecycle, struct podman *podman, const struct config *config,
-		   const struct job_folders *jobs, const struct spec_request *request,
+		   const struct job_folders *jobs, const struct prepare_request *request,
 		   struct error *err)
 {
 	deadline_ms deadline = deadline_in(ENGINE_MAKE_DEADLINE_MS);
 	struct spec spec;
 
-	if (spec_prepare(config, podman->kind, request, &spec, err) < 0 ||
+	if (prepare_spec(config, podman->kind, request, &spec, err) < 0 ||
 	    host_limits_learn(podman, config, call_deadline(deadline), &spec.engine, err) < 0 ||
 	    create_any(lifecycle, podman, jobs, &spec, deadline, err) < 0 ||
 	    verify(lifecycle, podman, &spec, deadline, err) < 0 ||
@@ -182,7 +183,7 @@ int lifecycle_make(struct lifecycle *lifecycle, struct podman *podman, const str
 		return -1;
 	if (spec.engine.note[0])
 		memcpy(lifecycle->warning, spec.engine.note, sizeof(lifecycle->warning));
-	lifecycle->deadline = deadline_in((int64_t)spec.lifetime_s * 1000 + JOB_GRACE_MS);
+	lifecycle->deadline = deadline_in((int64_t)spec.lifetime_s * MS_PER_S + JOB_GRACE_MS);
 	return 0;
 }
 

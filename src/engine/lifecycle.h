@@ -20,7 +20,7 @@
 
 #include "engine/container.h"
 #include "engine/folder.h"
-#include "engine/spec.h"
+#include "engine/prepare.h"
 
 struct lifecycle {
 	struct folder folder;               /* name empty: none was made */
@@ -39,7 +39,7 @@ struct lifecycle lifecycle_new(void);
 /* Makes a container by the request. 0, or -1 with *err; in both cases lifecycle_end must follow. */
 MUST_USE int lifecycle_make(struct lifecycle *lifecycle, struct podman *podman,
 			    const struct config *config, const struct job_folders *jobs,
-			    const struct spec_request *request, struct error *err);
+			    const struct prepare_request *request, struct error *err);
 
 /* Takes the engine's answer to start (podman_wait returned 1, or lifecycle_make has seen it) and
    learns which process init is. Never fails: if the container did not start, its control socket

@@ -1,6 +1,7 @@
 /* The container engine's HTTP API; the rules are in the header. */
 #include "engine/podman.h"
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 #include "json/json.h"
 
@@ -22,28 +23,21 @@ static size_t take_body(char *data, size_t size, size_t count, void *user)
 /* Copies a field's value of harmless characters, up to the first other. */
 static void copy_value(struct slice value, char *out, size_t size)
 {
-	static const char harmless[] =
-		"0123456789.-+~abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-	size_t len = 0;
+	size_t len = ascii_span(value, ASCII_ALNUM ".-+~");
 
-	while (len < value.len && len + 1 < size && value.data[len] &&
-	       strchr(harmless, value.data[len]))
-		len++;
+	if (len >= size)
+		len = size - 1;
 	memcpy(out, value.data, len);
 	out[len] = '\0';
 }
 
-/* True for the field of that name (with its colon), with *value written, blanks taken off its
- * front. */
+/* True for the field of that name (with its colon), with *value written, without blanks around. */
 static bool is_field(struct slice line, const char *name, struct slice *value)
 {
-	size_t len = strlen(name);
-
-	if (line.len < len || strncasecmp(line.data, name, len) != 0)
+	if (!slice_starts_nocase(line, name))
 		return false;
-	while (len < line.len && line.data[len] == ' ')
-		len++;
-	*value = (struct slice){line.data + len, line.len - len};
+	slice_skip(&line, strlen(name));
+	*value = ascii_trim(line);
 	return true;
 }
 
@@ -291,13 +285,35 @@ int podman_call(struct podman *podman, const char *method, const char *path, str
 	if (podman_begin(podman, method, path, body, deadline, err) < 0)
 		return -1;
 	/* libcurl holds the deadline; the second is for a libcurl that does not */
-	while (!podman_wait(podman, NULL, 0, deadline + 1000)) {
-		if (deadline_left_ms(deadline + 1000) > 0)
+	while (!podman_wait(podman, NULL, 0, deadline + MS_PER_S)) {
+		if (deadline_left_ms(deadline + MS_PER_S) > 0)
 			continue;
 		podman->result = CURLE_OPERATION_TIMEDOUT;
 		break;
 	}
 	return podman_finish(podman, out, err);
+}
+
+int podman_get(struct podman *podman, const char *path, const char *what, deadline_ms deadline,
+	       json_t **out, struct error *err)
+{
+	struct podman_reply reply;
+
+	for (int pause_ms = ENGINE_INSPECT_RETRY_MS;; pause_ms *= 2) {
+		if (podman_call(podman, "GET", path, SLICE_LITERAL(""), deadline, &reply, err) < 0)
+			return -1;
+		if (reply.status != 500 || pause_ms > ENGINE_INSPECT_RETRY_MAX_MS)
+			break;
+		(void)poll(NULL, 0, pause_ms);
+	}
+	if (reply.status != 200) {
+		(void)podman_unexpected(podman, &reply, what, err);
+		return reply.status == 404 ? 1 : -1;
+	}
+	if (json_parse(reply.body, out, err) < 0)
+		return error_set(err, 502, "engine_bad_reply", "%s, %s, answered in no good JSON",
+				 podman_name(podman), what);
+	return 0;
 }
 
 void podman_message(const struct podman_reply *reply, char out[ENGINE_MESSAGE_BYTES])
@@ -314,8 +330,8 @@ void podman_message(const struct podman_reply *reply, char out[ENGINE_MESSAGE_BY
 	if (!text)
 		return;
 	len = utf8_trim(text, strnlen(text, ENGINE_MESSAGE_BYTES - 1));
-	for (size_t i = 0; i < len; i++)
-		out[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? ' ' : text[i];
+	memcpy(out, text, len);
+	ascii_mask_control(out, len, ' ');
 	while (len > 0 && out[len - 1] == ' ')
 		len--;
 	out[len] = '\0';

@@ -22,6 +22,7 @@
 #include "engine/socket.h"
 
 #include <curl/curl.h>
+#include <jansson.h>
 #include <poll.h>
 #include <stdbool.h>
 
@@ -62,6 +63,13 @@ const char *podman_name(const struct podman *podman);
 MUST_USE int podman_call(struct podman *podman, const char *method, const char *path,
 			 struct slice body, deadline_ms deadline, struct podman_reply *out,
 			 struct error *err);
+
+/* GET, and the reply read as JSON, which is the caller's; again while the answer is 500, which
+   Podman gives for a moment when another process of it (the clean-up after another container) has
+   just rewritten its store. what: what was asked for, for the message. 0; 1 for 404, with *err; or
+   -1 with *err. */
+MUST_USE int podman_get(struct podman *podman, const char *path, const char *what,
+			deadline_ms deadline, json_t **out, struct error *err);
 
 /* The same in three steps, for who has to wait for something else meanwhile. podman_wait returns 1
    when the call is over, 0 when one of the descriptors of others is ready or the time until has

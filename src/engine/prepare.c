@@ -1,14 +1,12 @@
-/* What a container is to be made with: a template, clamped limits, and the files that the host
- * lends it. */
-#include "base/cleanup.h"
-#include "base/io.h"
-#include "config/template_find.h"
-#include "engine/spec.h"
+#include "engine/prepare.h"
 
-#include <fcntl.h>
+#include "base/ascii.h"
+#include "base/clock.h"
+#include "config/template_find.h"
+
 #include <stdio.h>
 #include <sys/stat.h>
-#include <time.h>
+#include <unistd.h>
 
 /* What is asked for, but never more than the template has; the template's when nothing is. */
 static void clamp(uint64_t asked, uint64_t least, uint64_t *limit)
@@ -120,14 +118,12 @@ static int find_apparmor(struct spec *out, struct error *err)
    leaves a label out. */
 static int find_selinux(struct spec *out, struct error *err)
 {
-	static const char characters[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
 	const char *name = getenv("MAYFLY_SELINUX_TYPE");
 
 	out->selinux = name && *name ? name : NULL;
-	if (out->selinux &&
-	    (strlen(name) > SELINUX_TYPE_MAX_BYTES || strspn(name, characters) != strlen(name) ||
-	     strcmp(name, "spc_t") == 0 || strncmp(name, "unconfined_", 11) == 0))
+	if (out->selinux && (strlen(name) > SELINUX_TYPE_MAX_BYTES ||
+			     !ascii_is_of(slice_of(name), ASCII_ALNUM "_") ||
+			     strcmp(name, "spc_t") == 0 || strncmp(name, "unconfined_", 11) == 0))
 		return error_set(
 			err, 500, "bad_configuration",
 			"MAYFLY_SELINUX_TYPE is \"%.64s\", but takes the name of a type that confines, such as container_t",
@@ -146,8 +142,8 @@ static int check_paths(const struct config *config, const struct spec *spec, str
 	return 0;
 }
 
-int spec_prepare(const struct config *config, enum engine_kind kind,
-		 const struct spec_request *request, struct spec *out, struct error *err)
+int prepare_spec(const struct config *config, enum engine_kind kind,
+		 const struct prepare_request *request, struct spec *out, struct error *err)
 {
 	struct spec spec = {.config = config, .kind = kind, .job = request->job};
 	struct template *template = &spec.template;
@@ -172,31 +168,11 @@ int spec_prepare(const struct config *config, enum engine_kind kind,
 	clamp(request->pids, PIDS_MIN, &template->pids);
 	clamp(request->cpu_percent, 1, &template->cpu_percent);
 	spec.lifetime_s =
-		template->timeout_max_s + CONTAINER_START_ALLOWANCE_S + JOB_GRACE_MS / 1000;
+		template->timeout_max_s + CONTAINER_START_ALLOWANCE_S + JOB_GRACE_MS / MS_PER_S;
 	spec.container_kind = request->pooled ? "pool" : request->session ? "session" : "job";
 	if (request->pooled || request->session)
 		spec.lifetime_s += POOL_TTL_MAX_S + SESSION_LIFETIME_S;
 	clamp(request->lifetime_s, 1, &spec.lifetime_s);
 	*out = spec;
 	return 0;
-}
-
-int spec_boot_id(char out[64], struct error *err)
-{
-	_cleanup_close_ int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t len = fd < 0 ? -1 : read(fd, out, 63);
-
-	if (len <= 1)
-		return error_set_errno(err, 500, "engine_failed",
-				       "The kernel's boot_id cannot be read");
-	out[len - 1] = '\0'; /* it ends in a newline */
-	return 0;
-}
-
-uint64_t spec_now_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec;
 }

@@ -21,10 +21,10 @@ static int take_job(struct slice value, char job[ENGINE_JOB_BYTES], struct error
 	return 0;
 }
 
-int request_parse_make(struct slice fields, struct spec_request *out, char job[ENGINE_JOB_BYTES],
+int request_parse_make(struct slice fields, struct prepare_request *out, char job[ENGINE_JOB_BYTES],
 		       struct error *err)
 {
-	struct spec_request request = {.template = SLICE_LITERAL(""), .job = job};
+	struct prepare_request request = {.template = SLICE_LITERAL(""), .job = job};
 	const struct {
 		const char *key;
 		uint64_t *place;

@@ -9,7 +9,7 @@
 #include "engine/inventory.h"
 #include "engine/lifecycle.h"
 #include "engine/request.h"
-#include "job/engine_client.h"
+#include "protocol/engine.h"
 #include "store/log_limit.h"
 
 #include <errno.h>
@@ -109,7 +109,7 @@ static int get_ready(struct connection *connection, struct error *err)
 static int serve_make(struct connection *connection, struct slice fields, struct buf *answer,
 		      struct error *err)
 {
-	struct spec_request request = {0};
+	struct prepare_request request = {0};
 
 	if (connection->leased)
 		return request_refuse(err, "this connection has already made its container");

@@ -2,6 +2,7 @@
 #include "engine/spec.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/io.h"
 #include "protocol/control.h"
 #include "protocol/engine.h"
@@ -256,14 +257,14 @@ static json_t *host_config(const struct spec *spec, const struct dialect *dialec
 	return NULL;
 }
 
-static json_t *labels(const struct spec *spec, const char *boot_id)
+static json_t *labels(const struct spec *spec, const char *boot)
 {
-	json_t *deadline = json_sprintf("%" PRIu64, spec_now_s() + spec->lifetime_s);
+	json_t *deadline = json_sprintf("%" PRIu64, boot_now_s() + spec->lifetime_s);
 
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", LABEL_KIND,
 			 spec->container_kind, LABEL_INSTANCE, spec->config->instance, LABEL_RUN,
 			 spec->config->run, LABEL_TEMPLATE, spec->template.name, LABEL_FOLDER,
-			 spec->folder, LABEL_JOB, spec->job, LABEL_BOOT, boot_id, LABEL_DEADLINE,
+			 spec->folder, LABEL_JOB, spec->job, LABEL_BOOT, boot, LABEL_DEADLINE,
 			 deadline);
 }
 
@@ -271,16 +272,17 @@ int spec_write(const struct spec *spec, struct buf *out, struct error *err)
 {
 	const struct template *template = &spec->template;
 	_cleanup_json_ json_t *root = NULL;
-	char boot_id[64];
+	char boot[BOOT_ID_BYTES];
 
-	if (spec_boot_id(boot_id, err) < 0)
-		return -1;
+	if (boot_id(boot) < 0)
+		return error_set_errno(err, 500, "engine_failed",
+				       "The kernel's boot_id cannot be read");
 	root = json_pack("{s:s, s:s, s:o, s:[s], s:[o], s:s, s:[], s:o, s:o}", "Image",
 			 template->image, "Hostname", "sandbox", "User",
 			 json_sprintf("%" PRIu64 ":%" PRIu64, template->uid, template->gid),
 			 "Entrypoint", CONTROL_INIT_PATH, "Cmd",
 			 json_sprintf("%" PRIu64, spec->lifetime_s), "WorkingDir", "/", "Env",
-			 "Labels", labels(spec, boot_id), "HostConfig",
+			 "Labels", labels(spec, boot), "HostConfig",
 			 host_config(spec, &dialects[spec->kind]));
 	if (!root || json_write(root, out) < 0)
 		return error_set(err, 500, "engine_failed",

@@ -10,8 +10,7 @@
  *     capability, no new privileges, a seccomp profile, a user that is neither root nor ours,
  *     namespaces of its own.
  *  4. What the engine answers is checked before the container starts: a limit that it did not take
- *     is an error, not a warning. What it can tell beforehand that it will not enforce:
- *     host_limits.h.
+ * is an error, not a warning. What it can tell beforehand that it will not enforce: host_limits.h.
  */
 #ifndef MAYFLY_ENGINE_SPEC_H
 #define MAYFLY_ENGINE_SPEC_H
@@ -41,14 +40,6 @@ struct spec {
 	struct host_limits engine; /* the caller's to set, as folder is */
 };
 
-struct spec_request {
-	struct slice template;
-	uint64_t lifetime_s;
-	uint64_t memory_mb, pids, cpu_percent; /* 0: the template's */
-	uint64_t pooled, session;              /* not 0: it outlives who asks for it */
-	const char *job;                       /* for the log; "" where it is not known yet */
-};
-
 #define LABEL_INSTANCE "mayfly.instance"
 /* the run folder: two installations of one name do not touch each other's */
 #define LABEL_RUN      "mayfly.run"
@@ -59,22 +50,7 @@ struct spec_request {
 #define LABEL_BOOT     "mayfly.boot"     /* the kernel's boot_id */
 #define LABEL_DEADLINE "mayfly.deadline" /* seconds on CLOCK_BOOTTIME */
 
-/* Loads the template, clamps what is asked for, finds init and the profiles; out->folder and
-   out->engine are the caller's to set. 0, or -1 with *err: what template_load says; 500
-   "bad_configuration". */
-MUST_USE int spec_prepare(const struct config *config, enum engine_kind kind,
-			  const struct spec_request *request, struct spec *out, struct error *err);
-
 /* Appends the body of POST /containers/create. 0, or -1 with *err. */
 MUST_USE int spec_write(const struct spec *spec, struct buf *out, struct error *err);
-
-/* Rule 4: created is what GET /containers/ID/json says. 0, or -1 with *err: 500 "limit_ignored". */
-MUST_USE int spec_verify(const struct spec *spec, const json_t *created, struct error *err);
-
-/* The kernel's boot_id. 0, or -1 with *err. */
-MUST_USE int spec_boot_id(char out[64], struct error *err);
-
-/* Seconds on CLOCK_BOOTTIME. */
-uint64_t spec_now_s(void);
 
 #endif

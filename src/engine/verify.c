@@ -1,9 +1,4 @@
-/*
- * What the engine says a container was made with, against what was asked for. Podman without root
- * drops limits whose cgroup controller it was not given, and says so only in its own log; an image
- * with VOLUME lines gets writable folders of the host's disk. Neither shall start.
- */
-#include "engine/spec.h"
+#include "engine/verify.h"
 
 #include "protocol/control.h"
 
@@ -97,7 +92,7 @@ static int check_limits(const struct spec *spec, const json_t *host, struct erro
 	return missing & LIMIT_CPU ? 0 : check_cpu(host, template->cpu_percent, err);
 }
 
-int spec_verify(const struct spec *spec, const json_t *created, struct error *err)
+int verify_container(const struct spec *spec, const json_t *created, struct error *err)
 {
 	const json_t *host = json_object_get(created, "HostConfig");
 

@@ -11,6 +11,7 @@
  */
 #include "http/access.h"
 
+#include "base/ascii.h"
 #include "http/authority.h"
 
 struct origin {
@@ -20,12 +21,9 @@ struct origin {
 
 static bool take_scheme(struct slice *text, const char *scheme)
 {
-	size_t len = strlen(scheme);
-
-	if (text->len < len || strncasecmp(text->data, scheme, len) != 0)
+	if (!slice_starts_nocase(*text, scheme))
 		return false;
-	text->data += len;
-	text->len -= len;
+	slice_skip(text, strlen(scheme));
 	return true;
 }
 
@@ -75,25 +73,13 @@ static bool names_host(struct slice configured, const struct authority *host)
 	       authority_same_host(&authority, host);
 }
 
-static struct slice without_blanks(struct slice text)
-{
-	for (; text.len && text.data[0] == ' '; text.len--)
-		text.data++;
-	while (text.len && text.data[text.len - 1] == ' ')
-		text.len--;
-	return text;
-}
-
 static bool is_in_list(const char *list, const struct authority *host)
 {
-	while (list) {
-		const char *comma = strchr(list, ',');
-		size_t len = comma ? (size_t)(comma - list) : strlen(list);
+	struct slice rest = slice_of(list ? list : "");
 
-		if (names_host(without_blanks((struct slice){list, len}), host))
+	while (rest.len)
+		if (names_host(ascii_trim(slice_take(&rest, ',')), host))
 			return true;
-		list = comma ? comma + 1 : NULL;
-	}
 	return false;
 }
 
@@ -158,18 +144,6 @@ static bool is_own_origin(const struct http_access *access, const struct http_re
 	       port_of(&public.authority, public.is_https) == port;
 }
 
-/* RFC 9110 section 8.3.1: a media type, without case, and perhaps parameters. */
-static bool is_media_type(struct slice content_type, const char *wanted)
-{
-	const char *end = memchr(content_type.data, ';', content_type.len);
-	struct slice type = {content_type.data,
-			     end ? (size_t)(end - content_type.data) : content_type.len};
-
-	while (type.len && (type.data[type.len - 1] == ' ' || type.data[type.len - 1] == '\t'))
-		type.len--;
-	return slice_eq_nocase(type, wanted);
-}
-
 int http_check_origin(const struct http_access *access, const struct http_request *request,
 		      struct error *err)
 {
@@ -186,8 +160,8 @@ int http_check_origin(const struct http_access *access, const struct http_reques
 	}
 	if (has_origin && has_body &&
 	    (!content_type ||
-	     (!is_media_type(*content_type, "application/json") &&
-	      !(access->takes_forms && is_media_type(*content_type, "multipart/form-data")))))
+	     (!http_is_media_type(*content_type, "application/json") &&
+	      !(access->takes_forms && http_is_media_type(*content_type, "multipart/form-data")))))
 		return error_set(err, 415, "json_required",
 				 "a request from a page must have Content-Type application/json");
 	return 0;

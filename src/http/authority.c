@@ -9,16 +9,11 @@
  */
 #include "http/authority.h"
 
+#include "base/ascii.h"
 #include "base/num.h"
 #include "bounds.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
-
-static bool is_name_byte(char c)
-{
-	return isalnum((unsigned char)c) || c == '-' || c == '.' || c == '_';
-}
 
 /* The text as a C string for inet_pton(3). False when it is too long for any address. */
 static bool copy_address(struct slice text, char out[INET6_ADDRSTRLEN])
@@ -62,15 +57,13 @@ static int take_host(struct slice *text, struct authority *out)
 		if (!to_ipv6(out->host, &address))
 			return -1;
 	} else {
-		while (end < text->len && is_name_byte(text->data[end]))
-			end++;
+		end = ascii_span(*text, ASCII_ALNUM "-._");
 		out->host = (struct slice){text->data, end};
 		out->is_ipv6 = false;
 		if (end == 0 || slice_eq(out->host, "."))
 			return -1;
 	}
-	text->data += end;
-	text->len -= end;
+	slice_skip(text, end);
 	return 0;
 }
 

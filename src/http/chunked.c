@@ -14,6 +14,7 @@
  */
 #include "http/chunked.h"
 
+#include "base/ascii.h"
 #include "base/num.h"
 #include "bounds.h"
 
@@ -55,7 +56,7 @@ static int read_extension(struct chunked *state, char byte, struct error *err)
 		state->state = SIZE_LF;
 		return 0;
 	}
-	if (((unsigned char)byte < ' ' && byte != '\t') || byte == 0x7f)
+	if (byte != '\t' && ascii_is_control(byte))
 		return error_set(err, 400, "chunk_extension_bad",
 				 "a control byte in a chunk extension");
 	if (++state->extension > HTTP_CHUNK_EXTENSION_MAX_BYTES ||

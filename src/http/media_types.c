@@ -3,6 +3,7 @@
    it is text. */
 #include "http/media_types.h"
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 #include "http/uri.h"
 
@@ -127,11 +128,9 @@ static bool extension_of(struct slice file_name, char out[EXTENSION_MAX_BYTES + 
 	if (len > EXTENSION_MAX_BYTES)
 		return false;
 	for (size_t i = 0; i < len; i++) {
-		char c = dot[1 + i];
-
-		if (c == '\0')
+		if (dot[1 + i] == '\0')
 			return false;
-		out[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+		out[i] = ascii_lower(dot[1 + i]);
 	}
 	out[len] = '\0';
 	return true;

@@ -21,13 +21,14 @@
  */
 #include "http/multipart.h"
 
+#include "base/ascii.h"
+#include "http/parse.h"
+
 #include <string.h>
 
-#define MEDIA_TYPE "multipart/form-data"
-#define BOUNDARY_CHARACTERS                                                                        \
-	"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'()+_,-./:=? "
-#define TOKEN_CHARACTERS                                                                           \
-	"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&'*+-.^_`|~"
+#define MEDIA_TYPE          "multipart/form-data"
+#define BOUNDARY_CHARACTERS ASCII_ALNUM "'()+_,-./:=? "
+#define TOKEN_CHARACTERS    ASCII_ALNUM "!#$%&'*+-.^_`|~"
 
 enum multipart_state {
 	PREAMBLE,
@@ -47,29 +48,17 @@ static int malformed(struct error *err, const char *what)
 	return error_set(err, 400, "multipart_malformed", "malformed form: %s", what);
 }
 
-static void skip(struct slice *text, size_t len)
-{
-	text->data += len;
-	text->len -= len;
-}
-
 static void skip_blanks(struct slice *text)
 {
-	while (text->len && (*text->data == ' ' || *text->data == '\t'))
-		skip(text, 1);
+	slice_skip(text, ascii_span(*text, " \t"));
 }
 
-/* Takes the longest beginning of *text of these characters. */
-static struct slice take(struct slice *text, const char *characters)
+/* Takes the longest beginning of *text that is a token. */
+static struct slice take_token(struct slice *text)
 {
-	size_t len = 0;
+	struct slice taken = {text->data, ascii_span(*text, TOKEN_CHARACTERS)};
 
-	while (len < text->len && text->data[len] && strchr(characters, text->data[len]))
-		len++;
-
-	struct slice taken = {text->data, len};
-
-	skip(text, len);
+	slice_skip(text, taken.len);
 	return taken;
 }
 
@@ -79,15 +68,15 @@ static int take_quoted(struct slice *text, char *out, size_t *out_len)
 {
 	size_t len = 0;
 
-	for (skip(text, 1); text->len && *text->data != '"'; skip(text, 1)) {
+	for (slice_skip(text, 1); text->len && *text->data != '"'; slice_skip(text, 1)) {
 		if (*text->data == '\\' && text->len > 1 &&
 		    (text->data[1] == '"' || text->data[1] == '\\'))
-			skip(text, 1);
+			slice_skip(text, 1);
 		out[len++] = *text->data;
 	}
 	if (text->len == 0)
 		return -1;
-	skip(text, 1);
+	slice_skip(text, 1);
 	*out_len = len;
 	return 0;
 }
@@ -101,18 +90,18 @@ static int take_parameter(struct slice *text, struct slice *name, char *out, siz
 		return 0;
 	if (*text->data != ';')
 		return -1;
-	skip(text, 1);
+	slice_skip(text, 1);
 	skip_blanks(text);
 	if (text->len == 0) /* a last semicolon */
 		return 0;
-	*name = take(text, TOKEN_CHARACTERS);
+	*name = take_token(text);
 	if (name->len == 0 || text->len < 2 || *text->data != '=')
 		return -1;
-	skip(text, 1);
+	slice_skip(text, 1);
 	if (*text->data == '"')
 		return take_quoted(text, out, out_len) < 0 ? -1 : 1;
 
-	struct slice value = take(text, TOKEN_CHARACTERS);
+	struct slice value = take_token(text);
 
 	if (value.len == 0)
 		return -1;
@@ -123,29 +112,21 @@ static int take_parameter(struct slice *text, struct slice *name, char *out, siz
 
 static bool is_boundary(struct slice text)
 {
-	for (size_t i = 0; i < text.len; i++)
-		if (!text.data[i] || !strchr(BOUNDARY_CHARACTERS, text.data[i]))
-			return false;
 	return text.len > 0 && text.len <= MULTIPART_BOUNDARY_MAX_BYTES &&
-	       text.data[text.len - 1] != ' ';
+	       ascii_is_of(text, BOUNDARY_CHARACTERS) && text.data[text.len - 1] != ' ';
 }
 
 int multipart_begin(struct slice content_type, struct multipart *out, struct error *err)
 {
-	const char *semicolon = memchr(content_type.data, ';', content_type.len);
-	struct slice type = {content_type.data, semicolon ? (size_t)(semicolon - content_type.data)
-							  : content_type.len};
-	size_t type_len = type.len, len;
+	struct slice rest = content_type, name;
+	size_t type_len = slice_take(&rest, ';').len, len;
 	char value[MULTIPART_HEADER_MAX_BYTES];
-	struct slice name;
 	int more;
 
-	while (type.len && (type.data[type.len - 1] == ' ' || type.data[type.len - 1] == '\t'))
-		type.len--;
-	if (!slice_eq_nocase(type, MEDIA_TYPE))
+	if (!http_is_media_type(content_type, MEDIA_TYPE))
 		return error_set(err, 400, "multipart_required",
 				 "Content-Type must be " MEDIA_TYPE);
-	skip(&content_type, type_len);
+	slice_skip(&content_type, type_len);
 	if (content_type.len > sizeof(value))
 		return error_set(err, 400, "multipart_boundary", "Content-Type is too long");
 	*out = (struct multipart){
@@ -169,7 +150,7 @@ static int read_disposition(struct multipart *parser, struct slice value,
 			    struct multipart_part *part, struct error *err)
 {
 	static const char what[] = "Content-Disposition";
-	struct slice type = take(&value, TOKEN_CHARACTERS), name;
+	struct slice type = take_token(&value), name;
 	char other[MULTIPART_HEADER_MAX_BYTES];
 	size_t len;
 	int more;
@@ -202,19 +183,16 @@ static int read_disposition(struct multipart *parser, struct slice value,
 static int read_field(struct multipart *parser, struct slice line, struct multipart_part *part,
 		      struct error *err)
 {
-	struct slice name = take(&line, TOKEN_CHARACTERS);
+	struct slice name = take_token(&line);
 
 	/* a folded line begins with a blank, which no name does */
 	if (name.len == 0 || line.len == 0 || *line.data != ':')
 		return malformed(err, "a part's header");
-	skip(&line, 1);
+	slice_skip(&line, 1);
 	skip_blanks(&line);
-	while (line.len && (line.data[line.len - 1] == ' ' || line.data[line.len - 1] == '\t'))
-		line.len--;
-	for (size_t i = 0; i < line.len; i++)
-		if (((unsigned char)line.data[i] < ' ' && line.data[i] != '\t') ||
-		    line.data[i] == 0x7f)
-			return malformed(err, "a control byte in a part's header");
+	line = ascii_trim(line);
+	if (!ascii_is_line(line))
+		return malformed(err, "a control byte in a part's header");
 	if (slice_eq_nocase(name, "Content-Disposition"))
 		return read_disposition(parser, line, part, err);
 	if (slice_eq_nocase(name, "Content-Transfer-Encoding") &&
@@ -241,7 +219,7 @@ static int read_header(struct multipart *parser, const struct multipart_events *
 
 		if (read_field(parser, (struct slice){rest.data, len}, &part, err) < 0)
 			return -1;
-		skip(&rest, end ? len + 2 : len);
+		slice_skip(&rest, end ? len + 2 : len);
 	}
 	if (!part.name.data)
 		return malformed(err, "a part has no Content-Disposition");
@@ -315,7 +293,7 @@ static int search(struct multipart *parser, struct slice *piece,
 
 		if (emit(parser, (struct slice){piece->data, len}, events, err) < 0)
 			return -1;
-		skip(piece, len);
+		slice_skip(piece, len);
 		if (!carriage_return)
 			return 0;
 	}
@@ -326,7 +304,7 @@ static int search(struct multipart *parser, struct slice *piece,
 		parser->matched = parser->matched_before = 0; /* the byte is looked at again */
 		return emit(parser, held, events, err);
 	}
-	skip(piece, 1);
+	slice_skip(piece, 1);
 	if (++parser->matched < parser->delimiter_len)
 		return 0;
 
@@ -349,7 +327,7 @@ int multipart_feed(struct multipart *parser, struct slice piece,
 			done = parser->state == HEADER
 				       ? take_header(parser, *piece.data, events, err)
 				       : take_line_rest(parser, *piece.data, err);
-			skip(&piece, 1);
+			slice_skip(&piece, 1);
 		}
 		if (done < 0)
 			return -1;

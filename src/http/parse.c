@@ -16,11 +16,21 @@
  * | name    | token byte: stay; ':': value           | nothing yet: end; else: refused |
  * | value   | stay                                   | name, of the next field         |
  */
-#include "http/parse_parts.h"
+#include "http/parse.h"
 
+#include "base/ascii.h"
+#include "base/num.h"
 #include "http/authority.h"
 
-#include <ctype.h>
+struct parser {
+	const char *data;
+	size_t len, at;
+	bool in_request_line;
+	bool absolute; /* the target is in absolute-form: its authority is the host, whatever Host
+			  says */
+	bool has_host;
+	struct http_request request;
+};
 
 enum looked { LOOKED_REFUSED = -1, LOOKED_NEEDS_MORE, LOOKED_TEXT, LOOKED_LINE_END };
 
@@ -30,7 +40,7 @@ static enum looked look(const struct parser *parser, struct error *err)
 	if (parser->at == parser->len)
 		return LOOKED_NEEDS_MORE;
 
-	unsigned char byte = (unsigned char)parser->data[parser->at];
+	char byte = parser->data[parser->at];
 
 	if (parser->at + 2 > HTTP_HEAD_MAX_BYTES)
 		return error_set(err, 431, "head_too_long", "the request head is over %llu bytes",
@@ -46,7 +56,7 @@ static enum looked look(const struct parser *parser, struct error *err)
 		return error_set(err, 400, "bare_lf", "an LF without CR in the request head");
 	if (byte == '\0')
 		return error_set(err, 400, "nul_byte", "a NUL byte in the request head");
-	if ((byte < ' ' && byte != '\t') || byte == 0x7f)
+	if (byte != '\t' && ascii_is_control(byte))
 		return error_set(err, 400, "control_byte", "a control byte in the request head");
 	if (parser->in_request_line && parser->at >= HTTP_REQUEST_LINE_MAX_BYTES)
 		return error_set(err, 414, "request_line_too_long",
@@ -64,7 +74,7 @@ static int bad_request_line(struct error *err)
 /* RFC 9110 section 5.6.2 */
 static bool is_token_byte(char c)
 {
-	return isalnum((unsigned char)c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c));
+	return c && strchr(ASCII_ALNUM "!#$%&'*+-.^_`|~", c);
 }
 
 /* What RFC 3986 allows in a path or a query, and [ ] ^ ` { | }, which browsers and curl leave as
@@ -137,8 +147,7 @@ static int read_version(struct parser *parser, struct error *err)
 		size_t i = parser->at - start;
 		char c = parser->data[parser->at];
 
-		if (i == length ||
-		    (pattern[i] == '0' ? !isdigit((unsigned char)c) : c != pattern[i]))
+		if (i == length || (pattern[i] == '0' ? c < '0' || c > '9' : c != pattern[i]))
 			return bad_request_line(err);
 	}
 	if (looked != LOOKED_LINE_END)
@@ -179,14 +188,13 @@ static int take_authority(struct parser *parser, struct slice *rest)
 	struct authority authority;
 	size_t scheme = sizeof("http://") - 1, end = scheme;
 
-	if (rest->len < scheme || strncasecmp(rest->data, "http://", scheme) != 0)
+	if (!slice_starts_nocase(*rest, "http://"))
 		return -1;
 	while (end < rest->len && rest->data[end] != '/' && rest->data[end] != '?')
 		end++;
 	parser->request.host = (struct slice){rest->data + scheme, end - scheme};
 	parser->absolute = true;
-	rest->data += end;
-	rest->len -= end;
+	slice_skip(rest, end);
 	return authority_parse(parser->request.host, &authority);
 }
 
@@ -205,24 +213,16 @@ static int split_target(struct parser *parser, struct error *err)
 		return error_set(err, 400, "bad_target",
 				 "the request target is neither a path nor an http URL");
 
-	const char *mark = memchr(rest.data, '?', rest.len);
+	bool has_query = memchr(rest.data, '?', rest.len);
 
-	request->path = (struct slice){rest.data, mark ? (size_t)(mark - rest.data) : rest.len};
-	request->query = (struct slice){rest.data + rest.len, 0};
-	if (mark)
-		request->query =
-			(struct slice){mark + 1, rest.len - (size_t)(mark + 1 - rest.data)};
+	request->path = slice_take(&rest, '?');
+	request->query = rest;
 	/* RFC 9112 section 3.2.4: an absolute target without a path means "*" to OPTIONS, and "/"
 	 * otherwise. */
 	if (request->path.len == 0)
-		request->path = request->method == HTTP_OPTIONS && !mark ? SLICE_LITERAL("*")
-									 : SLICE_LITERAL("/");
+		request->path = request->method == HTTP_OPTIONS && !has_query ? SLICE_LITERAL("*")
+									      : SLICE_LITERAL("/");
 	return 0;
-}
-
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
 }
 
 /* RFC 9112 section 5.1: no blank before the colon; section 5.2: no folding. */
@@ -244,9 +244,9 @@ static int read_name(struct parser *parser, struct slice *name, struct error *er
 					 HTTP_FIELD_MAX_COUNT);
 		if (c == ':' && parser->at > start)
 			break;
-		if (is_blank(c) && parser->at == start)
+		if (ascii_is_blank(c) && parser->at == start)
 			return error_set(err, 400, "obs_fold", "a folded header field");
-		if (is_blank(c))
+		if (ascii_is_blank(c))
 			return error_set(err, 400, "blank_before_colon",
 					 "a blank before the colon of a header field");
 		if (looked == LOOKED_LINE_END || !is_token_byte(c))
@@ -255,6 +255,90 @@ static int read_name(struct parser *parser, struct slice *name, struct error *er
 	}
 	*name = (struct slice){parser->data + start, parser->at - start};
 	parser->at++;
+	return 1;
+}
+
+/* --- the fields that say how a body is framed and which host is meant: each once, and none beside
+   one that contradicts it ------------------------------------------------------------------------
+   */
+
+static int take_host(struct parser *parser, struct slice value, struct error *err)
+{
+	struct authority authority;
+
+	if (parser->has_host)
+		return error_set(err, 400, "host_doubled", "more than one Host field");
+	parser->has_host = true;
+	if (authority_parse(value, &authority) < 0)
+		return error_set(err, 400, "host_bad", "the Host field is not host[:port]");
+	if (!parser->absolute)
+		parser->request.host = value;
+	return 0;
+}
+
+static int take_content_length(struct parser *parser, struct slice value, struct error *err)
+{
+	struct http_request *request = &parser->request;
+
+	if (request->chunked)
+		return error_set(err, 400, "te_and_content_length",
+				 "both Transfer-Encoding and Content-Length");
+	if (request->has_content_length)
+		return error_set(err, 400, "content_length_doubled",
+				 "more than one Content-Length field");
+	if (num_parse(value, 10, HTTP_CONTENT_LENGTH_MAX_BYTES, &request->content_length) < 0)
+		return error_set(err, 400, "content_length_bad",
+				 "the Content-Length is not a number of bytes");
+	request->has_content_length = true;
+	return 0;
+}
+
+static int take_transfer_encoding(struct parser *parser, struct slice value, struct error *err)
+{
+	if (parser->request.has_content_length)
+		return error_set(err, 400, "te_and_content_length",
+				 "both Transfer-Encoding and Content-Length");
+	if (parser->request.chunked)
+		return error_set(err, 400, "te_doubled", "more than one Transfer-Encoding field");
+	if (parser->request.minor_version == 0)
+		return error_set(err, 400, "te_in_http10", "HTTP/1.0 has no Transfer-Encoding");
+	if (!slice_eq_nocase(value, "chunked"))
+		return error_set(err, 501, "te_unknown",
+				 "the only transfer coding known here is \"chunked\"");
+	parser->request.chunked = true;
+	return 0;
+}
+
+static int take_expect(struct parser *parser, struct slice value, struct error *err)
+{
+	if (!slice_eq_nocase(value, "100-continue"))
+		return error_set(err, 417, "expect_unknown",
+				 "the only expectation known here is \"100-continue\"");
+	/* RFC 9110 section 10.1.1: ignored when it comes from HTTP/1.0. */
+	parser->request.expect_continue = parser->request.minor_version == 1;
+	return 0;
+}
+
+/* Adds a field to the request. 1, or -1 with *err. */
+static int take_field(struct parser *parser, struct slice name, struct slice value,
+		      struct error *err)
+{
+	static const struct {
+		const char *name;
+		int (*take)(struct parser *parser, struct slice value, struct error *err);
+	} framing[] = {
+		{"Host", take_host},
+		{"Content-Length", take_content_length},
+		{"Transfer-Encoding", take_transfer_encoding},
+		{"Expect", take_expect},
+	};
+
+	for (size_t i = 0; i < sizeof(framing) / sizeof(framing[0]); i++) {
+		if (slice_eq_nocase(name, framing[i].name) &&
+		    framing[i].take(parser, value, err) < 0)
+			return -1;
+	}
+	parser->request.fields[parser->request.field_count++] = (struct http_field){name, value};
 	return 1;
 }
 
@@ -272,12 +356,8 @@ static int read_field(struct parser *parser, struct error *err)
 	if (looked != LOOKED_LINE_END)
 		return (int)looked;
 	value.len = (size_t)(parser->data + parser->at - value.data);
-	for (; value.len && is_blank(value.data[0]); value.len--)
-		value.data++;
-	while (value.len && is_blank(value.data[value.len - 1]))
-		value.len--;
 	parser->at += 2;
-	return parse_take_field(parser, name, value, err);
+	return take_field(parser, name, ascii_trim(value), err);
 }
 
 static int read_request_line(struct parser *parser, struct error *err)
@@ -320,4 +400,9 @@ const struct slice *http_field(const struct http_request *request, const char *n
 			return &request->fields[i].value;
 	}
 	return NULL;
+}
+
+bool http_is_media_type(struct slice content_type, const char *wanted)
+{
+	return slice_eq_nocase(ascii_trim(slice_take(&content_type, ';')), wanted);
 }

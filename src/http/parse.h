@@ -63,4 +63,8 @@ MUST_USE int http_parse_head(const char *data, size_t len, struct http_request *
 /* The value of the first field of that name, or NULL. Names are compared without case. */
 const struct slice *http_field(const struct http_request *request, const char *name);
 
+/* Is a Content-Type's value of that media type, with whatever parameters (RFC 9110 section 8.3.1)?
+   */
+bool http_is_media_type(struct slice content_type, const char *wanted);
+
 #endif

@@ -1,6 +1,7 @@
 /* Conditional requests and byte ranges; the rules are in the header. */
 #include "http/range.h"
 
+#include "base/ascii.h"
 #include "base/num.h"
 
 #include <inttypes.h>
@@ -18,7 +19,7 @@ struct static_validators static_validators_of(const struct stat *file)
 	snprintf(out.etag, sizeof(out.etag), "\"%jx-%jx-%jx.%jx\"", (uintmax_t)file->st_ino,
 		 (uintmax_t)file->st_size, (uintmax_t)file->st_mtim.tv_sec,
 		 (uintmax_t)file->st_mtim.tv_nsec);
-	http_date(out.modified_s, out.modified);
+	date_http(out.modified_s, out.modified);
 	return out;
 }
 
@@ -45,16 +46,9 @@ static bool parse_date(struct slice text, time_t *out)
 	return false;
 }
 
-static void skip(struct slice *text, size_t len)
-{
-	text->data += len;
-	text->len -= len;
-}
-
 static void skip_blanks(struct slice *text)
 {
-	while (text->len > 0 && (*text->data == ' ' || *text->data == '\t'))
-		skip(text, 1);
+	slice_skip(text, ascii_span(*text, " \t"));
 }
 
 /* True when a list of entity tags (RFC 9110 section 8.8.3) holds etag. A weak tag equals it only in
@@ -67,7 +61,7 @@ static bool list_holds(struct slice list, const char *etag, bool weak_comparison
 		const char *end;
 
 		if (weak)
-			skip(&list, strlen("W/"));
+			slice_skip(&list, strlen("W/"));
 		if (list.len < 2 || list.data[0] != '"')
 			return false;
 		end = memchr(list.data + 1, '"', list.len - 1);
@@ -76,10 +70,10 @@ static bool list_holds(struct slice list, const char *etag, bool weak_comparison
 		tag = (struct slice){list.data, (size_t)(end + 1 - list.data)};
 		if (slice_eq(tag, etag) && (weak_comparison || !weak))
 			return true;
-		skip(&list, tag.len);
+		slice_skip(&list, tag.len);
 		skip_blanks(&list);
 		while (list.len > 0 && list.data[0] == ',') {
-			skip(&list, 1);
+			slice_skip(&list, 1);
 			skip_blanks(&list);
 		}
 	}
@@ -163,11 +157,8 @@ static const struct slice *only_range(const struct http_request *request)
 /* A position: digits alone. One that is larger than any file is as good as the largest number. */
 static bool parse_position(struct slice text, uint64_t *out)
 {
-	if (text.len == 0)
+	if (text.len == 0 || !ascii_is_of(text, ASCII_DIGITS))
 		return false;
-	for (size_t i = 0; i < text.len; i++)
-		if (text.data[i] < '0' || text.data[i] > '9')
-			return false;
 	if (num_parse(text, 10, UINT64_MAX, out) < 0)
 		*out = UINT64_MAX;
 	return true;
@@ -216,9 +207,9 @@ enum static_outcome static_evaluate(const struct http_request *request,
 	    file->size_bytes == 0 || !range_applies(request, file))
 		return outcome;
 	range = *field;
-	if (range.len < strlen(UNIT) || strncasecmp(range.data, UNIT, strlen(UNIT)) != 0)
+	if (!slice_starts_nocase(range, UNIT))
 		return STATIC_WHOLE;
-	skip(&range, strlen(UNIT));
+	slice_skip(&range, strlen(UNIT));
 	skip_blanks(&range);
 	return judge_range(range, file->size_bytes, part);
 }

@@ -5,8 +5,8 @@
 #ifndef MAYFLY_API_STATIC_RANGE_H
 #define MAYFLY_API_STATIC_RANGE_H
 
+#include "base/date.h"
 #include "http/parse.h"
-#include "http/reply.h"
 
 #include <stdint.h>
 #include <sys/stat.h>
@@ -17,7 +17,7 @@
 /* What a representation is compared by. */
 struct static_validators {
 	char etag[STATIC_ETAG_BYTES];   /* strong, quoted */
-	char modified[HTTP_DATE_BYTES]; /* IMF-fixdate (RFC 9110 section 5.6.7) */
+	char modified[DATE_HTTP_BYTES]; /* IMF-fixdate (RFC 9110 section 5.6.7) */
 	time_t modified_s;              /* seconds since the epoch */
 	uint64_t size_bytes;
 };

@@ -35,22 +35,12 @@ static int read_failed(const char *timeout_code, struct error *err)
 	return error_set_errno(err, 0, "client_gone", "the connection broke");
 }
 
-/* Never for want of room: lengths are checked before anything is appended. */
-static int append_failed(struct error *err)
-{
-	return error_set(err, 503, "out_of_memory", "out of memory");
-}
-
 /* One read into buf, of at most len bytes. 1, 0 at end of file, -1 with *err. */
 static int read_into(int fd, struct buf *buf, size_t len, const char *timeout_code,
 		     deadline_ms deadline, struct error *err)
 {
-	char *place = buf_reserve(buf, len);
-
-	if (!place)
-		return append_failed(err);
-
-	ssize_t got = io_read_some(fd, place, len, deadline);
+	/* never without room: lengths are checked before */
+	ssize_t got = io_read_some(fd, buf_reserve(buf, len), len, deadline);
 
 	if (got > 0)
 		buf->len += (size_t)got;
@@ -120,8 +110,7 @@ static int read_counted(const struct http_connection *connection, struct buf *bo
 				 body->max);
 	if (first.len > left)
 		first.len = (size_t)left;
-	if (buf_append(body, first.data, first.len) < 0)
-		return append_failed(err);
+	(void)!buf_append(body, first.data, first.len);
 	left -= first.len;
 	if (left && send_continue(connection, deadline, err) < 0)
 		return -1;
@@ -148,7 +137,9 @@ static int take_piece(struct chunked *chunked, char *piece, size_t len, struct b
 
 	if (chunked_decode(chunked, piece, len, &decoded, &consumed, err) < 0)
 		return -1;
-	return buf_append(body, piece, decoded) < 0 ? append_failed(err) : 0;
+	/* the size of each chunk was checked: there is room */
+	(void)!buf_append(body, piece, decoded);
+	return 0;
 }
 
 static int read_chunked(struct http_connection *connection, struct buf *body, deadline_ms deadline,
@@ -226,8 +217,7 @@ static ssize_t take_bytes(struct http_body_reader *reader, char *piece, size_t s
 
 	if (ready) {
 		memcpy(piece, reader->first.data, ready);
-		reader->first =
-			(struct slice){reader->first.data + ready, reader->first.len - ready};
+		slice_skip(&reader->first, ready);
 		return (ssize_t)ready;
 	}
 

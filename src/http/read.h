@@ -24,7 +24,7 @@ struct http_connection http_connection_new(int fd);
 void http_connection_free(struct http_connection *connection);
 
 /* Reads until the head is whole. 0, or -1 with *err: what http_parse_head says, 408 "head_timeout",
-   400 "head_incomplete" at end of file, 503 "out_of_memory". Status 0 when there is no client to
+   400 "head_incomplete" at end of file. Status 0 when there is nobody to
    answer: "no_request", the peer closed without a byte; "client_gone", the connection broke. */
 MUST_USE int http_read_head(struct http_connection *connection, deadline_ms deadline,
 			    struct error *err);
@@ -32,8 +32,8 @@ MUST_USE int http_read_head(struct http_connection *connection, deadline_ms dead
 /* Reads the body into body (born by the caller, empty, with the route's maximum): answers
    "100-continue" first when the client waits for it, refuses a too large Content-Length before
    reading: 413 "body_too_large"; 411 "length_required" for a POST or PUT with neither length nor
-   chunked; 408 "body_timeout"; 400 "body_incomplete" or what chunked_decode says; 503
-   "out_of_memory"; status 0 "client_gone". After a refusal body holds a part. */
+   chunked; 408 "body_timeout"; 400 "body_incomplete" or what chunked_decode says;
+   status 0 "client_gone". After a refusal body holds a part. */
 MUST_USE int http_read_body(struct http_connection *connection, struct buf *body,
 			    deadline_ms deadline, struct error *err);
 

@@ -9,6 +9,8 @@
  */
 #include "http/reply.h"
 
+#include "base/ascii.h"
+#include "base/date.h"
 #include "base/io.h"
 #include "bounds.h"
 
@@ -31,17 +33,6 @@ void http_reply_free(struct http_reply *reply)
 	buf_free(&reply->fields);
 }
 
-static bool has_control_byte(const char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		unsigned char byte = (unsigned char)text[i];
-
-		if ((byte < ' ' && byte != '\t') || byte == 0x7f)
-			return true;
-	}
-	return false;
-}
-
 /* Appends the value and CRLF. 0, or -1 with errno and perhaps rubbish behind the buffer's end. */
 static int append_value(struct buf *fields, const char *format, va_list arguments)
 {
@@ -56,7 +47,7 @@ static int append_value(struct buf *fields, const char *format, va_list argument
 	va_end(again);
 	if (!value)
 		return -1;
-	if (has_control_byte(value, (size_t)len)) {
+	if (!ascii_is_line((struct slice){value, (size_t)len})) {
 		errno = EINVAL;
 		return -1;
 	}
@@ -136,32 +127,8 @@ const char *http_reason(int status)
 	return "";
 }
 
-#define DATE_MAX_S 253402300799 /* the last second of the year 9999 */
-
-void http_date(int64_t unix_s, char out[HTTP_DATE_BYTES])
-{
-	static const char days[] = "ThuFriSatSunMonTueWed"; /* 1 January 1970 was a Thursday */
-	static const char months[] = "MarAprMayJunJulAugSepOctNovDecJanFeb";
-	uint64_t moment = unix_s < 0 ? 0 : unix_s > DATE_MAX_S ? DATE_MAX_S : (uint64_t)unix_s;
-	unsigned second = (unsigned)(moment % 86400);
-	unsigned day = (unsigned)(moment / 86400);
-	/* The proleptic Gregorian calendar in eras of 400 years that begin on 1 March, so that the
-	   leap day is the last of its year; 719468 days lie between 1 March 0000 and 1 January
-	   1970. */
-	unsigned of_era = (day + 719468) % 146097;
-	unsigned year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-	unsigned of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-	unsigned month = (5 * of_year + 2) / 153; /* 0 is March */
-	unsigned year = (day + 719468) / 146097 * 400 + year_of_era + (month >= 10);
-
-	(void)snprintf(out, HTTP_DATE_BYTES, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT",
-		       days + day % 7 * 3, (of_year - (153 * month + 2) / 5 + 1) % 100,
-		       months + month * 3, year % 10000, second / 3600, second / 60 % 60,
-		       second % 60);
-}
-
-/* RFC 9110 section 8.6 forbids a length with 1xx and 204; with 304 it would have to be the length
-   of the file. */
+/* RFC 9110 section 8.6 forbids a length with 1xx and 204; with 304 it would have to be that of the
+ * file. */
 static bool is_bodiless(int status)
 {
 	return status < 200 || status == 204 || status == 304;
@@ -169,10 +136,10 @@ static bool is_bodiless(int status)
 
 static int write_head(struct buf *head, const struct http_reply *reply, uint64_t length)
 {
-	char date[HTTP_DATE_BYTES];
+	char date[DATE_HTTP_BYTES];
 	struct slice fields = buf_slice(&reply->fields);
 
-	http_date(time(NULL), date);
+	date_http(time(NULL), date);
 	if (buf_printf(head,
 		       "HTTP/1.1 %d %s\r\nDate: %s\r\nConnection: close\r\n"
 		       "X-Content-Type-Options: nosniff\r\n",
@@ -239,8 +206,8 @@ static int send_two(int fd, struct slice head, struct slice body, deadline_ms de
 		size_t of_head = (size_t)sent < head.len ? (size_t)sent : head.len;
 		size_t of_body = (size_t)sent - of_head;
 
-		head = (struct slice){head.data + of_head, head.len - of_head};
-		body = (struct slice){body.data + of_body, body.len - of_body};
+		slice_skip(&head, of_head);
+		slice_skip(&body, of_body);
 	}
 	return 0;
 }

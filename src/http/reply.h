@@ -48,13 +48,6 @@ void http_reply_begins(void);
 /* The reason phrase of a status (RFC 9110 section 15), "" when unknown. */
 const char *http_reason(int status);
 
-#define HTTP_DATE_BYTES sizeof("Sun, 06 Nov 1994 08:49:37 GMT")
-
-/* Writes a time, in seconds since 1970, as an IMF-fixdate (RFC 9110 section 5.6.7); what lies
-   before 1970 or after 9999 becomes the nearest time that does not. Reads no time zone file, as
-   gmtime(3) would. */
-void http_date(int64_t unix_s, char out[HTTP_DATE_BYTES]);
-
 /* Lingering close: no more sending, then what the client still sends is read and dropped until it
    closes, a deadline or a maximum, so that it can read our answer before a reset destroys it (RFC
    9112 section 9.6). Does not close fd. */

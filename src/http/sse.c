@@ -1,13 +1,13 @@
 #include "http/sse.h"
 
+#include "base/ascii.h"
+#include "base/date.h"
 #include "base/io.h"
 #include "bounds.h"
 #include "http/reply.h"
 
 #include <errno.h>
 #include <sys/socket.h>
-
-#define BLANKS " \t"
 
 struct sse sse_new(int fd, size_t max)
 {
@@ -19,35 +19,19 @@ void sse_free(struct sse *sse)
 	buf_free(&sse->outgoing);
 }
 
-static struct slice trimmed(struct slice text)
-{
-	while (text.len && strchr(BLANKS, text.data[0]))
-		text = (struct slice){text.data + 1, text.len - 1};
-	while (text.len && strchr(BLANKS, text.data[text.len - 1]))
-		text.len--;
-	return text;
-}
-
 /* Takes what is before the separator off text. */
 static struct slice next_part(struct slice *text, char separator)
 {
-	const char *end = memchr(text->data, separator, text->len);
-	struct slice part = {text->data, end ? (size_t)(end - text->data) : text->len};
-	size_t used = part.len + (end != NULL);
-
-	*text = (struct slice){text->data + used, text->len - used};
-	return trimmed(part);
+	return ascii_trim(slice_take(text, separator));
 }
 
 /* qvalue = ( "0" [ "." 0*3("0") ] ), RFC 9110 section 12.4.2 */
 static bool is_zero_weight(struct slice parameter)
 {
-	if (parameter.len < 3 || strncasecmp(parameter.data, "q=0", 3) != 0)
+	if (!slice_starts_nocase(parameter, "q=0"))
 		return false;
-	for (size_t i = 3; i < parameter.len; i++)
-		if (parameter.data[i] != '.' && parameter.data[i] != '0')
-			return false;
-	return true;
+	slice_skip(&parameter, strlen("q=0"));
+	return ascii_is_of(parameter, ".0");
 }
 
 bool sse_is_accepted(const struct http_request *request)
@@ -102,10 +86,10 @@ static void added(struct sse *sse, int failed)
 
 void sse_begin(struct sse *sse)
 {
-	char date[HTTP_DATE_BYTES];
+	char date[DATE_HTTP_BYTES];
 
 	http_reply_begins();
-	http_date(time(NULL), date);
+	date_http(time(NULL), date);
 	/* X-Accel-Buffering: nginx would gather the events */
 	added(sse,
 	      buf_printf(&sse->outgoing,

@@ -8,16 +8,13 @@
  */
 #include "http/uri.h"
 
+#include "base/ascii.h"
 #include "base/num.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <stdint.h>
 
 static int cannot_append(struct error *err)
 {
-	if (errno == ENOMEM)
-		return error_set(err, 503, "out_of_memory", "out of memory");
 	return error_set(err, 414, "path_too_long", "the path is too long");
 }
 
@@ -73,7 +70,7 @@ int uri_decode(struct slice path, struct buf *out, struct error *err)
 
 static bool is_unreserved(char c)
 {
-	return isalnum((unsigned char)c) || c == '-' || c == '.' || c == '_' || c == '~';
+	return c && strchr(ASCII_ALNUM "-._~", c);
 }
 
 int uri_encode(struct buf *out, struct slice text, bool keep_slash)
@@ -108,21 +105,12 @@ int uri_encode(struct buf *out, struct slice text, bool keep_slash)
 bool uri_query(struct slice query, const char *name, struct slice *value)
 {
 	while (query.len) {
-		const char *end = memchr(query.data, '&', query.len);
-		struct slice pair = {query.data, end ? (size_t)(end - query.data) : query.len};
-		const char *equals = memchr(pair.data, '=', pair.len);
-		struct slice key = {pair.data, equals ? (size_t)(equals - pair.data) : pair.len};
+		struct slice rest = slice_take(&query, '&'), key = slice_take(&rest, '=');
 
 		if (slice_eq(key, name)) {
-			size_t skipped = equals ? key.len + 1 : key.len;
-
-			*value = (struct slice){pair.data + skipped, pair.len - skipped};
+			*value = rest;
 			return true;
 		}
-		if (!end)
-			return false;
-		query.len -= pair.len + 1;
-		query.data = end + 1;
 	}
 	return false;
 }

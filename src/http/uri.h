@@ -7,8 +7,8 @@
 #include "base/slice.h"
 
 /* Decodes path once, appending to out (owned by the caller, born with its maximum): 400
-   "bad_percent" for a broken escape, "nul_in_path" for %00 or a NUL byte, 414 "path_too_long", 503
-   "out_of_memory"; out is then as it was. Leaves dot segments and %2F-made slashes to the caller's
+   "bad_percent" for a broken escape, "nul_in_path" for %00 or a NUL byte, 414 "path_too_long";
+   out is then as it was. Leaves dot segments and %2F-made slashes to the caller's
    fs_is_relative_path. */
 MUST_USE int uri_decode(struct slice path, struct buf *out, struct error *err);
 

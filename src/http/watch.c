@@ -1,8 +1,15 @@
 #include "http/watch.h"
 
+#include "base/cleanup.h"
+
+#include <errno.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define RETRY_MS                                                                                   \
+	100 /* a killed holder's close is told before its lock is gone: look again after this */
 
 struct pollfd http_watch_pollfd(const struct http_watch *watch)
 {
@@ -25,7 +32,9 @@ bool http_watch_is_gone(struct http_watch *watch, short revents)
 	       send(watch->fd, probe, strlen(probe), MSG_NOSIGNAL | MSG_DONTWAIT) < 0;
 }
 
-bool http_watch_sleep(struct http_watch *watch, int inotify, int ms)
+/* Sleeps until inotify has something, the client goes, or ms are over. False when the client has
+   gone. */
+static bool sleep_once(struct http_watch *watch, int inotify, int ms)
 {
 	char events[4096];
 	struct pollfd polls[2] = {{.fd = inotify, .events = POLLIN}, http_watch_pollfd(watch)};
@@ -37,4 +46,26 @@ bool http_watch_sleep(struct http_watch *watch, int inotify, int ms)
 			continue;
 	}
 	return true;
+}
+
+int http_watch_lock(struct http_watch *watch, const char *path, deadline_ms deadline,
+		    int (*take)(void *context), void *context)
+{
+	_cleanup_close_ int inotify = -1;
+	int taken;
+
+	while ((taken = take(context)) < 0 && errno == EAGAIN) {
+		int left = deadline_left_ms(deadline);
+
+		if (inotify < 0) {
+			inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+			if (inotify < 0 || inotify_add_watch(inotify, path, IN_CLOSE_WRITE) < 0)
+				return -1;
+			continue; /* it may have been closed before the watch stood */
+		}
+		errno = left ? ECONNRESET : ETIMEDOUT;
+		if (left == 0 || !sleep_once(watch, inotify, left < RETRY_MS ? left : RETRY_MS))
+			return -1;
+	}
+	return taken;
 }

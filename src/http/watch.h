@@ -11,6 +11,9 @@
 #ifndef MAYFLY_HTTP_WATCH_H
 #define MAYFLY_HTTP_WATCH_H
 
+#include "base/deadline.h"
+#include "base/error.h"
+
 #include <poll.h>
 #include <stdbool.h>
 
@@ -28,8 +31,11 @@ struct pollfd http_watch_pollfd(const struct http_watch *watch);
 /* Takes what poll said of it. True when the client is gone. */
 bool http_watch_is_gone(struct http_watch *watch, short revents);
 
-/* Sleeps until an inotify(7) descriptor has something, which is read and dropped, the client goes,
-   or ms are over. False when the client has gone. */
-bool http_watch_sleep(struct http_watch *watch, int inotify, int ms);
+/* Waits for a lock (base/lock.h) on the file at path: calls take, which returns 0, or -1 with
+   errno, EAGAIN while another has the lock; and again each time that file has been closed. Whoever
+   gives a lock back unlocks, then closes. Returns what take does, or -1 with errno: ETIMEDOUT at
+   the deadline, ECONNRESET when the client has gone. */
+MUST_USE int http_watch_lock(struct http_watch *watch, const char *path, deadline_ms deadline,
+			     int (*take)(void *context), void *context);
 
 #endif

@@ -59,12 +59,9 @@ static bool has_controller(struct slice list, const char *controller)
 {
 	if (controller[0] == '\0')
 		return list.len == 0;
-	for (size_t start = 0, end; start < list.len; start = end + 1) {
-		for (end = start; end < list.len && list.data[end] != ',';)
-			end++;
-		if (slice_eq((struct slice){list.data + start, end - start}, controller))
+	while (list.len)
+		if (slice_eq(slice_take(&list, ','), controller))
 			return true;
-	}
 	return false;
 }
 

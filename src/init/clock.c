@@ -13,7 +13,7 @@
 
 static uint64_t timeval_us(struct timeval time)
 {
-	return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_usec;
+	return (uint64_t)time.tv_sec * US_PER_S + (uint64_t)time.tv_usec;
 }
 
 /* CPU time of the container so far. Without a cgroup: of what was reaped, and of the main
@@ -32,7 +32,7 @@ static uint64_t cpu_counted_us(const struct run *run)
 	    clock_getcpuclockid(run->program.pid, &clock) == 0)
 		(void)clock_gettime(clock, &own);
 	return timeval_us(reaped.ru_utime) + timeval_us(reaped.ru_stime) +
-	       (uint64_t)own.tv_sec * 1000000 + (uint64_t)own.tv_nsec / 1000;
+	       (uint64_t)timespec_us(own);
 }
 
 uint64_t clock_cpu_us(const struct run *run)
@@ -53,28 +53,29 @@ void clock_start(struct run *run)
 	run->wall = deadline_in((int64_t)run->job->wall_ms);
 }
 
-static void check_cpu(struct run *run)
+static bool is_cpu_used_up(struct run *run)
 {
-	uint64_t budget_us = run->job->cpu_ms * 1000, used_us;
+	uint64_t budget_us = run->job->cpu_ms * US_PER_MS, used_us;
 	int64_t earliest_ms;
 
-	if (!budget_us || run->killed_for || deadline_left_ms(run->cpu_check))
-		return;
+	if (!budget_us || deadline_left_ms(run->cpu_check))
+		return false;
 	used_us = clock_cpu_us(run);
-	if (used_us >= budget_us) {
-		run_stop(run, "cpu");
-		return;
-	}
-	earliest_ms = (int64_t)((budget_us - used_us) / run->cpus / 1000);
+	if (used_us >= budget_us)
+		return true;
+	earliest_ms = (int64_t)((budget_us - used_us) / run->cpus / US_PER_MS);
 	run->cpu_check =
 		deadline_in(earliest_ms > CPU_CHECK_MIN_MS ? earliest_ms : CPU_CHECK_MIN_MS);
+	return false;
 }
 
-void clock_check(struct run *run)
+const char *clock_check(struct run *run)
 {
-	check_cpu(run);
-	if (!run->killed_for && deadline_left_ms(run->wall) == 0)
-		run_stop(run, "timeout");
+	if (run->killed_for)
+		return NULL;
+	if (is_cpu_used_up(run))
+		return "cpu";
+	return deadline_left_ms(run->wall) == 0 ? "timeout" : NULL;
 }
 
 int clock_next_ms(const struct run *run)

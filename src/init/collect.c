@@ -14,6 +14,7 @@
  *  6. What is past a cap on counts is not named: one SKIPPED CONTROL_SKIPPED_MORE at the end stands
  *     for it.
  */
+#include "base/ascii.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/utf8.h"
@@ -82,12 +83,7 @@ static int skip(struct collection *all)
 	all->skipped_left--;
 	if (len > JOB_PATH_MAX_BYTES)
 		len = utf8_trim(all->path, JOB_PATH_MAX_BYTES);
-	for (size_t i = 0; i < len; i++) {
-		unsigned char byte = (unsigned char)all->path[i];
-
-		if (byte < 0x20 || byte == 0x7F)
-			all->path[i] = '?';
-	}
+	ascii_mask_control(all->path, len, '?');
 	return send_up(all, FRAME_SKIPPED, (struct slice){all->path, len});
 }
 
@@ -133,7 +129,7 @@ static int name_file(struct collection *all, const struct stat *status)
 	struct buf fields = {.data = all->data,
 			     .capacity = FRAME_DATA_MAX_BYTES - 1,
 			     .max = FRAME_LISTED_MAX_BYTES};
-	const int64_t mtime_ms = status->st_mtim.tv_sec * 1000 + status->st_mtim.tv_nsec / 1000000;
+	const int64_t mtime_ms = timespec_ms(status->st_mtim);
 
 	if (all->count_left == 0) {
 		all->more = all->enough = true;

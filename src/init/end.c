@@ -35,7 +35,7 @@ void init_kill_everything(void)
 static bool wait_for_child(deadline_ms deadline)
 {
 	int left_ms = deadline_left_ms(deadline);
-	struct timespec left = {left_ms / 1000, left_ms % 1000 * 1000000L};
+	struct timespec left = {left_ms / MS_PER_S, left_ms % MS_PER_S * NS_PER_MS};
 	sigset_t children;
 
 	sigemptyset(&children);

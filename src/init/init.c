@@ -33,7 +33,7 @@ static int read_arguments(int argc, char **argv, deadline_ms *lifetime)
 
 	if (argc != 2 || num_parse(slice_of(argv[1]), 10, INIT_LIFETIME_MAX_S, &seconds) < 0)
 		return -1;
-	*lifetime = deadline_in((int64_t)seconds * 1000);
+	*lifetime = deadline_in((int64_t)seconds * MS_PER_S);
 	return 0;
 }
 

@@ -210,6 +210,9 @@ struct init_kernel *init_kernel_find(struct init_kernels *kernels, const struct 
 void init_kernel_kill(const struct init_kernels *kernels, const struct init_kernel *kernel,
 		      deadline_ms lifetime);
 
+/* Waits for its READY. False when that does not come. */
+bool init_kernel_await_ready(struct init_kernel *kernel, deadline_ms deadline);
+
 /* Closes what is ours of one that has ended; its place is free. */
 void init_kernel_forget(struct init_kernel *kernel);
 
@@ -306,10 +309,7 @@ MUST_USE int init_cell_run(const struct init_job *job, struct init_prepared *pre
 			   struct init_space *space, deadline_ms lifetime, struct init_outcome *out,
 			   struct error *err);
 
-/* Waits for a kernel's READY. False when it does not come. */
-bool init_cell_await_ready(struct init_kernel *kernel, deadline_ms deadline);
-
-/* --- collect.c -------------------------------------------------------------------------------- */
+/* --- collect.c ----------------------------------------------------------------------------*/
 
 /* Sends every regular file beneath job->cwd_fd that is not an input, or every one of the folder
    that artifacts are in, within the job's caps, and names what it skips. Nothing else may be

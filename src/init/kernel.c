@@ -203,3 +203,17 @@ int init_kernel_give(struct init_kernel *kernel, const struct init_job *job)
 	return send(kernel->channel, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) == len ? 0
 											    : -1;
 }
+
+bool init_kernel_await_ready(struct init_kernel *kernel, deadline_ms deadline)
+{
+	char frame[FRAME_HEADER_BYTES];
+	size_t len = 0;
+	ssize_t got;
+
+	do {
+		got = io_read_some(kernel->channel, frame + len, sizeof(frame) - len, deadline);
+		len += got > 0 ? (size_t)got : 0;
+	} while (got > 0 && len < sizeof(frame));
+	kernel->is_waiting = len == sizeof(frame) && frame[0] == FRAME_READY;
+	return kernel->is_waiting;
+}

@@ -33,14 +33,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-void cell_interrupt(struct run *run)
-{
-	if (run->cell.kill_at != INT64_MAX)
-		return;
-	run->cell.kill_at = deadline_in(CELL_GRACE_MS);
-	(void)kill(-run->program.pid, SIGINT); /* it leads a group: setsid(2) in start.c */
-}
-
 static void kill_kernel(struct run *run)
 {
 	run->cell.kill_at = INT64_MAX - 1; /* once */
@@ -169,7 +161,8 @@ static bool read_channel(struct run *run)
 	return true;
 }
 
-void cell_turn(struct run *run)
+/* Takes the kernel's frames when there are any, and kills it when its time has come. */
+static void turn(struct run *run)
 {
 	struct cell *cell = &run->cell;
 
@@ -186,20 +179,6 @@ void cell_turn(struct run *run)
 }
 
 /* --- Beginning and end ------------------------------------------------------------------------ */
-
-bool init_cell_await_ready(struct init_kernel *kernel, deadline_ms deadline)
-{
-	char frame[FRAME_HEADER_BYTES];
-	size_t len = 0;
-	ssize_t got;
-
-	do {
-		got = io_read_some(kernel->channel, frame + len, sizeof(frame) - len, deadline);
-		len += got > 0 ? (size_t)got : 0;
-	} while (got > 0 && len < sizeof(frame));
-	kernel->is_waiting = len == sizeof(frame) && frame[0] == FRAME_READY;
-	return kernel->is_waiting;
-}
 
 static int begin(struct run *run, struct error *err)
 {
@@ -301,7 +280,7 @@ int init_cell_run(const struct init_job *job, struct init_prepared *prepared,
 			init_kernel_kill(&prepared->kernels, run.cell.kernel, lifetime);
 		run.ended = true;
 	} else {
-		run_loop(&run);
+		run_loop(&run, turn);
 		result = end(&run, out, err);
 	}
 	if (run.cell.kernel)

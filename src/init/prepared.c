@@ -256,7 +256,7 @@ static bool boot_kernel(struct init_prepared *prepared, const struct request *re
 	if (init_kernel_start(&prepared->kernels, &prepared->job, request->env + prepared->job.envc,
 			      &kernel, &ignored) < 0)
 		return false;
-	if (!init_cell_await_ready(kernel, deadline)) {
+	if (!init_kernel_await_ready(kernel, deadline)) {
 		init_kernel_end(&prepared->kernels, kernel, lifetime);
 		return false;
 	}
@@ -300,7 +300,8 @@ int init_prepared_prepare(struct init_prepared *prepared, struct init_job *job, 
 	else if (request.is_prebooted && !(waits = boot(prepared, &request, lifetime)))
 		init_prepared_drop(prepared, lifetime);
 	prepared->is_prepared = true;
-	prepared->idle = deadline_earlier(lifetime, deadline_in((int64_t)request.idle_s * 1000));
+	prepared->idle =
+		deadline_earlier(lifetime, deadline_in((int64_t)request.idle_s * MS_PER_S));
 	return send_ready(waits, connection, cgroup, lifetime, err);
 }
 

@@ -33,13 +33,22 @@ static void end_others(const struct run *run)
 		init_end_everything(run->lifetime);
 }
 
+/* SIGINT for the cell, and a date for its kernel. */
+static void interrupt_cell(struct run *run)
+{
+	if (run->cell.kill_at != INT64_MAX)
+		return;
+	run->cell.kill_at = deadline_in(CELL_GRACE_MS);
+	(void)kill(-run->program.pid, SIGINT); /* it leads a group: setsid(2) in start.c */
+}
+
 /* A program: everything is killed, with what it has started. */
 void run_stop(struct run *run, const char *reason)
 {
 	if (!run->killed_for)
 		run->killed_for = reason;
 	if (run->cell.kernel)
-		cell_interrupt(run);
+		interrupt_cell(run);
 	else if (init_job_is_session(run->job))
 		(void)kill(run->program.pid, SIGKILL); /* what it has started goes with its end */
 	else
@@ -253,16 +262,19 @@ struct run run_new(const struct init_job *job, struct init_prepared *prepared,
 	};
 }
 
-void run_loop(struct run *run)
+void run_loop(struct run *run, void (*turn)(struct run *run))
 {
+	const char *over;
+
 	take_frames(run);
 	while (!run->ended && !run->cell.has_ended && (!run->host_gone || run->cell.kernel) &&
 	       deadline_left_ms(run->lifetime)) {
 		wait_for_events(run);
 		pump_turn(&run->pump);
-		if (run->cell.kernel)
-			cell_turn(run);
-		clock_check(run);
+		if (turn)
+			turn(run);
+		if ((over = clock_check(run)))
+			run_stop(run, over);
 		run->host_gone |= run->pump.host_gone;
 	}
 }
@@ -279,7 +291,7 @@ int init_run(const struct init_job *job, struct init_prepared *prepared,
 		out->reason = "not_started";
 		end_others(&run);
 	} else {
-		run_loop(&run);
+		run_loop(&run, NULL);
 		result = finish(&run, out, err);
 	}
 	run_close(&run);

@@ -54,8 +54,8 @@ MUST_USE int run_watch_program(struct run *run, struct error *err);
 MUST_USE int run_watch(const struct run *run, int fd, void *who);
 
 /* Until the program has ended, the host has gone, or the lifetime is over; a cell: until it has
-   ended, whatever the host does. */
-void run_loop(struct run *run);
+   ended, whatever the host does. turn, unless NULL, is called after each event. */
+void run_loop(struct run *run, void (*turn)(struct run *run));
 
 /* What EXIT says, once the program or the cell has ended. */
 void run_report(struct run *run, struct init_outcome *out);
@@ -71,18 +71,11 @@ void clock_start(struct run *run);
 /* CPU time of the job so far: since GO. */
 uint64_t clock_cpu_us(const struct run *run);
 
-/* Stops the job when a clock has run out. */
-void clock_check(struct run *run);
+/* Which clock has run out, as EXIT says it: the job is to be stopped; NULL: none has, or it was
+   stopped already. */
+const char *clock_check(struct run *run);
 
 /* Until the next look at one. */
 int clock_next_ms(const struct run *run);
-
-/* --- kernel_cell.c ---------------------------------------------------------------------------- */
-
-/* SIGINT for the cell, and a date for its kernel. */
-void cell_interrupt(struct run *run);
-
-/* Takes the kernel's frames when there are any, and kills it when its time has come. */
-void cell_turn(struct run *run);
 
 #endif

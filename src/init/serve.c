@@ -8,6 +8,7 @@
  *  3. A session survives a host that breaks off anywhere. It becomes one by its first job, and then
  *     no longer in the pool.
  */
+#include "base/ascii.h"
 #include "base/cleanup.h"
 #include "init/init.h"
 #include "protocol/control.h"
@@ -69,9 +70,7 @@ static struct slice clean_line(char *text, size_t max)
 {
 	size_t len = strnlen(text, max);
 
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F)
-			text[i] = '?';
+	ascii_mask_control(text, len, '?');
 	return (struct slice){text, len};
 }
 
@@ -199,7 +198,7 @@ static int serve_session(struct init_job *job, struct init_prepared *prepared,
 	(void)clock_gettime(CLOCK_REALTIME, &prepared->ended);
 	if (job->idle_s)
 		prepared->idle =
-			deadline_earlier(lifetime, deadline_in((int64_t)job->idle_s * 1000));
+			deadline_earlier(lifetime, deadline_in((int64_t)job->idle_s * MS_PER_S));
 	return result;
 }
 

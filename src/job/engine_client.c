@@ -1,5 +1,6 @@
 #include "job/engine_client.h"
 
+#include "base/ascii.h"
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/num.h"
@@ -16,9 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define HEX "0123456789abcdef"
-
-/* 0 and *out, or -1: no process listens there. */
+/* 0 and *out, or -1: nobody listens there. */
 static int connect_socket(const struct config *config, int *out)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -79,21 +78,6 @@ int engine_open(const struct config *config, struct engine *out, struct error *e
 	return 0;
 }
 
-/* Words that come from the engine are its constants; ours must be static too, so they are looked
-   up. */
-static const char *known_code(struct slice code)
-{
-	static const char *const codes[] = {
-		"image_missing",  "engine_unreachable", "engine_timeout", "engine_bad_reply",
-		"engine_refused", "limit_ignored",      "bad_template",   "bad_configuration",
-		"bad_request",    "container_died",     "not_found"};
-
-	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-		if (slice_eq(code, codes[i]))
-			return codes[i];
-	return "engine_failed";
-}
-
 static int take_error(struct slice fields, struct error *err)
 {
 	struct slice key, value, code = SLICE_LITERAL(""),
@@ -109,8 +93,8 @@ static int take_error(struct slice fields, struct error *err)
 			 (num_parse(value, 10, 599, &status) < 0 || status < 400))
 			status = 500; /* 0 would mean: no client to answer */
 	}
-	return error_set(err, (int)status, known_code(code), "%.*s", (int)message.len,
-			 message.data);
+	return error_set(err, (int)status, engine_codes[engine_code_index(code.data, code.len)],
+			 "%.*s", (int)message.len, message.data);
 }
 
 /* Sends a verb and reads frames until OK (0, its fields in *ok) or an error. */
@@ -156,7 +140,8 @@ static int take_folder(struct slice value, char folder[ENGINE_FOLDER_BYTES])
 	return 0;
 }
 
-static int add_make(struct buf *fields, const struct engine_request *request)
+/* All of it fits: FRAME_ENGINE_MAX_BYTES is many names and numbers. */
+static void add_make(struct buf *fields, const struct engine_request *request)
 {
 	const struct {
 		const char *key;
@@ -169,15 +154,13 @@ static int add_make(struct buf *fields, const struct engine_request *request)
 		{"cpu_percent", request->limits.cpu_percent},
 	};
 
-	if (field_add(fields, "template", slice_of(request->template)) < 0 ||
-	    field_add_number(fields, "lifetime_s", request->lifetime_s) < 0 ||
-	    (request->job && *request->job && field_add(fields, "job", slice_of(request->job)) < 0))
-		return -1;
+	(void)!field_add(fields, "template", slice_of(request->template));
+	(void)!field_add_number(fields, "lifetime_s", request->lifetime_s);
+	if (request->job && *request->job)
+		(void)!field_add(fields, "job", slice_of(request->job));
 	for (size_t i = 0; i < sizeof(optional) / sizeof(optional[0]); i++)
-		if (optional[i].value &&
-		    field_add_number(fields, optional[i].key, optional[i].value) < 0)
-			return -1;
-	return 0;
+		if (optional[i].value)
+			(void)!field_add_number(fields, optional[i].key, optional[i].value);
 }
 
 int engine_make(struct engine *engine, const struct engine_request *request, deadline_ms deadline,
@@ -186,8 +169,7 @@ int engine_make(struct engine *engine, const struct engine_request *request, dea
 	_cleanup_buf_ struct buf fields = buf_new(FRAME_ENGINE_MAX_BYTES);
 	struct slice ok, key, value;
 
-	if (add_make(&fields, request) < 0)
-		return error_set_errno(err, 500, "engine_failed", "no memory");
+	add_make(&fields, request);
 	if (call(engine, FRAME_MAKE, buf_slice(&fields), deadline, NULL, NULL, &ok, err) < 0)
 		return -1;
 	while (field_next(&ok, &key, &value))
@@ -205,8 +187,7 @@ int engine_remove(struct engine *engine, const char *folder, deadline_ms deadlin
 	_cleanup_buf_ struct buf fields = buf_new(FRAME_ENGINE_MAX_BYTES);
 	struct slice ok;
 
-	if (field_add(&fields, "folder", slice_of(folder)) < 0)
-		return error_set_errno(err, 500, "engine_failed", "no memory");
+	(void)!field_add(&fields, "folder", slice_of(folder));
 	return call(engine, FRAME_REMOVE, buf_slice(&fields), deadline, NULL, NULL, &ok, err);
 }
 
@@ -218,11 +199,8 @@ struct list_context {
 /* Copies an id made of these characters; what is none is left out. */
 static void take_id(struct slice value, const char *alphabet, char *id, size_t size)
 {
-	if (value.len >= size)
+	if (value.len >= size || !ascii_is_of(value, alphabet))
 		return;
-	for (size_t i = 0; i < value.len; i++)
-		if (!value.data[i] || !strchr(alphabet, value.data[i]))
-			return;
 	memcpy(id, value.data, value.len);
 	id[value.len] = '\0';
 }
@@ -237,7 +215,7 @@ static void list_row(void *context, struct slice fields)
 		if (slice_eq(key, "folder") && take_folder(value, row.folder) < 0)
 			return;
 		if (slice_eq(key, "id"))
-			take_id(value, HEX, row.id, sizeof(row.id));
+			take_id(value, ASCII_HEX, row.id, sizeof(row.id));
 		if (slice_eq(key, "job"))
 			take_id(value, ENGINE_JOB_ALPHABET, row.job, sizeof(row.job));
 		if (slice_eq(key, "expired"))
@@ -276,8 +254,7 @@ int engine_info(struct engine *engine, const char *template, deadline_ms deadlin
 	_cleanup_buf_ struct buf fields = buf_new(FRAME_ENGINE_MAX_BYTES);
 	struct slice ok, key, value;
 
-	if (field_add(&fields, "template", slice_of(template)) < 0)
-		return error_set_errno(err, 500, "engine_failed", "no memory");
+	(void)!field_add(&fields, "template", slice_of(template));
 	if (call(engine, FRAME_INFO, buf_slice(&fields), deadline, NULL, NULL, &ok, err) < 0)
 		return -1;
 	while (field_next(&ok, &key, &value))

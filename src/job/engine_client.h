@@ -12,13 +12,12 @@
 #include "base/deadline.h"
 #include "base/frame.h"
 #include "config/config.h"
+#include "protocol/engine.h"
 
 #include <sys/types.h>
 
 #define ENGINE_FOLDER_BYTES 65 /* a container's folder beneath <run>/jobs, with its NUL */
 #define ENGINE_ID_BYTES     65 /* of a container, with its NUL */
-#define ENGINE_JOB_BYTES    64 /* of a job's id, with its NUL */
-#define ENGINE_JOB_ALPHABET "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 struct engine {
 	int fd;      /* owned; -1 when closed */

@@ -2,13 +2,15 @@
    pool_refill.c. */
 #include "job/pool.h"
 
+#include "base/ascii.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/io.h"
 #include "base/num.h"
 #include "base/sha256.h"
 #include "config/template_find.h"
-#include "job/pool_parts.h"
+#include "job/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +20,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #define PRELOAD_VARIABLE "MAYFLY_PRELOAD=" /* worker/kernels */
 
@@ -42,11 +43,9 @@ static int add_boot_env(struct pool_plan *plan, const char *kernel, const char *
 	return 0;
 }
 
-/* With its length: "ab" and "c" are not "a" and "bc". */
 static void add_bytes(struct sha256 *hash, const void *data, size_t len)
 {
-	sha256_add(hash, (struct slice){(const char *)&len, sizeof(len)});
-	sha256_add(hash, (struct slice){data, len});
+	sha256_add_counted(hash, (struct slice){data, len});
 }
 
 static void add_text(struct sha256 *hash, const char *text)
@@ -91,7 +90,6 @@ static void name_kind(const struct config *config, const struct template *templa
 		      struct pool_plan *plan)
 {
 	struct sha256 hash = sha256_new();
-	unsigned char digest[SHA256_BYTES];
 	char hex[SHA256_HEX_BYTES];
 
 	template_hash(template, &hash);
@@ -100,8 +98,7 @@ static void name_kind(const struct config *config, const struct template *templa
 	add_bytes(&hash, plan->boot_env.data, plan->boot_env.len);
 	add_file(&hash, config->image_stamp, "");
 	add_isolation(config, &hash);
-	sha256_end(&hash, digest);
-	sha256_hex(digest, hex);
+	sha256_end_hex(&hash, hex);
 	memcpy(plan->kind, hex, POOL_KIND_DIGITS);
 	plan->kind[POOL_KIND_DIGITS] = '\0';
 }
@@ -112,9 +109,7 @@ static void write_label(const struct job *job, struct pool_plan *plan)
 		       (int)job->argv[0].len, job->argv[0].data,
 		       job->argc > 1 ? (int)job->argv[job->argc - 1].len : 0,
 		       job->argc > 1 ? job->argv[job->argc - 1].data : "");
-	for (char *at = plan->label; *at; at++)
-		if ((unsigned char)*at < 0x20 || *at == 0x7F)
-			*at = '?';
+	ascii_mask_control(plan->label, strlen(plan->label), '?');
 }
 
 int pool_plan(const struct config *config, const struct job *job, struct pool_plan *out,
@@ -197,14 +192,6 @@ void pool_forget(const struct config *config, const char *folder)
 		(void)unlinkat(records, pool_digits(folder), 0);
 }
 
-uint64_t pool_now_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec;
-}
-
 bool pool_claim(const struct config *config, const struct pool_plan *plan, int *control,
 		char folder[ENGINE_FOLDER_BYTES])
 {
@@ -266,7 +253,7 @@ static bool read_record(int records, const char *folder, char text[POOL_RECORD_M
 	_cleanup_close_ int fd =
 		openat(records, pool_digits(folder), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	ssize_t len = fd < 0 ? -1 : read(fd, text, POOL_RECORD_MAX_BYTES - 1);
-	uint64_t now_s = pool_now_s(), prebooted = 0,
+	uint64_t now_s = boot_now_s(), prebooted = 0,
 		 *numbers[] = {&row->age_s, &row->memory_bytes, &prebooted};
 	char *at = text;
 

@@ -10,9 +10,11 @@
 #include "job/pool.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/frame.h"
+#include "base/lock.h"
 #include "base/num.h"
-#include "job/pool_parts.h"
+#include "job/internal.h"
 #include "protocol/control.h"
 #include "store/metrics.h"
 
@@ -37,27 +39,8 @@ struct refill {
 	int locks; /* owned */
 };
 
-/* --- locks ------------------------------------------------------------------------------------ */
-
-static int set_lock(int fd, int64_t offset, short type)
-{
-	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1};
-
-	return fcntl(fd, F_OFD_SETLK, &lock);
-}
-
-static void unlock(int fd, int64_t offset)
-{
-	(void)set_lock(fd, offset, F_UNLCK);
-}
-
-static bool is_locked(int fd, int64_t offset)
-{
-	struct flock lock = {
-		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1};
-
-	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-}
+/* --- locks --------------------------------------------------------------------------------------
+   */
 
 static int open_locks(const struct config *config)
 {
@@ -74,7 +57,7 @@ static bool lock_kind(int locks, const char *kind)
 	uint64_t offset = 0;
 
 	return num_parse((struct slice){kind, KIND_DIGITS}, 16, INT64_MAX, &offset) == 0 &&
-	       set_lock(locks, KINDS + (int64_t)offset, F_WRLCK) == 0;
+	       lock_take(locks, KINDS + (int64_t)offset) == 0;
 }
 
 /* --- the stock -------------------------------------------------------------------------------- */
@@ -99,7 +82,7 @@ static void take_stock(void *context, const struct pool_row *row)
 	stock->kind_bytes += is_good ? row->memory_bytes : 0;
 	stock->memory_bytes += row->memory_bytes;
 	/* rule 5: what was made since is not taken away again */
-	if (!is_good && pool_now_s() - row->age_s < refill->began_s &&
+	if (!is_good && boot_now_s() - row->age_s < refill->began_s &&
 	    (!*stock->oldest || row->age_s > stock->oldest_age_s)) {
 		stock->oldest_age_s = row->age_s;
 		(void)snprintf(stock->oldest, sizeof(stock->oldest), "%s", row->folder);
@@ -125,12 +108,12 @@ static int64_t take_place(const struct refill *refill, struct stock *stock)
 	int64_t free_place = -1;
 
 	for (int64_t place = PLACES; place < PLACES + (int64_t)refill->config->pool_total; place++)
-		if (is_locked(refill->locks, place))
+		if (lock_count(refill->locks, place, place + 1))
 			stock->all++;
 		else if (free_place < 0)
 			free_place = place;
 	if (is_full(refill->config, stock) || free_place < 0 ||
-	    set_lock(refill->locks, free_place, F_WRLCK) < 0)
+	    lock_take(refill->locks, free_place) < 0)
 		return -1;
 	return free_place;
 }
@@ -191,7 +174,7 @@ static int write_record(const struct refill *refill, const char *folder,
 			    : openat(records, pool_digits(folder),
 				     O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
 
-	return fd < 0 || dprintf(fd, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %s", pool_now_s(),
+	return fd < 0 || dprintf(fd, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %s", boot_now_s(),
 				 report->memory_bytes, report->prebooted, refill->plan->label) < 0
 		       ? -1
 		       : 0;
@@ -323,7 +306,7 @@ static int refill_kind(const struct refill *refill, struct error *err)
 			return found;
 		if (place >= 0) {
 			done = make_one(refill, err);
-			unlock(refill->locks, place);
+			lock_release(refill->locks, place);
 		} else if (*stock.oldest && refill->config->pool_total &&
 			   may_displace(refill, &stock)) {
 			done = pool_drop(refill->config, refill->engine, stock.oldest, err);
@@ -344,7 +327,7 @@ int pool_refill(const struct config *config, struct engine *engine, const struct
 		.plan = plan,
 		.wanted = wanted,
 		.max_age_s = max_age_s,
-		.began_s = pool_now_s(),
+		.began_s = boot_now_s(),
 		.locks = open_locks(config),
 	};
 	int refilled = 0;

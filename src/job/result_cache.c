@@ -1,10 +1,9 @@
 #include "job/result_cache.h"
 
+#include "base/atomic_file.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
-#include "base/io.h"
 #include "base/memory.h"
-#include "base/random.h"
 #include "job/pool.h"
 
 #include <fcntl.h>
@@ -15,55 +14,43 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define NEW_PREFIX   ".new-"
-#define FOLDER_MODE  0750
-#define ENTRY_MODE   0640
-#define LISTED_MAX   (2 * CACHE_MAX_COUNT) /* entries looked at in one go */
-#define RANDOM_CHARS 16
-#define BLOCK_BYTES  4096
+#define FOLDER_MODE 0750
+#define ENTRY_MODE  0640
+#define LISTED_MAX  (2 * CACHE_MAX_COUNT) /* entries looked at in one go */
+#define BLOCK_BYTES 4096
 
-/* --- keys ------------------------------------------------------------------------------------- */
-
-/* With its length: "ab" and "c" are not "a" and "bc". */
-static void add(struct sha256 *hash, struct slice bytes)
-{
-	uint64_t len = bytes.len;
-
-	sha256_add(hash, (struct slice){(const char *)&len, sizeof(len)});
-	sha256_add(hash, bytes);
-}
+/* --- keys ---------------------------------------------------------------------------------------
+   */
 
 static void add_limits(struct sha256 *hash, const struct job *job)
 {
 	const uint64_t limits[] = {job->wall_ms,        job->cpu_ms,         job->stream_bytes,
 				   job->artifact_count, job->artifact_bytes, job->artifacts_bytes};
 
-	add(hash, (struct slice){(const char *)limits, sizeof(limits)});
+	sha256_add_counted(hash, (struct slice){(const char *)limits, sizeof(limits)});
 	for (const char *const *pattern = job->artifacts; pattern && *pattern; pattern++)
-		add(hash, slice_of(*pattern));
+		sha256_add_counted(hash, slice_of(*pattern));
 }
 
 int cache_key(const struct config *config, const char *owner, const char *api,
 	      const struct job *job, char out[SHA256_HEX_BYTES], struct error *err)
 {
 	struct sha256 hash = sha256_new();
-	unsigned char digest[SHA256_BYTES];
 	struct pool_plan plan;
 
 	if (pool_plan(config, job, &plan, err) < 0)
 		return -1;
-	add(&hash, slice_of(owner));
-	add(&hash, slice_of(api));
-	add(&hash, slice_of(plan.kind));
-	add(&hash, buf_slice(&plan.job));
+	sha256_add_counted(&hash, slice_of(owner));
+	sha256_add_counted(&hash, slice_of(api));
+	sha256_add_counted(&hash, slice_of(plan.kind));
+	sha256_add_counted(&hash, buf_slice(&plan.job));
 	add_limits(&hash, job);
-	add(&hash, job->standard_input);
+	sha256_add_counted(&hash, job->standard_input);
 	for (unsigned i = 0; i < job->input_count; i++) {
-		add(&hash, job->inputs[i].path);
-		add(&hash, job->inputs[i].data);
+		sha256_add_counted(&hash, job->inputs[i].path);
+		sha256_add_counted(&hash, job->inputs[i].data);
 	}
-	sha256_end(&hash, digest);
-	sha256_hex(digest, out);
+	sha256_end_hex(&hash, out);
 	pool_plan_free(&plan);
 	return 0;
 }
@@ -133,7 +120,7 @@ static void list_one(int folder, const char *name, struct entry *entries, size_t
 {
 	struct stat status;
 
-	if (name[0] == '.' && strncmp(name, NEW_PREFIX, strlen(NEW_PREFIX)) != 0)
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return;
 	if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
@@ -182,19 +169,8 @@ static void trim(const struct config *config, int folder)
 void cache_put(const struct config *config, const char *key, const char *entry)
 {
 	_cleanup_close_ int folder = open_folder(config, true);
-	char name[sizeof(NEW_PREFIX) + RANDOM_CHARS] = NEW_PREFIX;
 
-	if (folder < 0 || strlen(entry) > CACHE_ENTRY_MAX_BYTES)
-		return;
-	random_hex(name + strlen(NEW_PREFIX), RANDOM_CHARS);
-
-	_cleanup_close_ int fd =
-		openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, ENTRY_MODE);
-
-	if (fd < 0)
-		return;
-	if (io_write_all(fd, entry, strlen(entry)) < 0 || renameat(folder, name, folder, key) < 0)
-		(void)unlinkat(folder, name, 0);
-	else
+	if (folder >= 0 && strlen(entry) <= CACHE_ENTRY_MAX_BYTES &&
+	    atomic_file_write(folder, NULL, key, ENTRY_MODE, 0, slice_of(entry)) == 0)
 		trim(config, steal_fd(&folder));
 }

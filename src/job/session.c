@@ -1,8 +1,11 @@
 #include "job/session.h"
 
+#include "base/ascii.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/deadline.h"
 #include "base/fs.h"
+#include "base/lock.h"
 #include "base/num.h"
 #include "base/random.h"
 #include "protocol/engine.h"
@@ -12,15 +15,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define LOCK_NAME     "lock"
 #define MAKING_OFFSET (1LL << 60) /* far behind every id */
 #define ID_TRIES      8
-/* a killed holder's close is told before its lock is gone: look again after this */
-#define RETRY_MS 100
 
 static int64_t offset_of(const char *id)
 {
@@ -28,13 +28,6 @@ static int64_t offset_of(const char *id)
 
 	/* an id is checked before it gets here */
 	return num_parse(slice_of(id), 16, INT64_MAX, &offset) == 0 ? (int64_t)offset : 0;
-}
-
-static int set_lock(int fd, int64_t offset, short type)
-{
-	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1};
-
-	return fcntl(fd, F_OFD_SETLK, &lock);
 }
 
 static void lock_path(const struct config *config, char path[PATH_MAX + 32])
@@ -57,35 +50,35 @@ static int failed(const struct config *config, struct error *err)
 			       config->run);
 }
 
+struct wanted {
+	int fd;
+	int64_t offset;
+};
+
+static int take_wanted(void *context)
+{
+	const struct wanted *wanted = context;
+
+	return lock_take(wanted->fd, wanted->offset);
+}
+
 /* Takes one lock, waiting for others to close the file. 0, or -1 with *err. */
 static int wait_lock(const struct config *config, int fd, int64_t offset, struct http_watch *watch,
 		     struct error *err)
 {
-	deadline_ms deadline = deadline_in(SESSION_WAIT_MS);
-	_cleanup_close_ int inotify = -1;
+	struct wanted wanted = {fd, offset};
 	char path[PATH_MAX + 32];
 
-	while (set_lock(fd, offset, F_WRLCK) < 0) {
-		if (errno != EAGAIN && errno != EACCES)
-			return failed(config, err);
-		if (inotify < 0) {
-			lock_path(config, path);
-			inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-			if (inotify < 0 || inotify_add_watch(inotify, path, IN_CLOSE_WRITE) < 0)
-				return failed(config, err);
-			continue; /* it may have been closed before the watch stood */
-		}
-
-		int left = deadline_left_ms(deadline);
-
-		if (left == 0)
-			return error_set(err, 409, "session_busy",
-					 "The session is busy with another request; try again");
-		if (!http_watch_sleep(watch, inotify, left < RETRY_MS ? left : RETRY_MS))
-			return error_set(err, 0, "client_gone",
-					 "the client hung up while waiting for the session");
-	}
-	return 0;
+	lock_path(config, path);
+	if (http_watch_lock(watch, path, deadline_in(SESSION_WAIT_MS), take_wanted, &wanted) == 0)
+		return 0;
+	if (errno == ETIMEDOUT)
+		return error_set(err, 409, "session_busy",
+				 "The session is busy with another request; try again");
+	if (errno == ECONNRESET)
+		return error_set(err, 0, "client_gone",
+				 "the client hung up while waiting for the session");
+	return failed(config, err);
 }
 
 void session_release(struct session *session)
@@ -93,7 +86,7 @@ void session_release(struct session *session)
 	if (session->lock < 0)
 		return;
 	/* before the close that wakes who waits */
-	(void)set_lock(session->lock, offset_of(session->id), F_UNLCK);
+	lock_release(session->lock, offset_of(session->id));
 	close(steal_fd(&session->lock));
 }
 
@@ -101,11 +94,7 @@ void session_release(struct session *session)
 
 static bool is_id(struct slice id)
 {
-	for (size_t i = 0; i < id.len; i++)
-		if (!((id.data[i] >= '0' && id.data[i] <= '9') ||
-		      (id.data[i] >= 'a' && id.data[i] <= 'f')))
-			return false;
-	return id.len == SESSION_ID_DIGITS;
+	return id.len == SESSION_ID_DIGITS && ascii_is_of(id, ASCII_HEX);
 }
 
 /* How much of an id is said back. */
@@ -172,7 +161,7 @@ int session_take(const struct config *config, struct slice id,
 
 int session_save(const struct config *config, struct session *session, struct error *err)
 {
-	session->used_ms = session_now_ms();
+	session->used_ms = boot_now_ms();
 	return session_write(config, session, false) < 0 && errno != ENOENT ? failed(config, err)
 									    : 0;
 }
@@ -225,7 +214,7 @@ static int take_name(const struct config *config, struct session *session)
 	for (int tries = 0; tries < ID_TRIES; tries++) {
 		random_hex(session->id, SESSION_ID_DIGITS);
 		if (session_read(config, session->id, &other) < 0 &&
-		    set_lock(session->lock, offset_of(session->id), F_WRLCK) == 0)
+		    lock_take(session->lock, offset_of(session->id)) == 0)
 			return 0;
 	}
 	errno = EEXIST;
@@ -243,14 +232,14 @@ int session_reserve(const struct config *config, struct session *session, struct
 	if (wait_lock(config, making, MAKING_OFFSET, &no_client, err) < 0)
 		return -1;
 	session->lock = own;
-	session->created_ms = session->used_ms = session_now_ms();
+	session->created_ms = session->used_ms = boot_now_ms();
 	if (check_room(config, session, err) == 0) {
 		reserved =
 			take_name(config, session) < 0 || session_write(config, session, true) < 0
 				? failed(config, err)
 				: 0;
 	}
-	(void)set_lock(making, MAKING_OFFSET, F_UNLCK);
+	lock_release(making, MAKING_OFFSET);
 	session->lock = reserved == 0 ? steal_fd(&own) : -1;
 	return reserved;
 }
@@ -281,7 +270,7 @@ static void sweep_one(void *context, const struct session *found)
 	struct error ignored;
 
 	/* one whose lock is held is in use, or being made */
-	if (set_lock(sweep->locks, offset_of(found->id), F_WRLCK) < 0)
+	if (lock_take(sweep->locks, offset_of(found->id)) < 0)
 		return;
 	if (session_read(sweep->config, found->id, &session) == 0 &&
 	    (session_is_expired(&session) || !has_container(sweep->config, &session))) {
@@ -293,7 +282,7 @@ static void sweep_one(void *context, const struct session *found)
 			(void)!engine_remove(sweep->engine, session.folder,
 					     deadline_in(ENGINE_CALL_DEADLINE_MS), &ignored);
 	}
-	(void)set_lock(sweep->locks, offset_of(found->id), F_UNLCK);
+	lock_release(sweep->locks, offset_of(found->id));
 }
 
 uint64_t session_sweep(const struct config *config, struct engine *engine)

@@ -1,6 +1,8 @@
 #include "job/session_record.h"
 
+#include "base/atomic_file.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/io.h"
 #include "json/json.h"
@@ -13,7 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MS_PER_S   1000.0
 #define NEW_PREFIX "new-" /* of a record that is being written */
 
 static const struct {
@@ -44,14 +45,6 @@ static const struct {
 };
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
-
-int64_t session_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 int session_open_folder(const struct config *config)
 {
@@ -120,17 +113,6 @@ static json_t *describe(const struct session *session)
 	return record;
 }
 
-/* Puts a record in the place of the one that is there, if it still is. 0, or -1 with errno. */
-static int replace(int folder, const char *aside, const char *name)
-{
-	int replaced = renameat2(folder, aside, folder, name, RENAME_EXCHANGE);
-
-	if (replaced < 0 && errno == EINVAL) /* a file system that cannot exchange */
-		return renameat(folder, aside, folder, name);
-	(void)unlinkat(folder, aside, 0);
-	return replaced;
-}
-
 int session_write(const struct config *config, const struct session *session, bool is_new)
 {
 	_cleanup_buf_ struct buf text = buf_new(SESSION_RECORD_MAX_BYTES);
@@ -140,16 +122,10 @@ int session_write(const struct config *config, const struct session *session, bo
 
 	if (folder < 0 || json_write(record, &text) < 0)
 		return -1;
-	/* rule 1: no other process writes that file */
 	(void)snprintf(aside, sizeof(aside), NEW_PREFIX "%s", session->id);
-
-	_cleanup_close_ int fd =
-		openat(folder, aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
-
-	if (fd < 0 || io_write_all(fd, text.data, text.len) < 0)
-		return -1;
-	return is_new ? renameat(folder, aside, folder, session->id)
-		      : replace(folder, aside, session->id);
+	/* rule 1 */
+	return atomic_file_write(folder, aside, session->id, 0640,
+				 ATOMIC_LOCKED | (is_new ? 0 : ATOMIC_OLD), buf_slice(&text));
 }
 
 bool session_remove(const struct config *config, const struct session *session)
@@ -169,18 +145,18 @@ bool session_is_of(const struct session *session, const struct session_requester
 bool session_is_expired(const struct session *session)
 {
 	/* a clock that has gone back is another boot's: its container is gone */
-	return !*session->folder || session->used_ms > session_now_ms() ||
+	return !*session->folder || session->used_ms > boot_now_ms() ||
 	       session_idle_s(session) > (double)session->ttl_s;
 }
 
 double session_age_s(const struct session *session)
 {
-	return (double)(session_now_ms() - session->created_ms) / MS_PER_S;
+	return (double)(boot_now_ms() - session->created_ms) / MS_PER_S;
 }
 
 double session_idle_s(const struct session *session)
 {
-	return (double)(session_now_ms() - session->used_ms) / MS_PER_S;
+	return (double)(boot_now_ms() - session->used_ms) / MS_PER_S;
 }
 
 int session_list(const struct config *config, const struct session_requester *requester,

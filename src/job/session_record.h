@@ -36,9 +36,6 @@ struct session_requester {
 	struct slice tenant_id; /* len 0: not said */
 };
 
-/* Milliseconds on CLOCK_BOOTTIME, which no change of the clock moves. */
-int64_t session_now_ms(void);
-
 /* <run>/sessions, made when it is missing. The descriptor, or -1 with errno. */
 int session_open_folder(const struct config *config);
 

@@ -1,10 +1,10 @@
 #include "json/schema.h"
 
+#include "base/ascii.h"
 #include "base/base64.h"
 #include "base/fs.h"
 #include "bounds.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -127,10 +127,7 @@ static int check_keyword(const char *field, const struct type *type, const char 
 /* A name goes into "{name}", forms and command lines. */
 static bool is_field_name(const char *name)
 {
-	size_t len =
-		strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-");
-
-	return len > 0 && name[len] == '\0';
+	return *name && ascii_is_of(slice_of(name), ASCII_ALNUM "_-");
 }
 
 static int check_schema(const char *field, const json_t *schema, struct error *err)
@@ -295,10 +292,8 @@ static bool is_upload(struct slice text)
 
 	if (!slice_starts(text, prefix) || text.len != strlen(prefix) + FILE_ID_LENGTH)
 		return false;
-	for (size_t i = strlen(prefix); i < text.len; i++)
-		if (!isalnum((unsigned char)text.data[i]))
-			return false;
-	return true;
+	slice_skip(&text, strlen(prefix));
+	return ascii_is_of(text, ASCII_ALNUM);
 }
 
 static int check_format(const struct check *check, const char *format)

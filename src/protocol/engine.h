@@ -36,11 +36,39 @@
 #ifndef MAYFLY_JOB_ENGINE_PROTOCOL_H
 #define MAYFLY_JOB_ENGINE_PROTOCOL_H
 
+#include <string.h>
+
 #define ENGINE_SOCKET_NAME "engine.sock" /* beneath the run folder, where systemd holds it */
 #define JOBS_DIR_NAME      "jobs"        /* beneath the run folder: a folder per container */
 /* the engine's own: folders of containers that do not listen yet */
 #define MAKING_DIR_NAME  "making"
 #define POOL_PREFIX      "s-"
 #define POOL_KIND_DIGITS 16
+
+#define ENGINE_JOB_BYTES    64 /* of a job's id, with its NUL */
+#define ENGINE_JOB_ALPHABET "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+/* The codes of ERROR, and those of mayfly's about the engine; any other one is told as the last.
+   They are counted in this order (store/metrics.h): a change of it is a change of METRICS_LAYOUT.
+   */
+static const char *const engine_codes[] = {
+	"image_missing",  "engine_unreachable", "engine_timeout", "engine_bad_reply",
+	"engine_refused", "limit_ignored",      "bad_template",   "bad_configuration",
+	"bad_request",    "container_died",     "not_found",      "engine_start",
+	"control_failed", "engine_failed",
+};
+
+#define ENGINE_CODE_COUNT (sizeof(engine_codes) / sizeof(engine_codes[0]))
+
+/* The place of a code, of len bytes, in engine_codes. */
+static inline unsigned engine_code_index(const char *code, size_t len)
+{
+	unsigned i = 0;
+
+	while (i < ENGINE_CODE_COUNT - 1 &&
+	       (strlen(engine_codes[i]) != len || memcmp(engine_codes[i], code, len) != 0))
+		i++;
+	return i;
+}
 
 #endif

@@ -113,13 +113,9 @@ static int set_caller(struct call *call, const struct key *key)
 /* A caller named by a hash: a subject is any text. */
 static int set_subject(struct call *call, const char *subject)
 {
-	unsigned char digest[SHA256_BYTES];
 	char hex[SHA256_HEX_BYTES], id[KEY_ID_BYTES];
-	struct sha256 hash = sha256_new();
 
-	sha256_add(&hash, slice_of(subject));
-	sha256_end(&hash, digest);
-	sha256_hex(digest, hex);
+	sha256_hex_of(slice_of(subject), hex);
 	(void)snprintf(id, sizeof(id), SUBJECT_PREFIX "%.24s", hex);
 	(void)set_name(call, id);
 	if (key_is_label(slice_of(subject)))

@@ -1,8 +1,7 @@
 #include "server/usage.h"
 
+#include "base/clock.h"
 #include "bounds.h"
-
-#define US_PER_MS 1000
 
 json_t *usage_rounded_up(uint64_t value, uint64_t unit)
 {

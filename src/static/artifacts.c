@@ -4,6 +4,7 @@
  */
 #include "static/static.h"
 
+#include "base/ascii.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/io.h"
@@ -51,14 +52,7 @@ static bool is_session_id(struct slice text)
 
 static bool is_job_id(struct slice text)
 {
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.data[i];
-
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		      c == '_' || c == '-'))
-			return false;
-	}
-	return text.len == JOB_ID_LENGTH;
+	return text.len == JOB_ID_LENGTH && ascii_is_of(text, ASCII_ALNUM "_-");
 }
 
 /* Turns the encoded rest of the request's path, which decoded is to hold, into a place beneath the

@@ -16,6 +16,7 @@
 #include "static/static.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/date.h"
 #include "base/fs.h"
 #include "base/memory.h"
@@ -122,8 +123,7 @@ static json_t *list_jobs(int folder)
 		    fstatat(dirfd(listing), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
 		    !S_ISDIR(status.st_mode))
 			continue;
-		date_rfc3339(status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1000000,
-			     modified);
+		date_rfc3339(timespec_ms(status.st_mtim), modified);
 		(void)json_array_append_new(rows, json_pack("{s:s, s:s}", "id",
 							    entry->d_name + strlen(JOB_PREFIX),
 							    "modified", modified));

@@ -1,6 +1,8 @@
 #include "store/files.h"
 
+#include "base/ascii.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/io.h"
 #include "base/random.h"
@@ -21,43 +23,18 @@
 #define DATA_NAME    "data"
 #define META_NAME    "meta.json"
 #define COMMIT_TRIES 8
-#define DAY_S        86400
-
-static int failed(const char *storage_path, struct error *err, const char *doing)
-{
-	if (errno == ENOSPC || errno == EDQUOT)
-		return error_set(
-			err, 500, "storage_full",
-			"No space left in %.256s while %s: free some, or lower ARTIFACT_RETENTION_DAYS",
-			storage_path, doing);
-	return error_set_errno(err, 500, "storage_failed", "Storing in %.256s failed while %s",
-			       storage_path, doing);
-}
 
 bool files_is_id(struct slice text)
 {
 	if (text.len != FILE_ID_BYTES - 1 || !slice_starts(text, FILE_ID_PREFIX))
 		return false;
-	for (size_t i = strlen(FILE_ID_PREFIX); i < text.len; i++) {
-		char c = text.data[i];
-
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')))
-			return false;
-	}
-	return true;
+	slice_skip(&text, strlen(FILE_ID_PREFIX));
+	return ascii_is_of(text, ASCII_ALNUM);
 }
 
 bool files_is_name(struct slice name)
 {
 	return fs_is_component(name) && utf8_is_valid(name);
-}
-
-/* A folder beneath another, made if missing. */
-static int open_folder(int parent, const char *name)
-{
-	if (mkdirat(parent, name, FOLDER_MODE) < 0 && errno != EEXIST)
-		return -1;
-	return openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 /* Makes the entry's folder under .incoming, without its data. */
@@ -72,20 +49,10 @@ static int begin(const struct config *config, uint64_t max_bytes, struct file_wr
 		.max_bytes = max_bytes,
 		.storage_path = config->storage_dir,
 	};
-	_cleanup_close_ int incoming =
-		writer.root < 0 ? -1 : open_folder(writer.root, STORAGE_INCOMING);
 
-	random_hex(writer.incoming_name, 24);
-	if (incoming < 0 || mkdirat(incoming, writer.incoming_name, FOLDER_MODE) < 0) {
-		(void)failed(config->storage_dir, err, "making a folder");
-		writer.incoming_name[0] = '\0';
-		files_abandon(&writer);
-		return -1;
-	}
-	writer.folder = openat(incoming, writer.incoming_name,
-			       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (writer.folder < 0) {
-		(void)failed(config->storage_dir, err, "opening a folder");
+	if (writer.root < 0 ||
+	    storage_open_incoming(writer.root, writer.incoming_name, &writer.folder) < 0) {
+		(void)storage_failed(config->storage_dir, err, "making a folder");
 		files_abandon(&writer);
 		return -1;
 	}
@@ -107,7 +74,7 @@ int files_begin(const struct config *config, uint64_t max_bytes, struct file_wri
 	out->data = create(out->folder, DATA_NAME);
 	if (out->data >= 0)
 		return 0;
-	(void)failed(config->storage_dir, err, "making a file");
+	(void)storage_failed(config->storage_dir, err, "making a file");
 	files_abandon(out);
 	return -1;
 }
@@ -120,7 +87,7 @@ int files_append(struct file_writer *writer, struct slice data, struct error *er
 	writer->size_bytes += data.len;
 	sha256_add(&writer->hash, data);
 	if (io_write_all(writer->data, data.data, data.len) < 0)
-		return failed(writer->storage_path, err, "writing a file");
+		return storage_failed(writer->storage_path, err, "writing a file");
 	return 0;
 }
 
@@ -133,11 +100,7 @@ static int write_meta(const struct file_writer *writer, const struct file_meta *
 	_cleanup_buf_ struct buf text = buf_new(FILE_META_MAX_BYTES);
 	_cleanup_close_ int fd = create(writer->folder, META_NAME);
 
-	if (!value || json_write(value, &text) < 0) {
-		errno = ENOMEM;
-		return -1;
-	}
-	if (fd < 0 || io_write_all(fd, text.data, text.len) < 0)
+	if (json_write(value, &text) < 0 || fd < 0 || io_write_all(fd, text.data, text.len) < 0)
 		return -1;
 	return fsync(fd);
 }
@@ -145,18 +108,15 @@ static int write_meta(const struct file_writer *writer, const struct file_meta *
 /* Moves the entry into place, under an id that is free. */
 static int move_into_place(struct file_writer *writer, struct file_meta *meta)
 {
-	_cleanup_close_ int files = open_folder(writer->root, FILES_FOLDER);
-	char from[sizeof(STORAGE_INCOMING) + sizeof(writer->incoming_name) + 1];
+	_cleanup_close_ int files = fs_make_dir(writer->root, FILES_FOLDER, FOLDER_MODE);
 
-	(void)snprintf(from, sizeof(from), "%s/%s", STORAGE_INCOMING, writer->incoming_name);
 	for (int tries = 0; files >= 0 && tries < COMMIT_TRIES; tries++) {
 		(void)snprintf(meta->id, sizeof(meta->id), FILE_ID_PREFIX);
 		random_alnum(meta->id + strlen(FILE_ID_PREFIX), FILE_ID_LENGTH);
 		/* onto an entry, a folder that is not empty, rename fails */
-		if (renameat(writer->root, from, files, meta->id) == 0) {
-			writer->incoming_name[0] = '\0';
+		if (storage_move_incoming(writer->root, writer->incoming_name, files, meta->id) ==
+		    0)
 			return fsync(files);
-		}
 		if (errno != EEXIST && errno != ENOTEMPTY)
 			break;
 	}
@@ -167,15 +127,13 @@ int files_commit(struct file_writer *writer, const char *owner, struct slice nam
 		 struct file_meta *out, struct error *err)
 {
 	struct file_meta meta = {.size_bytes = writer->size_bytes, .created_s = time(NULL)};
-	unsigned char digest[SHA256_BYTES];
 
-	sha256_end(&writer->hash, digest);
-	sha256_hex(digest, meta.sha256);
+	sha256_end_hex(&writer->hash, meta.sha256);
 	(void)snprintf(meta.owner, sizeof(meta.owner), "%s", owner);
 	memcpy(meta.name, name.data, name.len);
 	if ((writer->data >= 0 && fsync(writer->data) < 0) || write_meta(writer, &meta) < 0 ||
 	    fsync(writer->folder) < 0 || move_into_place(writer, &meta) < 0)
-		return failed(writer->storage_path, err, "writing a file");
+		return storage_failed(writer->storage_path, err, "writing a file");
 	*out = meta;
 	return 0;
 }
@@ -184,14 +142,7 @@ void files_abandon(struct file_writer *writer)
 {
 	cleanup_close(&writer->data);
 	cleanup_close(&writer->folder);
-	if (writer->root >= 0 && writer->incoming_name[0]) {
-		_cleanup_close_ int incoming =
-			openat(writer->root, STORAGE_INCOMING, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-		/* what cannot be removed now the reaper will find */
-		if (incoming >= 0 && fs_remove_tree(incoming, writer->incoming_name) == 0)
-			writer->incoming_name[0] = '\0';
-	}
+	storage_drop_incoming(writer->root, writer->incoming_name);
 	cleanup_close(&writer->root);
 	writer->data = writer->folder = writer->root = -1;
 }
@@ -212,7 +163,7 @@ static int take_content(struct file_writer *writer, int from, struct error *err)
 		sha256_add(&writer->hash, data);
 		writer->size_bytes += data.len;
 	}
-	return len < 0 ? failed(writer->storage_path, err, "reading a file") : 0;
+	return len < 0 ? storage_failed(writer->storage_path, err, "reading a file") : 0;
 }
 
 /* Moves the file into the entry, or makes an empty one to copy to where that cannot be. */
@@ -223,7 +174,7 @@ static int move_content(struct file_writer *writer, int folder, const char *path
 	if (errno == EXDEV)
 		writer->data = create(writer->folder, DATA_NAME);
 	if (writer->data < 0)
-		return failed(writer->storage_path, err, "moving a file");
+		return storage_failed(writer->storage_path, err, "moving a file");
 	return 0;
 }
 
@@ -236,7 +187,7 @@ int files_publish(const struct config *config, const char *owner, int folder, co
 	int result;
 
 	if (file < 0 || fstat(file, &status) < 0)
-		return failed(config->storage_dir, err, "opening a file");
+		return storage_failed(config->storage_dir, err, "opening a file");
 	if (!S_ISREG(status.st_mode))
 		return error_set(err, 500, "storage_failed", "%.256s is no regular file", path);
 	if (begin(config, UINT64_MAX, &writer, err) < 0)
@@ -306,16 +257,15 @@ int files_open(const struct config *config, const char *owner, struct slice id, 
 uint64_t files_sweep(const struct config *config)
 {
 	_cleanup_close_ int root = open(config->storage_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	time_t now = time(NULL);
 	uint64_t removed;
 
 	if (root < 0)
 		return 0;
-	removed = storage_sweep_folder(openat(root, STORAGE_INCOMING, flags), "",
+	removed = storage_sweep_folder(fs_open_dir(root, STORAGE_INCOMING), "",
 				       now - INCOMING_MAX_AGE_S);
 	if (config->retention_days)
-		removed += storage_sweep_folder(openat(root, FILES_FOLDER, flags), FILE_ID_PREFIX,
-						now - (time_t)config->retention_days * DAY_S);
+		removed += storage_sweep_folder(fs_open_dir(root, FILES_FOLDER), FILE_ID_PREFIX,
+						now - (time_t)config->retention_days * S_PER_DAY);
 	return removed;
 }

@@ -18,6 +18,7 @@
 #include "base/sha256.h"
 #include "bounds.h"
 #include "config/config.h"
+#include "store/storage.h"
 
 #define FILES_FOLDER   ".files"
 #define FILE_ID_PREFIX "file_"
@@ -36,7 +37,7 @@ struct file_meta {
 struct file_writer {
 	int folder, data; /* owned; -1 when closed */
 	int root;         /* owned: STORAGE_DIR */
-	char incoming_name[32];
+	char incoming_name[STORAGE_INCOMING_BYTES];
 	struct sha256 hash;
 	uint64_t size_bytes, max_bytes;
 	const char *storage_path; /* for messages */

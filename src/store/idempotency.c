@@ -7,19 +7,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define FOLDER_MODE 0700
 #define FILE_MODE   0600
 #define OPEN_TRIES  8
-/* a killed holder's close is told before its lock is gone: look again after this */
-#define RETRY_MS 100
 
 /* "<fingerprint> <run id>\n" */
 #define NOTE_BYTES (SHA256_HEX_BYTES - 1 + 1 + RUN_ID_BYTES - 1 + 1)
@@ -30,16 +26,6 @@ bool idempotency_is_key(struct slice key)
 		if (key.data[i] < ' ' || key.data[i] > '~')
 			return false;
 	return key.len > 0 && key.len <= IDEMPOTENCY_KEY_MAX_BYTES;
-}
-
-static void hash_of(struct slice data, char out[SHA256_HEX_BYTES])
-{
-	struct sha256 hash = sha256_new();
-	unsigned char digest[SHA256_BYTES];
-
-	sha256_add(&hash, data);
-	sha256_end(&hash, digest);
-	sha256_hex(digest, out);
 }
 
 static int failed(const struct idempotency *idempotency, struct error *err)
@@ -97,36 +83,34 @@ static int reused(struct error *err)
 			 "this X-Idempotency-Key was used for another request");
 }
 
-static int lock(const struct idempotency *idempotency, struct http_watch *watch, int64_t wait_ms,
+/* EEXIST when there is nothing to wait for. */
+static int take_lock(void *context)
+{
+	const struct idempotency *idempotency = context;
+
+	if (flock(idempotency->fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno == EWOULDBLOCK)
+		errno = is_of_another(idempotency) ? EEXIST : EAGAIN;
+	return -1;
+}
+
+static int lock(struct idempotency *idempotency, struct http_watch *watch, int64_t wait_ms,
 		struct error *err)
 {
-	deadline_ms deadline = deadline_in(wait_ms);
-	_cleanup_close_ int inotify = -1;
-
-	while (flock(idempotency->fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK)
-			return failed(idempotency, err);
-		if (is_of_another(idempotency))
-			return reused(err);
-		if (inotify < 0) {
-			inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-			if (inotify < 0 ||
-			    inotify_add_watch(inotify, idempotency->path, IN_CLOSE_WRITE) < 0)
-				return failed(idempotency, err);
-			continue; /* it may have been closed before the watch stood */
-		}
-
-		int64_t left = deadline_left_ms(deadline);
-
-		if (left == 0)
-			return error_set(err, 409, "idempotency_key_busy",
-					 "the first request with this X-Idempotency-Key is still "
-					 "running; try again");
-		if (!http_watch_sleep(watch, inotify, left < RETRY_MS ? (int)left : RETRY_MS))
-			return error_set(err, 0, "client_gone",
-					 "the client hung up while waiting for the first run");
-	}
-	return 0;
+	if (http_watch_lock(watch, idempotency->path, deadline_in(wait_ms), take_lock,
+			    idempotency) == 0)
+		return 0;
+	if (errno == EEXIST)
+		return reused(err);
+	if (errno == ETIMEDOUT)
+		return error_set(err, 409, "idempotency_key_busy",
+				 "the first request with this X-Idempotency-Key is still "
+				 "running; try again");
+	if (errno == ECONNRESET)
+		return error_set(err, 0, "client_gone",
+				 "the client hung up while waiting for the first run");
+	return failed(idempotency, err);
 }
 
 /* A file that the sweep has removed between our open and our lock protects nothing. */
@@ -144,8 +128,8 @@ int idempotency_take(const struct config *config, const char *owner, struct slic
 	char hash[SHA256_HEX_BYTES], name[SHA256_HEX_BYTES + sizeof(RECORDS_KEYS_FOLDER)],
 		fingerprint[SHA256_HEX_BYTES];
 
-	hash_of(key, hash);
-	hash_of(request, out->fingerprint);
+	sha256_hex_of(key, hash);
+	sha256_hex_of(request, out->fingerprint);
 	(void)snprintf(name, sizeof(name), RECORDS_KEYS_FOLDER "/%s", hash);
 	(void)snprintf(out->path, sizeof(out->path), "%s/" RECORDS_FOLDER "/%s/%s",
 		       config->storage_dir, owner, name);

@@ -1,9 +1,9 @@
 #include "store/links.h"
 
+#include "base/atomic_file.h"
 #include "base/base64.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
-#include "base/io.h"
 #include "base/random.h"
 #include "base/secret.h"
 #include "base/sha256.h"
@@ -47,19 +47,15 @@ static int read_key(int folder, struct sign_key *out)
 	return -1;
 }
 
-/* With the folder locked: no other process makes one now, and what a crash left aside is not in
-   use. */
+/* With the folder locked. */
 static int write_key(int folder, struct sign_key *out)
 {
-	_cleanup_close_ int fd = openat(
-		folder, KEY_ASIDE, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	char line[KEY_RANDOM_CHARS + 2];
 
 	random_hex(out->text, KEY_RANDOM_CHARS);
-	if (fd < 0 || fchmod(fd, 0600) < 0 || io_write_all(fd, out->text, KEY_RANDOM_CHARS) < 0 ||
-	    io_write_all(fd, "\n", 1) < 0 || fsync(fd) < 0 ||
-	    renameat(folder, KEY_ASIDE, folder, SIGN_KEY_FILE) < 0)
-		return -1;
-	return fsync(folder);
+	(void)snprintf(line, sizeof(line), "%.*s\n", KEY_RANDOM_CHARS, out->text);
+	return atomic_file_write(folder, KEY_ASIDE, SIGN_KEY_FILE, 0600,
+				 ATOMIC_SYNC | ATOMIC_LOCKED | ATOMIC_MODE, slice_of(line));
 }
 
 static int make_key(const struct config *config, struct sign_key *out, struct error *err)

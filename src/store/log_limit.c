@@ -1,14 +1,14 @@
 #include "store/log_limit.h"
 
+#include "base/clock.h"
+#include "base/lock.h"
 #include "bounds.h"
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
-#define LOCK_TRIES    20
-#define LOCK_PAUSE_NS 100000
+#define LOCK_DEADLINE_MS 2
 
 struct window {
 	uint64_t number; /* since the machine started; the file does not outlive that */
@@ -25,36 +25,12 @@ int log_limit_open(const struct config *config, const char *program)
 	return open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
-/* One that was stopped while it held the lock must not stop the others. */
-static bool lock(int fd)
-{
-	const struct timespec pause = {0, LOCK_PAUSE_NS};
-	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-
-	for (int tries = 0; fcntl(fd, F_SETLK, &whole) < 0; tries++) {
-		if (tries == LOCK_TRIES)
-			return false;
-		(void)nanosleep(&pause, NULL);
-	}
-	return true;
-}
-
-static void unlock(int fd)
-{
-	struct flock whole = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
-
-	(void)fcntl(fd, F_SETLK, &whole);
-}
-
 /* Counts a line in its window. False: it is one too many. *suppressed: how many were, in the last
    window before a new one. */
 static bool count_line(struct window *window, uint64_t *suppressed)
 {
-	struct timespec now;
-	uint64_t number;
+	uint64_t number = boot_now_s() / LOG_WINDOW_S;
 
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	number = (uint64_t)now.tv_sec / LOG_WINDOW_S;
 	*suppressed = 0;
 	if (window->number != number) {
 		if (window->lines > LOG_WINDOW_LINES)
@@ -70,7 +46,7 @@ static bool may_write(int fd, bool is_failure, uint64_t *suppressed)
 	struct window window = {0};
 	bool may;
 
-	if (!lock(fd))
+	if (!lock_file(fd, false, deadline_in(LOCK_DEADLINE_MS)))
 		return false;
 	if (pread(fd, &window, sizeof(window), at) != (ssize_t)sizeof(window))
 		window = (struct window){0}; /* new */
@@ -79,7 +55,7 @@ static bool may_write(int fd, bool is_failure, uint64_t *suppressed)
 	   limit */
 	if (lseek(fd, at, SEEK_SET) == at)
 		(void)!write(fd, &window, sizeof(window));
-	unlock(fd);
+	lock_file_release(fd);
 	return may;
 }
 

@@ -2,7 +2,7 @@
 #include "store/metrics.h"
 
 #include "base/cleanup.h"
-#include "base/deadline.h"
+#include "base/lock.h"
 #include "base/memory.h"
 #include "config/registry.h"
 
@@ -11,20 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 
 #define FNV_OFFSET 0xCBF29CE484222325ULL /* of FNV-1a, 64 bits */
 #define FNV_PRIME  0x100000001B3ULL
 #define ROWS       (METRICS_ROW_COUNT + METRICS_FAMILY_COUNT)
 #define LABEL_NONE "none"  /* a job without a language of its own */
 #define LABEL_REST "other" /* jobs that found no row */
-
-const char *const metrics_engine_codes[METRICS_ENGINE_CODE_COUNT] = {
-	"image_missing",  "engine_unreachable", "engine_timeout", "engine_bad_reply",
-	"engine_refused", "limit_ignored",      "bad_template",   "bad_configuration",
-	"bad_request",    "container_died",     "not_found",      "engine_start",
-	"control_failed", "engine_failed",
-};
 
 const char *const metrics_outcomes[OUTCOME_COUNT] = {
 	[OUTCOME_SUCCEEDED] = "succeeded",
@@ -80,19 +72,9 @@ static int open_file(const struct config *config, int flags)
 	return open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0640);
 }
 
-/* Waits for the lock no longer than METRICS_LOCK_DEADLINE_MS: a process that is stopped while it
-   counts must not stop all others. 0, or -1. */
-static int lock_file(int fd, int how)
+static bool lock(int fd, bool is_shared)
 {
-	deadline_ms deadline = deadline_in(METRICS_LOCK_DEADLINE_MS);
-	struct timespec pause = {.tv_nsec = 50000};
-
-	while (flock(fd, how | LOCK_NB) < 0) {
-		if ((errno != EWOULDBLOCK && errno != EINTR) || deadline_left_ms(deadline) == 0)
-			return -1;
-		(void)nanosleep(&pause, NULL);
-	}
-	return 0;
+	return lock_file(fd, is_shared, deadline_in(METRICS_LOCK_DEADLINE_MS));
 }
 
 /* Reads a row; one that is not good (rule 2) reads as zero. True when it was good. */
@@ -222,7 +204,7 @@ void metrics_count(const struct config *config, const struct metrics_change *cha
 	_cleanup_close_ int fd =
 		adds || change->job.family ? open_file(config, O_RDWR | O_CREAT) : -1;
 
-	if (fd < 0 || lock_file(fd, LOCK_EX) < 0)
+	if (fd < 0 || !lock(fd, false))
 		return;
 	if (adds)
 		add_values(fd, change->add);
@@ -240,12 +222,7 @@ void metric_add(const struct config *config, enum metric metric, uint64_t amount
 
 enum metric metric_of_engine_error(const char *code)
 {
-	unsigned i = 0;
-
-	/* the last is for all others */
-	while (i < METRICS_ENGINE_CODE_COUNT - 1 && strcmp(code, metrics_engine_codes[i]) != 0)
-		i++;
-	return METRIC_ENGINE_ERRORS + i;
+	return METRIC_ENGINE_ERRORS + engine_code_index(code, strlen(code));
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
@@ -306,8 +283,7 @@ static int read_rows(const struct config *config, struct row *rows, uint64_t *co
 	ssize_t len = 0;
 
 	if ((fd < 0 && errno != ENOENT) ||
-	    (fd >= 0 &&
-	     (lock_file(fd, LOCK_SH) < 0 || (len = pread(fd, rows, ROWS * sizeof(*rows), 0)) < 0)))
+	    (fd >= 0 && (!lock(fd, true) || (len = pread(fd, rows, ROWS * sizeof(*rows), 0)) < 0)))
 		return error_set_errno(err, 500, "metrics_unreadable",
 				       "%s/metrics-%d cannot be read", config->run, METRICS_LAYOUT);
 	*count = (uint64_t)len / sizeof(*rows);
@@ -319,12 +295,8 @@ int metrics_read(const struct config *config, struct metrics *out, struct error 
 	struct metrics metrics = {.series = memory_array(ROWS, sizeof(*metrics.series))};
 	struct row *rows = memory_array(ROWS, sizeof(*rows));
 	uint64_t count = 0;
-	int done = -1;
+	int done = read_rows(config, rows, &count, err);
 
-	if (rows && metrics.series)
-		done = read_rows(config, rows, &count, err);
-	else
-		(void)error_set(err, 500, "out_of_memory", "no memory for the metrics");
 	if (done == 0) {
 		take_rows(rows, count, &metrics);
 		sort_and_merge(&metrics);

@@ -18,6 +18,7 @@
 
 #include "bounds.h"
 #include "config/config.h"
+#include "protocol/engine.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -36,12 +37,9 @@ enum metric {
 	METRIC_POOL_REFILL_US,
 	METRIC_SLOTS_TAKEN,
 	METRIC_SLOT_WAIT_US,
-	/* the first of METRICS_ENGINE_CODE_COUNT, in the order of metrics_engine_codes */
-	METRIC_ENGINE_ERRORS,
-	METRIC_COUNT = METRIC_ENGINE_ERRORS + METRICS_ENGINE_CODE_COUNT,
+	METRIC_ENGINE_ERRORS, /* the first of ENGINE_CODE_COUNT, in the order of engine_codes */
+	METRIC_COUNT = METRIC_ENGINE_ERRORS + ENGINE_CODE_COUNT,
 };
-
-extern const char *const metrics_engine_codes[METRICS_ENGINE_CODE_COUNT];
 
 enum job_outcome {
 	OUTCOME_SUCCEEDED,
@@ -89,7 +87,7 @@ void metrics_count(const struct config *config, const struct metrics_change *cha
 void metric_add(const struct config *config, enum metric metric, uint64_t amount);
 
 /* Which counter an engine's error belongs to, by its code; "engine_failed"'s when it is none of
-   metrics_engine_codes. */
+   engine_codes. */
 enum metric metric_of_engine_error(const char *code);
 
 /* Jobs of one API, language and template. */
@@ -109,7 +107,7 @@ struct metrics {
 #define _cleanup_metrics_ __attribute__((cleanup(metrics_free)))
 
 /* Reads everything, as it was at one moment. The caller frees *out. 0, also when nothing was ever
-   counted, or -1 with *err: 500 "metrics_unreadable", "out_of_memory". */
+   counted, or -1 with *err: 500 "metrics_unreadable". */
 MUST_USE int metrics_read(const struct config *config, struct metrics *out, struct error *err);
 void metrics_free(struct metrics *metrics);
 

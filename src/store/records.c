@@ -1,7 +1,10 @@
 #include "store/records.h"
 
+#include "base/ascii.h"
+#include "base/atomic_file.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/io.h"
 #include "base/random.h"
@@ -21,9 +24,9 @@
 #define NEW_PREFIX  ".new-"
 #define TIME_DIGITS 7 /* of base 62: enough until 2081 */
 #define WRITE_TRIES 8
-#define DAY_S       86400
 
-static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+/* in the order of their bytes, so that ids sort as numbers */
+static const char digits[] = ASCII_DIGITS ASCII_UPPER ASCII_LOWER;
 
 void record_make_id(int64_t now_ms, char out[RUN_ID_BYTES])
 {
@@ -52,25 +55,10 @@ int64_t record_ms_of(const char *id)
 
 bool record_is_id(struct slice text)
 {
-	size_t prefix = strlen(RUN_ID_PREFIX);
-
 	if (text.len != RUN_ID_BYTES - 1 || !slice_starts(text, RUN_ID_PREFIX))
 		return false;
-	for (size_t i = prefix; i < text.len; i++)
-		if (!memchr(digits, text.data[i], sizeof(digits) - 1))
-			return false;
-	return true;
-}
-
-static int failed(const struct config *config, struct error *err, const char *doing)
-{
-	if (errno == ENOSPC || errno == EDQUOT)
-		return error_set(
-			err, 500, "storage_full",
-			"No space left in %s while %s: free some, or lower ARTIFACT_RETENTION_DAYS",
-			config->storage_dir, doing);
-	return error_set_errno(err, 500, "storage_failed", "Storing in %s failed while %s",
-			       config->storage_dir, doing);
+	slice_skip(&text, strlen(RUN_ID_PREFIX));
+	return ascii_is_of(text, digits);
 }
 
 int records_open_owner(const struct config *config, const char *owner)
@@ -105,7 +93,7 @@ int record_claim(const struct config *config, const char *owner, const char *id,
 		if (errno != ENOENT) /* the folder, empty until now, was swept away meanwhile */
 			break;
 	}
-	return failed(config, err, "taking a run's id");
+	return storage_failed(config->storage_dir, err, "taking a run's id");
 }
 
 void record_unclaim(const struct config *config, const char *owner, const char *id)
@@ -125,24 +113,16 @@ void record_unclaim(const struct config *config, const char *owner, const char *
 static int write_in(int folder, const char *id, struct slice summary, struct slice record)
 {
 	char aside[sizeof(NEW_PREFIX) + RUN_ID_BYTES];
+	_cleanup_atomic_ struct atomic_file file;
 
 	name_aside(id, aside);
-
-	_cleanup_close_ int fd =
-		openat(folder, aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
-
-	if (fd < 0)
-		return -1;
-	if (io_write_all(fd, summary.data, summary.len) < 0 || io_write_all(fd, "\n", 1) < 0 ||
-	    io_write_all(fd, record.data, record.len) < 0 || fsync(fd) < 0 ||
-	    renameat(folder, aside, folder, id) < 0 || fsync(folder) < 0) {
-		int why = errno;
-
-		(void)unlinkat(folder, aside, 0);
-		errno = why;
-		return -1;
-	}
-	return 0;
+	return atomic_file_open(folder, aside, FILE_MODE, ATOMIC_SYNC, &file) < 0 ||
+			       io_write_all(file.fd, summary.data, summary.len) < 0 ||
+			       io_write_all(file.fd, "\n", 1) < 0 ||
+			       io_write_all(file.fd, record.data, record.len) < 0 ||
+			       atomic_file_commit(&file, id) < 0
+		       ? -1
+		       : 0;
 }
 
 int record_write(const struct config *config, const char *owner, const char *id,
@@ -156,7 +136,7 @@ int record_write(const struct config *config, const char *owner, const char *id,
 		if (errno != ENOENT)
 			break;
 	}
-	return failed(config, err, "writing a run's record");
+	return storage_failed(config->storage_dir, err, "writing a run's record");
 }
 
 static int open_record(int folder, const char *id)
@@ -183,7 +163,7 @@ int record_read(const struct config *config, const char *owner, struct slice id,
 		return error_set(err, 404, "run_not_found", "run not found");
 	if (fd < 0 || fstat(fd, &status) < 0 ||
 	    io_read_file(fd, RUN_SUMMARY_MAX_BYTES + 1 + RUN_RECORD_MAX_BYTES, &data, &len) < 0)
-		return failed(config, err, "reading a run's record");
+		return storage_failed(config->storage_dir, err, "reading a run's record");
 
 	const char *end = memchr(data, '\n', len);
 
@@ -263,7 +243,7 @@ int records_list(const struct config *config, const char *owner, struct slice be
 	struct slice summary;
 
 	if (!listing)
-		return failed(config, err, "listing runs");
+		return storage_failed(config->storage_dir, err, "listing runs");
 	find_newest(listing, before, &newest);
 	*more = newest.count == newest.max;
 	for (unsigned i = 0; i < newest.count && i < newest.max - 1; i++)
@@ -275,22 +255,17 @@ int records_list(const struct config *config, const char *owner, struct slice be
 
 /* --- the sweep -------------------------------------------------------------------------------- */
 
-static int open_folder(int parent, const char *name)
-{
-	return openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
 /* An owner's folder goes with its last record. */
 static uint64_t sweep_owner(int runs, const char *name, time_t before, time_t half_written)
 {
-	_cleanup_close_ int owner = open_folder(runs, name);
+	_cleanup_close_ int owner = fs_open_dir(runs, name);
 	uint64_t removed;
 
 	if (owner < 0)
 		return 0;
-	removed = storage_sweep_folder(open_folder(runs, name), RUN_ID_PREFIX, before);
-	removed += storage_sweep_folder(open_folder(runs, name), NEW_PREFIX, half_written);
-	(void)storage_sweep_folder(open_folder(owner, RECORDS_KEYS_FOLDER), "", before);
+	removed = storage_sweep_folder(fs_open_dir(runs, name), RUN_ID_PREFIX, before);
+	removed += storage_sweep_folder(fs_open_dir(runs, name), NEW_PREFIX, half_written);
+	(void)storage_sweep_folder(fs_open_dir(owner, RECORDS_KEYS_FOLDER), "", before);
 	/* these fail while there is anything in them, as they should */
 	(void)unlinkat(owner, RECORDS_KEYS_FOLDER, AT_REMOVEDIR);
 	(void)unlinkat(runs, name, AT_REMOVEDIR);
@@ -300,11 +275,11 @@ static uint64_t sweep_owner(int runs, const char *name, time_t before, time_t ha
 uint64_t records_sweep(const struct config *config)
 {
 	_cleanup_close_ int root = open(config->storage_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int fd = root < 0 ? -1 : open_folder(root, RECORDS_FOLDER);
+	int fd = root < 0 ? -1 : fs_open_dir(root, RECORDS_FOLDER);
 	_cleanup_closedir_ DIR *runs = fd < 0 ? NULL : fdopendir(fd);
 	time_t now = time(NULL);
-	time_t before =
-		config->retention_days ? now - (time_t)config->retention_days * DAY_S : INT64_MIN;
+	time_t before = config->retention_days ? now - (time_t)config->retention_days * S_PER_DAY
+					       : INT64_MIN;
 	uint64_t removed = 0;
 
 	if (!runs)

@@ -18,15 +18,20 @@
 #define COMMIT_TRIES    8
 #define NAMES_MAX_BYTES (JOB_ARTIFACT_SCAN_MAX * 256ULL)
 
-static int failed(const struct storage *storage, struct error *err, const char *doing)
+int storage_failed(const char *path, struct error *err, const char *doing)
 {
 	if (errno == ENOSPC || errno == EDQUOT)
 		return error_set(
 			err, 500, "storage_full",
-			"No space left in %s while %s: free some, or lower ARTIFACT_RETENTION_DAYS",
-			storage->storage_path, doing);
-	return error_set_errno(err, 500, "storage_failed", "Storing in %s failed while %s",
-			       storage->storage_path, doing);
+			"No space left in %.256s while %s: free some, or lower ARTIFACT_RETENTION_DAYS",
+			path, doing);
+	return error_set_errno(err, 500, "storage_failed", "Storing in %.256s failed while %s",
+			       path, doing);
+}
+
+static int failed(const struct storage *storage, struct error *err, const char *doing)
+{
+	return storage_failed(storage->storage_path, err, doing);
 }
 
 static int create(const struct storage *storage, const char *path)
@@ -34,23 +39,38 @@ static int create(const struct storage *storage, const char *path)
 	return fs_open_beneath(storage->folder, path, O_WRONLY | O_CREAT | O_EXCL, FILE_MODE);
 }
 
-/* Makes <storage>/.incoming/<random> and opens it. */
-static int open_folder(struct storage *storage, struct error *err)
+int storage_open_incoming(int root, char name[STORAGE_INCOMING_BYTES], int *out)
 {
-	if (mkdirat(storage->root, STORAGE_INCOMING, FOLDER_MODE) < 0 && errno != EEXIST)
-		return failed(storage, err, "making a folder");
+	_cleanup_close_ int incoming = fs_make_dir(root, STORAGE_INCOMING, FOLDER_MODE);
+	char random[STORAGE_INCOMING_BYTES];
 
-	_cleanup_close_ int incoming = openat(storage->root, STORAGE_INCOMING,
-					      O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	random_hex(random, STORAGE_INCOMING_BYTES - 1);
+	if (incoming < 0 || mkdirat(incoming, random, FOLDER_MODE) < 0)
+		return -1;
+	memcpy(name, random, sizeof(random));
+	*out = fs_open_dir(incoming, name);
+	return *out < 0 ? -1 : 0;
+}
 
-	if (incoming < 0)
-		return failed(storage, err, "opening a folder");
-	random_hex(storage->incoming_name, 24);
-	if (mkdirat(incoming, storage->incoming_name, FOLDER_MODE) < 0)
-		return failed(storage, err, "making a folder");
-	storage->folder = openat(incoming, storage->incoming_name,
-				 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return storage->folder < 0 ? failed(storage, err, "opening a folder") : 0;
+int storage_move_incoming(int root, char name[STORAGE_INCOMING_BYTES], int to, const char *as)
+{
+	char from[sizeof(STORAGE_INCOMING) + STORAGE_INCOMING_BYTES];
+
+	(void)snprintf(from, sizeof(from), "%s/%s", STORAGE_INCOMING, name);
+	if (renameat(root, from, to, as) < 0)
+		return -1;
+	name[0] = '\0';
+	return 0;
+}
+
+void storage_drop_incoming(int root, char name[STORAGE_INCOMING_BYTES])
+{
+	_cleanup_close_ int incoming = *name ? fs_open_dir(root, STORAGE_INCOMING) : -1;
+
+	/* what cannot be removed now the reaper will find */
+	if (incoming >= 0)
+		(void)!fs_remove_tree(incoming, name);
+	name[0] = '\0';
 }
 
 static int open_storage(const struct config *config, bool keeps_streams, struct storage *out,
@@ -73,8 +93,10 @@ static int open_storage(const struct config *config, bool keeps_streams, struct 
 	storage.root = fs_open_or_make_dir(config->storage, FOLDER_MODE);
 	if (storage.root < 0)
 		return failed(&storage, err, "opening it");
-	if (open_folder(&storage, err) < 0)
+	if (storage_open_incoming(storage.root, storage.incoming_name, &storage.folder) < 0) {
+		(void)failed(&storage, err, "making a folder");
 		goto fail;
+	}
 	if (keeps_streams) {
 		storage.stdout_fd = create(&storage, "stdout");
 		storage.stderr_fd = create(&storage, "stderr");
@@ -267,23 +289,21 @@ static int open_session(const struct storage *storage, const char *session_id)
 int storage_commit(struct storage *storage, const char *session_id, char id[JOB_ID_LENGTH + 1],
 		   struct error *err)
 {
-	char from[sizeof(STORAGE_INCOMING) + sizeof(storage->incoming_name) + 1],
-		to[sizeof("job-") + JOB_ID_LENGTH];
+	char to[sizeof("job-") + JOB_ID_LENGTH];
 
 	if (storage_end_file(storage, err) < 0 || storage_sync_streams(storage, err) < 0)
 		return -1;
-	(void)snprintf(from, sizeof(from), "%s/%s", STORAGE_INCOMING, storage->incoming_name);
 	for (int tries = 0; tries < COMMIT_TRIES; tries++) {
-		_cleanup_close_ int session = open_session(storage, session_id);
-
 		random_id(id, JOB_ID_LENGTH);
 		(void)snprintf(to, sizeof(to), "job-%s", id);
+
+		_cleanup_close_ int session = open_session(storage, session_id);
+
 		/* onto a folder that is not empty, and no result is, rename fails: an id is never
 		   given twice */
-		if (session >= 0 && renameat(storage->root, from, session, to) == 0) {
-			storage->incoming_name[0] = '\0';
+		if (session >= 0 &&
+		    storage_move_incoming(storage->root, storage->incoming_name, session, to) == 0)
 			return 0;
-		}
 		if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOENT)
 			break;
 	}
@@ -298,14 +318,7 @@ void storage_close(struct storage *storage)
 	for (size_t i = 0; i < sizeof(descriptors) / sizeof(descriptors[0]); i++)
 		if (*descriptors[i] >= 0)
 			close(steal_fd(descriptors[i]));
-	if (storage->root >= 0 && storage->incoming_name[0]) {
-		_cleanup_close_ int incoming =
-			openat(storage->root, STORAGE_INCOMING, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-		/* what cannot be removed now the reaper will find */
-		if (incoming >= 0 && fs_remove_tree(incoming, storage->incoming_name) < 0)
-			storage->incoming_name[0] = '\0';
-	}
+	storage_drop_incoming(storage->root, storage->incoming_name);
 	if (storage->root >= 0)
 		close(steal_fd(&storage->root));
 	buf_free(&storage->names);

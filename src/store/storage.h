@@ -24,9 +24,11 @@
 /* <storage>/.records/<sessionId>/<id>: what a result was answered with, JSON */
 #define STORAGE_RECORDS ".records"
 
+#define STORAGE_INCOMING_BYTES 25 /* of a name there, with the NUL */
+
 struct storage {
-	int root, folder;       /* owned; folder is the result's, under .incoming */
-	char incoming_name[32]; /* beneath .incoming */
+	int root, folder; /* owned; folder is the result's, under .incoming */
+	char incoming_name[STORAGE_INCOMING_BYTES]; /* beneath .incoming; "": committed */
 	int stdout_fd, stderr_fd,
 		/* owned; file_fd: the artifact being written, or -1; the streams' -1: they are not
 		   kept */
@@ -42,6 +44,17 @@ struct storage {
 	const char *const *patterns;
 	const char *storage_path; /* for messages */
 };
+
+/* Sets 500 "storage_full" or, with errno, "storage_failed". -1. */
+int storage_failed(const char *path, struct error *err, const char *doing);
+
+/* Makes and opens a folder beneath .incoming, which the caller closes; name is written. Moves it to
+   where it is seen, in place of nothing or an empty folder; or removes it, unless name is "": it
+   was moved. 0, or -1 with errno. */
+MUST_USE int storage_open_incoming(int root, char name[STORAGE_INCOMING_BYTES], int *out);
+MUST_USE int storage_move_incoming(int root, char name[STORAGE_INCOMING_BYTES], int to,
+				   const char *as);
+void storage_drop_incoming(int root, char name[STORAGE_INCOMING_BYTES]);
 
 /* Opens a new result with empty stdout and stderr. 0, or -1 with *err: 500 "storage_full",
    "storage_failed". */

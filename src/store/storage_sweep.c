@@ -1,5 +1,6 @@
 /* What storage no longer needs: results past the retention, and what crashes left in .incoming. */
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "store/storage.h"
 
@@ -7,13 +8,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-
-#define DAY_S 86400
-
-static int open_folder(int parent, const char *name)
-{
-	return openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
 
 uint64_t storage_sweep_folder(int folder, const char *prefix, time_t before)
 {
@@ -46,7 +40,7 @@ static uint64_t sweep_sessions(int root, const char *prefix, time_t before)
 	for (struct dirent *entry; (entry = readdir(listing));) {
 		if (entry->d_name[0] == '.')
 			continue;
-		removed += storage_sweep_folder(open_folder(dirfd(listing), entry->d_name), prefix,
+		removed += storage_sweep_folder(fs_open_dir(dirfd(listing), entry->d_name), prefix,
 						before);
 		(void)unlinkat(dirfd(listing), entry->d_name,
 			       AT_REMOVEDIR); /* fails while it holds anything, as it should */
@@ -62,13 +56,13 @@ uint64_t storage_sweep(const struct config *config)
 	if (root < 0)
 		return 0;
 
-	uint64_t removed = storage_sweep_folder(open_folder(root, STORAGE_INCOMING), "",
+	uint64_t removed = storage_sweep_folder(fs_open_dir(root, STORAGE_INCOMING), "",
 						now - INCOMING_MAX_AGE_S);
 
 	if (config->retention_days) {
-		time_t before = now - (time_t)config->retention_days * DAY_S;
+		time_t before = now - (time_t)config->retention_days * S_PER_DAY;
 
-		(void)sweep_sessions(open_folder(root, STORAGE_RECORDS), "", before);
+		(void)sweep_sessions(fs_open_dir(root, STORAGE_RECORDS), "", before);
 		removed += sweep_sessions(steal_fd(&root), "job-", before);
 	}
 	return removed;

@@ -224,7 +224,7 @@ class SlowCounting(harness.ServerTest):
         harness.until(lambda: not self.server.processes(), "all processes ended")
         before = metrics(self.server)["jobs_total"]
         with open(os.path.join(self.server.run, "metrics-1"), "rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.lockf(file, fcntl.LOCK_EX)
             self.assertEqual(self.server.execute("true")["exitCode"], 0)
             self.assertTrue(self.server.processes(), "the count waits for the lock")
         harness.until(lambda: not self.server.processes(), "all processes ended")
@@ -235,7 +235,7 @@ class SlowCounting(harness.ServerTest):
         self.server.execute("true")
         harness.until(lambda: not self.server.processes(), "all processes ended")
         with open(os.path.join(self.server.run, "metrics-1"), "rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.lockf(file, fcntl.LOCK_EX)
             self.assertEqual(self.server.execute("true")["exitCode"], 0)
             harness.until(lambda: not self.server.processes(), "all processes ended")
             reply = self.server.request("GET", "/metrics")

@@ -1,4 +1,5 @@
 /* RFC 3339 dates at the borders of days, months, years and centuries. */
+#include "base/clock.h"
 #include "base/date.h"
 
 #include "tap.h"
@@ -47,7 +48,7 @@ int main(void)
 		good &= strcmp(text, want) == 0;
 	}
 	ok(good, "every day of 400 years is gmtime's");
-	ok(date_now_ms() / 1000 - time(NULL) <= 1 && time(NULL) - date_now_ms() / 1000 <= 1,
+	ok(unix_now_ms() / 1000 - time(NULL) <= 1 && time(NULL) - unix_now_ms() / 1000 <= 1,
 	   "now is now");
 	return done();
 }

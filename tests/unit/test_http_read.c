@@ -12,18 +12,6 @@
 
 #define HOST "Host: localhost\r\n"
 
-/* Without sanitizers, which bring their own allocator, a test can make the next allocations fail.
- */
-#ifndef __SANITIZE_ADDRESS__
-void *real_realloc(void *pointer, size_t size) __asm__("__libc_realloc");
-static bool allocations_fail;
-
-void *realloc(void *pointer, size_t size)
-{
-	return allocations_fail ? NULL : real_realloc(pointer, size);
-}
-#endif
-
 static void say(int fd, const char *text)
 {
 	if (io_send_all(fd, text, strlen(text), deadline_in(DEADLINE_MS)) < 0)
@@ -140,43 +128,6 @@ static void test_allocation(void)
 	close(ends.client);
 }
 
-static void test_out_of_memory(void)
-{
-#ifdef __SANITIZE_ADDRESS__
-	ok(true, "allocations cannot be made to fail under a sanitizer # SKIP");
-#else
-	static const char *const requests[] = {
-		"POST / HTTP/1.1\r\n" HOST "Content-Length: 100\r\n\r\n",
-		"POST / HTTP/1.1\r\n" HOST "Content-Length: 100\r\n\r\nx",
-		"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1\r\nx",
-	};
-
-	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
-		struct ends ends = connect_pair();
-		struct http_connection connection = http_connection_new(ends.server);
-		_cleanup_buf_ struct buf body = buf_new(100);
-		struct error err = {.code = ""};
-
-		say(ends.client, requests[i]);
-		allocations_fail = true;
-		int status = read_request(&connection, &body, &err);
-
-		allocations_fail = false;
-		is_number(status, 503, "no memory for the head");
-		is_text(err.code, "out_of_memory", "is said so");
-		is_number(http_read_head(&connection, deadline_in(DEADLINE_MS), &err), 0,
-			  "with memory again it is read");
-		allocations_fail = true;
-		status = http_read_body(&connection, &body, deadline_in(DEADLINE_MS), &err);
-		allocations_fail = false;
-		ok(status == -1 && err.status == 503, "no memory for the body");
-		http_connection_free(&connection);
-		close(ends.server);
-		close(ends.client);
-	}
-#endif
-}
-
 /* close(2) with SO_LINGER 0 sends RST. */
 static void test_client_gone(const char *sent)
 {
@@ -218,7 +169,6 @@ int main(void)
 	no_continue("POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n", 400,
 		    "HTTP/1.0 cannot ask");
 	test_allocation();
-	test_out_of_memory();
 	test_client_gone("POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nab");
 	test_client_gone("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n5\r\nab");
 	return done();

@@ -3,6 +3,7 @@
 #include "tap.h"
 
 #include "base/cleanup.h"
+#include "base/date.h"
 #include "base/io.h"
 #include "bounds.h"
 #include "http/reply.h"
@@ -36,12 +37,12 @@ static void wire(const struct http_reply *reply, struct slice body, bool head_on
 	char *date = strstr(buf_slice(&raw).data, "\r\nDate: ");
 	size_t skipped = strlen("\r\nDate: ");
 
-	if (!ok(date && strncmp(date + skipped + HTTP_DATE_BYTES - 5, " GMT\r\n", 6) == 0,
+	if (!ok(date && strncmp(date + skipped + DATE_HTTP_BYTES - 5, " GMT\r\n", 6) == 0,
 		"the reply has a date"))
 		return;
 	if (buf_append(out, raw.data, (size_t)(date - raw.data) + skipped) < 0 ||
 	    buf_append_text(out, "DATE") < 0 ||
-	    buf_append_text(out, date + skipped + HTTP_DATE_BYTES - 1) < 0)
+	    buf_append_text(out, date + skipped + DATE_HTTP_BYTES - 1) < 0)
 		abort();
 }
 
@@ -105,7 +106,7 @@ static void test_date(void)
 		951868799,  951868800,  1709164800, 1709251199,  1735689599,   4107542399,
 		4107542400, 2147483648, 4102444800, 13569465600, 253402300799,
 	};
-	char got[HTTP_DATE_BYTES], want[64];
+	char got[DATE_HTTP_BYTES], want[64];
 
 	for (size_t i = 0; i < sizeof(moments) / sizeof(moments[0]); i++) {
 		time_t moment = (time_t)moments[i];
@@ -113,7 +114,7 @@ static void test_date(void)
 
 		(void)gmtime_r(&moment, &parts);
 		(void)strftime(want, sizeof(want), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-		http_date(moments[i], got);
+		date_http(moments[i], got);
 		is_text(got, want, "%lld", (long long)moments[i]);
 	}
 	for (int64_t day = 0; day < 150000; day++) {
@@ -122,16 +123,16 @@ static void test_date(void)
 
 		(void)gmtime_r(&moment, &parts);
 		(void)strftime(want, sizeof(want), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-		http_date(moment, got);
+		date_http(moment, got);
 		if (strcmp(got, want) != 0) {
 			is_text(got, want, "day %lld", (long long)day);
 			return;
 		}
 	}
 	ok(true, "each day of 410 years");
-	http_date(-1, got);
+	date_http(-1, got);
 	is_text(got, "Thu, 01 Jan 1970 00:00:00 GMT", "before 1970");
-	http_date(INT64_MAX, got);
+	date_http(INT64_MAX, got);
 	is_text(got, "Fri, 31 Dec 9999 23:59:59 GMT", "after 9999");
 }
 

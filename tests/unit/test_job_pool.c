@@ -5,7 +5,7 @@
  */
 #include "job/pool.h"
 
-#include "job/pool_parts.h"
+#include "job/internal.h"
 #include "tap.h"
 #include "util.h"
 
@@ -221,7 +221,7 @@ static void test_list(void)
 	make_folder(in_scratch("run/" JOBS_DIR_NAME "/s-fedcba9876543210-%024d", 0));
 	make_folder(in_scratch("run/" JOBS_DIR_NAME "/c-%024d", 0));
 	(void)snprintf(text, sizeof(text), "%llu 1234 1 default: python3 a b.py",
-		       (unsigned long long)pool_now_s() + 100);
+		       (unsigned long long)boot_now_s() + 100);
 	write_file(in_scratch("run/" POOL_RECORDS_DIR "/%024d", 0), slice_of(text));
 	must(fs_remove_tree(AT_FDCWD,
 			    in_scratch("run/" JOBS_DIR_NAME "/s-0123456789abcdef-%024d", 0)) == 0);

@@ -110,8 +110,7 @@ static void test_engine_words(void)
 {
 	is_number(metric_of_engine_error("image_missing"), METRIC_ENGINE_ERRORS, "the first word");
 	is_number(metric_of_engine_error("never_heard_of"), METRIC_COUNT - 1, "any other word");
-	is_text(metrics_engine_codes[METRICS_ENGINE_CODE_COUNT - 1], "engine_failed",
-		"is engine_failed");
+	is_text(engine_codes[ENGINE_CODE_COUNT - 1], "engine_failed", "is engine_failed");
 }
 
 static void count_many(unsigned process)

@@ -1,6 +1,7 @@
 #include "api/agents/agents.h"
 
 #include "api/agents/internal.h"
+#include "base/clock.h"
 #include "base/date.h"
 #include "http/sse.h"
 #include "server/stream.h"
@@ -13,7 +14,7 @@ void api_agents_health(struct call *call)
 {
 	char date[DATE_BYTES];
 
-	date_rfc3339(date_now_ms(), date);
+	date_rfc3339(unix_now_ms(), date);
 	call_reply_json(call, 200,
 			json_pack("{s:s, s:s, s:s}", "status", "OK", "timestamp", date, "version",
 				  MAYFLY_VERSION));

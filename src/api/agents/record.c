@@ -4,6 +4,7 @@
  * (agents.c).
  */
 #include "api/agents/internal.h"
+#include "base/clock.h"
 #include "base/date.h"
 #include "base/sha256.h"
 #include "server/usage.h"
@@ -18,14 +19,12 @@ static const char *const statuses[] = {
 void agents_owner(const struct call *call, const char *agent_id, char out[AGENT_OWNER_BYTES])
 {
 	struct sha256 hash = sha256_new();
-	unsigned char digest[SHA256_BYTES];
 	char hex[SHA256_HEX_BYTES];
 
 	/* with its NUL: "ab" and "c" are not "a" and "bc" */
 	sha256_add(&hash, (struct slice){call->caller.id, strlen(call->caller.id) + 1});
 	sha256_add(&hash, slice_of(agent_id));
-	sha256_end(&hash, digest);
-	sha256_hex(digest, hex);
+	sha256_end_hex(&hash, hex);
 	(void)snprintf(out, AGENT_OWNER_BYTES, "agent-%.40s", hex);
 }
 
@@ -36,7 +35,7 @@ void agents_log(struct agent_run *run, const char *format, ...)
 
 	if (json_array_size(run->logs) == AGENT_LOG_MAX_COUNT)
 		return;
-	date_rfc3339(date_now_ms(), date);
+	date_rfc3339(unix_now_ms(), date);
 
 	int len = snprintf(text, sizeof(text), "[%s] ", date);
 

@@ -8,7 +8,7 @@
  */
 #include "api/agents/internal.h"
 
-#include "base/date.h"
+#include "base/clock.h"
 #include "config/template.h"
 #include "job/defaults.h"
 
@@ -38,7 +38,7 @@ static const char basic_test[] = "const fs = require('fs');\n"
 static int claim_id(struct agent_run *run, struct error *err)
 {
 	const struct config *config = run->call->config;
-	int64_t ms = run->started_ms = date_now_ms();
+	int64_t ms = run->started_ms = unix_now_ms();
 
 	for (int tries = 0; tries < AGENT_CLAIM_TRIES; tries++, ms++) {
 		int claimed;
@@ -183,7 +183,7 @@ static int keep(struct agent_run *run, struct buf *record, struct error *err)
 {
 	char summary[64];
 
-	run->finished_ms = date_now_ms();
+	run->finished_ms = unix_now_ms();
 	(void)snprintf(summary, sizeof(summary), "{\"status\":\"%s\"}", agents_status(run));
 	if (agents_write(run, record, err) < 0)
 		return -1;

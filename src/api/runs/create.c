@@ -1,7 +1,7 @@
 #include "api/runs/runs.h"
 
 #include "api/runs/internal.h"
-#include "base/date.h"
+#include "base/clock.h"
 #include "bounds.h"
 #include "config/template.h"
 #include "job/defaults.h"
@@ -198,7 +198,7 @@ static int run_and_reply(struct run *run, struct error *err)
 	_cleanup_buf_ struct buf record = buf_new(RUN_RECORD_MAX_BYTES),
 				 summary = buf_new(RUN_SUMMARY_MAX_BYTES);
 
-	run->created_ms = date_now_ms();
+	run->created_ms = unix_now_ms();
 	record_make_id(run->created_ms, run->id);
 	executor_name(&call->executor, run->id);
 	cached = prepare_job(run, err) < 0 ? -1 : reply_cached(run, err);

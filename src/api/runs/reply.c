@@ -1,6 +1,7 @@
 /* From a run's result to its record. */
 #include "api/runs/internal.h"
 
+#include "base/clock.h"
 #include "base/date.h"
 #include "base/utf8.h"
 #include "bounds.h"
@@ -15,7 +16,6 @@
 
 #define LINK_PATH    "/v1/files/"
 #define EXIT_TIMEOUT 124
-#define US_PER_MS    1000
 
 static const char *const statuses[] = {
 	[JOB_EXITED] = "failed",      [JOB_SIGNALED] = "failed", [JOB_TIMEOUT] = "timeout",
@@ -154,16 +154,6 @@ static json_t *record_of(const struct run *run, const char *created_at, const ch
 	return record;
 }
 
-static void hash_code(const struct run *run, char out[SHA256_HEX_BYTES])
-{
-	struct sha256 hash = sha256_new();
-	unsigned char digest[SHA256_BYTES];
-
-	sha256_add(&hash, run->request.code);
-	sha256_end(&hash, digest);
-	sha256_hex(digest, out);
-}
-
 int run_write(struct run *run, struct buf *record, struct buf *summary, struct error *err)
 {
 	_cleanup_json_ json_t *artifacts = publish_artifacts(run, err);
@@ -172,7 +162,7 @@ int run_write(struct run *run, struct buf *record, struct buf *summary, struct e
 	if (!artifacts)
 		return -1;
 	date_rfc3339(run->created_ms, created_at);
-	hash_code(run, code_sha256);
+	sha256_hex_of(run->request.code, code_sha256);
 
 	_cleanup_json_ json_t *whole = record_of(run, created_at, code_sha256, artifacts);
 	_cleanup_json_ json_t *brief =

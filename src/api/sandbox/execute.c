@@ -8,11 +8,11 @@
  */
 #include "api/sandbox/internal.h"
 #include "api/sandbox/sandbox.h"
+#include "base/clock.h"
 
 #include <string.h>
 
 #define CELL_IDLE_S 60 /* from one cell to the next */
-#define MS_PER_S    1000
 
 /* The container's name, by which an operator may know it in the engine's own log. */
 static json_t *container_of(const struct call *call)

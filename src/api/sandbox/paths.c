@@ -1,4 +1,5 @@
 #include "api/sandbox/paths.h"
+#include "base/ascii.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -13,23 +14,12 @@ static int shown(struct slice text)
 	return text.len < SHOWN_MAX ? (int)text.len : SHOWN_MAX;
 }
 
-static bool is_word(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '_' || c == '-' || c == '.';
-}
-
 /* Takes the next component off *path, which may be empty between two slashes. False at the end. */
 static bool next_component(struct slice *path, struct slice *out)
 {
-	const char *slash;
-
 	if (path->len == 0)
 		return false;
-	slash = memchr(path->data, '/', path->len);
-	*out = (struct slice){path->data, slash ? (size_t)(slash - path->data) : path->len};
-	path->data += out->len + (slash != NULL);
-	path->len -= out->len + (slash != NULL);
+	*out = slice_take(path, '/');
 	return true;
 }
 
@@ -45,11 +35,10 @@ static bool climbs(struct slice path)
 
 static int check_component(struct slice component, struct error *err)
 {
-	for (size_t i = 0; i < component.len; i++)
-		if (!is_word(component.data[i]))
-			return error_set(err, 400, "path_characters",
-					 "Invalid characters in path component: %.*s",
-					 shown(component), component.data);
+	if (!ascii_is_of(component, ASCII_ALNUM "_-."))
+		return error_set(err, 400, "path_characters",
+				 "Invalid characters in path component: %.*s", shown(component),
+				 component.data);
 	if (component.len > JOB_NAME_MAX_BYTES)
 		return error_set(err, 400, "path_too_long", "Path component exceeds %d bytes",
 				 JOB_NAME_MAX_BYTES);

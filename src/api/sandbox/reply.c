@@ -4,7 +4,7 @@
 #include "server/links.h"
 #include "server/usage.h"
 
-#define US_PER_S 1e6
+#include "base/clock.h"
 
 int sandbox_exit_code(const struct sandbox_result *result)
 {

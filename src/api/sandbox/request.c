@@ -1,5 +1,6 @@
 #include "api/sandbox/request.h"
 
+#include "base/ascii.h"
 #include "config/template_find.h"
 #include "http/uri.h"
 
@@ -74,10 +75,9 @@ int sandbox_name(const json_t *body, const char *name, const char *fallback, str
 	if (text.len > SANDBOX_NAME_MAX_BYTES)
 		return error_set(err, 400, "name_too_long", "%s exceeds %d bytes", name,
 				 SANDBOX_NAME_MAX_BYTES);
-	for (size_t i = 0; i < text.len; i++)
-		if ((unsigned char)text.data[i] < ' ' || text.data[i] == 0x7F)
-			return error_set(err, 400, "name_characters",
-					 "%s must not hold control characters", name);
+	if (ascii_has_control(text))
+		return error_set(err, 400, "name_characters", "%s must not hold control characters",
+				 name);
 	*out = text;
 	return 0;
 }

@@ -2,6 +2,7 @@
 #include "api/sandbox/internal.h"
 #include "api/sandbox/sandbox.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "http/uri.h"
 
 #include <string.h>
@@ -9,7 +10,6 @@
 #define ROUTE     "/sessions/"
 #define FILES     "/files"
 #define BYTE_TYPE "application/octet-stream"
-#define MS_PER_S  1000.0
 
 /* What the request's path names. */
 struct place {

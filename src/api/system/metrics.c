@@ -132,10 +132,10 @@ static json_t *describe(const struct metrics_now *now)
 			  metrics_seconds(values[METRIC_SLOT_WAIT_US]));
 
 	(void)json_object_update_new(
-		metrics, json_pack("{s:I, s:o, s:o, s:o, s:o}", "jobs_total", total, "jobs", list,
-				   "pool", pool, "slots", slots, "engine_errors",
-				   numbers(metrics_engine_codes, values + METRIC_ENGINE_ERRORS,
-					   METRICS_ENGINE_CODE_COUNT)));
+		metrics,
+		json_pack("{s:I, s:o, s:o, s:o, s:o}", "jobs_total", total, "jobs", list, "pool",
+			  pool, "slots", slots, "engine_errors",
+			  numbers(engine_codes, values + METRIC_ENGINE_ERRORS, ENGINE_CODE_COUNT)));
 	return metrics;
 }
 

@@ -98,9 +98,9 @@ static int add_engine_errors(const struct metrics_now *now, struct buf *out)
 	if (add_head(out, "engine_errors_total", "counter",
 		     "Failures of the container engine, by code.") < 0)
 		return -1;
-	for (unsigned i = 0; i < METRICS_ENGINE_CODE_COUNT; i++)
+	for (unsigned i = 0; i < ENGINE_CODE_COUNT; i++)
 		if (buf_printf(out, PREFIX "engine_errors_total{code=\"%s\"} %" PRIu64 "\n",
-			       metrics_engine_codes[i], values[i]) < 0)
+			       engine_codes[i], values[i]) < 0)
 			return -1;
 	return 0;
 }

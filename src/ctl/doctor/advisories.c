@@ -13,7 +13,7 @@
 #include "ctl/doctor/internal.h"
 
 #include "base/cleanup.h"
-#include "base/date.h"
+#include "base/clock.h"
 #include "base/num.h"
 #include "config/registry.h"
 
@@ -127,7 +127,7 @@ void doctor_advisories(struct doctor *doctor)
 		return;
 	}
 
-	int64_t age = date_now_ms() / DAY_MS - days;
+	int64_t age = unix_now_ms() / DAY_MS - days;
 	bool is_old = age > DOCTOR_ADVISORIES_MAX_DAYS;
 
 	doctor_say(doctor, is_old ? DOCTOR_WARN : DOCTOR_OK, "advisories",

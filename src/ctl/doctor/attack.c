@@ -16,6 +16,7 @@
 #include "ctl/doctor/attack.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/date.h"
 #include "ctl/doctor/doctor.h"
 #include "ctl/pool.h"
@@ -248,7 +249,7 @@ static json_t *new_report(const struct config *config)
 	struct utsname host = {0};
 
 	http_client_name(config->bind, config->port, target);
-	date_rfc3339(date_now_ms(), now);
+	date_rfc3339(unix_now_ms(), now);
 	(void)uname(&host);
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:i, s:[]}", "mayfly", MAYFLY_VERSION,
 			 "started", now, "target", target, "host", host.nodename, "kernel",

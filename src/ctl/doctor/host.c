@@ -2,6 +2,7 @@
 #include "ctl/doctor/internal.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/confine.h"
 #include "base/date.h"
 #include "base/io.h"
@@ -129,7 +130,7 @@ static void say_clock(struct doctor *doctor)
 {
 	char now[DATE_BYTES];
 	struct timex timex = {0};
-	int64_t unix_ms = date_now_ms();
+	int64_t unix_ms = unix_now_ms();
 	int state = adjtimex(&timex);
 
 	date_rfc3339(unix_ms, now);

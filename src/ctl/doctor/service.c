@@ -2,8 +2,9 @@
 #include "ctl/doctor/internal.h"
 
 #include "auth/keys.h"
+#include "base/ascii.h"
 #include "base/cleanup.h"
-#include "base/date.h"
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/num.h"
 #include "http/access.h"
@@ -141,10 +142,7 @@ static bool is_public_name(struct slice name)
 {
 	struct authority authority;
 
-	while (name.len && *name.data == ' ')
-		name = (struct slice){name.data + 1, name.len - 1};
-	while (name.len && name.data[name.len - 1] == ' ')
-		name.len--;
+	name = ascii_trim(name);
 	return name.len &&
 	       (authority_parse(name, &authority) < 0 || !authority_is_loopback(&authority));
 }
@@ -176,7 +174,7 @@ static unsigned usable_keys(const struct keys *keys)
 	unsigned usable = 0;
 
 	for (size_t i = 0; i < keys->count; i++)
-		if (!keys->list[i].expires_s || keys->list[i].expires_s > date_now_ms() / 1000)
+		if (!keys->list[i].expires_s || keys->list[i].expires_s > unix_now_ms() / 1000)
 			usable++;
 	return usable;
 }

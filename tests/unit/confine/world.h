@@ -6,7 +6,7 @@
 #define SCRATCH_PARENT "/dev/shm" /* memory: every act has its folders made anew */
 
 #include "../util.h"
-#include "base/confine_parts.h"
+#include "base/internal.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* What claiming and refilling share. Private to pool.c and pool_refill.c. */
-#ifndef MAYFLY_JOB_POOL_PARTS_H
-#define MAYFLY_JOB_POOL_PARTS_H
+#ifndef MAYFLY_JOB_INTERNAL_H
+#define MAYFLY_JOB_INTERNAL_H
 
 #include "job/pool.h"
 
@@ -24,8 +24,5 @@ const char *pool_digits(const char *folder);
 /* Rule 1: 0 with the folder's new name, or -1 with errno, ENOENT when another process was
    quicker. */
 int pool_claim_folder(int jobs, const char *pooled, char folder[ENGINE_FOLDER_BYTES]);
-
-/* Seconds on CLOCK_BOOTTIME, which no change of the clock moves. */
-uint64_t pool_now_s(void);
 
 #endif

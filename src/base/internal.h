@@ -1,6 +1,6 @@
 /* The two halves of confine(), for confine.c alone. */
-#ifndef MAYFLY_BASE_CONFINE_PARTS_H
-#define MAYFLY_BASE_CONFINE_PARTS_H
+#ifndef MAYFLY_BASE_INTERNAL_H
+#define MAYFLY_BASE_INTERNAL_H
 
 #include "base/confine.h"
 
