@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "base/num.h"
 #include "bounds.h"
 
 #include <errno.h>
@@ -243,6 +244,15 @@ int field_add_number(struct buf *fields, const char *key, uint64_t value)
 	int len = snprintf(text, sizeof(text), "%" PRIu64, value);
 
 	return field_add(fields, key, (struct slice){text, (size_t)len});
+}
+
+int field_take_number(const struct field_number *numbers, size_t count, struct slice key,
+		      struct slice value)
+{
+	for (size_t i = 0; i < count; i++)
+		if (slice_eq(key, numbers[i].key))
+			return num_parse(value, 10, numbers[i].max, numbers[i].place) < 0 ? -1 : 1;
+	return 0;
 }
 
 bool field_next(struct slice *fields, struct slice *key, struct slice *value)

@@ -107,6 +107,16 @@ MUST_USE int frame_append(struct buf *out, uint8_t type, struct slice payload);
 MUST_USE int field_add(struct buf *fields, const char *key, struct slice value);
 MUST_USE int field_add_number(struct buf *fields, const char *key, uint64_t value);
 
+/* A field that is a number from 0 to max, and where it goes. */
+struct field_number {
+	const char *key;
+	uint64_t max, *place;
+};
+
+/* Takes a field that is one of these. 1; 0 when it is none; -1 when its value is no such number. */
+MUST_USE int field_take_number(const struct field_number *numbers, size_t count, struct slice key,
+			       struct slice value);
+
 /* Iterates: takes the next field off *fields. True with key and value written (both point into the
    payload; value is followed by NUL), false at the end or at a malformed field (*fields is then not
    empty). */

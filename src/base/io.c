@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define READ_PIECE_BYTES (16 * 1024)
@@ -88,6 +89,27 @@ int io_write_all(int fd, const void *data, size_t len)
 		len -= (size_t)written;
 	}
 	return 0;
+}
+
+int io_connect(const char *path, int flags, int64_t patience_ms)
+{
+	/* socket(7): SO_SNDTIMEO bounds a connect(2), too */
+	const struct timeval patience = {.tv_sec = patience_ms / MS_PER_S,
+					 .tv_usec = patience_ms % MS_PER_S * US_PER_MS};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	if (fd < 0 ||
+	    (patience_ms &&
+	     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0) ||
+	    connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -1;
+	return steal_fd(&fd);
 }
 
 int io_read_file(int fd, size_t max, char **data, size_t *len)

@@ -24,6 +24,10 @@ MUST_USE int io_send_all(int fd, const void *data, size_t len, deadline_ms deadl
 /* Writes all of data to a file. 0, or -1 with errno. */
 MUST_USE int io_write_all(int fd, const void *data, size_t len);
 
+/* Connects to the Unix socket at path, waiting at most patience_ms while its backlog is full (0: as
+   long as that takes); flags are socket(2)'s. The descriptor (O_CLOEXEC), or -1 with errno. */
+int io_connect(const char *path, int flags, int64_t patience_ms);
+
 /* Reads a whole file of at most max bytes into memory that the caller frees; NUL-terminated, *len
    without the NUL. 0, or -1 with errno (EFBIG when it is larger). */
 MUST_USE int io_read_file(int fd, size_t max, char **data, size_t *len);

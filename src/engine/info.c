@@ -11,71 +11,73 @@
 #define COMPONENT_BYTES 128
 #define PATH_BYTES      (TEMPLATE_TEXT_BYTES + 32)
 
-static int no_memory(struct error *err)
+/* Fields of one answer. */
+struct answer {
+	struct buf *fields;
+	int failed; /* not all found room */
+};
+
+static void add_text(struct answer *answer, const char *key, const char *value)
 {
-	return error_set(err, 500, "engine_failed", "Out of memory");
+	if (value)
+		answer->failed |= field_add(answer->fields, key, slice_of(value));
 }
 
-static int add_text(struct buf *answer, const char *key, const char *value)
+static int get(struct podman *podman, const char *path, const char *what, json_t **out,
+	       struct error *err)
 {
-	return value ? field_add(answer, key, slice_of(value)) : 0;
+	return podman_get(podman, path, what, deadline_in(ENGINE_CALL_DEADLINE_MS), out, err);
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
 }
 
 /* "NAME VERSION": the package that the engine says a component is from, else the first line of what
    the component says of itself. */
-static int add_component(const json_t *component, struct buf *answer)
+static void add_component(struct answer *answer, const json_t *component)
 {
-	const char *name = json_string_value(json_object_get(component, "Name"));
-	const char *version = json_string_value(json_object_get(component, "Version"));
-	const char *package = json_string_value(
-		json_object_get(json_object_get(component, "Details"), "Package"));
+	const char *name = text_of(component, "Name"), *version = text_of(component, "Version");
+	const char *package = text_of(json_object_get(component, "Details"), "Package");
 	char text[COMPONENT_BYTES];
 
 	if (!name || !version)
-		return 0;
+		return;
 	if (package && strchr(package, '_')) /* Debian's: crun_1.8.1-1+deb12u1_amd64 */
 		(void)snprintf(text, sizeof(text), "%s %s", name, package);
 	else
 		(void)snprintf(text, sizeof(text), "%s %.*s", name, (int)strcspn(version, "\n,"),
 			       version);
-	return add_text(answer, "component", text);
+	add_text(answer, "component", text);
 }
 
-static int add_version(struct podman *podman, struct buf *answer, struct error *err)
+static int add_version(struct podman *podman, struct answer *answer, struct error *err)
 {
 	_cleanup_json_ json_t *version = NULL;
 	const json_t *component;
 	size_t i;
-	int result = podman_get(podman, "/version", "asked for its version",
-				deadline_in(ENGINE_CALL_DEADLINE_MS), &version, err);
 
-	if (result < 0)
+	if (get(podman, "/version", "asked for its version", &version, err) < 0)
 		return -1;
 	json_array_foreach (json_object_get(version, "Components"), i, component)
-		if (add_component(component, answer) < 0)
-			return no_memory(err);
+		add_component(answer, component);
 	return 0;
 }
 
-static int add_flag(struct buf *answer, const char *key, const json_t *value)
-{
-	return json_is_boolean(value) ? field_add_number(answer, key, json_is_true(value)) : 0;
-}
-
 /* Docker says "name=rootless" among its security options, Podman has a field of its own. */
-static int add_rootless(const json_t *info, struct buf *answer)
+static bool is_rootless(const json_t *info)
 {
 	const json_t *option;
-	bool is_rootless = json_is_true(json_object_get(info, "Rootless"));
 	size_t i;
 
 	json_array_foreach (json_object_get(info, "SecurityOptions"), i, option)
 		if (json_is_string(option) && strstr(json_string_value(option), "name=rootless"))
-			is_rootless = true;
-	return field_add_number(answer, "rootless", is_rootless);
+			return true;
+	return json_is_true(json_object_get(info, "Rootless"));
 }
 
-static int add_info(struct podman *podman, struct buf *answer, struct error *err)
+static int add_info(struct podman *podman, struct answer *answer, struct error *err)
 {
 	_cleanup_json_ json_t *info = NULL;
 	static const struct {
@@ -84,57 +86,50 @@ static int add_info(struct podman *podman, struct buf *answer, struct error *err
 		     {"swap", "SwapLimit"},
 		     {"pids", "PidsLimit"},
 		     {"cpu", "CpuCfsQuota"}};
-	int result = podman_get(podman, "/info", "asked about its host",
-				deadline_in(ENGINE_CALL_DEADLINE_MS), &info, err);
 
-	if (result < 0)
+	if (get(podman, "/info", "asked about its host", &info, err) < 0)
 		return -1;
-	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
-		if (add_flag(answer, flags[i].key, json_object_get(info, flags[i].name)) < 0)
-			return no_memory(err);
-	return add_text(answer, "cgroup",
-			json_string_value(json_object_get(info, "CgroupVersion"))) < 0 ||
-			       add_text(answer, "storage",
-					json_string_value(json_object_get(info, "Driver"))) < 0 ||
-			       add_text(answer, "runtime",
-					json_string_value(
-						json_object_get(info, "DefaultRuntime"))) < 0 ||
-			       add_rootless(info, answer) < 0
-		       ? no_memory(err)
-		       : 0;
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		const json_t *flag = json_object_get(info, flags[i].name);
+
+		if (json_is_boolean(flag))
+			answer->failed |=
+				field_add_number(answer->fields, flags[i].key, json_is_true(flag));
+	}
+	add_text(answer, "cgroup", text_of(info, "CgroupVersion"));
+	add_text(answer, "storage", text_of(info, "Driver"));
+	add_text(answer, "runtime", text_of(info, "DefaultRuntime"));
+	answer->failed |= field_add_number(answer->fields, "rootless", is_rootless(info));
+	return 0;
 }
 
-static int add_image(struct podman *podman, const char *name, struct buf *answer, struct error *err)
+static int add_image(struct podman *podman, const char *name, struct answer *answer,
+		     struct error *err)
 {
 	_cleanup_json_ json_t *image = NULL;
 	char path[PATH_BYTES];
 
 	(void)snprintf(path, sizeof(path), "/images/%s/json", name);
-
-	int result = podman_get(podman, path, "asked for an image",
-				deadline_in(ENGINE_CALL_DEADLINE_MS), &image, err);
-	const char *id = json_string_value(json_object_get(image, "Id"));
-
-	if (result < 0)
+	if (get(podman, path, "asked for an image", &image, err) < 0)
 		return -1;
-	return add_text(answer, "image", name) < 0 || add_text(answer, "image_id", id ? id : "") < 0
-		       ? no_memory(err)
-		       : 0;
+	add_text(answer, "image", name);
+	add_text(answer, "image_id", image ? text_of(image, "Id") : "");
+	return 0;
 }
 
 int info_write(struct podman *podman, const struct config *config, struct slice template,
-	       struct buf *answer, struct error *err)
+	       struct buf *fields, struct error *err)
 {
+	struct answer answer = {.fields = fields};
 	struct template found;
 
 	if (template_find(config, template, &found, err) < 0)
 		return -1;
-	if (add_text(answer, "engine", podman->kind == ENGINE_PODMAN ? "podman" : "docker") < 0 ||
-	    add_text(answer, "version", podman->version) < 0 ||
-	    add_text(answer, "socket", podman->socket) < 0)
-		return no_memory(err);
-	return add_version(podman, answer, err) < 0 || add_info(podman, answer, err) < 0 ||
-			       add_image(podman, found.image, answer, err) < 0
-		       ? -1
-		       : 0;
+	add_text(&answer, "engine", podman->kind == ENGINE_PODMAN ? "podman" : "docker");
+	add_text(&answer, "version", podman->version);
+	add_text(&answer, "socket", podman->socket);
+	if (add_version(podman, &answer, err) < 0 || add_info(podman, &answer, err) < 0 ||
+	    add_image(podman, found.image, &answer, err) < 0)
+		return -1;
+	return answer.failed ? error_set(err, 500, "engine_failed", "Out of memory") : 0;
 }

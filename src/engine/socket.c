@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/slice.h"
 
 #include <errno.h>
@@ -24,17 +25,9 @@ static const char *const variables[] = {"DOCKER_SOCKET_PATH", "DOCKER_HOST", "CO
 /* 0 when a process listens at path; else an errno. A full backlog counts as one. */
 static int probe(const char *path)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	_cleanup_close_ int fd = io_connect(path, SOCK_NONBLOCK, 0);
 
-	if (fd < 0)
-		return errno;
-	if (strlen(path) >= sizeof(address.sun_path))
-		return ENAMETOOLONG;
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 || errno == EAGAIN)
-		return 0;
-	return errno;
+	return fd >= 0 || errno == EAGAIN ? 0 : errno;
 }
 
 /* 0 when path answers, with *out written; else 1, with path and reason added to looked_at. */

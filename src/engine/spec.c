@@ -83,51 +83,38 @@ static json_t *small_options(const struct dialect *dialect)
 			    (unsigned)(SMALL_TMPFS_BYTES / KIB));
 }
 
-static int add_kernels(const struct spec *spec, const struct dialect *dialect, json_t *binds)
-{
-	if (!spec->kernels[0])
-		return 0;
-	return json_array_append_new(
-		binds, json_sprintf("%s:" KERNELS_PATH ":%s", spec->kernels, dialect->data));
-}
-
-static int add_resolv(const struct spec *spec, const struct dialect *dialect, json_t *binds)
-{
-	if (!spec->resolv[0])
-		return 0;
-	return json_array_append_new(
-		binds, json_sprintf("%s:/etc/resolv.conf:%s", spec->resolv, dialect->data));
-}
-
 static int set_mounts(const struct spec *spec, const struct dialect *dialect, json_t *host)
 {
 	const struct template *template = &spec->template;
+	const struct {
+		const char *path, *inside;
+	} files[] = {
+		{spec->init, CONTROL_INIT_PATH},
+		{spec->hosts, "/etc/hosts"},
+		{spec->kernels, KERNELS_PATH},
+		{spec->resolv, "/etc/resolv.conf"},
+	};
 	json_t *tmpfs = json_object(), *binds = json_array();
+	int failed;
 
 	if (set(host, "Tmpfs", tmpfs) < 0 || set(host, "Binds", binds) < 0)
 		return -1;
-	return set(tmpfs, template->workdir, workspace_options(template, dialect)) < 0 ||
-			       set(tmpfs, "/tmp",
-				   json_sprintf("rw,noexec,%s,mode=1777,size=%" PRIu64 "m",
-						dialect->tmpfs, template->tmp_mb)) < 0 ||
-			       set(tmpfs, "/run", small_options(dialect)) < 0 ||
-			       set(tmpfs, "/var/tmp", small_options(dialect)) < 0 ||
-			       set_number(host, "ShmSize", template->shm_mb * MIB) < 0 ||
-			       json_array_append_new(binds,
-						     json_sprintf("%s/" MAKING_DIR_NAME
-								  "/%s:" CONTROL_DIR ":%s",
-								  spec->config->run, spec->folder,
-								  dialect->control)) < 0 ||
-			       json_array_append_new(binds,
-						     json_sprintf("%s:" CONTROL_INIT_PATH ":%s",
-								  spec->init, dialect->data)) < 0 ||
-			       json_array_append_new(binds,
-						     json_sprintf("%s:/etc/hosts:%s", spec->hosts,
-								  dialect->data)) < 0 ||
-			       add_kernels(spec, dialect, binds) < 0 ||
-			       add_resolv(spec, dialect, binds) < 0
-		       ? -1
-		       : 0;
+	failed = set(tmpfs, template->workdir, workspace_options(template, dialect));
+	failed |= set(tmpfs, "/tmp",
+		      json_sprintf("rw,noexec,%s,mode=1777,size=%" PRIu64 "m", dialect->tmpfs,
+				   template->tmp_mb));
+	failed |= set(tmpfs, "/run", small_options(dialect));
+	failed |= set(tmpfs, "/var/tmp", small_options(dialect));
+	failed |= set_number(host, "ShmSize", template->shm_mb * MIB);
+	failed |= json_array_append_new(
+		binds, json_sprintf("%s/" MAKING_DIR_NAME "/%s:" CONTROL_DIR ":%s",
+				    spec->config->run, spec->folder, dialect->control));
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (files[i].path[0])
+			failed |= json_array_append_new(
+				binds, json_sprintf("%s:%s:%s", files[i].path, files[i].inside,
+						    dialect->data));
+	return failed;
 }
 
 /* nofile and nproc go together: given one, Podman raises the other. A limit above our own hard one
@@ -182,25 +169,27 @@ static int set_security(const struct spec *spec, const struct dialect *dialect, 
 {
 	json_t *options = json_array(), *masks = json_array();
 
-	if (set(host, "SecurityOpt", options) < 0 || set(host, "MaskedPaths", masks) < 0 ||
-	    json_array_append_new(options, json_string("no-new-privileges")) < 0 ||
-	    json_array_append_new(options, seccomp_option(spec, dialect)) < 0)
+	int failed;
+
+	if (set(host, "SecurityOpt", options) < 0 || set(host, "MaskedPaths", masks) < 0)
 		return -1;
-	if (spec->apparmor &&
-	    json_array_append_new(options, json_sprintf("apparmor=%s", spec->apparmor)) < 0)
-		return -1;
-	if (spec->selinux &&
-	    json_array_append_new(options, json_sprintf("label=type:%s", spec->selinux)) < 0)
-		return -1;
+	failed = json_array_append_new(options, json_string("no-new-privileges"));
+	failed |= json_array_append_new(options, seccomp_option(spec, dialect));
+	if (spec->apparmor)
+		failed |=
+			json_array_append_new(options, json_sprintf("apparmor=%s", spec->apparmor));
+	if (spec->selinux)
+		failed |= json_array_append_new(options,
+						json_sprintf("label=type:%s", spec->selinux));
 	for (size_t i = 0; i < sizeof(masks_usual) / sizeof(masks_usual[0]); i++)
-		if (json_array_append_new(masks, json_string(masks_usual[i])) < 0)
-			return -1;
-	for (size_t i = 0; i < sizeof(masks_added) / sizeof(masks_added[0]); i++)
-		if (json_array_append_new(masks, json_string(masks_added[i])) < 0 ||
-		    (dialect->mask_is_option &&
-		     json_array_append_new(options, json_sprintf("mask=%s", masks_added[i])) < 0))
-			return -1;
-	return 0;
+		failed |= json_array_append_new(masks, json_string(masks_usual[i]));
+	for (size_t i = 0; i < sizeof(masks_added) / sizeof(masks_added[0]); i++) {
+		failed |= json_array_append_new(masks, json_string(masks_added[i]));
+		if (dialect->mask_is_option)
+			failed |= json_array_append_new(options,
+							json_sprintf("mask=%s", masks_added[i]));
+	}
+	return failed;
 }
 
 static const char *network_of(const struct spec *spec, const struct dialect *dialect)

@@ -35,40 +35,30 @@ static int read_failed(const char *timeout_code, struct error *err)
 	return error_set_errno(err, 0, "client_gone", "the connection broke");
 }
 
-/* One read into buf, of at most len bytes. 1, 0 at end of file, -1 with *err. */
-static int read_into(int fd, struct buf *buf, size_t len, const char *timeout_code,
-		     deadline_ms deadline, struct error *err)
-{
-	/* never without room: lengths are checked before */
-	ssize_t got = io_read_some(fd, buf_reserve(buf, len), len, deadline);
-
-	if (got > 0)
-		buf->len += (size_t)got;
-	buf->data[buf->len] = '\0';
-	if (got < 0)
-		return read_failed(timeout_code, err);
-	return got > 0;
-}
-
 int http_read_head(struct http_connection *connection, deadline_ms deadline, struct error *err)
 {
 	struct buf *head = &connection->head;
 
 	for (;;) {
 		struct slice text = buf_slice(head);
-		int got = http_parse_head(text.data, text.len, &connection->request, err);
+		int parsed = http_parse_head(text.data, text.len, &connection->request, err);
 
-		if (got != 0)
-			return got < 0 ? -1 : 0;
-		got = read_into(connection->fd, head, HTTP_HEAD_READ_BYTES, "head_timeout",
-				deadline, err);
+		if (parsed != 0)
+			return parsed < 0 ? -1 : 0;
+
+		/* there is room: a longer head was refused */
+		char *place = buf_reserve(head, HTTP_HEAD_READ_BYTES);
+		ssize_t got = io_read_some(connection->fd, place, HTTP_HEAD_READ_BYTES, deadline);
+
 		if (got < 0)
-			return -1;
+			return read_failed("head_timeout", err);
 		if (got == 0 && head->len == 0)
 			return error_set(err, 0, "no_request", "closed without a request");
 		if (got == 0)
 			return error_set(err, 400, "head_incomplete",
 					 "the connection ended within the request head");
+		head->len += (size_t)got;
+		head->data[head->len] = '\0';
 	}
 }
 
@@ -96,90 +86,6 @@ static int send_continue(const struct http_connection *connection, deadline_ms d
 		return 0;
 	if (io_send_all(connection->fd, interim, sizeof(interim) - 1, deadline) < 0)
 		return read_failed("body_timeout", err);
-	return 0;
-}
-
-static int read_counted(const struct http_connection *connection, struct buf *body,
-			deadline_ms deadline, struct error *err)
-{
-	struct slice first = leftover(connection);
-	uint64_t left = connection->request.content_length;
-
-	if (left > body->max - body->len)
-		return error_set(err, 413, "body_too_large", "the request body is over %zu bytes",
-				 body->max);
-	if (first.len > left)
-		first.len = (size_t)left;
-	(void)!buf_append(body, first.data, first.len);
-	left -= first.len;
-	if (left && send_continue(connection, deadline, err) < 0)
-		return -1;
-	while (left) {
-		size_t before = body->len;
-		int got = read_into(connection->fd, body,
-				    left < HTTP_BODY_READ_BYTES ? left : HTTP_BODY_READ_BYTES,
-				    "body_timeout", deadline, err);
-
-		if (got < 0)
-			return -1;
-		if (got == 0)
-			return body_incomplete(err);
-		left -= body->len - before;
-	}
-	return 0;
-}
-
-/* Decodes one piece in place and appends what comes out. */
-static int take_piece(struct chunked *chunked, char *piece, size_t len, struct buf *body,
-		      struct error *err)
-{
-	size_t decoded = 0, consumed = 0;
-
-	if (chunked_decode(chunked, piece, len, &decoded, &consumed, err) < 0)
-		return -1;
-	/* the size of each chunk was checked: there is room */
-	(void)!buf_append(body, piece, decoded);
-	return 0;
-}
-
-static int read_chunked(struct http_connection *connection, struct buf *body, deadline_ms deadline,
-			struct error *err)
-{
-	struct chunked chunked = chunked_new(body->max - body->len);
-	struct slice first = leftover(connection);
-	char piece[HTTP_BODY_READ_BYTES];
-
-	/* Behind the head, so that no slice of the request is touched. */
-	if (take_piece(&chunked, connection->head.data + connection->request.head_len, first.len,
-		       body, err) < 0)
-		return -1;
-	if (!chunked.done && send_continue(connection, deadline, err) < 0)
-		return -1;
-	while (!chunked.done) {
-		ssize_t got = io_read_some(connection->fd, piece, sizeof(piece), deadline);
-
-		if (got < 0)
-			return read_failed("body_timeout", err);
-		if (got == 0)
-			return body_incomplete(err);
-		if (take_piece(&chunked, piece, (size_t)got, body, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-int http_read_body(struct http_connection *connection, struct buf *body, deadline_ms deadline,
-		   struct error *err)
-{
-	const struct http_request *request = &connection->request;
-
-	if (request->chunked)
-		return read_chunked(connection, body, deadline, err);
-	if (request->has_content_length)
-		return read_counted(connection, body, deadline, err);
-	if (request->method == HTTP_POST || request->method == HTTP_PUT)
-		return error_set(err, 411, "length_required",
-				 "a request body needs Content-Length");
 	return 0;
 }
 
@@ -249,4 +155,23 @@ ssize_t http_body_read(struct http_body_reader *reader, char *piece, size_t size
 			return -1;
 	}
 	return (ssize_t)decoded;
+}
+
+int http_read_body(struct http_connection *connection, struct buf *body, deadline_ms deadline,
+		   struct error *err)
+{
+	const struct http_request *request = &connection->request;
+	char piece[HTTP_BODY_READ_BYTES];
+	struct http_body_reader reader;
+	ssize_t got;
+
+	if (!request->chunked && !request->has_content_length && request->method != HTTP_POST &&
+	    request->method != HTTP_PUT)
+		return 0;
+	if (http_body_begin(connection, body->max - body->len, deadline, &reader, err) < 0)
+		return -1;
+	/* there is room: lengths are checked before */
+	while ((got = http_body_read(&reader, piece, sizeof(piece), err)) > 0)
+		(void)!buf_append(body, piece, (size_t)got);
+	return got < 0 ? -1 : 0;
 }

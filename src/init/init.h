@@ -279,6 +279,15 @@ struct init_space {
 	struct buf channel;              /* owned: a frame of a kernel's; empty without kernels */
 };
 
+/* What the jobs of one connection are run with. */
+struct init_context {
+	struct init_prepared *prepared;
+	struct frame_reader *reader; /* its fd is the connection */
+	const struct init_cgroup *cgroup;
+	struct init_space *space;
+	deadline_ms lifetime; /* init's own */
+};
+
 /* How a job ended: what EXIT says. */
 struct init_outcome {
 	const char *reason; /* a word of protocol/control.h */
@@ -295,19 +304,15 @@ MUST_USE int init_space_prepare(struct init_space *space, bool with_channel, str
 /* Runs the job's program, the waiting one where it can, to its end and every other process with it;
    sends its output. 0 and *out, or -1 with *err when the host has gone or init's own deadline has
    come: then there is no one to tell. */
-MUST_USE int init_run(const struct init_job *job, struct init_prepared *prepared,
-		      struct frame_reader *reader, const struct init_cgroup *cgroup,
-		      struct init_space *space, deadline_ms lifetime, struct init_outcome *out,
-		      struct error *err);
+MUST_USE int init_run(const struct init_job *job, const struct init_context *context,
+		      struct init_outcome *out, struct error *err);
 
 /* --- kernel_cell.c ---------------------------------------------------------------------------- */
 
 /* The same for a cell, by the kernel it names, which is started when it does not run. A host that
    has gone is an error only after the cell has come to its end. */
-MUST_USE int init_cell_run(const struct init_job *job, struct init_prepared *prepared,
-			   struct frame_reader *reader, const struct init_cgroup *cgroup,
-			   struct init_space *space, deadline_ms lifetime, struct init_outcome *out,
-			   struct error *err);
+MUST_USE int init_cell_run(const struct init_job *job, const struct init_context *context,
+			   struct init_outcome *out, struct error *err);
 
 /* --- collect.c ----------------------------------------------------------------------------*/
 

@@ -16,7 +16,6 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/io.h"
-#include "base/num.h"
 #include "init/init.h"
 
 #include <errno.h>
@@ -26,24 +25,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static const struct {
-	const char *key;
-	uint64_t max;
-	size_t place; /* offset in struct init_job */
-} numbers[] = {
-	{"wall_ms", INIT_CLOCK_MAX_MS, offsetof(struct init_job, wall_ms)},
-	{"cpu_ms", INIT_CLOCK_MAX_MS, offsetof(struct init_job, cpu_ms)},
-	{"stream_bytes", INT64_MAX, offsetof(struct init_job, stream_bytes)},
-	{"flat", 1, offsetof(struct init_job, flat)},
-	{"echo", 1, offsetof(struct init_job, echo)},
-	{"last", 1, offsetof(struct init_job, last)},
-	{"list", 1, offsetof(struct init_job, list)},
-	{"idle_s", CELL_IDLE_MAX_S, offsetof(struct init_job, idle_s)},
-	{"artifact_count", INT64_MAX, offsetof(struct init_job, artifact_count)},
-	{"artifact_bytes", INT64_MAX, offsetof(struct init_job, artifact_bytes)},
-	{"artifacts_bytes", INT64_MAX, offsetof(struct init_job, artifacts_bytes)},
-};
 
 static bool is_any(struct slice text)
 {
@@ -146,6 +127,21 @@ static int add_text(char **list, unsigned *count, unsigned max, struct slice val
 
 static int take_field(struct init_job *job, struct slice key, struct slice value, struct error *err)
 {
+	const struct field_number numbers[] = {
+		{"wall_ms", INIT_CLOCK_MAX_MS, &job->wall_ms},
+		{"cpu_ms", INIT_CLOCK_MAX_MS, &job->cpu_ms},
+		{"stream_bytes", INT64_MAX, &job->stream_bytes},
+		{"flat", 1, &job->flat},
+		{"echo", 1, &job->echo},
+		{"last", 1, &job->last},
+		{"list", 1, &job->list},
+		{"idle_s", CELL_IDLE_MAX_S, &job->idle_s},
+		{"artifact_count", INT64_MAX, &job->artifact_count},
+		{"artifact_bytes", INT64_MAX, &job->artifact_bytes},
+		{"artifacts_bytes", INT64_MAX, &job->artifacts_bytes},
+	};
+	int taken;
+
 	if (slice_eq(key, "argv"))
 		return add_text(job->argv, &job->argc, JOB_ARGV_MAX_COUNT, value, "argv", err);
 	if (slice_eq(key, "env"))
@@ -158,16 +154,12 @@ static int take_field(struct init_job *job, struct slice key, struct slice value
 			*(char **)(void *)((char *)job + texts[i].place) = (char *)value.data;
 			return 0;
 		}
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-		uint64_t *place = (uint64_t *)(void *)((char *)job + numbers[i].place);
-
-		if (!slice_eq(key, numbers[i].key))
-			continue;
-		if (num_parse(value, 10, numbers[i].max, place) < 0)
-			return error_set(err, 400, "job_bad", "%s is not a number from 0 to %llu",
-					 numbers[i].key, (unsigned long long)numbers[i].max);
+	taken = field_take_number(numbers, sizeof(numbers) / sizeof(numbers[0]), key, value);
+	if (taken < 0)
+		return error_set(err, 400, "job_bad", "%.*s is not a number, or too large",
+				 (int)key.len, key.data);
+	if (taken)
 		return 0;
-	}
 	return error_set(err, 400, "job_bad", "unknown field %.*s", (int)key.len, key.data);
 }
 

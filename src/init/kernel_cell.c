@@ -264,20 +264,19 @@ static int end(struct run *run, struct init_outcome *out, struct error *err)
 	return 0;
 }
 
-int init_cell_run(const struct init_job *job, struct init_prepared *prepared,
-		  struct frame_reader *reader, const struct init_cgroup *cgroup,
-		  struct init_space *space, deadline_ms lifetime, struct init_outcome *out,
-		  struct error *err)
+int init_cell_run(const struct init_job *job, const struct init_context *context,
+		  struct init_outcome *out, struct error *err)
 {
-	struct run run = run_new(job, prepared, reader, cgroup, space, lifetime);
+	struct run run = run_new(job, context);
 	int result = 0;
 
-	run.cell.channel = &space->channel;
-	space->channel.len = 0;
+	run.cell.channel = &context->space->channel;
+	context->space->channel.len = 0;
 	if (begin(&run, &out->err) < 0) {
 		out->reason = "not_started";
 		if (run.cell.kernel)
-			init_kernel_kill(&prepared->kernels, run.cell.kernel, lifetime);
+			init_kernel_kill(&context->prepared->kernels, run.cell.kernel,
+					 context->lifetime);
 		run.ended = true;
 	} else {
 		run_loop(&run, turn);

@@ -241,24 +241,22 @@ static int finish(struct run *run, struct init_outcome *out, struct error *err)
 	return 0;
 }
 
-struct run run_new(const struct init_job *job, struct init_prepared *prepared,
-		   struct frame_reader *reader, const struct init_cgroup *cgroup,
-		   struct init_space *space, deadline_ms lifetime)
+struct run run_new(const struct init_job *job, const struct init_context *context)
 {
 	return (struct run){
 		.job = job,
-		.prepared = prepared,
-		.reader = reader,
-		.cgroup = cgroup,
+		.prepared = context->prepared,
+		.reader = context->reader,
+		.cgroup = context->cgroup,
 		.program = {.pid = -1, .output = {-1, -1}, .failure_fd = -1},
-		.pump = {.connection = reader->fd,
-			 .connection_id = reader,
-			 .space = space,
+		.pump = {.connection = context->reader->fd,
+			 .connection_id = context->reader,
+			 .space = context->space,
 			 .streams = {{.fd = -1}, {.fd = -1}}},
 		.cell = {.kill_at = INT64_MAX},
 		.epoll = -1,
 		.signals = -1,
-		.lifetime = lifetime,
+		.lifetime = context->lifetime,
 	};
 }
 
@@ -279,12 +277,10 @@ void run_loop(struct run *run, void (*turn)(struct run *run))
 	}
 }
 
-int init_run(const struct init_job *job, struct init_prepared *prepared,
-	     struct frame_reader *reader, const struct init_cgroup *cgroup,
-	     struct init_space *space, deadline_ms lifetime, struct init_outcome *out,
-	     struct error *err)
+int init_run(const struct init_job *job, const struct init_context *context,
+	     struct init_outcome *out, struct error *err)
 {
-	struct run run = run_new(job, prepared, reader, cgroup, space, lifetime);
+	struct run run = run_new(job, context);
 	int result = 0;
 
 	if (start(&run, &out->err) < 0) {

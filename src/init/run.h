@@ -43,9 +43,7 @@ struct run {
 
 /* All that a run has before it starts; the watches are open. 0, or -1 with *err. close in any
    case. */
-struct run run_new(const struct init_job *job, struct init_prepared *prepared,
-		   struct frame_reader *reader, const struct init_cgroup *cgroup,
-		   struct init_space *space, deadline_ms lifetime);
+struct run run_new(const struct init_job *job, const struct init_context *context);
 MUST_USE int run_open(struct run *run, struct error *err);
 void run_close(struct run *run);
 

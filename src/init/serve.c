@@ -121,16 +121,14 @@ static struct timespec begin_after(const struct timespec *ended)
 }
 
 /* From GO to the program's end, or why there was none. */
-static int run_job(struct init_job *job, struct init_prepared *prepared,
-		   struct frame_reader *reader, const struct init_cgroup *cgroup,
-		   struct init_space *space, deadline_ms lifetime, struct init_outcome *outcome,
-		   struct error *err)
+static int run_job(struct init_job *job, const struct init_context *context,
+		   struct init_outcome *outcome, struct error *err)
 {
 	if (job->cancelled) {
 		outcome->reason = "cancelled";
 		return 0;
 	}
-	if (!job->refused && init_space_prepare(space, job->kernel, &job->refusal) < 0)
+	if (!job->refused && init_space_prepare(context->space, job->kernel, &job->refusal) < 0)
 		job->refused = true;
 	if (job->refused) {
 		outcome->err = job->refusal;
@@ -142,10 +140,10 @@ static int run_job(struct init_job *job, struct init_prepared *prepared,
 		return 0;
 	}
 	if (init_job_is_session(job))
-		job->since = begin_after(&prepared->ended);
+		job->since = begin_after(&context->prepared->ended);
 	if (job->kernel)
-		return init_cell_run(job, prepared, reader, cgroup, space, lifetime, outcome, err);
-	return init_run(job, prepared, reader, cgroup, space, lifetime, outcome, err);
+		return init_cell_run(job, context, outcome, err);
+	return init_run(job, context, outcome, err);
 }
 
 /* What the job asks for beside its output. */
@@ -159,14 +157,16 @@ static int send_files(const struct init_job *job, int connection, struct init_sp
 	return init_collect(job, connection, space, deadline, err);
 }
 
-static int answer(const struct init_job *job, int connection, struct init_space *space,
-		  struct init_outcome *outcome, deadline_ms lifetime, struct error *err)
+static int answer(const struct init_job *job, const struct init_context *context,
+		  struct init_outcome *outcome, deadline_ms deadline, struct error *err)
 {
-	if (send_exit(connection, outcome, space, lifetime, err) < 0)
+	int connection = context->reader->fd;
+
+	if (send_exit(connection, outcome, context->space, deadline, err) < 0)
 		return -1;
-	if (outcome->status != -1 && send_files(job, connection, space, lifetime, err) < 0)
+	if (outcome->status != -1 && send_files(job, connection, context->space, deadline, err) < 0)
 		return -1;
-	if (frame_send(connection, FRAME_END, SLICE_LITERAL(""), lifetime) < 0)
+	if (frame_send(connection, FRAME_END, SLICE_LITERAL(""), deadline) < 0)
 		return error_set_errno(err, 502, "host_gone", "sending the end");
 	return 0;
 }
@@ -182,39 +182,39 @@ static void become_session(struct init_prepared *prepared, deadline_ms lifetime)
 	prepared->is_prepared = false;
 }
 
-static int serve_session(struct init_job *job, struct init_prepared *prepared,
-			 struct frame_reader *reader, const struct init_cgroup *cgroup,
-			 struct init_space *space, deadline_ms lifetime, struct error *err)
+static int serve_session(struct init_job *job, const struct init_context *context,
+			 struct error *err)
 {
 	struct init_outcome outcome = {.reason = "not_started", .status = -1};
 
-	become_session(prepared, lifetime);
+	become_session(context->prepared, context->lifetime);
 
-	int result = run_job(job, prepared, reader, cgroup, space, lifetime, &outcome, err);
-	deadline_ms deadline = deadline_earlier(lifetime, deadline_in(CELL_SEND_DEADLINE_MS));
+	int result = run_job(job, context, &outcome, err);
+	deadline_ms deadline =
+		deadline_earlier(context->lifetime, deadline_in(CELL_SEND_DEADLINE_MS));
 
 	if (result == 0)
-		result = answer(job, reader->fd, space, &outcome, deadline, err);
-	(void)clock_gettime(CLOCK_REALTIME, &prepared->ended);
+		result = answer(job, context, &outcome, deadline, err);
+	context->prepared->ended = clock_read(CLOCK_REALTIME);
 	if (job->idle_s)
-		prepared->idle =
-			deadline_earlier(lifetime, deadline_in((int64_t)job->idle_s * MS_PER_S));
+		context->prepared->idle = deadline_earlier(
+			context->lifetime, deadline_in((int64_t)job->idle_s * MS_PER_S));
 	return result;
 }
 
-static int serve_job(struct init_job *job, struct init_prepared *prepared,
-		     struct frame_reader *reader, const struct init_cgroup *cgroup,
-		     struct init_space *space, deadline_ms lifetime, struct error *err)
+static int serve_job(struct init_job *job, const struct init_context *context, struct error *err)
 {
 	struct init_outcome outcome = {.reason = "not_started", .status = -1};
+	struct init_prepared *prepared = context->prepared;
+	struct init_space *space = context->space;
 
 	cleanup_close(&prepared->listener);
 	prepared->listener = -1;
 
-	int result = run_job(job, prepared, reader, cgroup, space, lifetime, &outcome, err);
+	int result = run_job(job, context, &outcome, err);
 
 	if (result == 0)
-		result = answer(job, reader->fd, space, &outcome, lifetime, err);
+		result = answer(job, context, &outcome, context->lifetime, err);
 	prepared->is_prepared = prepared->is_session = false;
 	buf_free(&space->outgoing);
 	buf_free(&space->fields);
@@ -223,19 +223,20 @@ static int serve_job(struct init_job *job, struct init_prepared *prepared,
 }
 
 /* Only once, and only for a job that can be. What the job will need is made ready, too. */
-static int serve_pooled(struct init_job *job, struct init_prepared *prepared, int connection,
-			const struct init_cgroup *cgroup, struct init_space *space,
-			deadline_ms lifetime, struct error *err)
+static int serve_pooled(struct init_job *job, const struct init_context *context, struct error *err)
 {
+	struct init_prepared *prepared = context->prepared;
+
 	if (prepared->is_prepared || prepared->is_session)
 		return error_set(err, 400, "frame_order", "prepared already");
 	if (job->refused) {
 		*err = job->refusal;
 		return -1;
 	}
-	if (init_space_prepare(space, init_prepared_wants_kernel(job), err) < 0)
+	if (init_space_prepare(context->space, init_prepared_wants_kernel(job), err) < 0)
 		return -1;
-	return init_prepared_prepare(prepared, job, connection, cgroup, lifetime, err);
+	return init_prepared_prepare(prepared, job, context->reader->fd, context->cgroup,
+				     context->lifetime, err);
 }
 
 int init_serve(int connection, const struct init_cgroup *cgroup, struct init_prepared *prepared,
@@ -244,6 +245,7 @@ int init_serve(int connection, const struct init_cgroup *cgroup, struct init_pre
 	static struct init_space space;
 	struct frame_reader reader = frame_reader_new(connection);
 	struct init_job job = init_job_new();
+	const struct init_context context = {prepared, &reader, cgroup, &space, lifetime};
 	deadline_ms request = lifetime;
 	int result;
 
@@ -256,11 +258,11 @@ int init_serve(int connection, const struct init_cgroup *cgroup, struct init_pre
 	if (init_job_read(&reader, &job, request, err) < 0)
 		result = -1;
 	else if (job.is_preparation)
-		result = serve_pooled(&job, prepared, connection, cgroup, &space, lifetime, err);
+		result = serve_pooled(&job, &context, err);
 	else if (init_job_is_session(&job) || (prepared->is_session && job.cancelled))
-		result = serve_session(&job, prepared, &reader, cgroup, &space, lifetime, err);
+		result = serve_session(&job, &context, err);
 	else
-		result = serve_job(&job, prepared, &reader, cgroup, &space, lifetime, err);
+		result = serve_job(&job, &context, err);
 	init_job_free(&job);
 	frame_reader_free(&reader);
 	return result;

@@ -13,26 +13,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* 0 and *out, or -1: nobody listens there. */
-static int connect_socket(const struct config *config, int *out)
+/* The descriptor, or -1: nothing listens there. */
+static int connect_socket(const struct config *config)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int len = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", config->run,
-			   ENGINE_SOCKET_NAME);
+	char path[PATH_MAX + sizeof(ENGINE_SOCKET_NAME) + 1];
 
-	if (len < 0 || (size_t)len >= sizeof(address.sun_path))
-		return -1;
-
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return -1;
-	*out = steal_fd(&fd);
-	return 0;
+	(void)snprintf(path, sizeof(path), "%s/" ENGINE_SOCKET_NAME, config->run);
+	return io_connect(path, 0, 0);
 }
 
 /* In the child: waits for a first byte, leaves it in the socket and becomes the engine; ends when
@@ -56,10 +46,10 @@ __attribute__((noreturn)) static void become_engine(const struct config *config,
 
 int engine_open(const struct config *config, struct engine *out, struct error *err)
 {
-	int pair[2], fd;
+	int pair[2], fd = connect_socket(config);
 	pid_t child = 0;
 
-	if (connect_socket(config, &fd) < 0) {
+	if (fd < 0) {
 		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 			return error_set_errno(err, 503, "engine_start",
 					       "no socket pair for the engine");

@@ -182,12 +182,12 @@ static int write_record(const struct refill *refill, const char *folder,
 
 static int take_report(struct slice fields, struct report *report, struct error *err)
 {
+	const struct field_number numbers[] = {{"memory_bytes", INT64_MAX, &report->memory_bytes},
+					       {"prebooted", 1, &report->prebooted}};
 	struct slice key, value;
 
 	while (field_next(&fields, &key, &value))
-		if ((slice_eq(key, "memory_bytes") &&
-		     num_parse(value, 10, INT64_MAX, &report->memory_bytes) < 0) ||
-		    (slice_eq(key, "prebooted") && num_parse(value, 10, 1, &report->prebooted) < 0))
+		if (field_take_number(numbers, 2, key, value) < 0)
 			return error_set(err, 502, "control_failed",
 					 "A pooled container's report is malformed");
 	return 0;

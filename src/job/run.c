@@ -16,12 +16,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 int job_connect(const struct config *config, const char *folder, int *out, struct error *err)
 {
 	char path[PATH_MAX + sizeof(JOBS_DIR_NAME) + 1];
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct stat status;
 
 	(void)snprintf(path, sizeof(path), "%s/%s", config->run, JOBS_DIR_NAME);
@@ -39,15 +37,13 @@ int job_connect(const struct config *config, const char *folder, int *out, struc
 		return error_set(err, 502, "control_failed",
 				 "The container replaced its control socket");
 
-	/* connect(2) waits while the backlog is full: SO_SNDTIMEO bounds that (socket(7)) */
-	const struct timeval patience = {.tv_sec = CONTROL_CONNECT_DEADLINE_MS / MS_PER_S};
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", name);
 
-	(void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", name);
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
-	    connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+	int fd = io_connect(path, 0, CONTROL_CONNECT_DEADLINE_MS);
+
+	if (fd < 0)
 		return error_set_errno(err, 502, "control_failed", "The container does not answer");
-	*out = steal_fd(&fd);
+	*out = fd;
 	return 0;
 }
 
@@ -231,10 +227,7 @@ static int take_exit(struct slice fields, struct job_result *result, struct erro
 	uint64_t code = 0, signal = 0, out = 0, errors = 0;
 	struct slice key, value, message = SLICE_LITERAL("");
 	bool has_reason = false;
-	const struct {
-		const char *key;
-		uint64_t max, *place;
-	} numbers[] = {
+	const struct field_number numbers[] = {
 		{"code", 255, &code},
 		{"signal", 127, &signal},
 		{"stdout_truncated", 1, &out},
@@ -254,12 +247,11 @@ static int take_exit(struct slice fields, struct job_result *result, struct erro
 			message = value;
 		if (slice_eq(key, "kernel"))
 			result->kernel = take_kernel(value);
-		for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-			if (slice_eq(key, numbers[i].key) &&
-			    num_parse(value, 10, numbers[i].max, numbers[i].place) < 0)
-				return error_set(err, 502, "control_failed",
-						 "The container reported an impossible %s",
-						 numbers[i].key);
+		if (field_take_number(numbers, sizeof(numbers) / sizeof(numbers[0]), key, value) <
+		    0)
+			return error_set(err, 502, "control_failed",
+					 "The container reported an impossible %.*s", (int)key.len,
+					 key.data);
 	}
 	if (!has_reason || fields.len)
 		return error_set(err, 502, "control_failed", "The container's report is malformed");
@@ -317,12 +309,13 @@ static int take_listed(const struct run *run, struct slice fields, struct error 
 {
 	struct slice key, value, path = SLICE_LITERAL("");
 	uint64_t size_bytes = 0, mtime_ms = 0;
+	const struct field_number numbers[] = {{"size", INT64_MAX, &size_bytes},
+					       {"mtime_ms", INT64_MAX, &mtime_ms}};
 
 	while (field_next(&fields, &key, &value)) {
 		if (slice_eq(key, "path"))
 			path = value;
-		if ((slice_eq(key, "size") && num_parse(value, 10, INT64_MAX, &size_bytes) < 0) ||
-		    (slice_eq(key, "mtime_ms") && num_parse(value, 10, INT64_MAX, &mtime_ms) < 0))
+		if (field_take_number(numbers, 2, key, value) < 0)
 			return error_set(err, 502, "control_failed",
 					 "The container listed a file of an impossible size");
 	}
