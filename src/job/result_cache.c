@@ -19,8 +19,7 @@
 #define LISTED_MAX  (2 * CACHE_MAX_COUNT) /* entries looked at in one go */
 #define BLOCK_BYTES 4096
 
-/* --- keys ---------------------------------------------------------------------------------------
-   */
+/* --- keys ------------------------------------------------------------------------------------- */
 
 static void add_limits(struct sha256 *hash, const struct job *job)
 {
