@@ -223,7 +223,7 @@ class SlowCounting(harness.ServerTest):
         self.server.execute("true")
         harness.until(lambda: not self.server.processes(), "all processes ended")
         before = metrics(self.server)["jobs_total"]
-        with open(os.path.join(self.server.run, "metrics-1"), "rb") as file:
+        with open(os.path.join(self.server.run, "metrics-1"), "r+b") as file:
             fcntl.lockf(file, fcntl.LOCK_EX)
             self.assertEqual(self.server.execute("true")["exitCode"], 0)
             self.assertTrue(self.server.processes(), "the count waits for the lock")
@@ -234,7 +234,7 @@ class SlowCounting(harness.ServerTest):
         """Who never gets the lock gives up: containers are removed, jobs answered, and reading says what is the matter."""
         self.server.execute("true")
         harness.until(lambda: not self.server.processes(), "all processes ended")
-        with open(os.path.join(self.server.run, "metrics-1"), "rb") as file:
+        with open(os.path.join(self.server.run, "metrics-1"), "r+b") as file:
             fcntl.lockf(file, fcntl.LOCK_EX)
             self.assertEqual(self.server.execute("true")["exitCode"], 0)
             harness.until(lambda: not self.server.processes(), "all processes ended")
