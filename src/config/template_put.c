@@ -267,8 +267,8 @@ static int store(const struct put *put, const struct buf *text, struct error *er
 		return 0;
 	if (errno != EEXIST)
 		return custom_not_written(put->config, err);
-	return error_set(err, 409, "template_exists",
-			 "Template %s exists already: remove it first", put->name);
+	return error_set(err, 409, "template_exists", "Template %s exists already: remove it first",
+			 put->name);
 }
 
 static int check_name(struct put *put, struct error *err)

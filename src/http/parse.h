@@ -64,7 +64,7 @@ MUST_USE int http_parse_head(const char *data, size_t len, struct http_request *
 const struct slice *http_field(const struct http_request *request, const char *name);
 
 /* Is a Content-Type's value of that media type, with whatever parameters (RFC 9110 section 8.3.1)?
-   */
+ */
 bool http_is_media_type(struct slice content_type, const char *wanted);
 
 #endif
