@@ -139,7 +139,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	check_round_trip(input);
-	must(schema_validate(tool.parameters, input, issues, values, &err) == 0);
+	must(tool_validate(&config, &tool, input, issues, values, &err) == 0);
 	check_issues(issues, values);
 	if (json_array_size(issues) == 0)
 		check_job(values);
