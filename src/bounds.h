@@ -328,6 +328,6 @@
 #define METRICS_FAMILY_FIRST 'A'
 #define METRICS_FAMILY_COUNT 5  /* the contract's; each has a row more, for what finds none left */
 #define METRICS_BOUND_COUNT  14 /* of a histogram's buckets */
-#define METRICS_LOCK_DEADLINE_MS                                                                   \
-	2000 /* for who holds the file's lock to be done: microseconds, unless it is stopped */
-#define METRICS_TEXT_MAX_BYTES (8 * MIB) /* of an exposition */
+/* for who holds the file's lock to be done: microseconds, unless it is stopped */
+#define METRICS_LOCK_DEADLINE_MS 2000
+#define METRICS_TEXT_MAX_BYTES   (8 * MIB) /* of an exposition */

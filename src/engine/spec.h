@@ -10,7 +10,8 @@
  *     capability, no new privileges, a seccomp profile, a user that is neither root nor ours,
  *     namespaces of its own.
  *  4. What the engine answers is checked before the container starts: a limit that it did not take
- * is an error, not a warning. What it can tell beforehand that it will not enforce: host_limits.h.
+ *     is an error, not a warning. What it can tell beforehand that it will not enforce:
+ *     host_limits.h.
  */
 #ifndef MAYFLY_ENGINE_SPEC_H
 #define MAYFLY_ENGINE_SPEC_H

@@ -8,8 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define RETRY_MS                                                                                   \
-	100 /* a killed holder's close is told before its lock is gone: look again after this */
+/* a killed holder's close is told before its lock is gone: look again after this */
+#define RETRY_MS 100
 
 struct pollfd http_watch_pollfd(const struct http_watch *watch)
 {

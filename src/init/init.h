@@ -314,7 +314,7 @@ MUST_USE int init_run(const struct init_job *job, const struct init_context *con
 MUST_USE int init_cell_run(const struct init_job *job, const struct init_context *context,
 			   struct init_outcome *out, struct error *err);
 
-/* --- collect.c ----------------------------------------------------------------------------*/
+/* --- collect.c -------------------------------------------------------------------------------- */
 
 /* Sends every regular file beneath job->cwd_fd that is not an input, or every one of the folder
    that artifacts are in, within the job's caps, and names what it skips. Nothing else may be

@@ -15,8 +15,8 @@
 #include "config/template.h"
 #include "job/run.h"
 
-#define PROGRAM_OUTPUT_FOLDER                                                                      \
-	"/tmp/output" /* where programs leave images (src/api/sandbox/README.md) */
+/* where programs leave images (src/api/sandbox/README.md) */
+#define PROGRAM_OUTPUT_FOLDER "/tmp/output"
 
 struct program {
 	/* the caller's, before program_prepare; what they point to must outlive the job */

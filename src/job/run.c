@@ -51,8 +51,8 @@ int job_connect(const struct config *config, const char *folder, int *out, struc
    ---------- */
 
 #define REQUIRED_NUMBERS 6 /* of a job's */
-#define SEND_AT_BYTES                                                                              \
-	(64 * KIB) /* frames going down are gathered to about this much before a write */
+/* frames going down are gathered to about this much before a write */
+#define SEND_AT_BYTES (64 * KIB)
 
 int job_command(const struct job *job, struct buf *fields)
 {

@@ -226,7 +226,7 @@ class Listing(TemplatesTest):
                     json.dump({"image": "i", **fields}, file)
                 done = self.template("check", path)
                 self.assertEqual((done.returncode, done.stdout), (65, ""), done)
-                self.assertTrue(f'x.json:1: "{field}"' in done.stderr or "NUL" in done.stderr or "\\u0000" in done.stderr, done.stderr)
+                self.assertRegex(done.stderr, rf'x\.json:1: "(build\.)?{field}[".]|NUL|\\u0000')
                 self.assertNotIn("\x1b", done.stderr)
 
     def test_usage(self):
