@@ -2,8 +2,8 @@
  * Locks on files, between processes that share nothing else: the kernel takes a lock back from one
  * that ends.
  *
- * A byte's lock belongs to the open file (fcntl(2), OFD locks), so to whoever has the descriptor;
- * the byte need not be there. How to wait for one: http/watch.h.
+ * A byte's lock belongs to the open file (fcntl(2), OFD locks), so to every holder of the
+ * descriptor; the byte need not be there. How to wait for one: http/watch.h.
  */
 #ifndef MAYFLY_BASE_LOCK_H
 #define MAYFLY_BASE_LOCK_H
@@ -18,7 +18,7 @@ MUST_USE int lock_take(int fd, int64_t offset);
 
 void lock_release(int fd, int64_t offset);
 
-/* Every byte. Whoever closes the file next wakes those who wait. */
+/* Every byte. Closing the file next wakes the processes that wait. */
 void lock_release_all(int fd);
 
 /* How many bytes from first up to end others have locked. */

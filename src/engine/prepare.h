@@ -10,7 +10,7 @@ struct prepare_request {
 	uint64_t lifetime_s;
 	uint64_t memory_mb, pids, cpu_percent; /* 0: the template's */
 	uint64_t pooled, session;              /* not 0: it outlives who asks for it */
-	const char *job;                       /* for the log; "" where nobody knows yet */
+	const char *job;                       /* for the log; "" where it is not known yet */
 };
 
 /* Loads the template, clamps what is asked for, finds init and the profiles; out->folder and

@@ -24,7 +24,7 @@ struct http_connection http_connection_new(int fd);
 void http_connection_free(struct http_connection *connection);
 
 /* Reads until the head is whole. 0, or -1 with *err: what http_parse_head says, 408 "head_timeout",
-   400 "head_incomplete" at end of file. Status 0 when there is nobody to
+   400 "head_incomplete" at end of file. Status 0 when there is no client to
    answer: "no_request", the peer closed without a byte; "client_gone", the connection broke. */
 MUST_USE int http_read_head(struct http_connection *connection, deadline_ms deadline,
 			    struct error *err);

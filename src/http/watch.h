@@ -32,9 +32,9 @@ struct pollfd http_watch_pollfd(const struct http_watch *watch);
 bool http_watch_is_gone(struct http_watch *watch, short revents);
 
 /* Waits for a lock (base/lock.h) on the file at path: calls take, which returns 0, or -1 with
-   errno, EAGAIN while another has the lock; and again each time that file has been closed. Whoever
-   gives a lock back unlocks, then closes. Returns what take does, or -1 with errno: ETIMEDOUT at
-   the deadline, ECONNRESET when the client has gone. */
+   errno, EAGAIN while another has the lock; and again each time that file has been closed. A
+   process that gives a lock back unlocks, then closes. Returns what take does, or -1 with errno:
+   ETIMEDOUT at the deadline, ECONNRESET when the client has gone. */
 MUST_USE int http_watch_lock(struct http_watch *watch, const char *path, deadline_ms deadline,
 			     int (*take)(void *context), void *context);
 
