@@ -133,9 +133,10 @@ int recipe_check(const json_t *build, const struct registry_file *file, struct e
 	const json_t *found[LIST_COUNT + 1] = {NULL};
 
 	for (size_t i = 0; i < LIST_COUNT; i++)
-		fields[i + 1] = (struct json_field){.name = lists[i].field,
-						    .kind = READ_ANY,
-						    .offset = (i + 1) * sizeof(found[0])};
+		fields[i + 1] = (struct json_field){
+			.name = lists[i].field,
+			.kind = READ_ANY,
+			.offset = (size_t)((const char *)&found[i + 1] - (const char *)found)};
 	if (registry_read(file, "build", build, fields, LIST_COUNT + 1, found, err) < 0)
 		return -1;
 	if (!recipe_is_image(json_string_value(json_object_get(build, "base"))))

@@ -134,7 +134,7 @@ void api_upload(struct call *call)
 {
 	struct upload upload = {.config = call->config,
 				.writer = {.root = -1, .folder = -1, .data = -1}};
-	struct file_meta meta;
+	struct file_meta meta = {0};
 	struct error err = {0};
 	int done = upload_file(call, &upload, &meta, &err);
 

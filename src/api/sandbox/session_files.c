@@ -103,7 +103,7 @@ void api_session_files_read(struct call *call)
 {
 	_cleanup_session_ struct session session = {.lock = -1};
 	struct place place;
-	struct error err;
+	struct error err = {0};
 
 	if (split(call->connection->request.path, &place, &err) < 0 ||
 	    take_session(call, &place, &session, &err) < 0 ||

@@ -117,8 +117,8 @@ static int load_table(const struct config *config, json_t **out, int64_t *days, 
 
 void doctor_advisories(struct doctor *doctor)
 {
-	int64_t days;
-	struct error err;
+	int64_t days = 0;
+	struct error err = {0};
 
 	if (load_table(doctor->config, &doctor->advisories, &days, &err) < 0) {
 		doctor_say(doctor, DOCTOR_FAIL, "advisories",
