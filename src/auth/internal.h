@@ -1,7 +1,6 @@
 /* The keys file as text, for the two who read it: keys.c, which wants its keys, and keys_edit.c,
    which changes its lines. */
-#ifndef MAYFLY_AUTH_INTERNAL_H
-#define MAYFLY_AUTH_INTERNAL_H
+#pragma once
 
 #include "auth/keys.h"
 
@@ -13,5 +12,3 @@ MUST_USE int key_line_parse(struct slice line, struct key *out);
    "keys_unreadable". */
 MUST_USE int keys_read_file(const struct config *config, char **text, size_t *len,
 			    struct error *err);
-
-#endif

@@ -12,8 +12,7 @@
  *     is a header with "crit": we know no extension.
  *  4. Every refusal is the same one: guessing learns nothing from it.
  */
-#ifndef MAYFLY_AUTH_JWT_H
-#define MAYFLY_AUTH_JWT_H
+#pragma once
 
 #include "base/error.h"
 #include "base/slice.h"
@@ -29,5 +28,3 @@ struct jwt {
    "invalid_token". */
 MUST_USE int jwt_verify(struct slice token, struct slice secret, int64_t now_s, struct jwt *out,
 			struct error *err);
-
-#endif

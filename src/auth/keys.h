@@ -13,8 +13,7 @@
  *  4. A malformed line admits no caller and harms no other line. Yet a file with any line in it
  *     means that keys are configured: a mistake closes, it does not open.
  */
-#ifndef MAYFLY_AUTH_KEYS_H
-#define MAYFLY_AUTH_KEYS_H
+#pragma once
 
 #include "base/sha256.h"
 #include "bounds.h"
@@ -79,5 +78,3 @@ MUST_USE int keys_add(const struct config *config, struct key *key, char token[K
    404 "no_such_key", 409 "label_not_unique", 500 "keys_not_written". */
 MUST_USE int keys_revoke(const struct config *config, const char *id_or_label, struct key *out,
 			 struct error *err);
-
-#endif

@@ -11,8 +11,7 @@
  * What is kept is one number, the theoretical arrival time of the generic cell rate algorithm
  * (ITU-T I.371): the moment at which the bucket will be full.
  */
-#ifndef MAYFLY_AUTH_RATE_LIMIT_H
-#define MAYFLY_AUTH_RATE_LIMIT_H
+#pragma once
 
 #include "auth/keys.h"
 #include "config/config.h"
@@ -25,5 +24,3 @@ MUST_USE int bucket_take(const struct config *config, const struct key *key, int
 
 /* Removes the buckets that are full. Returns how many. */
 uint64_t bucket_sweep(const struct config *config);
-
-#endif

@@ -1,6 +1,5 @@
 /* Bytes of ASCII: alphabets, control bytes, blanks. No locale has a say, as it has in ctype.h. */
-#ifndef MAYFLY_BASE_ASCII_H
-#define MAYFLY_BASE_ASCII_H
+#pragma once
 
 #include "base/slice.h"
 
@@ -76,5 +75,3 @@ static inline struct slice ascii_trim(struct slice text)
 		text.len--;
 	return text;
 }
-
-#endif

@@ -2,8 +2,7 @@
  * A file that is there whole or not at all: written aside in its folder, then put in its place by
  * rename(2).
  */
-#ifndef MAYFLY_BASE_ATOMIC_FILE_H
-#define MAYFLY_BASE_ATOMIC_FILE_H
+#pragma once
 
 #include "base/error.h"
 #include "base/slice.h"
@@ -41,5 +40,3 @@ void atomic_file_close(struct atomic_file *file);
 /* All of that, with data in it. */
 MUST_USE int atomic_file_write(int folder, const char *aside, const char *name, mode_t mode,
 			       unsigned flags, struct slice data);
-
-#endif

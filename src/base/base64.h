@@ -7,8 +7,7 @@
  *     (section 3.5). So two texts never mean the same bytes.
  *  2. What comes out is appended whole or not at all.
  */
-#ifndef MAYFLY_BASE_BASE64_H
-#define MAYFLY_BASE_BASE64_H
+#pragma once
 
 #include "base/buf.h"
 
@@ -27,5 +26,3 @@ bool base64_is_good(struct slice text);
 /* The same in the alphabet of URLs and file names, without padding (section 5). */
 MUST_USE int base64url_encode(struct buf *out, struct slice data);
 MUST_USE int base64url_decode(struct buf *out, struct slice text);
-
-#endif

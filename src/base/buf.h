@@ -6,8 +6,7 @@
  *     nothing.
  *  2. data[len] is always NUL (not counted in len), so text may be passed on as a C string.
  */
-#ifndef MAYFLY_BASE_BUF_H
-#define MAYFLY_BASE_BUF_H
+#pragma once
 
 #include "base/error.h"
 #include "base/slice.h"
@@ -45,5 +44,3 @@ static inline struct slice buf_slice(const struct buf *buf)
 {
 	return (struct slice){buf->data ? buf->data : "", buf->len};
 }
-
-#endif

@@ -2,8 +2,7 @@
  * Resources leave by the door they came: attributes that close and free at the end of a scope, and
  * steal_fd()/steal_ptr() to hand one over.
  */
-#ifndef MAYFLY_BASE_CLEANUP_H
-#define MAYFLY_BASE_CLEANUP_H
+#pragma once
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -47,5 +46,3 @@ static inline void *steal_ptr(void *pointer)
 	*(void **)pointer = NULL;
 	return taken;
 }
-
-#endif

@@ -1,6 +1,5 @@
 /* The clocks of the machine, and the units that times are counted in. */
-#ifndef MAYFLY_BASE_CLOCK_H
-#define MAYFLY_BASE_CLOCK_H
+#pragma once
 
 #include <stdint.h>
 #include <time.h>
@@ -59,5 +58,3 @@ static inline uint64_t boot_now_s(void)
 
 /* Which start of the machine the boot clock counts from. 0, or -1 when that cannot be read. */
 int boot_id(char out[BOOT_ID_BYTES]);
-
-#endif

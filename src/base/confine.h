@@ -17,8 +17,7 @@
  * Sources: landlock(7), seccomp(2), capabilities(7), Linux
  * Documentation/userspace-api/{landlock,seccomp_filter}.rst.
  */
-#ifndef MAYFLY_BASE_CONFINE_H
-#define MAYFLY_BASE_CONFINE_H
+#pragma once
 
 #include "base/error.h"
 
@@ -66,5 +65,3 @@ struct confine_support confine_support(void);
 
 /* Behaves as on a kernel whose Landlock has at most this ABI (0: none), for the test of it. */
 void confine_limit_landlock(int abi);
-
-#endif

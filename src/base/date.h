@@ -2,8 +2,7 @@
  * Dates as RFC 3339 and as HTTP has them, in UTC. What lies before 1970 or after 9999 becomes the
  * nearest time that does not. No time zone file is read, as gmtime(3) would.
  */
-#ifndef MAYFLY_BASE_DATE_H
-#define MAYFLY_BASE_DATE_H
+#pragma once
 
 #include <stdint.h>
 
@@ -14,5 +13,3 @@ void date_rfc3339(int64_t unix_ms, char out[DATE_BYTES]);
 
 /* An IMF-fixdate (RFC 9110 section 5.6.7). */
 void date_http(int64_t unix_s, char out[DATE_HTTP_BYTES]);
-
-#endif

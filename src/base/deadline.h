@@ -1,7 +1,6 @@
 /* Deadlines: absolute, on CLOCK_MONOTONIC, in milliseconds, handed down. A clock step does not move
  * them. */
-#ifndef MAYFLY_BASE_DEADLINE_H
-#define MAYFLY_BASE_DEADLINE_H
+#pragma once
 
 #include "base/clock.h"
 
@@ -24,5 +23,3 @@ static inline deadline_ms deadline_earlier(deadline_ms a, deadline_ms b)
 {
 	return a < b ? a : b;
 }
-
-#endif

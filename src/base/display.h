@@ -6,8 +6,7 @@
  *     number; anything else is refused.
  *  2. The content is bytes of any kind and is not looked at.
  */
-#ifndef MAYFLY_BASE_DISPLAY_H
-#define MAYFLY_BASE_DISPLAY_H
+#pragma once
 
 #include "base/error.h"
 #include "base/slice.h"
@@ -27,5 +26,3 @@ struct display {
 
 /* Slices of *out point into payload. 0, or -1 with *err: 502 "display_bad". */
 MUST_USE int display_parse(struct slice payload, struct display *out, struct error *err);
-
-#endif

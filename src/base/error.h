@@ -2,8 +2,7 @@
  * The one error contract: a function returns 0 and writes its result, or returns -1, fills *err and
  * leaves the result untouched.
  */
-#ifndef MAYFLY_BASE_ERROR_H
-#define MAYFLY_BASE_ERROR_H
+#pragma once
 
 #define ERROR_MESSAGE_BYTES 512
 
@@ -24,5 +23,3 @@ int error_set(struct error *err, int status, const char *code, const char *forma
 /* As error_set, with ": <strerror(errno)>" at the end. */
 int error_set_errno(struct error *err, int status, const char *code, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
-
-#endif

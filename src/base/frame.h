@@ -16,8 +16,7 @@
  * next connection. In a session (protocol/control.h) every connection is a job of its own, and
  * LISTED comes as FILE does.
  */
-#ifndef MAYFLY_BASE_FRAME_H
-#define MAYFLY_BASE_FRAME_H
+#pragma once
 
 #include "base/buf.h"
 #include "base/deadline.h"
@@ -121,5 +120,3 @@ MUST_USE int field_take_number(const struct field_number *numbers, size_t count,
    payload; value is followed by NUL), false at the end or at a malformed field (*fields is then not
    empty). */
 bool field_next(struct slice *fields, struct slice *key, struct slice *value);
-
-#endif

@@ -8,8 +8,7 @@
  *     component by component, with O_NOFOLLOW).
  *  2. What counts is what fstat(2) says of the opened file, never of its name.
  */
-#ifndef MAYFLY_BASE_FS_H
-#define MAYFLY_BASE_FS_H
+#pragma once
 
 #include "base/error.h"
 #include "base/slice.h"
@@ -50,5 +49,3 @@ int fs_open_or_make_dir(const char *path, mode_t mode);
 /* Removes name and everything in it, whatever the modes of what is inside, following nothing. 0, or
    -1 with errno; a name that does not exist is a success. */
 MUST_USE int fs_remove_tree(int dirfd, const char *name);
-
-#endif

@@ -1,6 +1,5 @@
 /* The two halves of confine(), for confine.c alone. */
-#ifndef MAYFLY_BASE_INTERNAL_H
-#define MAYFLY_BASE_INTERNAL_H
+#pragma once
 
 #include "base/confine.h"
 
@@ -18,5 +17,3 @@ bool confine_seccomp_possible(void);
 /* The profile's list of system calls. landlock_abi is what is enforced already. 0, or -1 with *err.
  */
 MUST_USE int confine_seccomp(enum confine_profile profile, int landlock_abi, struct error *err);
-
-#endif

@@ -1,7 +1,6 @@
 /* Whole reads and writes on descriptors, bounded by a deadline. EINTR and short counts are handled
  * here. */
-#ifndef MAYFLY_BASE_IO_H
-#define MAYFLY_BASE_IO_H
+#pragma once
 
 #include "base/deadline.h"
 #include "base/error.h"
@@ -34,5 +33,3 @@ MUST_USE int io_read_file(int fd, size_t max, char **data, size_t *len);
 
 /* The same of what has no length beforehand, such as a pipe. */
 MUST_USE int io_read_to_end(int fd, size_t max, char **data, size_t *len);
-
-#endif

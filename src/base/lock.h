@@ -5,8 +5,7 @@
  * A byte's lock belongs to the open file (fcntl(2), OFD locks), so to every holder of the
  * descriptor; the byte need not be there. How to wait for one: http/watch.h.
  */
-#ifndef MAYFLY_BASE_LOCK_H
-#define MAYFLY_BASE_LOCK_H
+#pragma once
 
 #include "base/deadline.h"
 #include "base/error.h"
@@ -29,5 +28,3 @@ uint64_t lock_count(int fd, int64_t first, int64_t end);
    the deadline. Given back with the first descriptor of that file that is closed. */
 bool lock_file(int fd, bool is_shared, deadline_ms deadline);
 void lock_file_release(int fd);
-
-#endif

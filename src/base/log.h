@@ -12,8 +12,7 @@
  *     is written to as a line, with its level as in sd-daemon(3).
  *  4. No secret. A field's value is cut at LOG_VALUE_MAX_BYTES, a line at LOG_LINE_MAX_BYTES.
  */
-#ifndef MAYFLY_BASE_LOG_H
-#define MAYFLY_BASE_LOG_H
+#pragma once
 
 #include "base/slice.h"
 
@@ -47,5 +46,3 @@ void log_open(void);
 
 /* The datagram of a line, as log_end sends it; line's, and to be asked for once. */
 struct slice log_entry(struct log_line *line);
-
-#endif

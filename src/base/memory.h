@@ -8,8 +8,7 @@
  *  2. mayfly-init and mayfly-engine do not say so: there an allocation fails as malloc(3) does.
  *  3. A caller passes the result of each allocation through memory_checked.
  */
-#ifndef MAYFLY_BASE_MEMORY_H
-#define MAYFLY_BASE_MEMORY_H
+#pragma once
 
 #include <stddef.h>
 
@@ -23,5 +22,3 @@ void *memory_checked(void *block);
 /* calloc(3) and strndup(3) with rule 1. The caller frees; NULL only with rule 2. */
 void *memory_array(size_t count, size_t size_bytes);
 char *memory_text(const char *text, size_t len);
-
-#endif

@@ -2,8 +2,7 @@
  * The one number parser: the whole string, a base, a maximum; no sign, no blank, no prefix, no
  * empty string.
  */
-#ifndef MAYFLY_BASE_NUM_H
-#define MAYFLY_BASE_NUM_H
+#pragma once
 
 #include "base/error.h"
 #include "base/slice.h"
@@ -13,5 +12,3 @@
 /* Parses text in base 8, 10 or 16. 0 and *out written, or -1 (not a number, or more than max) and
  * *out untouched. */
 MUST_USE int num_parse(struct slice text, unsigned base, uint64_t max, uint64_t *out);
-
-#endif

@@ -1,6 +1,5 @@
 /* Random names, from getrandom(2). */
-#ifndef MAYFLY_BASE_RANDOM_H
-#define MAYFLY_BASE_RANDOM_H
+#pragma once
 
 #include <stddef.h>
 
@@ -13,5 +12,3 @@ void random_alnum(char *out, size_t length);
 
 /* Writes length lower-case hex digits and a NUL. */
 void random_hex(char *out, size_t length);
-
-#endif

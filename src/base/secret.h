@@ -1,6 +1,5 @@
 /* Comparing secrets. */
-#ifndef MAYFLY_BASE_SECRET_H
-#define MAYFLY_BASE_SECRET_H
+#pragma once
 
 #include "base/slice.h"
 
@@ -15,5 +14,3 @@ static inline bool secret_equal(struct slice given, const char *wanted)
 					      (unsigned char)wanted[len ? i % len : 0]);
 	return difference == 0;
 }
-
-#endif

@@ -2,8 +2,7 @@
  * SHA-256 (FIPS 180-4) and HMAC-SHA256 (RFC 2104). Ours, because loading libcrypto costs a start
  * more than everything else mayfly does.
  */
-#ifndef MAYFLY_BASE_SHA256_H
-#define MAYFLY_BASE_SHA256_H
+#pragma once
 
 #include "base/slice.h"
 
@@ -33,5 +32,3 @@ void sha256_add_counted(struct sha256 *hash, struct slice data);
 void sha256_hex(const unsigned char digest[SHA256_BYTES], char out[SHA256_HEX_BYTES]);
 void sha256_end_hex(struct sha256 *hash, char out[SHA256_HEX_BYTES]);
 void sha256_hex_of(struct slice data, char out[SHA256_HEX_BYTES]);
-
-#endif

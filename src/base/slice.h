@@ -1,6 +1,5 @@
 /* A view of bytes with another owner. Not NUL-terminated. */
-#ifndef MAYFLY_BASE_SLICE_H
-#define MAYFLY_BASE_SLICE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -66,5 +65,3 @@ static inline struct slice slice_take(struct slice *text, char separator)
 	slice_skip(text, taken.len + (end != NULL));
 	return taken;
 }
-
-#endif

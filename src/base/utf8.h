@@ -1,6 +1,5 @@
 /* UTF-8 as RFC 3629 defines it: no surrogates, no overlong forms, nothing above U+10FFFF. */
-#ifndef MAYFLY_BASE_UTF8_H
-#define MAYFLY_BASE_UTF8_H
+#pragma once
 
 #include "base/buf.h"
 
@@ -15,5 +14,3 @@ MUST_USE int utf8_append_clean(struct buf *out, struct slice text);
 /* The largest length <= len that does not cut a character in two; for text trimmed at a byte limit.
  */
 size_t utf8_trim(const char *data, size_t len);
-
-#endif

@@ -4,8 +4,7 @@
  * LoadCredential=: a file $CREDENTIALS_DIRECTORY/NAME stands in for the variable NAME
  * (systemd.exec(5), "Credentials").
  */
-#ifndef MAYFLY_JOB_CONFIG_H
-#define MAYFLY_JOB_CONFIG_H
+#pragma once
 
 #include "base/error.h"
 
@@ -86,5 +85,3 @@ MUST_USE int config_read(struct config *out, struct error *err);
    and the keys file on standard input is closed. SIGNING_KEY stays: replies hold signed links. 0,
    or -1 with *err: 500 "keys_not_forgotten". */
 MUST_USE int config_forget_keys(struct config *config, struct error *err);
-
-#endif

@@ -25,8 +25,7 @@
  *     cells       true: its state may stay from one cell to the next, by the kernel
  *     single_as_cell   true: a single program runs as a cell, too, so that it has rich results
  */
-#ifndef MAYFLY_CONFIG_LANGUAGE_H
-#define MAYFLY_CONFIG_LANGUAGE_H
+#pragma once
 
 #include "bounds.h"
 #include "config/config.h"
@@ -67,5 +66,3 @@ bool language_next(const char **list, struct slice *name);
    by one of its aliases, in any case. As language_load; 404 where there is none. */
 MUST_USE int language_find(const struct config *config, const char *list, struct slice called,
 			   struct language *out, struct error *err);
-
-#endif

@@ -14,8 +14,7 @@
  *     What protects is the container.
  *  2. The search takes a time that grows with the text times the patterns, whatever they are.
  */
-#ifndef MAYFLY_JOB_PATTERNS_H
-#define MAYFLY_JOB_PATTERNS_H
+#pragma once
 
 #include "base/error.h"
 #include "base/slice.h"
@@ -46,5 +45,3 @@ size_t pattern_match(struct slice pattern, struct slice text);
    named or not. */
 void patterns_find(const struct patterns *patterns, struct slice file, struct slice text,
 		   json_t *hits, uint64_t *count);
-
-#endif

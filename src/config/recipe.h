@@ -16,8 +16,7 @@
  *     reads, nor on a command line.
  *  2. Everything has a maximum.
  */
-#ifndef MAYFLY_JOB_RECIPE_H
-#define MAYFLY_JOB_RECIPE_H
+#pragma once
 
 #include "config/registry.h"
 #include "config/template.h"
@@ -43,5 +42,3 @@ uint64_t recipe_package_count(const json_t *build);
 /* Appends what scripts/build-template reads: lines of a word and a value. build has been checked.
    0, or -1 as buf_append. */
 MUST_USE int recipe_write(const struct template *template, const json_t *build, struct buf *out);
-
-#endif

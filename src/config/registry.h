@@ -9,8 +9,7 @@
  *  3. A name is 1 to REGISTRY_NAME_MAX_BYTES bytes of a-z, 0-9, '_' and '-': no other file is an
  *     entry.
  */
-#ifndef MAYFLY_JOB_REGISTRY_H
-#define MAYFLY_JOB_REGISTRY_H
+#pragma once
 
 #include "base/slice.h"
 #include "bounds.h"
@@ -82,5 +81,3 @@ MUST_USE int registry_read(const struct registry_file *file, const char *at, con
 __attribute__((format(printf, 4, 5))) int registry_bad_field(const struct registry_file *file,
 							     const char *field, struct error *err,
 							     const char *format, ...);
-
-#endif

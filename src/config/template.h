@@ -18,8 +18,7 @@
  * set; a template that has neither is not there. environment ({"NAME": "value"}), preload (a list
  * of modules) and build, how its image is made (config/recipe.h).
  */
-#ifndef MAYFLY_JOB_TEMPLATE_H
-#define MAYFLY_JOB_TEMPLATE_H
+#pragma once
 
 #include "base/error.h"
 #include "base/sha256.h"
@@ -87,5 +86,3 @@ MUST_USE int template_parse(const struct registry_file *file, struct slice name,
 
 /* Adds all that a template says to a hash. */
 void template_hash(const struct template *template, struct sha256 *hash);
-
-#endif

@@ -13,8 +13,7 @@
  *     with mayflyctl template build.
  *  4. A file is there whole or not at all.
  */
-#ifndef MAYFLY_CONFIG_TEMPLATE_CUSTOM_H
-#define MAYFLY_CONFIG_TEMPLATE_CUSTOM_H
+#pragma once
 
 #include "config/registry.h"
 #include "config/template.h"
@@ -55,5 +54,3 @@ MUST_USE int custom_check_image(const struct config *config, const char *name, c
 
 /* 500 "templates_not_written", from errno. Always -1. */
 int custom_not_written(const struct config *config, struct error *err);
-
-#endif

@@ -2,8 +2,7 @@
  * Which template a name stands for: one that is installed (config/template.h), else a custom one
  * (config/template_custom.h). No custom template takes the name of an installed one.
  */
-#ifndef MAYFLY_CONFIG_TEMPLATE_FIND_H
-#define MAYFLY_CONFIG_TEMPLATE_FIND_H
+#pragma once
 
 #include "config/registry.h"
 #include "config/template.h"
@@ -23,5 +22,3 @@ MUST_USE int template_find_public(const struct config *config, struct slice name
    As registry_names. */
 MUST_USE int template_names(const struct config *config, struct registry_names *out,
 			    struct error *err);
-
-#endif

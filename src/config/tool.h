@@ -24,8 +24,7 @@
  *
  * What becomes of it: job/tool_job.h.
  */
-#ifndef MAYFLY_JOB_TOOL_H
-#define MAYFLY_JOB_TOOL_H
+#pragma once
 
 #include "config/config.h"
 #include "config/registry.h"
@@ -97,5 +96,3 @@ static inline const char *tool_text_or(const json_t *object, const char *field,
 
 	return text ? text : fallback;
 }
-
-#endif

@@ -1,7 +1,6 @@
 /* What a container takes, as its cgroup says: v1 and v2, found by the container's id in
    /proc/<pid>/cgroup (cgroups(7)). */
-#ifndef MAYFLY_CTL_CGROUP_H
-#define MAYFLY_CTL_CGROUP_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -9,5 +8,3 @@
 /* True with the bytes of memory that are charged to the container now; false when this user cannot
    see it, or it has ended. */
 bool cgroup_memory(const char *container_id, uint64_t *bytes);
-
-#endif

@@ -1,6 +1,5 @@
 /* mayflyctl keys: the keys of callers (auth/keys.h). */
-#ifndef MAYFLY_CTL_KEYS_H
-#define MAYFLY_CTL_KEYS_H
+#pragma once
 
 #include "config/config.h"
 
@@ -16,5 +15,3 @@
  * Returns the program's exit status.
  */
 int ctl_keys(const struct config *config, int argc, char **argv);
-
-#endif

@@ -1,6 +1,5 @@
 /* mayflyctl logs: what the journal has of one job. */
-#ifndef MAYFLY_CTL_LOGS_H
-#define MAYFLY_CTL_LOGS_H
+#pragma once
 
 #include "config/config.h"
 
@@ -8,5 +7,3 @@
    EX_USAGE, EX_DATAERR (the journal has nothing of the job), EX_UNAVAILABLE (there is no
    journal). */
 int ctl_logs(const struct config *config, int argc, char **argv);
-
-#endif

@@ -1,6 +1,5 @@
 /* mayflyctl pool: the containers that wait for a job. */
-#ifndef MAYFLY_CTL_POOL_H
-#define MAYFLY_CTL_POOL_H
+#pragma once
 
 #include "config/config.h"
 
@@ -20,5 +19,3 @@ int ctl_pool(const struct config *config, int argc, char **argv);
 /* Is the container with that folder the one that waits in the pool under the other? Both end in
  * its digits. */
 bool ctl_pool_is(const char *pooled_folder, const char *engine_folder);
-
-#endif

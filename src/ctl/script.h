@@ -1,6 +1,5 @@
 /* The scripts that commands of mayflyctl hand over to. */
-#ifndef MAYFLY_CTL_SCRIPT_H
-#define MAYFLY_CTL_SCRIPT_H
+#pragma once
 
 #include "config/config.h"
 
@@ -9,5 +8,3 @@
 /* Finds scripts/NAME: installed it lies beneath a registry's folder, in a source tree beside one.
    False, and said, when it is in none. */
 bool ctl_find_script(const struct config *config, const char *name, char path[PATH_MAX]);
-
-#endif

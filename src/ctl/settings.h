@@ -9,8 +9,7 @@
  *     ~/.config/mayfly/mayfly.conf), then from where this program lies: PREFIX/bin beside
  *     PREFIX/libexec/mayfly and PREFIX/share/mayfly.
  */
-#ifndef MAYFLY_CTL_SETTINGS_H
-#define MAYFLY_CTL_SETTINGS_H
+#pragma once
 
 #include "config/config.h"
 
@@ -28,5 +27,3 @@ bool ctl_service_user(const struct config *config, uid_t *uid, gid_t *gid);
    written there stays that user's. Nothing happens where that is root, or not known yet. 0, or -1
    with *err. */
 MUST_USE int ctl_become_service(const struct config *config, struct error *err);
-
-#endif

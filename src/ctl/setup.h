@@ -1,6 +1,5 @@
 /* mayflyctl setup: from an installed package to the first job. */
-#ifndef MAYFLY_CTL_SETUP_H
-#define MAYFLY_CTL_SETUP_H
+#pragma once
 
 #include "config/config.h"
 
@@ -13,5 +12,3 @@
  * Returns the program's exit status only where the script cannot be started.
  */
 int ctl_setup(const struct config *config, int argc, char **argv);
-
-#endif

@@ -10,8 +10,7 @@
  *  3. What ends the command ends the job: the engine takes the container away when the child is
  *     gone.
  */
-#ifndef MAYFLY_CTL_SHELL_JOB_H
-#define MAYFLY_CTL_SHELL_JOB_H
+#pragma once
 
 #include "config/config.h"
 #include "json/json.h"
@@ -29,5 +28,3 @@ struct shell_job {
 
 /* Runs it. Returns the exit status. */
 int shell_job_run(const struct config *config, const struct shell_job *job);
-
-#endif

@@ -1,6 +1,5 @@
 /* Writing what a job of mayflyctl's left to where who called wants it. */
-#ifndef MAYFLY_CTL_SHELL_SAVE_H
-#define MAYFLY_CTL_SHELL_SAVE_H
+#pragma once
 
 #include "base/buf.h"
 #include "ctl/shell_job.h"
@@ -10,5 +9,3 @@
 /* Copies artifacts from the open folder of the storage to job->folder. names: the result's id, then
    their paths, each ended by NUL. How many could not be written; each is told on standard error. */
 unsigned shell_save(const struct shell_job *job, int storage, const struct buf *names);
-
-#endif

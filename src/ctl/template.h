@@ -1,6 +1,5 @@
 /* mayflyctl template: templates, and above all those of the sandbox API. */
-#ifndef MAYFLY_CTL_TEMPLATE_H
-#define MAYFLY_CTL_TEMPLATE_H
+#pragma once
 
 #include "config/config.h"
 
@@ -24,5 +23,3 @@
  * Returns the program's exit status: EX_DATAERR for a template that is not there or no good.
  */
 int ctl_template(const struct config *config, int argc, char **argv);
-
-#endif

@@ -1,6 +1,5 @@
 /* mayflyctl run and mayflyctl tool: jobs from the shell, and what tools there are. */
-#ifndef MAYFLY_CTL_TOOL_H
-#define MAYFLY_CTL_TOOL_H
+#pragma once
 
 #include "config/config.h"
 
@@ -20,5 +19,3 @@
  */
 int ctl_run(const struct config *config, int argc, char **argv);
 int ctl_tool(const struct config *config, int argc, char **argv);
-
-#endif

@@ -1,6 +1,5 @@
 /* mayflyctl warm: pooled containers for jobs to come. */
-#ifndef MAYFLY_CTL_WARM_H
-#define MAYFLY_CTL_WARM_H
+#pragma once
 
 #include "config/config.h"
 
@@ -16,5 +15,3 @@
  * it.
  */
 int ctl_warm(const struct config *config, int argc, char **argv);
-
-#endif

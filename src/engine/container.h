@@ -1,6 +1,5 @@
 /* The calls about one container, by its id or name. */
-#ifndef MAYFLY_ENGINE_CONTAINER_H
-#define MAYFLY_ENGINE_CONTAINER_H
+#pragma once
 
 #include "engine/podman.h"
 
@@ -33,5 +32,3 @@ MUST_USE int container_remove(struct podman *podman, const char *id, deadline_ms
 
 /* True for an id as the engines make them. */
 bool container_is_id(struct slice id);
-
-#endif

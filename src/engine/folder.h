@@ -13,8 +13,7 @@
  *  4. A folder is called c-<digits>, or s-<kind>-<digits> while it waits as a pooled container: the
  *     digits are the container's.
  */
-#ifndef MAYFLY_ENGINE_FOLDER_H
-#define MAYFLY_ENGINE_FOLDER_H
+#pragma once
 
 #include "base/error.h"
 #include "base/slice.h"
@@ -79,5 +78,3 @@ enum folder_owner folder_look(const struct job_folders *folders, const char *fir
    errno. */
 MUST_USE int folders_each(const struct job_folders *folders,
 			  int (*each)(void *context, const char *first_name), void *context);
-
-#endif

@@ -13,8 +13,7 @@
  *     machine runs and the socket is the same. One that leads to a refusal is not: the refusal ends
  *     when its cause does.
  */
-#ifndef MAYFLY_ENGINE_HOST_LIMITS_H
-#define MAYFLY_ENGINE_HOST_LIMITS_H
+#pragma once
 
 #include "base/deadline.h"
 #include "base/error.h"
@@ -32,5 +31,3 @@ struct host_limits {
    2), and what podman_call says. */
 MUST_USE int host_limits_learn(struct podman *podman, const struct config *config,
 			       deadline_ms deadline, struct host_limits *out, struct error *err);
-
-#endif

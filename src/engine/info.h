@@ -1,6 +1,5 @@
 /* What the engine is: for the operator's doctor, which may not ask it itself. */
-#ifndef MAYFLY_ENGINE_INFO_H
-#define MAYFLY_ENGINE_INFO_H
+#pragma once
 
 #include "base/buf.h"
 #include "config/config.h"
@@ -10,5 +9,3 @@
    left out. 0, or -1 with *err: what podman_call and template_load say, 502 "engine_bad_reply". */
 MUST_USE int info_write(struct podman *podman, const struct config *config, struct slice template,
 			struct buf *fields, struct error *err);
-
-#endif

@@ -10,8 +10,7 @@
  *       it is a folder without container or owner, older than making one may take.
  *     A running container whose owner is gone keeps its deadline: init holds it too.
  */
-#ifndef MAYFLY_ENGINE_INVENTORY_H
-#define MAYFLY_ENGINE_INVENTORY_H
+#pragma once
 
 #include "config/config.h"
 #include "engine/folder.h"
@@ -33,5 +32,3 @@ MUST_USE int inventory_list(struct podman *podman, const struct config *config,
 MUST_USE int inventory_remove(struct podman *podman, const struct config *config,
 			      const struct job_folders *folders, const char *folder,
 			      struct error *err);
-
-#endif

@@ -15,8 +15,7 @@
  *  2. Whatever was begun is taken back by lifecycle_end, in bounded time, from every state: what
  *     cannot be is left to the reaper, which knows it by its labels and by the folder's lock.
  */
-#ifndef MAYFLY_ENGINE_LIFECYCLE_H
-#define MAYFLY_ENGINE_LIFECYCLE_H
+#pragma once
 
 #include "engine/container.h"
 #include "engine/folder.h"
@@ -56,5 +55,3 @@ void lifecycle_detach(struct lifecycle *lifecycle);
 
 /* Closes what a lifecycle that has ended holds. */
 void lifecycle_free(struct lifecycle *lifecycle);
-
-#endif

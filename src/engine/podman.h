@@ -12,8 +12,7 @@
  *  3. A status is the caller's to judge; a transport that fails is an error: 503
  *     "engine_unreachable", 504 "engine_timeout", 502 "engine_bad_reply".
  */
-#ifndef MAYFLY_ENGINE_PODMAN_H
-#define MAYFLY_ENGINE_PODMAN_H
+#pragma once
 
 #include "base/buf.h"
 #include "base/deadline.h"
@@ -89,5 +88,3 @@ int podman_unexpected(const struct podman *podman, const struct podman_reply *re
 
 /* The "message" of a reply in one clean line; "" when there is none. */
 void podman_message(const struct podman_reply *reply, char out[ENGINE_MESSAGE_BYTES]);
-
-#endif

@@ -1,7 +1,6 @@
 /* What a container is to be made with: a template, clamped limits, and the files that the host
    lends it. */
-#ifndef MAYFLY_ENGINE_PREPARE_H
-#define MAYFLY_ENGINE_PREPARE_H
+#pragma once
 
 #include "engine/spec.h"
 
@@ -19,5 +18,3 @@ struct prepare_request {
 MUST_USE int prepare_spec(const struct config *config, enum engine_kind kind,
 			  const struct prepare_request *request, struct spec *out,
 			  struct error *err);
-
-#endif

@@ -1,7 +1,6 @@
 /* What MAKE asks for (protocol/engine.h): read strictly, for the caller may be one that has been
    taken over. */
-#ifndef MAYFLY_ENGINE_REQUEST_H
-#define MAYFLY_ENGINE_REQUEST_H
+#pragma once
 
 #include "base/error.h"
 #include "base/slice.h"
@@ -15,5 +14,3 @@ int request_refuse(struct error *err, const char *what);
    is for goes, or "". 0, or -1 with *err: 400 "bad_request". */
 MUST_USE int request_parse_make(struct slice fields, struct prepare_request *out,
 				char job[ENGINE_JOB_BYTES], struct error *err);
-
-#endif

@@ -7,8 +7,7 @@
  *  2. A refusal is sent before anything is cleaned up: the caller does not wait for that.
  *  3. A frame that is no verb ends the connection.
  */
-#ifndef MAYFLY_ENGINE_SERVER_H
-#define MAYFLY_ENGINE_SERVER_H
+#pragma once
 
 #include "config/config.h"
 
@@ -16,5 +15,3 @@
    so. config_error, unless NULL, is the answer to every verb. 0, or -1 when something of ours was
    left to the reaper. Logs refusals. */
 int engine_serve(const struct config *config, const struct error *config_error, int fd, int ending);
-
-#endif

@@ -1,6 +1,5 @@
 /* Where the container engine listens. */
-#ifndef MAYFLY_ENGINE_SOCKET_H
-#define MAYFLY_ENGINE_SOCKET_H
+#pragma once
 
 #include "base/error.h"
 
@@ -14,5 +13,3 @@
    with *err: 500 "bad_configuration" for an address that is not a Unix socket; 503
    "engine_unreachable", saying what was looked at. */
 MUST_USE int socket_find(char out[SOCKET_PATH_BYTES], struct error *err);
-
-#endif

@@ -13,8 +13,7 @@
  *     is an error, not a warning. What it can tell beforehand that it will not enforce:
  *     host_limits.h.
  */
-#ifndef MAYFLY_ENGINE_SPEC_H
-#define MAYFLY_ENGINE_SPEC_H
+#pragma once
 
 #include "config/config.h"
 #include "config/template.h"
@@ -53,5 +52,3 @@ struct spec {
 
 /* Appends the body of POST /containers/create. 0, or -1 with *err. */
 MUST_USE int spec_write(const struct spec *spec, struct buf *out, struct error *err);
-
-#endif

@@ -4,12 +4,9 @@
  * without root drops limits whose cgroup controller it was not given, and says so only in its own
  * log; an image with VOLUME lines gets writable folders of the host's disk. Neither shall start.
  */
-#ifndef MAYFLY_ENGINE_VERIFY_H
-#define MAYFLY_ENGINE_VERIFY_H
+#pragma once
 
 #include "engine/spec.h"
 
 /* created is what GET /containers/ID/json says. 0, or -1 with *err: 500 "limit_ignored". */
 MUST_USE int verify_container(const struct spec *spec, const json_t *created, struct error *err);
-
-#endif

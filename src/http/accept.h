@@ -1,6 +1,5 @@
 /* The accepted connection that this process was started with. */
-#ifndef MAYFLY_HTTP_ACCEPT_H
-#define MAYFLY_HTTP_ACCEPT_H
+#pragma once
 
 #include "base/error.h"
 
@@ -13,5 +12,3 @@ MUST_USE int http_accepted(int *fd);
 
 /* Writes the address, without port, that the client reached us at; "" for a Unix socket. */
 void http_local_address(int fd, char out[HTTP_ADDRESS_BYTES]);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * Which requests a browser may send here: the Host and Origin rules of src/api/README.md. Pure.
  */
-#ifndef MAYFLY_HTTP_ACCESS_H
-#define MAYFLY_HTTP_ACCESS_H
+#pragma once
 
 #include "http/parse.h"
 
@@ -31,5 +30,3 @@ const char *http_scheme(const char *public_base_url, struct slice host);
 /* True when the address text names the loopback: localhost, 127.0.0.0/8, ::1 (with or without
  * brackets). */
 bool http_is_loopback(struct slice host);
-
-#endif

@@ -1,6 +1,5 @@
 /* The authority of a URI (RFC 3986 section 3.2): host[:port]. Pure. */
-#ifndef MAYFLY_HTTP_AUTHORITY_H
-#define MAYFLY_HTTP_AUTHORITY_H
+#pragma once
 
 #include "base/error.h"
 #include "base/slice.h"
@@ -25,5 +24,3 @@ bool authority_same_host(const struct authority *a, const struct authority *b);
 
 /* True for localhost, 127.0.0.0/8 and ::1. */
 bool authority_is_loopback(const struct authority *authority);
-
-#endif

@@ -4,8 +4,7 @@
  * chunk's and all together) and ignored. A trailer field is refused: nothing here reads one, and a
  * body that ends in one is not run.
  */
-#ifndef MAYFLY_HTTP_CHUNKED_H
-#define MAYFLY_HTTP_CHUNKED_H
+#pragma once
 
 #include "base/error.h"
 
@@ -32,5 +31,3 @@ struct chunked chunked_new(uint64_t max);
    a refusal the state is of no more use. */
 MUST_USE int chunked_decode(struct chunked *state, char *data, size_t len, size_t *decoded,
 			    size_t *consumed, struct error *err);
-
-#endif

@@ -3,8 +3,7 @@
  * for tests. Addresses are numbers, names are not looked up. A wildcard address and localhost are
  * loopback.
  */
-#ifndef MAYFLY_HTTP_CLIENT_H
-#define MAYFLY_HTTP_CLIENT_H
+#pragma once
 
 #include "base/buf.h"
 #include "base/deadline.h"
@@ -36,5 +35,3 @@ MUST_USE int http_client_read(int fd, deadline_ms deadline, struct buf *out, str
 MUST_USE int http_client_send(const char *address, uint64_t port, struct slice request,
 			      deadline_ms deadline, struct http_client_reply *out,
 			      struct error *err);
-
-#endif

@@ -1,6 +1,5 @@
 /* Media types by file name, and what a browser may do with them. */
-#ifndef MAYFLY_API_STATIC_TYPES_H
-#define MAYFLY_API_STATIC_TYPES_H
+#pragma once
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -26,5 +25,3 @@ struct static_type static_type_of(struct slice file_name);
    8187) where that lost something and the name is UTF-8. 0, or -1 as buf_append. */
 MUST_USE int static_disposition(struct buf *out, enum static_handling handling,
 				struct slice file_name);
-
-#endif

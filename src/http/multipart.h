@@ -11,8 +11,7 @@
  *  4. filename* is ignored (RFC 7578 section 4.2 forbids it). A filename is data; what it may be is
  *     for the caller to decide.
  */
-#ifndef MAYFLY_HTTP_MULTIPART_H
-#define MAYFLY_HTTP_MULTIPART_H
+#pragma once
 
 #include "base/error.h"
 #include "base/slice.h"
@@ -59,5 +58,3 @@ MUST_USE int multipart_feed(struct multipart *parser, struct slice piece,
 
 /* The body is over. 0, or -1 with *err: 400 "multipart_incomplete" (rule 2). */
 MUST_USE int multipart_end(const struct multipart *parser, struct error *err);
-
-#endif

@@ -10,8 +10,7 @@
  *  3. Exactly one Host (RFC 9112 section 3.2) in HTTP/1.1; at most one in HTTP/1.0.
  *  4. HTTP/1.0 and HTTP/1.1 only: else 505. No Transfer-Encoding in HTTP/1.0: 400.
  */
-#ifndef MAYFLY_HTTP_PARSE_H
-#define MAYFLY_HTTP_PARSE_H
+#pragma once
 
 #include "base/error.h"
 #include "base/slice.h"
@@ -66,5 +65,3 @@ const struct slice *http_field(const struct http_request *request, const char *n
 /* Is a Content-Type's value of that media type, with whatever parameters (RFC 9110 section 8.3.1)?
  */
 bool http_is_media_type(struct slice content_type, const char *wanted);
-
-#endif

@@ -2,8 +2,7 @@
  * Which part of a file a request wants: conditional requests (RFC 9110 section 13) and one byte
  * range (section 14). Pure.
  */
-#ifndef MAYFLY_API_STATIC_RANGE_H
-#define MAYFLY_API_STATIC_RANGE_H
+#pragma once
 
 #include "base/date.h"
 #include "http/parse.h"
@@ -44,5 +43,3 @@ struct static_validators static_validators_of(const struct stat *file);
    GET. */
 enum static_outcome static_evaluate(const struct http_request *request,
 				    const struct static_validators *file, struct static_part *part);
-
-#endif

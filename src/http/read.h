@@ -2,8 +2,7 @@
  * Reading one request from the connection: a head within its deadline, then a body within its own.
  * Bytes after the body are never parsed (rule 1 of the design).
  */
-#ifndef MAYFLY_HTTP_READ_H
-#define MAYFLY_HTTP_READ_H
+#pragma once
 
 #include "base/buf.h"
 #include "base/deadline.h"
@@ -54,5 +53,3 @@ MUST_USE int http_body_begin(struct http_connection *connection, uint64_t max, d
    with *err as http_read_body. */
 MUST_USE ssize_t http_body_read(struct http_body_reader *reader, char *piece, size_t size,
 				struct error *err);
-
-#endif

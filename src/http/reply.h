@@ -1,6 +1,5 @@
 /* Answering once. Every reply closes the connection; every reply carries nosniff and its length. */
-#ifndef MAYFLY_HTTP_REPLY_H
-#define MAYFLY_HTTP_REPLY_H
+#pragma once
 
 #include "base/buf.h"
 #include "base/deadline.h"
@@ -52,5 +51,3 @@ const char *http_reason(int status);
    closes, a deadline or a maximum, so that it can read our answer before a reset destroys it (RFC
    9112 section 9.6). Does not close fd. */
 void http_linger(int fd);
-
-#endif

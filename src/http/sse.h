@@ -9,8 +9,7 @@
  *  3. A client that is not there any more is seen by who watches the connection (http/watch.h);
  *     here it only ends the sending.
  */
-#ifndef MAYFLY_HTTP_SSE_H
-#define MAYFLY_HTTP_SSE_H
+#pragma once
 
 #include "base/buf.h"
 #include "base/deadline.h"
@@ -49,5 +48,3 @@ bool sse_push(struct sse *sse);
 
 /* Sends everything that is kept. 0, or -1 with errno (ETIMEDOUT at the deadline). */
 MUST_USE int sse_end(struct sse *sse, deadline_ms deadline);
-
-#endif

@@ -1,6 +1,5 @@
 /* Percent-encoding (RFC 3986 section 2.1) and request paths. */
-#ifndef MAYFLY_HTTP_URI_H
-#define MAYFLY_HTTP_URI_H
+#pragma once
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -19,5 +18,3 @@ MUST_USE int uri_encode(struct buf *out, struct slice text, bool keep_slash);
 /* The value of a query parameter, still encoded; false when it is absent. "a" in "a&b=1" has the
  * empty value. */
 bool uri_query(struct slice query, const char *name, struct slice *value);
-
-#endif

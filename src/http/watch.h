@@ -8,8 +8,7 @@
  * Unix socket tells the two apart by itself. Within a stream of events (http/sse.h) a comment does
  * what "100 Continue" does before an answer.
  */
-#ifndef MAYFLY_HTTP_WATCH_H
-#define MAYFLY_HTTP_WATCH_H
+#pragma once
 
 #include "base/deadline.h"
 #include "base/error.h"
@@ -37,5 +36,3 @@ bool http_watch_is_gone(struct http_watch *watch, short revents);
    ETIMEDOUT at the deadline, ECONNRESET when the client has gone. */
 MUST_USE int http_watch_lock(struct http_watch *watch, const char *path, deadline_ms deadline,
 			     int (*take)(void *context), void *context);
-
-#endif

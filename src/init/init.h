@@ -23,8 +23,7 @@
  *  2. Every descriptor of ours is close-on-exec.
  *  3. Nothing waits without a deadline, and none lies behind init's own.
  */
-#ifndef MAYFLY_WORKER_INIT_H
-#define MAYFLY_WORKER_INIT_H
+#pragma once
 
 #include "base/buf.h"
 #include "base/deadline.h"
@@ -333,5 +332,3 @@ MUST_USE int init_fetch(const struct init_job *job, int connection, struct init_
    pid namespace: it ends every other process. 0, or -1 with *err, which ends no session. */
 MUST_USE int init_serve(int connection, const struct init_cgroup *cgroup,
 			struct init_prepared *prepared, deadline_ms lifetime, struct error *err);
-
-#endif

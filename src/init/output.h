@@ -1,6 +1,5 @@
 /* The program's output on its way to the host. Private to run.c and output.c. */
-#ifndef MAYFLY_WORKER_INIT_PUMP_H
-#define MAYFLY_WORKER_INIT_PUMP_H
+#pragma once
 
 #include "init/init.h"
 
@@ -56,5 +55,3 @@ deadline_ms pump_next(const struct pump *pump);
 /* Sends all that is left in the pipes; has_writer: what is there now, roughly. 0, or -1 with
    errno. */
 MUST_USE int pump_drain(struct pump *pump, deadline_ms deadline, bool has_writer);
-
-#endif

@@ -1,6 +1,5 @@
 /* A job while it runs. Private to run.c, clock.c and kernel_cell.c. */
-#ifndef MAYFLY_WORKER_INIT_RUN_H
-#define MAYFLY_WORKER_INIT_RUN_H
+#pragma once
 
 #include "init/init.h"
 #include "init/output.h"
@@ -75,5 +74,3 @@ const char *clock_check(struct run *run);
 
 /* Until the next look at one. */
 int clock_next_ms(const struct run *run);
-
-#endif

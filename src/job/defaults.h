@@ -3,8 +3,7 @@
  * and what a language gives to a job. Apart from the tool itself, so that pooled containers are
  * made of the same kind as the jobs that take them.
  */
-#ifndef MAYFLY_JOB_DEFAULTS_H
-#define MAYFLY_JOB_DEFAULTS_H
+#pragma once
 
 #include "config/language.h"
 #include "job/run.h"
@@ -27,5 +26,3 @@ void job_add_arguments(struct job *job, const json_t *texts);
 void job_set_language(struct job *job, const struct language *language,
 		      const struct language_profile *profile, struct slice code,
 		      struct job_input *input);
-
-#endif

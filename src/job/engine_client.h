@@ -6,8 +6,7 @@
  * forked already, before we confined ourselves, and becomes mayfly-engine by exec at the first word
  * we say to it. A request that needs no container costs no exec.
  */
-#ifndef MAYFLY_JOB_ENGINE_H
-#define MAYFLY_JOB_ENGINE_H
+#pragma once
 
 #include "base/deadline.h"
 #include "base/frame.h"
@@ -78,5 +77,3 @@ MUST_USE int engine_info(struct engine *engine, const char *template, deadline_m
 /* Hangs up: the engine removes what it made for us. Waits for a child of ours to have done so,
    because the manager that started us may end our children with us. */
 void engine_close(struct engine *engine);
-
-#endif

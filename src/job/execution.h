@@ -8,8 +8,7 @@
  *  2. Room for the words of the ending is reserved: they are there however full the stream is.
  *  3. The observer hears all of the output, also what is not kept.
  */
-#ifndef MAYFLY_JOB_EXECUTION_H
-#define MAYFLY_JOB_EXECUTION_H
+#pragma once
 
 #include "base/buf.h"
 #include "job/executor.h"
@@ -98,5 +97,3 @@ MUST_USE int execution_open(struct execution *execution, struct error *err);
 MUST_USE int execution_store_inputs(struct execution *execution, struct error *err);
 void execution_output(struct execution *execution, bool is_stderr, struct slice data);
 MUST_USE int execution_end(struct execution *execution, struct error *err);
-
-#endif

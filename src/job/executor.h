@@ -5,8 +5,7 @@
  *
  * What there is to say for /metrics is noted meanwhile and counted by executor_count.
  */
-#ifndef MAYFLY_JOB_EXECUTOR_H
-#define MAYFLY_JOB_EXECUTOR_H
+#pragma once
 
 #include "config/config.h"
 #include "http/watch.h"
@@ -87,5 +86,3 @@ void executor_note(struct executor *executor, enum metric metric, uint64_t amoun
 
 /* Counts what was noted since the last time. duration_us: what the client waited. */
 void executor_count(struct executor *executor, int64_t duration_us);
-
-#endif

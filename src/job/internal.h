@@ -1,6 +1,5 @@
 /* What claiming and refilling share. Private to pool.c and pool_refill.c. */
-#ifndef MAYFLY_JOB_INTERNAL_H
-#define MAYFLY_JOB_INTERNAL_H
+#pragma once
 
 #include "job/pool.h"
 
@@ -24,5 +23,3 @@ const char *pool_digits(const char *folder);
 /* Rule 1: 0 with the folder's new name, or -1 with errno, ENOENT when another process was
    quicker. */
 int pool_claim_folder(int jobs, const char *pooled, char folder[ENGINE_FOLDER_BYTES]);
-
-#endif

@@ -24,8 +24,7 @@
  *     kind's take no more than half of the memory that all may take. So two of a large template do
  *     not keep all others from having any.
  */
-#ifndef MAYFLY_JOB_POOL_H
-#define MAYFLY_JOB_POOL_H
+#pragma once
 
 #include "config/template.h"
 #include "job/engine_client.h"
@@ -81,5 +80,3 @@ struct pool_row {
 MUST_USE int pool_list(const struct config *config,
 		       void (*row)(void *context, const struct pool_row *row), void *context,
 		       struct error *err);
-
-#endif

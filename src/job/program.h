@@ -8,8 +8,7 @@
  *     interpreter would run it. Where a file of the client's has the script's place, its code comes
  *     as a cell's.
  */
-#ifndef MAYFLY_JOB_PROGRAM_H
-#define MAYFLY_JOB_PROGRAM_H
+#pragma once
 
 #include "config/language.h"
 #include "config/template.h"
@@ -41,5 +40,3 @@ static inline bool program_has_language(const struct program *program)
 {
 	return program->language.definition != NULL;
 }
-
-#endif

@@ -17,8 +17,7 @@
  *     least recently used go first. Results themselves are kept and swept as ever
  *     (ARTIFACT_RETENTION_DAYS).
  */
-#ifndef MAYFLY_JOB_CACHE_H
-#define MAYFLY_JOB_CACHE_H
+#pragma once
 
 #include "base/sha256.h"
 #include "job/run.h"
@@ -43,5 +42,3 @@ void cache_drop(const struct config *config, const char *key);
 
 /* Rule 2. */
 bool cache_may_keep(const struct job_result *result);
-
-#endif

@@ -8,8 +8,7 @@
  *  2. Count and size are capped, over all programs of a request.
  *  3. A result that cannot be stored is told all the same, without an id.
  */
-#ifndef MAYFLY_JOB_RESULTS_H
-#define MAYFLY_JOB_RESULTS_H
+#pragma once
 
 #include "base/display.h"
 #include "job/execution.h"
@@ -60,5 +59,3 @@ struct result_failure {
    line that it wrote to stderr. False when it did not fail. */
 bool results_failure(const struct results *results, const struct execution *execution,
 		     struct result_failure *out);
-
-#endif

@@ -9,8 +9,7 @@
  *     /proc/self/fd: never by path.
  *  3. Everything ends by an absolute deadline, whatever the container does.
  */
-#ifndef MAYFLY_JOB_RUN_H
-#define MAYFLY_JOB_RUN_H
+#pragma once
 
 #include "base/deadline.h"
 #include "base/display.h"
@@ -129,5 +128,3 @@ MUST_USE int job_run(const struct job *job, int control, struct storage *storage
 /* The exit code that a client is shown: -1 for a time-out, 137 when memory or the CPU budget ran
    out, 128+n for signal n, 127 for a program that could not be started. */
 int job_exit_code(const struct job_result *result);
-
-#endif

@@ -15,8 +15,7 @@
  *  4. There are never more than the maximum, of a tenant and of all, those being made included: a
  *     record comes first, its container after.
  */
-#ifndef MAYFLY_JOB_SESSION_H
-#define MAYFLY_JOB_SESSION_H
+#pragma once
 
 #include "http/watch.h"
 #include "job/session_record.h"
@@ -51,5 +50,3 @@ int session_gone(struct slice id, struct error *err);
 /* Removes sessions that have expired, and those whose container is gone, with their containers;
    engine NULL: only the records. Returns how many. */
 uint64_t session_sweep(const struct config *config, struct engine *engine);
-
-#endif

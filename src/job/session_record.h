@@ -5,8 +5,7 @@
  *  1. Only the process that holds a session's lock (job/session.h) writes its record.
  *  2. A session belongs to the key that made it and to its tenant. For all others it is not there.
  */
-#ifndef MAYFLY_JOB_SESSION_RECORD_H
-#define MAYFLY_JOB_SESSION_RECORD_H
+#pragma once
 
 #include "auth/keys.h"
 #include "bounds.h"
@@ -63,5 +62,3 @@ double session_idle_s(const struct session *session);
 MUST_USE int session_list(const struct config *config, const struct session_requester *requester,
 			  void (*row)(void *context, const struct session *session), void *context,
 			  struct error *err);
-
-#endif

@@ -10,8 +10,7 @@
  *     does meanwhile.
  *  4. All of this is noted for the metrics in the executor.
  */
-#ifndef MAYFLY_JOB_SESSION_USE_H
-#define MAYFLY_JOB_SESSION_USE_H
+#pragma once
 
 #include "config/template.h"
 #include "job/execution.h"
@@ -50,5 +49,3 @@ MUST_USE int session_write_files(struct executor *executor, struct session *sess
 MUST_USE int session_destroy(struct executor *executor, struct slice id,
 			     const struct session_requester *requester, struct session *out,
 			     struct error *err);
-
-#endif

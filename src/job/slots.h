@@ -6,8 +6,7 @@
  * the slots, so that their number can be counted, and sleep on inotify: a slot is given back by
  * unlocking and then closing the file, and closing is the event.
  */
-#ifndef MAYFLY_JOB_SLOTS_H
-#define MAYFLY_JOB_SLOTS_H
+#pragma once
 
 #include "config/config.h"
 #include "http/watch.h"
@@ -22,5 +21,3 @@ void slot_release(int slot);
 /* How many jobs run, and how many wait. 0, or -1 with *err. */
 MUST_USE int slot_count(const struct config *config, uint64_t *running, uint64_t *waiting,
 			struct error *err);
-
-#endif

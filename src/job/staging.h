@@ -9,8 +9,7 @@
  *     file is opened.
  *  3. One file has at most RUN_FILE_MAX_BYTES, all of a job RUN_FILES_MAX_BYTES.
  */
-#ifndef MAYFLY_JOB_STAGING_H
-#define MAYFLY_JOB_STAGING_H
+#pragma once
 
 #include "job/run.h"
 #include "store/files.h"
@@ -61,5 +60,3 @@ MUST_USE int staging_map(struct staging *staging, int fd, uint64_t len, struct s
 			 struct error *err);
 
 void staging_free(struct staging *staging);
-
-#endif

@@ -8,8 +8,7 @@
  *  2. Nothing that a client sends becomes more than one argument, and no shell sees it unless the
  *     tool is one.
  */
-#ifndef MAYFLY_JOB_TOOL_JOB_H
-#define MAYFLY_JOB_TOOL_JOB_H
+#pragma once
 
 #include "config/language.h"
 #include "config/tool.h"
@@ -43,5 +42,3 @@ MUST_USE int tool_job(const struct config *config, const struct tool *tool, cons
 		      struct tool_job *made, struct job *job, struct job_input *inputs,
 		      struct error *err);
 void tool_job_free(struct tool_job *made);
-
-#endif

@@ -2,8 +2,7 @@
  * A thin, strict skin over jansson: no duplicate keys, no trailing bytes, no NUL in strings,
  * bounded depth. Compact and clean UTF-8 on the way out.
  */
-#ifndef MAYFLY_JSON_JSON_H
-#define MAYFLY_JSON_JSON_H
+#pragma once
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -34,5 +33,3 @@ json_t *json_clean_string(struct slice text);
 
 /* Appends value, compact. 0, or -1 as buf_append. */
 MUST_USE int json_write(const json_t *value, struct buf *out);
-
-#endif

@@ -1,7 +1,6 @@
 /* Where in a text of JSON a value stands: jansson keeps no positions, and the author of the text
    wants to know the line. */
-#ifndef MAYFLY_JSON_LOCATE_H
-#define MAYFLY_JSON_LOCATE_H
+#pragma once
 
 #include "base/slice.h"
 
@@ -9,5 +8,3 @@
    and [index] for places in an array, as in "files[0].path". As far as the path can be followed; 1
    for "". A name that holds a dot or a bracket is not found. */
 unsigned json_line_of(struct slice text, const char *path);
-
-#endif

@@ -8,8 +8,7 @@
  *  2. Fields are read in the order of the table; the first that is wrong ends the reading.
  *  3. Texts, lists and objects are borrowed: they live as long as the object that is read.
  */
-#ifndef MAYFLY_JSON_READ_H
-#define MAYFLY_JSON_READ_H
+#pragma once
 
 #include "base/slice.h"
 #include "json/json.h"
@@ -70,5 +69,3 @@ const char *json_wanted(const struct json_field *field);
 	.name = (field_name), .kind = (field_kind), .offset = offsetof(type, place)
 #define READ_BOUNDS(from, to) .least = (from), .most = (to)
 #define READ_REQUIRED         .is_required = true
-
-#endif

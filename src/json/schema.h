@@ -16,8 +16,7 @@
  * keyword, one that says nothing about its type, and a parameter whose name is not made of letters,
  * digits, '_' and '-' are refused when the schema is read.
  */
-#ifndef MAYFLY_JSON_SCHEMA_H
-#define MAYFLY_JSON_SCHEMA_H
+#pragma once
 
 #include "json/json.h"
 
@@ -40,5 +39,3 @@ void schema_add_issue(json_t *issues, const char *code, const char *field, const
 /* JavaScript's name for a value's type, as clients know it from their own messages; "undefined" for
    NULL. */
 const char *schema_type_name(const json_t *value);
-
-#endif

@@ -2,8 +2,7 @@
  * The pages, embedded at build time: HTML, CSS and JavaScript without anything from
  * elsewhere.
  */
-#ifndef MAYFLY_PAGES_PAGES_H
-#define MAYFLY_PAGES_PAGES_H
+#pragma once
 
 #include "base/slice.h"
 
@@ -15,5 +14,3 @@
 /* The bytes and the media type (static storage) of the file of that name in src/pages; false when
  * there is none. */
 bool page_find(struct slice name, struct slice *bytes, const char **type);
-
-#endif

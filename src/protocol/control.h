@@ -86,8 +86,7 @@
  * end. Up go frames: READY (empty) once it waits, DISPLAY, EXIT (code=…) when the cell has ended
  * and its output is written. With last=1 it need not send EXIT: it ends.
  */
-#ifndef MAYFLY_JOB_CONTROL_H
-#define MAYFLY_JOB_CONTROL_H
+#pragma once
 
 #define CONTROL_DIR "/run/mayfly" /* inside the container: the folder's mount */
 /* the socket; init binds CONTROL_NAME_NEW, listens, then renames */
@@ -96,5 +95,3 @@
 #define CONTROL_INIT_PATH "/run/mayfly-init" /* inside the container: init's own mount */
 /* the last SKIPPED: what is past a cap on counts and not named */
 #define CONTROL_SKIPPED_MORE "…more"
-
-#endif

@@ -33,8 +33,7 @@
  * A folder is called c-<24 hex digits>, and s-<16 hex digits of its kind>-<the same 24> while it
  * waits as a pooled container (job/pool.h): the 24 digits are the container's.
  */
-#ifndef MAYFLY_JOB_ENGINE_PROTOCOL_H
-#define MAYFLY_JOB_ENGINE_PROTOCOL_H
+#pragma once
 
 #include <string.h>
 
@@ -70,5 +69,3 @@ static inline unsigned engine_code_index(const char *code, size_t len)
 		i++;
 	return i;
 }
-
-#endif

@@ -9,8 +9,7 @@
  *  3. Keys are loaded at most once a request. Once they are checked they are forgotten
  *     (config_forget_keys): what reads the body, or what a container says, has none to lose.
  */
-#ifndef MAYFLY_SERVER_AUTH_H
-#define MAYFLY_SERVER_AUTH_H
+#pragma once
 
 #include "server/call.h"
 
@@ -37,5 +36,3 @@ enum access {
    "missing_token", "invalid_token", "unauthorized"; 403 "scope_missing", "no_key_configured"; what
    keys_load says. Before confinement. */
 MUST_USE int auth_check(struct call *call, enum access access, struct error *err);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * One request being answered: what a handler is given, and the ways to answer.
  */
-#ifndef MAYFLY_SERVER_CALL_H
-#define MAYFLY_SERVER_CALL_H
+#pragma once
 
 #include "auth/keys.h"
 #include "base/buf.h"
@@ -86,5 +85,3 @@ int call_no_route(const struct call *call, struct error *err);
 
 /* Counts for the metrics what was noted since the last time. */
 void call_count(struct call *call);
-
-#endif

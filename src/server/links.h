@@ -1,6 +1,5 @@
 /* Signed links to what is in the file store (src/api/runs/README.md). */
-#ifndef MAYFLY_SERVER_LINKS_H
-#define MAYFLY_SERVER_LINKS_H
+#pragma once
 
 #include "server/call.h"
 #include "store/links.h"
@@ -9,5 +8,3 @@
    that the request named, good for SIGNED_URL_TTL_S. 0, or -1 as sign_link. */
 MUST_USE int link_set(const struct call *call, const struct sign_key *key, const char *id,
 		      json_t *entry);
-
-#endif

@@ -13,8 +13,7 @@
  *     closes what is open: the engine then removes the container, and what was not renamed into
  *     place was never there.
  */
-#ifndef MAYFLY_SERVER_SERVER_H
-#define MAYFLY_SERVER_SERVER_H
+#pragma once
 
 #include "server/auth.h"
 #include "server/call.h"
@@ -50,5 +49,3 @@ struct server {
    -1: none were read. Returns the program's exit status: EX_OK, whatever the answer, or EX_CONFIG.
    Not at all where mayfly-static takes the process over. */
 int server_run(const struct server *server, int fd, int head_fd, int64_t started_us);
-
-#endif

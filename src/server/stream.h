@@ -15,8 +15,7 @@
  *     the output came in pieces: a character that is not whole yet waits for its rest.
  *  3. The job does not wait for the client; a client that hangs up cancels it (http/watch.h).
  */
-#ifndef MAYFLY_SERVER_STREAM_H
-#define MAYFLY_SERVER_STREAM_H
+#pragma once
 
 #include "http/sse.h"
 #include "job/execution.h"
@@ -64,5 +63,3 @@ struct execution_observer stream_observer(struct stream *stream);
    (one line of JSON) becomes the last event, and all that is left is sent. False when it is an
    ordinary reply's. For call_reply. */
 bool stream_reply(struct stream *stream, int status, struct slice text);
-
-#endif

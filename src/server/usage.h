@@ -1,6 +1,5 @@
 /* What a job took, under one name in every API: "usage". */
-#ifndef MAYFLY_SERVER_USAGE_H
-#define MAYFLY_SERVER_USAGE_H
+#pragma once
 
 #include "job/run.h"
 #include "json/json.h"
@@ -12,5 +11,3 @@ json_t *usage_json(const struct job_result *result);
 
 /* A new integer for what is counted in smaller units, rounded up. */
 json_t *usage_rounded_up(uint64_t value, uint64_t unit);
-
-#endif

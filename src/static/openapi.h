@@ -10,8 +10,7 @@
  *     tests/unit/test_openapi.c.
  *  3. HEAD stands beside every GET: the same without its content.
  */
-#ifndef MAYFLY_STATIC_OPENAPI_H
-#define MAYFLY_STATIC_OPENAPI_H
+#pragma once
 
 #include "config/config.h"
 #include "json/json.h"
@@ -19,5 +18,3 @@
 /* The whole description; the caller's. A tool whose file is broken is left out, and so are the
  * debug pages where they are off. 0, or -1 with *err: 500. */
 MUST_USE int openapi_document(const struct config *config, json_t **out, struct error *err);
-
-#endif

@@ -8,8 +8,7 @@
  *  3. No byte of an artifact runs in a browser in our origin: nosniff on all, sandbox and
  *     attachment on what could.
  */
-#ifndef MAYFLY_STATIC_STATIC_H
-#define MAYFLY_STATIC_STATIC_H
+#pragma once
 
 #include "server/server.h"
 
@@ -43,5 +42,3 @@ struct static_place {
 /* Looking into results: answers ?view and ?list. False when that is not what was asked for, or
    there is nothing to show: then nothing was answered. */
 bool static_preview(struct call *call, const struct static_place *place);
-
-#endif

@@ -11,8 +11,7 @@
  *  3. An entry belongs to the key that made it. For any other key it does not exist (404).
  *  4. Entries older than the retention are swept, and with them what a crash left half-written.
  */
-#ifndef MAYFLY_JOB_FILES_H
-#define MAYFLY_JOB_FILES_H
+#pragma once
 
 #include "auth/keys.h"
 #include "base/sha256.h"
@@ -74,5 +73,3 @@ MUST_USE int files_open(const struct config *config, const char *owner, struct s
 
 /* Removes entries older than the retention, and what crashes left. Returns how many. */
 uint64_t files_sweep(const struct config *config);
-
-#endif

@@ -17,8 +17,7 @@
  *     of it there is no moment in which a crash would let a repeat run again.
  *  3. A key belongs to its owner: of two owners the same key is two.
  */
-#ifndef MAYFLY_JOB_IDEMPOTENCY_H
-#define MAYFLY_JOB_IDEMPOTENCY_H
+#pragma once
 
 #include "base/sha256.h"
 #include "http/watch.h"
@@ -47,5 +46,3 @@ MUST_USE int idempotency_note(struct idempotency *idempotency, const char *run_i
 
 /* Gives the lock back, which wakes who waits. */
 void idempotency_close(struct idempotency *idempotency);
-
-#endif

@@ -9,8 +9,7 @@
  *     0600, written aside, synced and renamed under a lock on the folder, so that of two processes
  *     that make it both end up with the same.
  */
-#ifndef MAYFLY_JOB_SIGN_H
-#define MAYFLY_JOB_SIGN_H
+#pragma once
 
 #include "base/buf.h"
 #include "config/config.h"
@@ -41,5 +40,3 @@ MUST_USE int sign_link(const struct sign_key *key, const struct config *config, 
    mismatch" "method mismatch" "url expired". */
 MUST_USE int sign_check(const struct sign_key *key, struct slice path, struct slice query,
 			const char *method, int64_t now_s, struct error *err);
-
-#endif

@@ -10,8 +10,7 @@
  *     written; who finds it locked for long is not.
  *  3. Lines that go elsewhere than to the journal are their reader's business.
  */
-#ifndef MAYFLY_JOB_LOG_LIMIT_H
-#define MAYFLY_JOB_LOG_LIMIT_H
+#pragma once
 
 #include "base/log.h"
 #include "config/config.h"
@@ -23,5 +22,3 @@ int log_limit_open(const struct config *config, const char *program);
 /* Ends a line that no job has paid for: log_end, or nothing (rule 1). count is what log_limit_open
    said. */
 void log_limit_end(struct log_line *line, int count, bool is_failure);
-
-#endif

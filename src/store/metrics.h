@@ -13,8 +13,7 @@
  *  4. Counting never fails a request. It is done when the client has its answer (executor_count),
  *     and given up when the lock does not come free in METRICS_LOCK_DEADLINE_MS.
  */
-#ifndef MAYFLY_JOB_METRICS_H
-#define MAYFLY_JOB_METRICS_H
+#pragma once
 
 #include "bounds.h"
 #include "config/config.h"
@@ -110,5 +109,3 @@ struct metrics {
    counted, or -1 with *err: 500 "metrics_unreadable". */
 MUST_USE int metrics_read(const struct config *config, struct metrics *out, struct error *err);
 void metrics_free(struct metrics *metrics);
-
-#endif

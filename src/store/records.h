@@ -14,8 +14,7 @@
  *     theirs: a list needs no index.
  *  4. Records older than the retention are swept, and with them what a crash left half-written.
  */
-#ifndef MAYFLY_JOB_RECORDS_H
-#define MAYFLY_JOB_RECORDS_H
+#pragma once
 
 #include "base/error.h"
 #include "base/slice.h"
@@ -78,5 +77,3 @@ MUST_USE int records_list(const struct config *config, const char *owner, struct
 
 /* Rule 4. Returns how many were removed. */
 uint64_t records_sweep(const struct config *config);
-
-#endif

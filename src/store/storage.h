@@ -10,8 +10,7 @@
  *  3. A result that is given up is removed; what a crash leaves in .incoming is swept by the
  *     reaper.
  */
-#ifndef MAYFLY_JOB_STORAGE_H
-#define MAYFLY_JOB_STORAGE_H
+#pragma once
 
 #include "base/buf.h"
 #include "bounds.h"
@@ -112,5 +111,3 @@ uint64_t storage_sweep_folder(int folder, const char *prefix, time_t before);
 /* Removes results older than the retention and what crashes left in .incoming. Returns how many
    were removed. */
 uint64_t storage_sweep(const struct config *config);
-
-#endif

@@ -18,8 +18,7 @@
  *     record with status "error", and its caller is told by an HTTP error; one that was refused, or
  *     whose client has gone, has none.
  */
-#ifndef MAYFLY_API_AGENTS_H
-#define MAYFLY_API_AGENTS_H
+#pragma once
 
 #include "server/call.h"
 
@@ -28,5 +27,3 @@
 void api_agents_health(struct call *call);
 void api_agents_post(struct call *call);
 void api_agents_get(struct call *call);
-
-#endif

@@ -6,8 +6,7 @@
  *     which command that is (config/language.h).
  *  2. All the others only look at bytes; none of them runs or believes anything.
  */
-#ifndef MAYFLY_API_CHECKS_H
-#define MAYFLY_API_CHECKS_H
+#pragma once
 
 #include "config/patterns.h"
 #include "job/execution.h"
@@ -47,5 +46,3 @@ void check_size(const struct job_input *files, unsigned count, struct check *out
 /* Is it a page (src/api/agents/README.md): "<html" in html, a script of more than
    AGENT_STRUCTURE_SCRIPT_LEAST bytes, "{" in css? details: {"hasHtml", "hasScript","hasCss"}. */
 void check_structure(struct slice html, struct slice css, struct slice script, struct check *out);
-
-#endif

@@ -1,6 +1,5 @@
 /* The parts of the agents API. */
-#ifndef MAYFLY_API_AGENTS_PARTS_H
-#define MAYFLY_API_AGENTS_PARTS_H
+#pragma once
 
 #include "api/agents/agents.h"
 #include "api/agents/checks.h"
@@ -55,5 +54,3 @@ MUST_USE int agents_write(const struct agent_run *run, struct buf *out, struct e
 
 /* POST …/auto-run. 0, or -1 with *err when it was not answered. */
 MUST_USE int agents_auto_run(struct call *call, const char *agent_id, struct error *err);
-
-#endif

@@ -3,8 +3,7 @@
  * all texts, all of them optional: what is missing is empty. Unknown keys are ignored. And the path
  * behind AGENTS_PATH. Pure.
  */
-#ifndef MAYFLY_API_AGENTS_REQUEST_H
-#define MAYFLY_API_AGENTS_REQUEST_H
+#pragma once
 
 #include "base/slice.h"
 #include "bounds.h"
@@ -37,5 +36,3 @@ MUST_USE int agent_path_parse(struct slice rest, struct agent_path *out, struct 
 /* A run's id as a number: digits without a leading zero, of a time that records can have. False for
    all else. */
 bool agent_run_id_parse(struct slice text, int64_t *out_ms);
-
-#endif

@@ -4,11 +4,8 @@
  * one of languages.d that tools have and that names a parser; security is by
  * patterns.d/<language>.json.
  */
-#ifndef MAYFLY_API_VALIDATE_H
-#define MAYFLY_API_VALIDATE_H
+#pragma once
 
 #include "server/call.h"
 
 void api_validate(struct call *call);
-
-#endif

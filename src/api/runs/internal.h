@@ -1,6 +1,5 @@
 /* The parts of a run between request and reply. */
-#ifndef MAYFLY_API_RUNS_PARTS_H
-#define MAYFLY_API_RUNS_PARTS_H
+#pragma once
 
 #include "api/runs/request.h"
 #include "base/sha256.h"
@@ -52,5 +51,3 @@ MUST_USE int run_show(const struct call *call, const struct record *record, stru
 /* Answers with the caller's record of that id. 0, or -1 with *err: 404 "run_not_found", what
    run_show says. */
 MUST_USE int run_reply_record(struct call *call, struct slice id, struct error *err);
-
-#endif

@@ -3,8 +3,7 @@
  * (src/api/runs/README.md). Pure, but for the language, which the caller looks up between the two
  * halves.
  */
-#ifndef MAYFLY_API_RUNS_REQUEST_H
-#define MAYFLY_API_RUNS_REQUEST_H
+#pragma once
 
 #include "base/error.h"
 #include "base/slice.h"
@@ -61,5 +60,3 @@ void run_request_free(struct run_request *request);
 
 /* The value of a row. */
 uint64_t run_limit_of(const struct run_limits *limits, const struct run_limit *row);
-
-#endif

@@ -12,13 +12,10 @@
  * (store/idempotency.h), whose repeat is answered with the first run's record and
  * "Idempotent-Replayed: true"; Accept: text/event-stream (server/stream.h).
  */
-#ifndef MAYFLY_API_RUNS_H
-#define MAYFLY_API_RUNS_H
+#pragma once
 
 #include "server/call.h"
 
 void api_runs_create(struct call *call);
 void api_runs_read(struct call *call);
 void api_runs_list(struct call *call);
-
-#endif

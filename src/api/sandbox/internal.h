@@ -1,6 +1,5 @@
 /* The parts of an execution between request and reply. */
-#ifndef MAYFLY_API_SANDBOX_INTERNAL_H
-#define MAYFLY_API_SANDBOX_INTERNAL_H
+#pragma once
 
 #include "api/sandbox/request.h"
 #include "job/program.h"
@@ -71,5 +70,3 @@ void sandbox_add_failure(struct sandbox_run *run);
 
 /* Who asks for a session, for a tenant if it is named. */
 struct session_requester sandbox_requester(const struct call *call, struct slice tenant_id);
-
-#endif

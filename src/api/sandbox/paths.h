@@ -7,8 +7,7 @@
  *  2. "." and doubled slashes mean nothing and are left out; what is then left is what the file is
  *     called.
  */
-#ifndef MAYFLY_API_SANDBOX_PATHS_H
-#define MAYFLY_API_SANDBOX_PATHS_H
+#pragma once
 
 #include "base/error.h"
 #include "base/slice.h"
@@ -30,5 +29,3 @@ MUST_USE int sandbox_path_to_read(struct slice path, char out[SANDBOX_PATH_BYTES
 /* Adds a file's size to those before. 0, or -1 with *err, 400: "file_too_large",
    "files_too_large". */
 MUST_USE int sandbox_add_size(uint64_t size_bytes, uint64_t *total_bytes, struct error *err);
-
-#endif

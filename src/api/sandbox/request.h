@@ -8,8 +8,7 @@
  *  3. A time-out that is no whole number of seconds from 1 to SANDBOX_TIMEOUT_MAX_S is the
  *     template's.
  */
-#ifndef MAYFLY_API_SANDBOX_REQUEST_H
-#define MAYFLY_API_SANDBOX_REQUEST_H
+#pragma once
 
 #include "api/sandbox/paths.h"
 #include "base/error.h"
@@ -72,5 +71,3 @@ struct sandbox_files {
 MUST_USE int sandbox_take_files(const struct config *config, const char *owner, const json_t *given,
 				struct sandbox_files *files, struct error *err);
 void sandbox_files_free(struct sandbox_files *files);
-
-#endif

@@ -1,6 +1,5 @@
 /* The sandbox API: sandboxes and sessions (src/api/sandbox/README.md). */
-#ifndef MAYFLY_API_SANDBOX_H
-#define MAYFLY_API_SANDBOX_H
+#pragma once
 
 #include "config/template.h"
 #include "server/call.h"
@@ -19,5 +18,3 @@ void api_session_files_write(struct call *call);
 
 /* A template as GET /templates shows it. */
 json_t *sandbox_describe_template(const struct template *template);
-
-#endif

@@ -1,6 +1,5 @@
 /* Is the service there? (src/api/system/README.md) */
-#ifndef MAYFLY_API_SYSTEM_HEALTH_H
-#define MAYFLY_API_SYSTEM_HEALTH_H
+#pragma once
 
 #include "server/call.h"
 
@@ -10,5 +9,3 @@ void api_health(struct call *call);
 
 /* GET /v1/health */
 void api_v1_health(struct call *call);
-
-#endif

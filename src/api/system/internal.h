@@ -1,6 +1,5 @@
 /* What both forms of the metrics are made of. */
-#ifndef MAYFLY_API_SYSTEM_INTERNAL_H
-#define MAYFLY_API_SYSTEM_INTERNAL_H
+#pragma once
 
 #include "base/buf.h"
 #include "store/metrics.h"
@@ -18,5 +17,3 @@ double metrics_seconds(uint64_t us);
 /* The whole exposition (https://prometheus.io/docs/instrumenting/exposition_formats/, version
  * 0.0.4). 0, or -1 as buf_append. */
 MUST_USE int metrics_expose(const struct metrics_now *now, struct buf *out);
-
-#endif

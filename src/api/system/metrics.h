@@ -1,7 +1,6 @@
 /* GET /metrics and GET /metrics/prometheus: what was counted (store/metrics.h) and what is going on
  * now. */
-#ifndef MAYFLY_API_SYSTEM_METRICS_H
-#define MAYFLY_API_SYSTEM_METRICS_H
+#pragma once
 
 #include "server/call.h"
 
@@ -11,5 +10,3 @@ void api_metrics(struct call *call);
 
 /* The same in Prometheus' text exposition format 0.0.4. */
 void api_metrics_prometheus(struct call *call);
-
-#endif

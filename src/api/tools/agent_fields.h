@@ -1,11 +1,8 @@
 /* What every tool takes beside its own parameters. Apart from what runs tools, because others
    describe it (openapi.h). */
-#ifndef MAYFLY_API_AGENT_H
-#define MAYFLY_API_AGENT_H
+#pragma once
 
 #include "base/slice.h"
 
 /* The schemas of sessionId, timeout and cache by field, as JSON, in the words of tools.d. */
 extern const struct slice agent_parameters;
-
-#endif

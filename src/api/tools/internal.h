@@ -1,6 +1,5 @@
 /* The parts of a tool's run between request and reply. */
-#ifndef MAYFLY_API_TOOLS_PARTS_H
-#define MAYFLY_API_TOOLS_PARTS_H
+#pragma once
 
 #include "bounds.h"
 #include "config/tool.h"
@@ -52,5 +51,3 @@ json_t *tools_describe(const struct tool_run *run);
 /* Answers with the result that is stored under id, and keeps the answer as its record. reply, to
    which its place is added (sessionId, id, artifacts), is taken over. */
 void tools_answer(const struct tool_run *run, const char *id, json_t *reply);
-
-#endif

@@ -1,6 +1,5 @@
 /* The tools API: running tools, and what tools there are (src/api/tools/README.md). */
-#ifndef MAYFLY_API_TOOLS_H
-#define MAYFLY_API_TOOLS_H
+#pragma once
 
 #include "server/call.h"
 
@@ -12,5 +11,3 @@ void api_tools_execute(struct call *call);
 
 /* GET /tools */
 void api_tools(struct call *call);
-
-#endif

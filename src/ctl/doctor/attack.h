@@ -1,6 +1,5 @@
 /* What the parts of mayflyctl doctor --attack share. Private to attack*.c. */
-#ifndef MAYFLY_CTL_DOCTOR_ATTACK_PARTS_H
-#define MAYFLY_CTL_DOCTOR_ATTACK_PARTS_H
+#pragma once
 
 #include "config/registry.h"
 #include "config/template.h"
@@ -32,5 +31,3 @@ void attack_run(struct attack *attack);
 
 /* Prints {"mayfly", …, "attacks": […]} (ctl/doctor/doctor.h) for a reviewer. */
 void attack_print(const json_t *report);
-
-#endif

@@ -1,6 +1,5 @@
 /* mayflyctl doctor: is this installation sound, and what is to be done where it is not? */
-#ifndef MAYFLY_CTL_DOCTOR_H
-#define MAYFLY_CTL_DOCTOR_H
+#pragma once
 
 #include "config/config.h"
 
@@ -23,5 +22,3 @@
  * failed (no attack broke anything), 1 something did, 2 usage.
  */
 int ctl_doctor(const struct config *unread, int argc, char **argv);
-
-#endif

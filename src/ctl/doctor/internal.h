@@ -1,6 +1,5 @@
 /* What the parts of mayflyctl doctor share. Private to src/ctl/doctor*.c. */
-#ifndef MAYFLY_CTL_DOCTOR_PARTS_H
-#define MAYFLY_CTL_DOCTOR_PARTS_H
+#pragma once
 
 #include "base/buf.h"
 #include "base/deadline.h"
@@ -77,5 +76,3 @@ MUST_USE int doctor_request(const struct config *config, const char *method, con
 /* mayflyctl doctor --attack, from --json and the names of --only (count 0: all). The exit status.
  */
 int doctor_attack(const struct config *config, bool as_json, char *const *only, unsigned count);
-
-#endif
