@@ -297,7 +297,7 @@ int podman_call(struct podman *podman, const char *method, const char *path, str
 int podman_get(struct podman *podman, const char *path, const char *what, deadline_ms deadline,
 	       json_t **out, struct error *err)
 {
-	struct podman_reply reply;
+	struct podman_reply reply = {0};
 
 	for (int pause_ms = ENGINE_INSPECT_RETRY_MS;; pause_ms *= 2) {
 		if (podman_call(podman, "GET", path, SLICE_LITERAL(""), deadline, &reply, err) < 0)

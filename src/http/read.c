@@ -162,7 +162,7 @@ int http_read_body(struct http_connection *connection, struct buf *body, deadlin
 {
 	const struct http_request *request = &connection->request;
 	char piece[HTTP_BODY_READ_BYTES];
-	struct http_body_reader reader;
+	struct http_body_reader reader = {.connection = connection};
 	ssize_t got;
 
 	if (!request->chunked && !request->has_content_length && request->method != HTTP_POST &&

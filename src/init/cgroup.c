@@ -124,18 +124,6 @@ void init_cgroup_open_own(struct init_cgroup *out)
 	init_cgroup_open(root, membership, out);
 }
 
-void init_cgroup_close(struct init_cgroup *cgroup)
-{
-	struct init_counter *counters[] = {&cgroup->cpu_us, &cgroup->oom_kills, &cgroup->peak_bytes,
-					   &cgroup->current_bytes};
-
-	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
-		if (counters[i]->fd >= 0)
-			close(counters[i]->fd);
-		counters[i]->fd = -1;
-	}
-}
-
 bool init_counter_read(const struct init_counter *counter, uint64_t *out)
 {
 	char text[COUNTER_FILE_BYTES];

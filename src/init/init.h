@@ -124,7 +124,6 @@ struct init_cgroup {
    of /proc/self/cgroup; v1 and v2, with a cgroup namespace or the host's. Never fails: what is not
    there counts nothing. */
 void init_cgroup_open(int root, const char *membership, struct init_cgroup *out);
-void init_cgroup_close(struct init_cgroup *cgroup);
 
 /* The same for this process. Opened before the connection, while no client waits. */
 void init_cgroup_open_own(struct init_cgroup *out);

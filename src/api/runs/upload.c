@@ -88,7 +88,7 @@ static int read_form(struct call *call, struct multipart *parser, struct upload 
 		     struct error *err)
 {
 	const struct multipart_events events = {begin_part, take_data, end_part, upload};
-	struct http_body_reader reader;
+	struct http_body_reader reader = {0};
 	char piece[HTTP_BODY_READ_BYTES];
 	ssize_t len;
 

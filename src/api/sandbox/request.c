@@ -108,7 +108,7 @@ int sandbox_template(const struct config *config, struct slice name, struct temp
 int sandbox_asked_template(const struct config *config, const json_t *body, struct template *out,
 			   struct error *err)
 {
-	struct slice name;
+	struct slice name = {0};
 
 	if (sandbox_text(body, "template", TEMPLATE_DEFAULT, &name, err) < 0)
 		return -1;

@@ -102,7 +102,7 @@ static int reply_file(struct call *call, const struct place *place, struct sessi
 void api_session_files_read(struct call *call)
 {
 	_cleanup_session_ struct session session = {.lock = -1};
-	struct place place;
+	struct place place = {0};
 	struct error err = {0};
 
 	if (split(call->connection->request.path, &place, &err) < 0 ||
@@ -155,7 +155,7 @@ static int write_files(struct call *call, struct sandbox_files *files, struct er
 	_cleanup_json_ json_t *body = NULL;
 	bool is_put = call->connection->request.method == HTTP_PUT;
 	char path[SANDBOX_PATH_BYTES];
-	struct place place;
+	struct place place = {0};
 
 	if (split(call->connection->request.path, &place, err) < 0)
 		return -1;
