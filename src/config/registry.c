@@ -44,17 +44,13 @@ static bool is_known(const struct registry_names *names, struct slice name)
 
 static int add_name(struct registry_names *names, struct slice name, struct error *err)
 {
-	void *grown;
-
 	if (is_known(names, name))
 		return 0;
 	if (names->count == REGISTRY_MAX_COUNT)
 		return error_set(err, 500, "registry_too_large",
 				 "A registry holds at most %d entries", REGISTRY_MAX_COUNT);
-	grown = memory_checked(reallocarray(names->names, names->count + 1, sizeof(*names->names)));
-	if (!grown)
-		return error_set(err, 500, "out_of_memory", "Out of memory");
-	names->names = grown;
+	names->names =
+		memory_checked(reallocarray(names->names, names->count + 1, sizeof(*names->names)));
 	memcpy(names->names[names->count], name.data, name.len);
 	names->names[names->count][name.len] = '\0';
 	names->count++;

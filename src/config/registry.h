@@ -46,7 +46,7 @@ struct registry_file {
 bool registry_is_name(struct slice name);
 
 /* The names of all entries of a kind (REGISTRY_TOOLS…). The caller frees *out. 0, or -1 with *err:
-   500 "registry_unreadable", "registry_too_large" (more than REGISTRY_MAX_COUNT), "out_of_memory".
+   500 "registry_unreadable", "registry_too_large" (more than REGISTRY_MAX_COUNT).
  */
 MUST_USE int registry_names(const struct config *config, const char *kind,
 			    struct registry_names *out, struct error *err);

@@ -55,8 +55,6 @@ int staging_list(struct staging *staging, const json_t *list, const char *prefix
 		return error_set(err, 400, "too_many_files", "files has more than %d entries",
 				 STAGING_FILES_MAX);
 	staging->files = memory_array(count, sizeof(*staging->files));
-	if (!staging->files)
-		return error_set(err, 500, "out_of_memory", "no memory for the files");
 	json_array_foreach ((json_t *)list, i, item)
 		if (take_file(staging, item, prefix, err) < 0)
 			return -1;

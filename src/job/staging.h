@@ -39,7 +39,7 @@ struct staging {
 
 /* Takes a request's list [{"id","path"}], which must outlive the staging; NULL and null are empty
    ones. prefix, such as "inputs/" or "", is put before every path. 0, or -1 with *err: 400
-   "wrong_type", "too_many_files", "bad_file_path" ("invalid file path: P"); 500 "out_of_memory". */
+   "wrong_type", "too_many_files", "bad_file_path" ("invalid file path: P"). */
 MUST_USE int staging_list(struct staging *staging, const json_t *list, const char *prefix,
 			  struct error *err);
 

@@ -233,7 +233,7 @@ static bool read_summary(int folder, const char *id, char text[RUN_SUMMARY_MAX_B
 }
 
 int records_list(const struct config *config, const char *owner, struct slice before,
-		 unsigned limit, int (*row)(void *context, const char *id, struct slice summary),
+		 unsigned limit, void (*row)(void *context, const char *id, struct slice summary),
 		 void *context, bool *more, struct error *err)
 {
 	struct newest newest = {.max = (limit < RUN_LIST_MAX ? limit : RUN_LIST_MAX) + 1};
@@ -247,9 +247,8 @@ int records_list(const struct config *config, const char *owner, struct slice be
 	find_newest(listing, before, &newest);
 	*more = newest.count == newest.max;
 	for (unsigned i = 0; i < newest.count && i < newest.max - 1; i++)
-		if (read_summary(folder, newest.ids[i], text, &summary) &&
-		    row(context, newest.ids[i], summary) < 0)
-			return error_set(err, 500, "out_of_memory", "no memory for the list");
+		if (read_summary(folder, newest.ids[i], text, &summary))
+			row(context, newest.ids[i], summary);
 	return 0;
 }
 

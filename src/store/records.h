@@ -72,7 +72,7 @@ bool record_exists(const struct config *config, const char *owner, const char *i
    with *err. */
 MUST_USE int records_list(const struct config *config, const char *owner, struct slice before,
 			  unsigned limit,
-			  int (*row)(void *context, const char *id, struct slice summary),
+			  void (*row)(void *context, const char *id, struct slice summary),
 			  void *context, bool *more, struct error *err);
 
 /* Rule 4. Returns how many were removed. */

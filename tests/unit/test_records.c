@@ -91,7 +91,7 @@ struct rows {
 	char text[4096];
 };
 
-static int add_row(void *context, const char *id, struct slice summary)
+static void add_row(void *context, const char *id, struct slice summary)
 {
 	struct rows *rows = context;
 	char wanted[64];
@@ -100,7 +100,6 @@ static int add_row(void *context, const char *id, struct slice summary)
 	must(slice_eq(summary, wanted));
 	(void)snprintf(rows->text + strlen(rows->text), sizeof(rows->text) - strlen(rows->text),
 		       "%s ", id);
-	return 0;
 }
 
 static void test_list(void)

@@ -90,7 +90,7 @@ static int add_artifact(struct run *run, const struct sign_key *key, const char 
 
 	(void)json_array_append_new(list, artifact);
 	if (link_set(call, key, meta.id, artifact) < 0)
-		return error_set(err, 500, "out_of_memory", "no memory for the artifacts");
+		return error_set(err, 500, "link_failed", "The link to %s is too long", meta.id);
 	(void)json_object_set_new(artifact, "content_type",
 				  json_string(static_type_of(slice_of(meta.name)).name));
 	return 0;
