@@ -64,7 +64,7 @@ class SetupTest(unittest.TestCase):
         done = self.first_jobs(f"http://{self.server(engine=False, DOCKER_SOCKET_PATH=self.folder + '/none.sock').host}")
         self.assertEqual(done.returncode, 1, done.stdout)
         self.assertIn("No Podman socket answers", done.stdout)
-        self.assertIn("that is not what a job in python must answer", done.stdout)
+        self.assertIn("unexpected reply to the job in python", done.stdout)
 
     def test_nobody_there(self):
         done = self.first_jobs(PORT=str(harness.free_port()), EXECUTOR_PORT="", MAYFLY_HEALTH_URL="")
