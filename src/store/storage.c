@@ -15,7 +15,7 @@
 
 #define FOLDER_MODE     0750 /* mayfly-static may read results through its group, others may not */
 #define FILE_MODE       0640
-#define COMMIT_TRIES    8
+#define COMMIT_TRIES    64 /* each is lost only to a sweep that falls between two system calls */
 #define NAMES_MAX_BYTES (JOB_ARTIFACT_SCAN_MAX * 256ULL)
 
 int storage_failed(const char *path, struct error *err, const char *doing)
