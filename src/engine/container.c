@@ -94,7 +94,7 @@ int container_inspect(struct podman *podman, const char *id, deadline_ms deadlin
 	char path[PATH_BYTES];
 
 	(void)snprintf(path, sizeof(path), "/containers/%s/json", id);
-	return podman_get(podman, path, JSON_OBJECT, "asked about a container", deadline, out, err);
+	return podman_get(podman, path, "asked about a container", deadline, out, err);
 }
 
 int container_remove(struct podman *podman, const char *id, deadline_ms deadline, struct error *err)

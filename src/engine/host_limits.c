@@ -170,9 +170,12 @@ static int ask(struct podman *podman, deadline_ms deadline, struct answer *out, 
 	_cleanup_json_ json_t *root = NULL;
 	bool is_podman = podman->kind == ENGINE_PODMAN;
 
-	if (podman_get(podman, is_podman ? "/libpod/info" : "/info", JSON_OBJECT,
-		       "asked what it can enforce", deadline, &root, err) != 0)
+	if (podman_get(podman, is_podman ? "/libpod/info" : "/info", "asked what it can enforce",
+		       deadline, &root, err) != 0)
 		return -1;
+	if (!json_is_object(root))
+		return error_set(err, 502, "engine_bad_reply",
+				 "%s says what it can enforce in no object", podman_name(podman));
 	(is_podman ? read_podman : read_docker)(root, out);
 	return 0;
 }

@@ -26,8 +26,7 @@ static void add_text(struct answer *answer, const char *key, const char *value)
 static int get(struct podman *podman, const char *path, const char *what, json_t **out,
 	       struct error *err)
 {
-	return podman_get(podman, path, JSON_OBJECT, what, deadline_in(ENGINE_CALL_DEADLINE_MS),
-			  out, err);
+	return podman_get(podman, path, what, deadline_in(ENGINE_CALL_DEADLINE_MS), out, err);
 }
 
 static const char *text_of(const json_t *object, const char *key)

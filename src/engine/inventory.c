@@ -25,7 +25,7 @@ static int fetch(struct podman *podman, const struct config *config, const char 
 	_cleanup_json_ json_t *labels =
 		json_pack("[o, o]", json_sprintf(LABEL_INSTANCE "=%s", config->instance),
 			  json_sprintf(LABEL_RUN "=%s", config->run));
-	_cleanup_json_ json_t *root = NULL;
+	_cleanup_json_ json_t *root = NULL, *list = NULL;
 
 	if (folder && json_array_append_new(labels, json_sprintf(LABEL_FOLDER "=%s", folder)) < 0)
 		return error_set(err, 500, "engine_failed", "Out of memory");
@@ -35,10 +35,14 @@ static int fetch(struct podman *podman, const struct config *config, const char 
 	    uri_encode(&path, buf_slice(&filters), false) < 0)
 		return error_set(err, 500, "engine_failed",
 				 "The question for our containers cannot be written");
-	return podman_get(podman, path.data, JSON_ARRAY, "asked for its containers",
-			  deadline_in(ENGINE_CALL_DEADLINE_MS), out, err) == 0
-		       ? 0
-		       : -1;
+	if (podman_get(podman, path.data, "asked for its containers",
+		       deadline_in(ENGINE_CALL_DEADLINE_MS), &list, err) != 0)
+		return -1;
+	if (!json_is_array(list))
+		return error_set(err, 502, "engine_bad_reply", "%s lists its containers as no list",
+				 podman_name(podman));
+	*out = steal_ptr(&list);
+	return 0;
 }
 
 /* A text of an object, "" when it is not there. */

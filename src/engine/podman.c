@@ -294,11 +294,10 @@ int podman_call(struct podman *podman, const char *method, const char *path, str
 	return podman_finish(podman, out, err);
 }
 
-int podman_get(struct podman *podman, const char *path, json_type type, const char *what,
-	       deadline_ms deadline, json_t **out, struct error *err)
+int podman_get(struct podman *podman, const char *path, const char *what, deadline_ms deadline,
+	       json_t **out, struct error *err)
 {
 	struct podman_reply reply = {0};
-	_cleanup_json_ json_t *found = NULL;
 
 	for (int pause_ms = ENGINE_INSPECT_RETRY_MS;; pause_ms *= 2) {
 		if (podman_call(podman, "GET", path, SLICE_LITERAL(""), deadline, &reply, err) < 0)
@@ -311,10 +310,9 @@ int podman_get(struct podman *podman, const char *path, json_type type, const ch
 		(void)podman_unexpected(podman, &reply, what, err);
 		return reply.status == 404 ? 1 : -1;
 	}
-	if (json_parse(reply.body, &found, err) < 0 || json_typeof(found) != type)
+	if (json_parse(reply.body, out, err) < 0)
 		return error_set(err, 502, "engine_bad_reply", "%s, %s, answered in no good JSON",
 				 podman_name(podman), what);
-	*out = json_incref(found);
 	return 0;
 }
 

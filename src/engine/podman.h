@@ -63,11 +63,11 @@ MUST_USE int podman_call(struct podman *podman, const char *method, const char *
 			 struct slice body, deadline_ms deadline, struct podman_reply *out,
 			 struct error *err);
 
-/* GET, and the reply read as JSON of that type, which is the caller's; again while the answer is
-   500, which Podman gives for a moment when another process of it (the clean-up after another
-   container) has just rewritten its store. what: what was asked for, for the message. 0; 1 for 404,
-   with *err; or -1 with *err. */
-MUST_USE int podman_get(struct podman *podman, const char *path, json_type type, const char *what,
+/* GET, and the reply read as JSON, which is the caller's; again while the answer is 500, which
+   Podman gives for a moment when another process of it (the clean-up after another container) has
+   just rewritten its store. what: what was asked for, for the message. 0; 1 for 404, with *err; or
+   -1 with *err. */
+MUST_USE int podman_get(struct podman *podman, const char *path, const char *what,
 			deadline_ms deadline, json_t **out, struct error *err);
 
 /* The same in three steps, for who has to wait for something else meanwhile. podman_wait returns 1
