@@ -174,7 +174,8 @@ static int load_entries(const char *text, struct keys *keys, struct error *err)
 		if (parse_entry(entry, &key) < 0)
 			return error_set(
 				err, 500, "bad_configuration",
-				"API_KEYS: entry %u is not token:label:rps:burst, with rps from 0.001 to 1000000 and burst a whole number from 1",
+				"API_KEYS: entry %u is not token:label:rps:burst, with rps from "
+				"0.001 to 1000000 and burst a whole number from 1",
 				number);
 		if (add_key(keys, &key, err) < 0)
 			return -1;
@@ -274,7 +275,8 @@ static int read_stdin(const struct config *config, char **text, size_t *len, str
 		return 0;
 	return error_set(
 		err, 500, "keys_unreadable",
-		"MAYFLY_KEYS_STDIN is set, but standard input cannot be read as the keys file: mayfly@.service needs StandardInput=file:%.256s",
+		"MAYFLY_KEYS_STDIN is set, but standard input cannot be read as the keys file: "
+		"mayfly@.service needs StandardInput=file:%.256s",
 		config->keys_file);
 }
 

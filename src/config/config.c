@@ -252,7 +252,8 @@ static int read_network(struct config *config, struct error *err)
 	    *name == '-' || *name == '.' || strcmp(name, "host") == 0)
 		return error_set(
 			err, 500, "bad_configuration",
-			"MAYFLY_NETWORK is \"%.64s\", but takes none, allow, or the name of a network other than host",
+			"MAYFLY_NETWORK is \"%.64s\", but takes none, allow, or the name of a "
+			"network other than host",
 			name);
 	config->network = strcmp(name, "none") == 0 ? NULL : name;
 	return 0;
@@ -277,7 +278,8 @@ static int read_unenforced(struct config *config, struct error *err)
 		if (!found || (*at == ',' && !*++at))
 			return error_set(
 				err, 500, "bad_configuration",
-				"MAYFLY_ALLOW_UNENFORCED is \"%.64s\", but takes any of memory, pids, cpu, with commas between",
+				"MAYFLY_ALLOW_UNENFORCED is \"%.64s\", but takes any of memory, "
+				"pids, cpu, with commas between",
 				text);
 		config->unenforced |= found;
 	}

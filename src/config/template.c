@@ -106,7 +106,8 @@ static int take_environment(struct template *template, const json_t *value,
 		if (!recipe_is_variable(name) || !recipe_is_line(text))
 			return registry_bad_field(
 				file, field, err,
-				"cannot be: names are of A-Z, a-z, 0-9 and _ but neither LD_… nor MAYFLY_…, values one line of text");
+				"cannot be: names are of A-Z, a-z, 0-9 and _ but neither LD_… nor "
+				"MAYFLY_…, values one line of text");
 		len = snprintf(place, room, "%s=%s", name, json_string_value(text));
 		if ((size_t)len + 2 > room) /* its own NUL, and the one that ends them all */
 			return registry_bad_field(file, "environment", err,

@@ -76,7 +76,8 @@ int custom_check_image(const struct config *config, const char *name, const char
 		return 0;
 	return error_set(
 		err, 403, "template_not_allowed",
-		"The image %.128s is not allowed for custom templates: it must belong to an installed template or be named in MAYFLY_TEMPLATE_IMAGES",
+		"The image %.128s is not allowed for custom templates: it must belong to an "
+		"installed template or be named in MAYFLY_TEMPLATE_IMAGES",
 		image);
 }
 

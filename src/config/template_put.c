@@ -125,9 +125,9 @@ static int take_limits(struct put *put, struct error *err)
 				 (unsigned long long)put->config->custom_timeout_s);
 	put->network = json_is_true(json_object_get(put->values, "network_enabled"));
 	if (put->network && !(put->config->network && put->config->custom_network))
-		return error_set(
-			err, 403, "template_not_allowed",
-			"network_enabled: the operator allows custom templates no network (MAYFLY_NETWORK, MAYFLY_TEMPLATE_NETWORK)");
+		return error_set(err, 403, "template_not_allowed",
+				 "network_enabled: the operator allows custom templates no network "
+				 "(MAYFLY_NETWORK, MAYFLY_TEMPLATE_NETWORK)");
 	return 0;
 }
 
@@ -144,7 +144,8 @@ static int take_environment(struct put *put, struct error *err)
 		if (!recipe_is_variable(name) || !recipe_is_line(value))
 			return bad(
 				err, "environment_variables",
-				"a name is of A-Z, a-z, 0-9 and _ and neither LD_… nor MAYFLY_…, a value one line of text");
+				"a name is of A-Z, a-z, 0-9 and _ and neither LD_… nor MAYFLY_…, a "
+				"value one line of text");
 	put->environment = variables;
 	return 0;
 }

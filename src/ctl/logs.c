@@ -68,7 +68,8 @@ static int parse(int argc, char **argv, struct query *query)
 		return EX_OK;
 	(void)fprintf(
 		stderr,
-		"mayflyctl logs: a job is the id that its reply has: letters, digits, \"-\" and \"_\", %d at most\n",
+		"mayflyctl logs: a job is the id that its reply has: letters, digits, \"-\" and "
+		"\"_\", %d at most\n",
 		ENGINE_JOB_BYTES - 1);
 	return EX_USAGE;
 }
@@ -119,7 +120,8 @@ static void become_journalctl(struct query *query)
 	execvp(JOURNALCTL, (char *const *)query->arguments); /* which changes none */
 	(void)fprintf(
 		stderr,
-		"mayflyctl logs: journalctl cannot be started (%s). Without a journal the lines are where mayfly's standard error goes: look for "
+		"mayflyctl logs: journalctl cannot be started (%s). Without a journal the lines "
+		"are where mayfly's standard error goes: look for "
 		"job=\"%s\" there\n",
 		strerror(errno), query->job);
 }
@@ -184,7 +186,8 @@ static int find_containers(struct query *query)
 	if (len == 0 && !query->follow) {
 		(void)fprintf(
 			stderr,
-			"mayflyctl logs: the journal has nothing of the job %s. Has this user the right to read it (group systemd-journal), and does mayfly "
+			"mayflyctl logs: the journal has nothing of the job %s. Has this user the "
+			"right to read it (group systemd-journal), and does mayfly "
 			"write to it? Else the lines are where mayfly's standard error goes\n",
 			query->job);
 		return EX_DATAERR;

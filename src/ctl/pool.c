@@ -80,7 +80,8 @@ static void measure(const struct config *config, json_t *rows)
 	if (engine_list(&engine, deadline_in(ENGINE_CALL_DEADLINE_MS), note_row, rows, &err) < 0)
 		(void)fprintf(
 			stderr,
-			"mayflyctl pool: memory is as it was when they were prepared, because no container engine answers: %s\n",
+			"mayflyctl pool: memory is as it was when they were prepared, because no "
+			"container engine answers: %s\n",
 			err.message);
 	engine_close(&engine);
 }
@@ -177,7 +178,8 @@ static int check_kinds(int count, char **wanted)
 		     !ascii_is_of(slice_of(wanted[i]), ASCII_HEX))) {
 			(void)fprintf(
 				stderr,
-				"mayflyctl pool: a kind is the %d digits that the list shows; or say all\n",
+				"mayflyctl pool: a kind is the %d digits that the list shows; or "
+				"say all\n",
 				POOL_KIND_DIGITS);
 			return EX_USAGE;
 		}

@@ -269,7 +269,8 @@ static bool is_trusted(const struct build *build, const struct template *templat
 		return true;
 	(void)fprintf(
 		stderr,
-		"mayflyctl template: %s was added by a client. Building it runs this as root, with network:\n%s"
+		"mayflyctl template: %s was added by a client. Building it runs this as root, with "
+		"network:\n%s"
 		"To allow it: mayflyctl template build --trust %s\n",
 		template->name, recipe->data, template->name);
 	return false;

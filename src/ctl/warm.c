@@ -184,7 +184,8 @@ static int check(struct warm *warm)
 
 	if (!config->pool || !config->pool_total || !config->pool_memory_bytes) {
 		(void)fputs(
-			"mayflyctl warm: pooled containers are off: MAYFLY_POOL, MAYFLY_POOL_TOTAL or MAYFLY_POOL_MEMORY_MB is 0\n",
+			"mayflyctl warm: pooled containers are off: MAYFLY_POOL, MAYFLY_POOL_TOTAL "
+			"or MAYFLY_POOL_MEMORY_MB is 0\n",
 			stderr);
 		return EX_CONFIG;
 	}

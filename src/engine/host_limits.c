@@ -138,7 +138,8 @@ static void read_podman(const json_t *root, struct answer *out)
 	out->copies_images = is_text(json_object_get(root, "store"), "graphDriverName", "vfs");
 	out->remedy =
 		"give it the controllers, in /etc/systemd/system/user@.service.d/delegate.conf: "
-		"[Service] Delegate=memory pids cpu, then systemctl daemon-reload and systemctl restart user@UID";
+		"[Service] Delegate=memory pids cpu, then systemctl daemon-reload and systemctl "
+		"restart user@UID";
 	for (unsigned i = 0; i < CONFIG_LIMITS; i++)
 		if (!has_text(controllers, config_limits[i]))
 			out->missing |= 1U << i;
@@ -148,7 +149,8 @@ static void read_podman(const json_t *root, struct answer *out)
 	} else if (out->rootless && !is_text(host, "cgroupManager", "systemd")) {
 		out->missing = all;
 		out->remedy =
-			"use systemd as its cgroup manager (cgroup_manager in containers.conf), in a session of the user's";
+			"use systemd as its cgroup manager (cgroup_manager in containers.conf), in "
+			"a session of the user's";
 	}
 }
 
@@ -195,7 +197,8 @@ static void name_limits(unsigned limits, char out[NAMES_BYTES])
 static void take_note(const struct answer *answer, const char *names, struct host_limits *out)
 {
 	static const char vfs[] =
-		"vfs copies the image for every container: set driver = \"overlay\" in storage.conf, then podman system reset";
+		"vfs copies the image for every container: set driver = \"overlay\" in "
+		"storage.conf, then podman system reset";
 
 	(void)snprintf(out->note, sizeof(out->note), "%s%s%s%s", *names ? "not enforced: " : "",
 		       names, *names && answer->copies_images ? "; " : "",

@@ -52,7 +52,8 @@ static int find_init(const struct config *config, struct spec *out, struct error
 	    !is_regular_file(out->init))
 		return error_set(
 			err, 500, "bad_configuration",
-			"mayfly-init is missing in %s; set MAYFLY_LIBEXEC_DIR to the folder of mayfly's programs",
+			"mayfly-init is missing in %s; set MAYFLY_LIBEXEC_DIR to the folder of "
+			"mayfly's programs",
 			config->libexec);
 	return 0;
 }
@@ -68,17 +69,18 @@ static int find_seccomp(const struct config *config, struct spec *out, struct er
 		    !is_regular_file(named))
 			return error_set(
 				err, 500, "bad_configuration",
-				"SECCOMP_PROFILE is \"%.200s\", but takes the absolute path of a file",
+				"SECCOMP_PROFILE is \"%.200s\", but takes the absolute path of a "
+				"file",
 				named);
 		memcpy(out->seccomp, named, strlen(named) + 1);
 		return 0;
 	}
 	if (find_data(config, "seccomp.json", is_regular_file, out->seccomp))
 		return 0;
-	return error_set(
-		err, 500, "bad_configuration",
-		"No seccomp.json in %s; install it there, or set SECCOMP_PROFILE or MAYFLY_DATA_DIR",
-		config->registry[CONFIG_REGISTRY_DIRS - 1]);
+	return error_set(err, 500, "bad_configuration",
+			 "No seccomp.json in %s; install it there, or set SECCOMP_PROFILE or "
+			 "MAYFLY_DATA_DIR",
+			 config->registry[CONFIG_REGISTRY_DIRS - 1]);
 }
 
 static int find_file(const struct config *config, const char *name, char out[PATH_MAX],
@@ -110,7 +112,8 @@ static int find_apparmor(struct spec *out, struct error *err)
 	if (out->apparmor && strcmp(out->apparmor, "unconfined") == 0)
 		return error_set(
 			err, 500, "bad_configuration",
-			"APPARMOR_PROFILE takes a profile's name; leave it unset to go without one");
+			"APPARMOR_PROFILE takes a profile's name; leave it unset to go without "
+			"one");
 	return 0;
 }
 
@@ -126,7 +129,8 @@ static int find_selinux(struct spec *out, struct error *err)
 			     strcmp(name, "spc_t") == 0 || strncmp(name, "unconfined_", 11) == 0))
 		return error_set(
 			err, 500, "bad_configuration",
-			"MAYFLY_SELINUX_TYPE is \"%.64s\", but takes the name of a type that confines, such as container_t",
+			"MAYFLY_SELINUX_TYPE is \"%.64s\", but takes the name of a type that "
+			"confines, such as container_t",
 			name);
 	return 0;
 }
@@ -138,7 +142,8 @@ static int check_paths(const struct config *config, const struct spec *spec, str
 	    strchr(spec->hosts, ':') || strchr(spec->resolv, ':'))
 		return error_set(
 			err, 500, "bad_configuration",
-			"MAYFLY_RUN_DIR, MAYFLY_LIBEXEC_DIR and MAYFLY_DATA_DIR must not contain a colon");
+			"MAYFLY_RUN_DIR, MAYFLY_LIBEXEC_DIR and MAYFLY_DATA_DIR must not contain a "
+			"colon");
 	return 0;
 }
 

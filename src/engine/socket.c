@@ -46,11 +46,11 @@ static int try_path(const char *path, char out[SOCKET_PATH_BYTES], struct buf *l
 
 static int refuse(const struct buf *looked_at, struct error *err)
 {
-	return error_set(
-		err, 503, "engine_unreachable",
-		"No Podman socket answers (looked at %s). Start one: systemctl %sstart podman.socket",
-		looked_at->len ? looked_at->data : "no path at all",
-		geteuid() == 0 ? "" : "--user ");
+	return error_set(err, 503, "engine_unreachable",
+			 "No Podman socket answers (looked at %s). Start one: systemctl %sstart "
+			 "podman.socket",
+			 looked_at->len ? looked_at->data : "no path at all",
+			 geteuid() == 0 ? "" : "--user ");
 }
 
 /* Rule 2. 1 when no variable is set. */

@@ -12,7 +12,8 @@ static int check_number(const json_t *host, const char *field, uint64_t want, st
 		return error_set(
 			err, 500, "limit_ignored",
 			"The engine ignores %s: asked for %" PRIu64 ", it says %" PRId64
-			". It needs cgroup v2 with the memory, pids and cpu controllers delegated, or root",
+			". It needs cgroup v2 with the memory, pids and cpu controllers delegated, "
+			"or root",
 			field, want, (int64_t)got);
 	return 0;
 }
@@ -57,7 +58,8 @@ static int check_mounts(const json_t *created, struct error *err)
 			continue;
 		return error_set(
 			err, 500, "limit_ignored",
-			"The image makes %.128s writable on the host (a VOLUME of it): build one without",
+			"The image makes %.128s writable on the host (a VOLUME of it): build one "
+			"without",
 			path);
 	}
 	return 0;

@@ -104,7 +104,8 @@ static int call(struct engine *engine, uint8_t verb, struct slice fields, deadli
 						 "mayfly-engine did not answer in time");
 			return error_set(
 				err, 503, "engine_failed",
-				"mayfly-engine ended without an answer; is it installed beside mayfly?");
+				"mayfly-engine ended without an answer; is it installed beside "
+				"mayfly?");
 		}
 		if (frame.type == FRAME_ERROR)
 			return take_error(frame.payload, err);

@@ -303,7 +303,8 @@ static int check_format(const struct check *check, const char *format)
 	if (strcmp(format, "session-id") == 0 && (!fs_is_component(text) || text.data[0] == '.'))
 		return refuse(
 			check, "invalid_value", "format",
-			"Session ID must have no slash and no control characters, and must not begin with a dot");
+			"Session ID must have no slash and no control characters, and must not "
+			"begin with a dot");
 	if (strcmp(format, "upload") == 0 && !is_upload(text))
 		return refuse(check, "invalid_value", "format", "Must be the id of an upload");
 	if (strcmp(format, "filename") == 0) {
@@ -313,7 +314,8 @@ static int check_format(const struct check *check, const char *format)
 		if (slice_eq(text, "stdout") || slice_eq(text, "stderr"))
 			return refuse(
 				check, "invalid_value", "format",
-				"Filename must not be stdout or stderr: those hold the program's output");
+				"Filename must not be stdout or stderr: those hold the program's "
+				"output");
 	}
 	return 0;
 }

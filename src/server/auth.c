@@ -136,7 +136,8 @@ static int check_key(struct check *check, enum key_scope scope, struct error *er
 	} else if (!is_loopback(check->call)) {
 		return error_set(
 			err, 403, "no_key_configured",
-			"This service is reachable from other machines and has no key, so it serves no one: set API_KEYS, or make a key with mayflyctl keys add");
+			"This service is reachable from other machines and has no key, so it "
+			"serves no one: set API_KEYS, or make a key with mayflyctl keys add");
 	}
 	return set_caller(check->call, key);
 }
@@ -172,7 +173,8 @@ static int check_local_or_key(struct check *check, struct error *err)
 	if (!*call->config->executor_api_key && !check->keys.is_configured)
 		return error_set(
 			err, 403, "no_key_configured",
-			"This service is reachable from other machines and has no key, so it runs nothing: set EXECUTOR_API_KEY or API_KEYS");
+			"This service is reachable from other machines and has no key, so it runs "
+			"nothing: set EXECUTOR_API_KEY or API_KEYS");
 	if (find_key(check, KEY_RUN, &key, err) == 0)
 		return set_caller(call, key);
 	return err->status == 403 ? -1 : error_set(err, 401, "unauthorized", "Unauthorized");

@@ -21,10 +21,10 @@
 int storage_failed(const char *path, struct error *err, const char *doing)
 {
 	if (errno == ENOSPC || errno == EDQUOT)
-		return error_set(
-			err, 500, "storage_full",
-			"No space left in %.256s while %s: free some, or lower ARTIFACT_RETENTION_DAYS",
-			path, doing);
+		return error_set(err, 500, "storage_full",
+				 "No space left in %.256s while %s: free some, or lower "
+				 "ARTIFACT_RETENTION_DAYS",
+				 path, doing);
 	return error_set_errno(err, 500, "storage_failed", "Storing in %.256s failed while %s",
 			       path, doing);
 }

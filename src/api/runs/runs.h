@@ -5,8 +5,8 @@
  *   GET  /v1/runs/{id} the same record; links to artifacts are signed again when less than half of
  *        their time is left
  *   GET  /v1/runs ?limit=1…100 &before=<run id>: {"runs":[summary],"next":<id for before>|null},
- *        the newest first; a summary is {"id",
- *                        "status","exit_code","usage","artifact_count","created_at","language","code_sha256"}
+ *        the newest first; a summary has id, status, exit_code, usage, artifact_count, created_at,
+ *        language and code_sha256
  *
  * Beside those fields: "stdin" (text) in a request; X-Idempotency-Key
  * (store/idempotency.h), whose repeat is answered with the first run's record and

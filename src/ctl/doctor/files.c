@@ -91,10 +91,10 @@ static void say_rights(struct doctor *doctor, const char *check, const char *pat
 		doctor_say(doctor, DOCTOR_FAIL, check, advice, "%s has mode %04o: %s", path,
 			   (unsigned)(status.st_mode & 07777), harm);
 	} else if (!is_engines && !is_ours(doctor, status.st_uid)) {
-		doctor_say(
-			doctor, DOCTOR_WARN, check, "chown it, or find out why",
-			"%s belongs to uid %u, which is neither root, nor this user, nor the service",
-			path, status.st_uid);
+		doctor_say(doctor, DOCTOR_WARN, check, "chown it, or find out why",
+			   "%s belongs to uid %u, which is neither root, nor this user, nor the "
+			   "service",
+			   path, status.st_uid);
 	} else {
 		doctor_say(doctor, DOCTOR_OK, check, NULL, "%s: mode %04o, owner %u, group %u",
 			   path, (unsigned)(status.st_mode & 07777), status.st_uid, status.st_gid);

@@ -99,7 +99,8 @@ static bool is_limit(const char *found, uint64_t want, uint64_t tolerance)
 }
 
 #define LIMIT_ADVICE                                                                               \
-	"the engine does not enforce it: see cgroup.controllers above, and do not serve until it does"
+	"the engine does not enforce it: see cgroup.controllers above, and do not serve "          \
+	"until it does"
 
 static void say_memory(struct doctor *doctor, const struct buf *output,
 		       const struct template *template)

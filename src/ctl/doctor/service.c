@@ -101,12 +101,12 @@ static void say_port(struct doctor *doctor, const struct listeners *listeners)
 			   geteuid() == 0 ? START_ADVICE_SYS : START_ADVICE_USR,
 			   "nothing listens on port %u", (unsigned)listeners->port);
 	else if (listeners->is_public != wants_public)
-		doctor_say(
-			doctor, DOCTOR_WARN, "port",
-			"make BIND and PORT in mayfly.conf what mayfly.socket has, or the other way "
-			"round",
-			"port %u: listens on %s, but BIND is %s", (unsigned)listeners->port,
-			listeners->text, doctor->config->bind);
+		doctor_say(doctor, DOCTOR_WARN, "port",
+			   "make BIND and PORT in mayfly.conf what mayfly.socket has, or the other "
+			   "way "
+			   "round",
+			   "port %u: listens on %s, but BIND is %s", (unsigned)listeners->port,
+			   listeners->text, doctor->config->bind);
 	else
 		doctor_say(doctor, DOCTOR_OK, "port", NULL, "port %u: listens on %s",
 			   (unsigned)listeners->port, listeners->text);
@@ -211,13 +211,13 @@ static void say_keys(struct doctor *doctor, bool listens_publicly)
 		doctor_say(doctor, DOCTOR_FAIL, "keys", KEY_ADVICE ", or listen on 127.0.0.1",
 			   "it listens on an address that others reach, and there is no key");
 	else if (setting && !is_public)
-		doctor_say(
-			doctor, has_key ? DOCTOR_WARN : DOCTOR_FAIL, "keys",
-			"make the proxy ask for a password" KEY_ADVICE_TOO,
-			"%s says that others reach it, and who comes through a proxy on this machine "
-			"is a caller on loopback, whom %s",
-			setting,
-			has_key ? "the tools' routes ask for no key" : "nothing asks for a key");
+		doctor_say(doctor, has_key ? DOCTOR_WARN : DOCTOR_FAIL, "keys",
+			   "make the proxy ask for a password" KEY_ADVICE_TOO,
+			   "%s says that others reach it, and who comes through a proxy on this "
+			   "machine "
+			   "is a caller on loopback, whom %s",
+			   setting,
+			   has_key ? "the tools' routes ask for no key" : "nothing asks for a key");
 	else if (has_key)
 		doctor_say(doctor, DOCTOR_OK, "keys", NULL,
 			   "%zu keys of callers, %s EXECUTOR_API_KEY", keys.count,
