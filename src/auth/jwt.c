@@ -65,7 +65,7 @@ static json_t *parse_part(struct slice part)
 static bool is_good_header(struct slice part)
 {
 	_cleanup_json_ json_t *header = parse_part(part);
-	const char *algorithm = json_string_value(json_object_get(header, "alg"));
+	const char *algorithm = json_text(header, "alg");
 
 	return algorithm && strcmp(algorithm, "HS256") == 0 && !json_object_get(header, "crit");
 }

@@ -11,8 +11,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #define MICRO           ((uint64_t)1000000)
@@ -28,7 +26,7 @@ static const struct {
 
 unsigned key_scope_of(struct slice name)
 {
-	for (size_t i = 0; i < sizeof(scopes) / sizeof(scopes[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(scopes); i++)
 		if (slice_eq(name, scopes[i].name))
 			return scopes[i].scope;
 	return 0;
@@ -39,7 +37,7 @@ void key_scope_names(unsigned bits, char out[KEY_SCOPES_BYTES])
 	size_t len = 0;
 
 	out[0] = '\0';
-	for (size_t i = 0; i < sizeof(scopes) / sizeof(scopes[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(scopes); i++)
 		if (bits & scopes[i].scope)
 			len += (size_t)snprintf(out + len, KEY_SCOPES_BYTES - len, "%s%s",
 						len ? "," : "", scopes[i].name);

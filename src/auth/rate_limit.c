@@ -14,10 +14,8 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #define BOOT_ID_CHARS (BOOT_ID_BYTES - 1)
 /* the time of a token at a millionth a second */

@@ -3,7 +3,6 @@
 #include "base/ascii.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 #define STANDARD ASCII_ALNUM "+/"

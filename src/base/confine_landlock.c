@@ -15,7 +15,6 @@
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #define CREATE_RULESET_VERSION 1U
 #define RULE_PATH_BENEATH      1

@@ -9,7 +9,6 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 
 static const struct {
@@ -43,7 +42,7 @@ static const struct {
 
 int64_t frame_max_bytes(uint8_t type)
 {
-	for (size_t i = 0; i < sizeof(frame_maximums) / sizeof(frame_maximums[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(frame_maximums); i++)
 		if (frame_maximums[i].type == type)
 			return frame_maximums[i].max_bytes;
 	return -1;

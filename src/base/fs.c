@@ -9,10 +9,8 @@
 #include <linux/openat2.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 static bool walk_forced;
 

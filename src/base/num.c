@@ -1,7 +1,5 @@
 #include "base/num.h"
 
-#include <stddef.h>
-
 static unsigned digit_value(char c)
 {
 	if (c >= '0' && c <= '9')

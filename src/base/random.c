@@ -3,7 +3,6 @@
 #include "base/ascii.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <sys/random.h>
 

@@ -11,6 +11,9 @@ struct slice {
 	size_t len; /* bytes */
 };
 
+/* The entries of an array. */
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
 #define SLICE_LITERAL(text) ((struct slice){(text), sizeof(text) - 1})
 
 static inline struct slice slice_of(const char *text)

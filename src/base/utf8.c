@@ -1,7 +1,5 @@
 #include "base/utf8.h"
 
-#include <string.h>
-
 #define REPLACEMENT "\xEF\xBF\xBD" /* U+FFFD */
 
 /*

@@ -9,9 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #define CUSTOM_FOLDER "/.templates"
 #define PODMAN_IMAGES "/containers/storage/overlay-images/images.json"
@@ -73,7 +70,7 @@ static const struct {
 
 static int read_numbers(struct config *config, struct error *err)
 {
-	for (size_t i = 0; i < sizeof(number_variables) / sizeof(number_variables[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(number_variables); i++) {
 		uint64_t *place = (uint64_t *)((char *)config + number_variables[i].offset);
 		const char *text = variable(number_variables[i].name);
 		uint64_t value = number_variables[i].fallback;
@@ -298,7 +295,7 @@ static int refuse_old_names(struct error *err)
 		{"MAYFLY_SPARE_TTL_S", "MAYFLY_POOL_TTL_S"},
 	};
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(names); i++)
 		if (getenv(names[i].old))
 			return error_set(err, 500, "bad_configuration", "%s is now called %s",
 					 names[i].old, names[i].now);
@@ -327,7 +324,7 @@ static int refuse_old_folders(const struct config *config, struct error *err)
 	char path[PATH_MAX];
 
 	for (size_t i = 0; i < CONFIG_REGISTRY_DIRS - 1; i++)
-		for (size_t k = 0; k < sizeof(folders) / sizeof(folders[0]); k++)
+		for (size_t k = 0; k < COUNT_OF(folders); k++)
 			if (config->registry[i][0] &&
 			    (size_t)snprintf(path, sizeof(path), "%s/%s", config->registry[i],
 					     folders[k].old) < sizeof(path) &&

@@ -3,11 +3,7 @@
 #include "base/fs.h"
 #include "config/registry.h"
 
-#include <ctype.h>
 #include <stdio.h>
-#include <string.h>
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* What is read of the whole. */
 struct whole {

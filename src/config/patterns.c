@@ -6,8 +6,6 @@
 #include <ctype.h>
 #include <stdio.h>
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 /* What is read of the whole, and of an entry of its list. */
 struct whole {
 	const char *description;

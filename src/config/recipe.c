@@ -36,7 +36,7 @@ static const struct {
 	{"online_commands", "online", NULL},
 };
 
-#define LIST_COUNT (sizeof(lists) / sizeof(lists[0]))
+#define LIST_COUNT (COUNT_OF(lists))
 
 static bool is_of(const struct alphabet *alphabet, const char *name)
 {
@@ -139,7 +139,7 @@ int recipe_check(const json_t *build, const struct registry_file *file, struct e
 			.offset = (size_t)((const char *)&found[i + 1] - (const char *)found)};
 	if (registry_read(file, "build", build, fields, LIST_COUNT + 1, found, err) < 0)
 		return -1;
-	if (!recipe_is_image(json_string_value(json_object_get(build, "base"))))
+	if (!recipe_is_image(json_text(build, "base")))
 		return registry_bad_field(file, "build.base", err, "is not the name of an image");
 	for (size_t i = 0; i < LIST_COUNT; i++)
 		if (found[i + 1] && check_list(i, found[i + 1], file, err) < 0)
@@ -162,8 +162,7 @@ int recipe_write(const struct template *template, const json_t *build, struct bu
 	const json_t *value;
 	size_t i;
 
-	if (buf_printf(out, "image %s\nbase %s\n", template->image,
-		       json_string_value(json_object_get(build, "base"))) < 0)
+	if (buf_printf(out, "image %s\nbase %s\n", template->image, json_text(build, "base")) < 0)
 		return -1;
 	for (size_t row = 0; row < LIST_COUNT; row++)
 		json_array_foreach (json_object_get(build, lists[row].field), i, value)

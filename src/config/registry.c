@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -180,7 +179,7 @@ static size_t kind_of(const struct registry_file *file)
 {
 	size_t i = 0;
 
-	while (i < sizeof(kinds) / sizeof(kinds[0]) - 1 && strcmp(kinds[i].kind, file->kind) != 0)
+	while (i < COUNT_OF(kinds) - 1 && strcmp(kinds[i].kind, file->kind) != 0)
 		i++;
 	return i;
 }

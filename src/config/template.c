@@ -6,7 +6,6 @@
 #include "config/registry.h"
 
 #include <inttypes.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -72,7 +71,7 @@ static const struct {
 /* Rule 3. */
 static int set_defaults(struct template *template, struct error *err)
 {
-	for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(defaults); i++) {
 		const char *text = defaults[i].variable ? getenv(defaults[i].variable) : NULL;
 		uint64_t value = defaults[i].fallback;
 
@@ -187,8 +186,7 @@ static int read_whole(const struct registry_file *file, const json_t *definition
 {
 	struct template *template = &whole->template;
 
-	if (registry_read(file, "", definition, fields, sizeof(fields) / sizeof(fields[0]), whole,
-			  err) < 0 ||
+	if (registry_read(file, "", definition, fields, COUNT_OF(fields), whole, err) < 0 ||
 	    take_environment(template, whole->environment, file, err) < 0 ||
 	    take_preload(template, whole->preload, file, err) < 0 ||
 	    (whole->build && recipe_check(whole->build, file, err) < 0) ||

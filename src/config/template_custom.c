@@ -2,10 +2,7 @@
    template_put.c. */
 #include "config/template_custom.h"
 
-#include "base/cleanup.h"
-
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 

@@ -25,8 +25,8 @@ static int find_of_tool(const struct config *config, struct slice tool, struct t
 	    registry_parse(&file, &root, err) < 0)
 		return -1;
 
-	const char *image = json_string_value(json_object_get(root, "image"));
-	const char *base = json_string_value(json_object_get(root, "template"));
+	const char *image = json_text(root, "image");
+	const char *base = json_text(root, "template");
 
 	if (!image || strlen(image) >= sizeof(out->image) || !recipe_is_image(image))
 		return registry_bad_field(&file, "image", err, "is not the name of an image");

@@ -6,19 +6,14 @@
 #include "base/atomic_file.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
-#include "base/io.h"
 #include "base/num.h"
-#include "base/random.h"
 #include "base/sha256.h"
 #include "config/recipe.h"
 #include "config/template_custom.h"
 #include "json/schema.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define HASH_DIGITS  12 /* of a recipe, in an image's tag */
 #define ASIDE_DIGITS 12
@@ -55,7 +50,7 @@ static void put_free(struct put *put)
 
 static const char *text_of(const struct put *put, const char *field)
 {
-	return json_string_value(json_object_get(put->values, field));
+	return json_text(put->values, field);
 }
 
 static int bad(struct error *err, const char *field, const char *what)
@@ -79,7 +74,7 @@ static int take_plain(struct put *put, struct error *err)
 		return 0;
 	path = json_array_get(json_object_get(issue, "path"), 0);
 	return bad(err, path ? json_string_value(path) : "the request",
-		   json_string_value(json_object_get(issue, "message")));
+		   json_text(issue, "message"));
 }
 
 /* ^\d+[mgMG]$ */

@@ -6,9 +6,7 @@
 #include "json/schema.h"
 
 #include <stdio.h>
-#include <string.h>
 
-#define COUNT_OF(array)      (sizeof(array) / sizeof((array)[0]))
 #define TIMEOUT_TEXT_DEFAULT "Execution timed out after"
 #define RUNTIME_FORMAT       "runtime" /* of a parameter that names a language */
 

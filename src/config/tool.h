@@ -92,7 +92,7 @@ bool tool_parameter(const json_t *text, char out[REGISTRY_NAME_MAX_BYTES + 1]);
 static inline const char *tool_text_or(const json_t *object, const char *field,
 				       const char *fallback)
 {
-	const char *text = json_string_value(json_object_get(object, field));
+	const char *text = json_text(object, field);
 
 	return text ? text : fallback;
 }

@@ -79,8 +79,7 @@ int container_create(struct podman *podman, const char *name, const char *image,
 		return 1;
 	if (reply.status != 201)
 		return refuse_create(podman, &reply, image, err);
-	if (json_parse(reply.body, &root, err) < 0 ||
-	    !(id = json_string_value(json_object_get(root, "Id"))) ||
+	if (json_parse(reply.body, &root, err) < 0 || !(id = json_text(root, "Id")) ||
 	    !container_is_id(slice_of(id)))
 		return error_set(err, 502, "engine_bad_reply", "%s made a container but gave no id",
 				 podman_name(podman));

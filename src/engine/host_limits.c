@@ -2,7 +2,6 @@
 #include "engine/host_limits.h"
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/io.h"
 #include "base/num.h"
 #include "engine/spec.h"
@@ -120,7 +119,7 @@ static bool has_text(const json_t *list, const char *text)
 
 static bool is_text(const json_t *object, const char *key, const char *text)
 {
-	const char *have = json_string_value(json_object_get(object, key));
+	const char *have = json_text(object, key);
 
 	return have && strcmp(have, text) == 0;
 }

@@ -31,7 +31,7 @@ static int get(struct podman *podman, const char *path, const char *what, json_t
 
 static const char *text_of(const json_t *object, const char *key)
 {
-	return json_string_value(json_object_get(object, key));
+	return json_text(object, key);
 }
 
 /* "NAME VERSION": the package that the engine says a component is from, else the first line of what
@@ -89,7 +89,7 @@ static int add_info(struct podman *podman, struct answer *answer, struct error *
 
 	if (get(podman, "/info", "asked about its host", &info, err) < 0)
 		return -1;
-	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(flags); i++) {
 		const json_t *flag = json_object_get(info, flags[i].name);
 
 		if (json_is_boolean(flag))

@@ -2,16 +2,11 @@
 #include "engine/inventory.h"
 
 #include "base/cleanup.h"
-#include "base/clock.h"
-#include "base/fs.h"
 #include "base/num.h"
 #include "engine/container.h"
-#include "engine/folder.h"
 #include "engine/spec.h"
 #include "http/uri.h"
 #include "json/json.h"
-
-#include <fcntl.h>
 
 #define LIST_PATH_MAX_BYTES 3072
 
@@ -48,7 +43,7 @@ static int fetch(struct podman *podman, const struct config *config, const char 
 /* A text of an object, "" when it is not there. */
 static const char *text_of(const json_t *object, const char *key)
 {
-	const char *text = json_string_value(json_object_get(object, key));
+	const char *text = json_text(object, key);
 
 	return text ? text : "";
 }

@@ -2,7 +2,6 @@
 #include "engine/lifecycle.h"
 
 #include "base/cleanup.h"
-#include "base/fs.h"
 #include "base/io.h"
 #include "engine/verify.h"
 #include "json/json.h"
@@ -94,7 +93,7 @@ static int verify(struct lifecycle *lifecycle, struct podman *podman, const stru
 				 podman_name(podman));
 	if (result < 0 || verify_container(spec, created, err) < 0)
 		return -1;
-	image = json_string_value(json_object_get(created, "Image"));
+	image = json_text(created, "Image");
 	(void)snprintf(lifecycle->image, sizeof(lifecycle->image), "%s", image ? image : "");
 	return 0;
 }

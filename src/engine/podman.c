@@ -326,7 +326,7 @@ void podman_message(const struct podman_reply *reply, char out[ENGINE_MESSAGE_BY
 	out[0] = '\0';
 	if (json_parse(reply->body, &root, &ignored) < 0)
 		return;
-	text = json_string_value(json_object_get(root, "message"));
+	text = json_text(root, "message");
 	if (!text)
 		return;
 	len = utf8_trim(text, strnlen(text, ENGINE_MESSAGE_BYTES - 1));

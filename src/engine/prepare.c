@@ -1,7 +1,6 @@
 #include "engine/prepare.h"
 
 #include "base/ascii.h"
-#include "base/clock.h"
 #include "config/template_find.h"
 
 #include <stdio.h>

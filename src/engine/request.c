@@ -32,8 +32,7 @@ int request_parse_make(struct slice fields, struct prepare_request *out, char jo
 	struct slice key, value;
 
 	while (field_next(&fields, &key, &value)) {
-		int taken = field_take_number(numbers, sizeof(numbers) / sizeof(numbers[0]), key,
-					      value);
+		int taken = field_take_number(numbers, COUNT_OF(numbers), key, value);
 
 		if (taken < 0 || (taken && ascii_is_of(value, "0")))
 			return request_refuse(err, "a limit is not a number above 0");

@@ -3,7 +3,6 @@
 
 #include "base/cleanup.h"
 #include "base/frame.h"
-#include "base/io.h"
 #include "base/log.h"
 #include "engine/info.h"
 #include "engine/inventory.h"
@@ -244,7 +243,7 @@ static int serve(struct connection *connection, const struct frame *frame)
 	struct error err;
 
 	connection->removing[0] = '\0';
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(verbs); i++)
 		if (verbs[i].type == frame->type)
 			verb = &verbs[i];
 	if (!verb) {

@@ -58,7 +58,7 @@ static int find_named(char out[SOCKET_PATH_BYTES], struct buf *looked_at, struct
 {
 	static const char scheme[] = "unix://";
 
-	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(variables); i++) {
 		const char *value = getenv(variables[i]);
 
 		if (!value || !*value)
@@ -88,7 +88,7 @@ int socket_find(char out[SOCKET_PATH_BYTES], struct error *err)
 	    (size_t)snprintf(path, sizeof(path), "%s/podman/podman.sock", runtime) < sizeof(path) &&
 	    try_path(path, out, &looked_at) == 0)
 		return 0;
-	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(usual); i++)
 		if (try_path(usual[i], out, &looked_at) == 0)
 			return 0;
 	return refuse(&looked_at, err);

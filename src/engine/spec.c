@@ -2,7 +2,6 @@
 #include "engine/spec.h"
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/io.h"
 #include "protocol/control.h"
 #include "protocol/engine.h"
@@ -109,7 +108,7 @@ static int set_mounts(const struct spec *spec, const struct dialect *dialect, js
 	failed |= json_array_append_new(
 		binds, json_sprintf("%s/" MAKING_DIR_NAME "/%s:" CONTROL_DIR ":%s",
 				    spec->config->run, spec->folder, dialect->control));
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(files); i++)
 		if (files[i].path[0])
 			failed |= json_array_append_new(
 				binds, json_sprintf("%s:%s:%s", files[i].path, files[i].inside,
@@ -136,7 +135,7 @@ static int set_ulimits(const struct template *template, json_t *host)
 
 	if (set(host, "Ulimits", list) < 0)
 		return -1;
-	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(limits); i++) {
 		uint64_t value = limits[i].value;
 		struct rlimit own;
 
@@ -181,9 +180,9 @@ static int set_security(const struct spec *spec, const struct dialect *dialect, 
 	if (spec->selinux)
 		failed |= json_array_append_new(options,
 						json_sprintf("label=type:%s", spec->selinux));
-	for (size_t i = 0; i < sizeof(masks_usual) / sizeof(masks_usual[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(masks_usual); i++)
 		failed |= json_array_append_new(masks, json_string(masks_usual[i]));
-	for (size_t i = 0; i < sizeof(masks_added) / sizeof(masks_added[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(masks_added); i++) {
 		failed |= json_array_append_new(masks, json_string(masks_added[i]));
 		if (dialect->mask_is_option)
 			failed |= json_array_append_new(options,
@@ -216,7 +215,7 @@ static int set_limits(const struct spec *spec, json_t *host)
 		{LIMIT_PIDS, "PidsLimit", template->pids},
 	};
 
-	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(limits); i++)
 		if (set_number(host, limits[i].field,
 			       spec->engine.missing & limits[i].limit ? 0 : limits[i].value) < 0)
 			return -1;

@@ -1,6 +1,7 @@
 #include "engine/verify.h"
 
 #include "protocol/control.h"
+#include "json/json.h"
 
 #include <inttypes.h>
 
@@ -20,7 +21,7 @@ static int check_number(const json_t *host, const char *field, uint64_t want, st
 
 static int check_text(const json_t *host, const char *field, const char *want, struct error *err)
 {
-	const char *got = json_string_value(json_object_get(host, field));
+	const char *got = json_text(host, field);
 
 	if (!got || strcmp(got, want) != 0)
 		return error_set(err, 500, "limit_ignored",
@@ -47,8 +48,8 @@ static int check_mounts(const json_t *created, struct error *err)
 	size_t i;
 
 	json_array_foreach (mounts, i, mount) {
-		const char *path = json_string_value(json_object_get(mount, "Destination"));
-		const char *type = json_string_value(json_object_get(mount, "Type"));
+		const char *path = json_text(mount, "Destination");
+		const char *type = json_text(mount, "Type");
 
 		if (!path || !type)
 			return error_set(err, 502, "engine_bad_reply",
@@ -68,7 +69,7 @@ static int check_mounts(const json_t *created, struct error *err)
 /* Without network there is none; with one it is never the host's or another container's. */
 static int check_network(const struct spec *spec, const json_t *host, struct error *err)
 {
-	const char *got = json_string_value(json_object_get(host, "NetworkMode"));
+	const char *got = json_text(host, "NetworkMode");
 
 	if (!spec->template.network)
 		return check_text(host, "NetworkMode", "none", err);

@@ -18,8 +18,6 @@
 #include "base/num.h"
 #include "bounds.h"
 
-#include <string.h>
-
 enum chunked_state { SIZE, EXTENSION, SIZE_LF, DATA, DATA_CR, DATA_LF, LAST_CR, LAST_LF };
 
 struct chunked chunked_new(uint64_t max)

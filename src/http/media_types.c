@@ -143,8 +143,7 @@ struct static_type static_type_of(struct slice file_name)
 
 	if (!extension_of(file_name, extension))
 		return (struct static_type){"application/octet-stream", STATIC_SAVED};
-	row = bsearch(extension, rows, sizeof(rows) / sizeof(rows[0]), sizeof(rows[0]),
-		      compare_row);
+	row = bsearch(extension, rows, COUNT_OF(rows), sizeof(rows[0]), compare_row);
 	return row ? row->type : (struct static_type){"application/octet-stream", STATIC_SAVED};
 }
 

@@ -24,8 +24,6 @@
 #include "base/ascii.h"
 #include "http/parse.h"
 
-#include <string.h>
-
 #define MEDIA_TYPE          "multipart/form-data"
 #define BOUNDARY_CHARACTERS ASCII_ALNUM "'()+_,-./:=? "
 #define TOKEN_CHARACTERS    ASCII_ALNUM "!#$%&'*+-.^_`|~"

@@ -175,7 +175,7 @@ static enum http_method method_of(struct slice text)
 		{"PUT", HTTP_PUT}, {"DELETE", HTTP_DELETE}, {"OPTIONS", HTTP_OPTIONS},
 	};
 
-	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(methods); i++) {
 		if (slice_eq(text, methods[i].name))
 			return methods[i].method;
 	}
@@ -333,7 +333,7 @@ static int take_field(struct parser *parser, struct slice name, struct slice val
 		{"Expect", take_expect},
 	};
 
-	for (size_t i = 0; i < sizeof(framing) / sizeof(framing[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(framing); i++) {
 		if (slice_eq_nocase(name, framing[i].name) &&
 		    framing[i].take(parser, value, err) < 0)
 			return -1;

@@ -4,7 +4,6 @@
 #include "base/ascii.h"
 #include "base/num.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 #define UNIT            "bytes="
@@ -34,7 +33,7 @@ static bool parse_date(struct slice text, time_t *out)
 		return false;
 	memcpy(copy, text.data, text.len);
 	copy[text.len] = '\0';
-	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(forms); i++) {
 		struct tm calendar = {0};
 		const char *end = strptime(copy, forms[i], &calendar);
 

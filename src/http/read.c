@@ -11,7 +11,6 @@
 #include "http/read.h"
 
 #include "base/io.h"
-#include "http/chunked.h"
 
 #include <errno.h>
 

@@ -18,7 +18,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 
 struct http_reply http_reply_new(int status)
 {
@@ -120,7 +119,7 @@ const char *http_reason(int status)
 		{507, "Insufficient Storage"},
 	};
 
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(reasons); i++) {
 		if (reasons[i].status == status)
 			return reasons[i].reason;
 	}

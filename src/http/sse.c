@@ -3,7 +3,6 @@
 #include "base/ascii.h"
 #include "base/date.h"
 #include "base/io.h"
-#include "bounds.h"
 #include "http/reply.h"
 
 #include <errno.h>

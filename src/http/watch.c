@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 /* a killed holder's close is told before its lock is gone: look again after this */
 #define RETRY_MS 100

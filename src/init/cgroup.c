@@ -12,8 +12,6 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #define COUNTER_FILE_BYTES 4096 /* cpu.stat, the longest, has about 500 */
 
@@ -99,7 +97,7 @@ void init_cgroup_open(int root, const char *membership, struct init_cgroup *out)
 	static const struct init_counter none = {.fd = -1};
 
 	*out = (struct init_cgroup){none, none, none, none};
-	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(sources); i++) {
 		struct init_counter *counter =
 			(struct init_counter *)((char *)out + sources[i].counter);
 

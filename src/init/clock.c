@@ -4,12 +4,10 @@
  * Rule: nothing is polled. A CPU budget is looked at when it can have been used up at the earliest:
  * by every CPU at once.
  */
-#include "base/cleanup.h"
 #include "init/run.h"
 
 #include <sched.h>
 #include <sys/resource.h>
-#include <time.h>
 
 static uint64_t timeval_us(struct timeval time)
 {

@@ -21,13 +21,9 @@
 #include "init/init.h"
 #include "protocol/control.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define ENTRIES_BYTES (8 * KIB) /* of getdents64(2) at once */
 

@@ -13,15 +13,11 @@
 #include "base/num.h"
 #include "init/init.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 
 #include <signal.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 /* kill(2): -1 is every process but PID 1 and the caller, which here is one. Outside a pid namespace
    of its own init never runs; this line makes sure of it. */

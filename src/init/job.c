@@ -20,11 +20,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 static bool is_any(struct slice text)
 {
@@ -149,12 +146,12 @@ static int take_field(struct init_job *job, struct slice key, struct slice value
 	if (slice_eq(key, "folder"))
 		return add_text(job->folders, &job->folder_count, JOB_FOLDER_MAX_COUNT, value,
 				"folder", err);
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(texts); i++)
 		if (slice_eq(key, texts[i].key) && texts[i].is_good(value)) {
 			*(char **)(void *)((char *)job + texts[i].place) = (char *)value.data;
 			return 0;
 		}
-	taken = field_take_number(numbers, sizeof(numbers) / sizeof(numbers[0]), key, value);
+	taken = field_take_number(numbers, COUNT_OF(numbers), key, value);
 	if (taken < 0)
 		return error_set(err, 400, "job_bad", "%.*s is not a number, or too large",
 				 (int)key.len, key.data);

@@ -14,14 +14,11 @@
 #include "base/io.h"
 #include "init/init.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define LINE_BYTES (JOB_NAME_MAX_BYTES + 128)
 
@@ -43,7 +40,7 @@ void init_kernel_forget(struct init_kernel *kernel)
 	const int *descriptors[] = {&kernel->program.output[0], &kernel->program.output[1],
 				    &kernel->program.failure_fd, &kernel->channel, &kernel->code};
 
-	for (size_t i = 0; i < sizeof(descriptors) / sizeof(descriptors[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(descriptors); i++)
 		cleanup_close(descriptors[i]);
 	init_job_free(&kernel->job);
 	make_new(kernel);
@@ -138,7 +135,7 @@ int init_kernel_start(struct init_kernels *kernels, const struct init_job *job, 
 		return error_set(err, 400, "not_started", "more than %d kernels",
 				 CELL_KERNEL_MAX_COUNT);
 	(void)snprintf(variable, sizeof(variable), "MAYFLY_CELL=%d,%d", INIT_GO_FD, INIT_CODE_FD);
-	if (join_environments(job, env, variable, all, sizeof(all) / sizeof(all[0])) < 0)
+	if (join_environments(job, env, variable, all, COUNT_OF(all)) < 0)
 		return error_set(err, 400, "not_started", "too much environment");
 	if (open_ends(kernel, &theirs) < 0)
 		(void)error_set_errno(err, 500, "not_started", "a kernel's descriptors");

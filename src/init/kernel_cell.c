@@ -21,17 +21,14 @@
  */
 #include "base/cleanup.h"
 #include "base/display.h"
-#include "base/io.h"
 #include "base/num.h"
 #include "init/run.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 static void kill_kernel(struct run *run)
 {

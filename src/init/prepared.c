@@ -29,11 +29,9 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #define GO_VARIABLE       "MAYFLY_GO"
 #define STAND_IN_VARIABLE "MAYFLY_STAND_IN="

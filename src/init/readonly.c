@@ -28,8 +28,6 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <stddef.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -97,7 +95,7 @@ static int set_filter(void)
 		RETURN(DO_NOTHING),
 		RETURN(REFUSE(EPERM)),
 	};
-	static const struct sock_fprog program = {sizeof(rules) / sizeof(rules[0]), rules};
+	static const struct sock_fprog program = {COUNT_OF(rules), rules};
 
 	if (ARCHITECTURE == 0) {
 		errno = ENOSYS;

@@ -10,17 +10,13 @@
  */
 #include "init/run.h"
 #include "base/cleanup.h"
-#include "base/io.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #define EVENTS_AT_ONCE 5 /* signals, the connection, stdout, stderr, a channel */
 
@@ -221,7 +217,7 @@ void run_close(struct run *run)
 	int *descriptors[] = {&run->epoll, &run->signals, &run->pump.streams[0].fd,
 			      &run->pump.streams[1].fd, &run->program.failure_fd};
 
-	for (size_t i = 0; i < sizeof(descriptors) / sizeof(descriptors[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(descriptors); i++)
 		cleanup_close(descriptors[i]);
 }
 

@@ -11,12 +11,6 @@
 #include "base/ascii.h"
 #include "base/cleanup.h"
 #include "init/init.h"
-#include "protocol/control.h"
-
-#include <fcntl.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #define STACK_TOUCHED_BYTES (64 * KIB) /* more than anything after GO goes down */
 

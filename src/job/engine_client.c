@@ -5,16 +5,10 @@
 #include "base/io.h"
 #include "base/num.h"
 #include "bounds.h"
-#include "protocol/engine.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 /* The descriptor, or -1: nothing listens there. */
 static int connect_socket(const struct config *config)
@@ -149,7 +143,7 @@ static void add_make(struct buf *fields, const struct engine_request *request)
 	(void)!field_add_number(fields, "lifetime_s", request->lifetime_s);
 	if (request->job && *request->job)
 		(void)!field_add(fields, "job", slice_of(request->job));
-	for (size_t i = 0; i < sizeof(optional) / sizeof(optional[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(optional); i++)
 		if (optional[i].value)
 			(void)!field_add_number(fields, optional[i].key, optional[i].value);
 }

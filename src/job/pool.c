@@ -4,20 +4,15 @@
 
 #include "base/ascii.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/fs.h"
 #include "base/io.h"
 #include "base/num.h"
-#include "base/sha256.h"
 #include "config/template_find.h"
 #include "job/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -260,7 +255,7 @@ static bool read_record(int records, const char *folder, char text[POOL_RECORD_M
 	if (len <= 0)
 		return false;
 	text[len] = '\0';
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(numbers); i++) {
 		size_t digits = strcspn(at, " ");
 
 		if (!at[digits] ||

@@ -15,17 +15,13 @@
 #include "base/lock.h"
 #include "base/num.h"
 #include "job/internal.h"
-#include "protocol/control.h"
 #include "store/metrics.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #define PLACES      0
 #define KINDS       (1LL << 60)

@@ -8,11 +8,8 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #define FOLDER_MODE 0750
 #define ENTRY_MODE  0640

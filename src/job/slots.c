@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #define WAITERS_OFFSET (1LL << 30) /* of the byte that the waiter with pid 0 would lock */
 

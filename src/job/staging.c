@@ -5,8 +5,6 @@
 #include "base/memory.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 
 #define WANTED "files must be an array of {\"id\",\"path\"}, both strings"

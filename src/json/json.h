@@ -31,5 +31,11 @@ MUST_USE int json_parse_lines(struct slice text, bool may_hold_nul, json_t **out
 /* A new string of text with what is not UTF-8 replaced by U+FFFD; NULL when memory is out. */
 json_t *json_clean_string(struct slice text);
 
+/* The text of an object's field; NULL where that is no string. It lives as long as the object. */
+static inline const char *json_text(const json_t *object, const char *field)
+{
+	return json_string_value(json_object_get(object, field));
+}
+
 /* Appends value, compact. 0, or -1 as buf_append. */
 MUST_USE int json_write(const json_t *value, struct buf *out);

@@ -2,8 +2,6 @@
 
 #include "base/num.h"
 
-#include <stdbool.h>
-
 /* A cursor in a text that is known to be good JSON, so nothing but its end needs to be looked out
    for. */
 struct cursor {

@@ -1,7 +1,5 @@
 #include "json/read.h"
 
-#include <string.h>
-
 const char *json_wanted(const struct json_field *field)
 {
 	static const char *const wanted[] = {

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #define MESSAGE_MAX_BYTES (4 * KIB)
 
@@ -99,7 +98,7 @@ static const struct type {
 
 static const struct type *find_type(const json_t *name)
 {
-	for (size_t i = 0; json_is_string(name) && i < sizeof(types) / sizeof(types[0]); i++)
+	for (size_t i = 0; json_is_string(name) && i < COUNT_OF(types); i++)
 		if (strcmp(types[i].name, json_string_value(name)) == 0)
 			return &types[i];
 	return NULL;
@@ -108,7 +107,7 @@ static const struct type *find_type(const json_t *name)
 static int check_keyword(const char *field, const struct type *type, const char *keyword,
 			 const json_t *value, struct error *err)
 {
-	for (size_t i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(keywords); i++) {
 		if (strcmp(keywords[i].name, keyword) != 0)
 			continue;
 		if (!(keywords[i].kinds & type->kind))
@@ -181,8 +180,7 @@ int schema_check_defaults(const json_t *parameters, struct error *err)
 			return -1;
 		if (json_array_size(issues))
 			return error_set(err, 500, "bad_schema", "parameters.%s.default: %s", field,
-					 json_string_value(json_object_get(
-						 json_array_get(issues, 0), "message")));
+					 json_text(json_array_get(issues, 0), "message"));
 	}
 	return 0;
 }
@@ -238,7 +236,7 @@ __attribute__((format(printf, 4, 5))) static int refuse(const struct check *chec
 							...)
 {
 	const json_t *texts = json_object_get(check->schema, "errorMessage");
-	const char *text = json_string_value(json_object_get(texts, keyword));
+	const char *text = json_text(texts, keyword);
 	char message[MESSAGE_MAX_BYTES];
 
 	if (!text) {
@@ -334,7 +332,7 @@ static int check_string(const struct check *check)
 	const json_t *least = json_object_get(check->schema, "minLength"),
 		     *most = json_object_get(check->schema, "maxLength");
 	const json_t *allowed = json_object_get(check->schema, "enum");
-	const char *format = json_string_value(json_object_get(check->schema, "format"));
+	const char *format = json_text(check->schema, "format");
 
 	if (least && (json_int_t)len < json_integer_value(least))
 		return refuse(check, "too_small", "minLength", "Must have at least %lld bytes",

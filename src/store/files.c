@@ -7,16 +7,12 @@
 #include "base/io.h"
 #include "base/random.h"
 #include "base/utf8.h"
-#include "store/storage.h"
 #include "json/json.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 #define FOLDER_MODE  0750 /* mayfly-static may read through its group */
 #define FILE_MODE    0640

@@ -2,16 +2,12 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/deadline.h"
-#include "base/io.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define FOLDER_MODE 0700
 #define FILE_MODE   0600

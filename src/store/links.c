@@ -15,10 +15,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define KEY_RANDOM_CHARS 64 /* hexadecimal: 256 bits */
 #define KEY_ASIDE        SIGN_KEY_FILE ".new"

@@ -9,8 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define FNV_OFFSET 0xCBF29CE484222325ULL /* of FNV-1a, 64 bits */
 #define FNV_PRIME  0x100000001B3ULL

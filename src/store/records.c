@@ -13,11 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 #define FOLDER_MODE 0700 /* only mayfly reads records */
 #define FILE_MODE   0600

@@ -9,9 +9,7 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define FOLDER_MODE     0750 /* mayfly-static may read results through its group, others may not */
 #define FILE_MODE       0640
@@ -152,7 +150,7 @@ int storage_sync_streams(struct storage *storage, struct error *err)
 {
 	const int streams[] = {storage->stdout_fd, storage->stderr_fd};
 
-	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(streams); i++) {
 		if (storage->unsynced[i] && fdatasync(streams[i]) < 0)
 			return failed(storage, err, "writing the program's output");
 		storage->unsynced[i] = false;
@@ -315,7 +313,7 @@ void storage_close(struct storage *storage)
 	int *const descriptors[] = {&storage->stdout_fd, &storage->stderr_fd, &storage->file_fd,
 				    &storage->folder};
 
-	for (size_t i = 0; i < sizeof(descriptors) / sizeof(descriptors[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(descriptors); i++)
 		if (*descriptors[i] >= 0)
 			close(steal_fd(descriptors[i]));
 	storage_drop_incoming(storage->root, storage->incoming_name);

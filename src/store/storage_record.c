@@ -7,7 +7,6 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #define FOLDER_MODE 0750
 #define FILE_MODE   0640

@@ -5,9 +5,7 @@
 #include "store/storage.h"
 
 #include <fcntl.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 uint64_t storage_sweep_folder(int folder, const char *prefix, time_t before)
 {
