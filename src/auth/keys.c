@@ -78,9 +78,19 @@ void key_rate_print(uint64_t rate_micro, char out[KEY_RATE_BYTES])
 		out[len - 1] = '\0';
 }
 
-static bool is_blank(char c)
+#define BLANKS " \t\r"
+
+/* Takes the next word of a line off it; an empty one at its end. */
+static struct slice take_word(struct slice *line)
 {
-	return c == ' ' || c == '\t' || c == '\r';
+	slice_skip(line, ascii_span(*line, BLANKS));
+
+	struct slice word = *line;
+
+	while (line->len && !strchr(BLANKS, *line->data))
+		slice_skip(line, 1);
+	word.len -= line->len;
+	return word;
 }
 
 bool key_is_label(struct slice text)
@@ -157,16 +167,12 @@ static int parse_entry(struct slice entry, struct key *out)
 
 static int load_entries(const char *text, struct keys *keys, struct error *err)
 {
-	for (unsigned number = 1; *text; number++) {
-		size_t len = strcspn(text, ",");
-		struct slice entry = {text, len};
+	struct slice rest = slice_of(text);
+
+	for (unsigned number = 1; rest.len; number++) {
+		struct slice entry = ascii_trim(slice_take(&rest, ','));
 		struct key key = {0};
 
-		text += len + (text[len] == ',');
-		for (; entry.len && entry.data[0] == ' '; entry.len--)
-			entry.data++;
-		while (entry.len && entry.data[entry.len - 1] == ' ')
-			entry.len--;
 		if (entry.len == 0)
 			continue;
 		if (parse_entry(entry, &key) < 0)
@@ -215,24 +221,11 @@ static bool is_id(struct slice text)
 static int parse_line(struct slice line, struct key *out)
 {
 	struct slice fields[LINE_FIELDS];
-	size_t count = 0;
 	uint64_t expires = 0;
 
-	while (line.len) {
-		size_t blanks = 0, len = 0;
-
-		while (blanks < line.len && is_blank(line.data[blanks]))
-			blanks++;
-		line = (struct slice){line.data + blanks, line.len - blanks};
-		while (len < line.len && !is_blank(line.data[len]))
-			len++;
-		if (len && count == LINE_FIELDS)
-			return -1;
-		if (len)
-			fields[count++] = (struct slice){line.data, len};
-		line = (struct slice){line.data + len, line.len - len};
-	}
-	if (count != LINE_FIELDS || !is_id(fields[0]) || !parse_hash(fields[1], out->hash) ||
+	for (size_t i = 0; i < LINE_FIELDS; i++)
+		fields[i] = take_word(&line);
+	if (take_word(&line).len || !is_id(fields[0]) || !parse_hash(fields[1], out->hash) ||
 	    key_rate_parse(fields[2], &out->rate_micro) < 0 ||
 	    num_parse(fields[3], 10, KEY_BURST_MAX, &out->burst) < 0 || out->burst == 0 ||
 	    !parse_scopes(fields[4], &out->scopes) ||
@@ -248,11 +241,9 @@ static int parse_line(struct slice line, struct key *out)
 
 int key_line_parse(struct slice line, struct key *out)
 {
+	size_t blanks = ascii_span(line, BLANKS);
 	struct key key = {0};
-	size_t blanks = 0;
 
-	while (blanks < line.len && is_blank(line.data[blanks]))
-		blanks++;
 	if (blanks == line.len || line.data[blanks] == '#')
 		return 0;
 	if (memchr(line.data, '\0', line.len) || parse_line(line, &key) < 0)
@@ -300,17 +291,14 @@ int keys_read_file(const struct config *config, char **text, size_t *len, struct
 static int load_file(const struct config *config, struct keys *keys, struct error *err)
 {
 	_cleanup_free_ char *text = NULL;
-	size_t len, at = 0;
+	struct slice rest;
+	struct key key;
 
-	if (keys_read_file(config, &text, &len, err) < 0)
+	if (keys_read_file(config, &text, &rest.len, err) < 0)
 		return -1;
-	while (at < len) {
-		const char *end = memchr(text + at, '\n', len - at);
-		struct slice line = {text + at, end ? (size_t)(end - text) - at : len - at};
-		struct key key;
-		int found = key_line_parse(line, &key);
+	for (rest.data = text; rest.len;) {
+		int found = key_line_parse(slice_take(&rest, '\n'), &key);
 
-		at += line.len + 1;
 		if (found > 0 && add_key(keys, &key, err) < 0)
 			return -1;
 		keys->bad_lines += found < 0;

@@ -148,16 +148,14 @@ static bool is_meant(const struct key *key, const char *id_or_label, bool by_lab
 /* Copies every line but those of the key that is meant. How many were left out, or -1. */
 static int copy_without(struct edit *edit, const char *id_or_label, bool by_label, struct key *out)
 {
+	struct slice rest = {edit->text, edit->len};
 	int removed = 0;
 
 	edit->changed.len = 0;
-	for (size_t at = 0; at < edit->len;) {
-		const char *end = memchr(edit->text + at, '\n', edit->len - at);
-		size_t len = end ? (size_t)(end - edit->text) - at : edit->len - at;
-		struct slice line = {edit->text + at, len};
+	while (rest.len) {
+		struct slice line = slice_take(&rest, '\n');
 		struct key key;
 
-		at += len + 1;
 		if (key_line_parse(line, &key) == 1 && is_meant(&key, id_or_label, by_label)) {
 			*out = key;
 			removed++;

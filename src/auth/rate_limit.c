@@ -136,16 +136,14 @@ static bool sweep_one(int folder, const char *name, const struct now *now)
 
 uint64_t bucket_sweep(const struct config *config)
 {
-	int folder = open_folder(config, false);
-	_cleanup_closedir_ DIR *listing = folder < 0 ? NULL : fdopendir(folder);
+	_cleanup_close_ int folder = open_folder(config, false);
+	_cleanup_closedir_ DIR *listing = fs_list(folder, ".");
 	uint64_t removed = 0;
 	struct now now;
 
-	if (!listing)
-		return 0;
 	read_now(&now);
-	for (struct dirent *entry; (entry = readdir(listing));)
-		if (entry->d_name[0] != '.')
-			removed += sweep_one(dirfd(listing), entry->d_name, &now);
+	for (const char *name; (name = fs_next(listing));)
+		if (*name != '.')
+			removed += sweep_one(folder, name, &now);
 	return removed;
 }

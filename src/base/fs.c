@@ -144,6 +144,26 @@ int fs_open_dir(int dirfd, const char *name)
 	return openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
+DIR *fs_list(int dirfd, const char *name)
+{
+	int fd = fs_open_dir(dirfd, name);
+	DIR *listing = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!listing)
+		cleanup_close(&fd);
+	return listing;
+}
+
+const char *fs_next(DIR *listing)
+{
+	const struct dirent *entry;
+
+	do
+		entry = listing ? readdir(listing) : NULL;
+	while (entry && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+	return entry ? entry->d_name : NULL;
+}
+
 int fs_make_dir(int dirfd, const char *name, mode_t mode)
 {
 	return mkdirat(dirfd, name, mode) < 0 && errno != EEXIST ? -1 : fs_open_dir(dirfd, name);
@@ -263,16 +283,13 @@ static int empty_folder(int top, int folder, unsigned depth)
 	if (fstat(folder, &status) == 0 && (status.st_mode & 0700) != 0700)
 		(void)fchmod(folder, 0700);
 	while (again) {
-		int listing_fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		_cleanup_closedir_ DIR *listing = listing_fd < 0 ? NULL : fdopendir(listing_fd);
+		_cleanup_closedir_ DIR *listing = fs_list(folder, ".");
 
 		if (!listing)
 			return -1;
 		again = false;
-		for (struct dirent *entry; (entry = readdir(listing));) {
-			if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-				continue;
-			if (remove_entry(top, folder, entry->d_name, depth) < 0)
+		for (const char *name; (name = fs_next(listing));) {
+			if (remove_entry(top, folder, name, depth) < 0)
 				return -1;
 			again = depth ==
 				0; /* what was moved to the top may have come behind the cursor */

@@ -13,6 +13,8 @@
 #include "base/error.h"
 #include "base/slice.h"
 
+#include <dirent.h>
+
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -38,6 +40,13 @@ void fs_force_walk(bool on);
    (O_CLOEXEC), or -1 with errno; a link is none. */
 int fs_open_dir(int dirfd, const char *name);
 int fs_make_dir(int dirfd, const char *name, mode_t mode);
+
+/* Lists the folder of that name in dirfd, which is no link; "." for dirfd itself. The caller closes
+   the listing (_cleanup_closedir_). NULL with errno. */
+DIR *fs_list(int dirfd, const char *name);
+
+/* The next name of a listing, without "." and ".."; NULL at the end, and of NULL. */
+const char *fs_next(DIR *listing);
 
 /* mkdir(2) for every missing folder of path's parents, beneath dirfd. 0, or -1 with errno. */
 MUST_USE int fs_make_parents(int dirfd, const char *path, mode_t mode);

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #define CUSTOM_FOLDER "/.templates"
@@ -28,62 +29,65 @@ static const char *variable_or(const char *name, const char *fallback)
 	return value ? value : fallback;
 }
 
+#define PLACE(field) offsetof(struct config, field)
+
 static const struct {
 	const char *name;
 	uint64_t least, most, fallback, unit;
 	size_t offset;
 } number_variables[] = {
-	{"EXECUTOR_PORT", 1, 65535, 8080, 1, offsetof(struct config, port)},
-	{"PORT", 1, 65535, 0, 1, offsetof(struct config, port)},
-	{"MAYFLY_STREAM_MB", 1, 1024, JOB_STREAM_MAX_BYTES / MIB, MIB,
-	 offsetof(struct config, stream_bytes)},
+	{"EXECUTOR_PORT", 1, 65535, 8080, 1, PLACE(port)},
+	{"PORT", 1, 65535, 0, 1, PLACE(port)},
+	{"MAYFLY_STREAM_MB", 1, 1024, JOB_STREAM_MAX_BYTES / MIB, MIB, PLACE(stream_bytes)},
 	{"MAYFLY_ARTIFACT_FILES", 0, JOB_ARTIFACT_SCAN_MAX, JOB_ARTIFACT_MAX_COUNT, 1,
-	 offsetof(struct config, artifact_count)},
+	 PLACE(artifact_count)},
 	{"MAYFLY_ARTIFACT_FILE_MB", 1, 1024 * 1024, JOB_ARTIFACT_MAX_BYTES / MIB, MIB,
-	 offsetof(struct config, artifact_bytes)},
+	 PLACE(artifact_bytes)},
 	{"MAYFLY_ARTIFACT_TOTAL_MB", 1, 1024 * 1024, JOB_ARTIFACTS_MAX_BYTES / MIB, MIB,
-	 offsetof(struct config, artifacts_bytes)},
-	{"MAX_CONCURRENT_RUNS", 1, SLOT_MAX_COUNT, 0, 1, offsetof(struct config, slots)},
-	{"MAYFLY_SLOT_WAIT_MS", 0, 600000, SLOT_WAIT_MS, 1, offsetof(struct config, slot_wait_ms)},
-	{"MAYFLY_POOL", 0, POOL_TOTAL_MAX, POOL_DEFAULT, 1, offsetof(struct config, pool)},
-	{"MAYFLY_POOL_TOTAL", 0, POOL_TOTAL_MAX, POOL_TOTAL_DEFAULT, 1,
-	 offsetof(struct config, pool_total)},
+	 PLACE(artifacts_bytes)},
+	{"MAX_CONCURRENT_RUNS", 1, SLOT_MAX_COUNT, 0, 1, PLACE(slots)},
+	{"MAYFLY_SLOT_WAIT_MS", 0, 600000, SLOT_WAIT_MS, 1, PLACE(slot_wait_ms)},
+	{"MAYFLY_POOL", 0, POOL_TOTAL_MAX, POOL_DEFAULT, 1, PLACE(pool)},
+	{"MAYFLY_POOL_TOTAL", 0, POOL_TOTAL_MAX, POOL_TOTAL_DEFAULT, 1, PLACE(pool_total)},
 	{"MAYFLY_POOL_MEMORY_MB", 0, MEMORY_MAX_MB, POOL_MEMORY_DEFAULT_MB, MIB,
-	 offsetof(struct config, pool_memory_bytes)},
-	{"MAYFLY_POOL_TTL_S", 1, POOL_TTL_MAX_S, POOL_TTL_DEFAULT_S, 1,
-	 offsetof(struct config, pool_ttl_s)},
-	{"MAYFLY_CACHE_MB", 0, MEMORY_MAX_MB, CACHE_DEFAULT_MB, MIB,
-	 offsetof(struct config, cache_bytes)},
-	{"MAYFLY_SESSIONS", 0, SESSIONS_MAX, SESSIONS_DEFAULT, 1,
-	 offsetof(struct config, sessions)},
-	{"MAYFLY_TENANT_SESSIONS", 0, SESSIONS_MAX, SESSIONS_DEFAULT, 1,
-	 offsetof(struct config, sessions_of_tenant)},
+	 PLACE(pool_memory_bytes)},
+	{"MAYFLY_POOL_TTL_S", 1, POOL_TTL_MAX_S, POOL_TTL_DEFAULT_S, 1, PLACE(pool_ttl_s)},
+	{"MAYFLY_CACHE_MB", 0, MEMORY_MAX_MB, CACHE_DEFAULT_MB, MIB, PLACE(cache_bytes)},
+	{"MAYFLY_SESSIONS", 0, SESSIONS_MAX, SESSIONS_DEFAULT, 1, PLACE(sessions)},
+	{"MAYFLY_TENANT_SESSIONS", 0, SESSIONS_MAX, SESSIONS_DEFAULT, 1, PLACE(sessions_of_tenant)},
 	{"MAYFLY_TEMPLATE_MEMORY_MB", MEMORY_MIN_MB, MEMORY_MAX_MB, CUSTOM_MEMORY_DEFAULT_MB, 1,
-	 offsetof(struct config, custom_memory_mb)},
+	 PLACE(custom_memory_mb)},
 	{"MAYFLY_TEMPLATE_CPU_PERCENT", 1, CPU_PERCENT_MAX, CUSTOM_CPU_DEFAULT_PERCENT, 1,
-	 offsetof(struct config, custom_cpu_percent)},
+	 PLACE(custom_cpu_percent)},
 	{"MAYFLY_TEMPLATE_TIMEOUT_S", TIMEOUT_MIN_S, SANDBOX_TIMEOUT_MAX_S, SANDBOX_TIMEOUT_MAX_S,
-	 1, offsetof(struct config, custom_timeout_s)},
-	{"ARTIFACT_RETENTION_DAYS", 0, 36500, RETENTION_DEFAULT_DAYS, 1,
-	 offsetof(struct config, retention_days)},
+	 1, PLACE(custom_timeout_s)},
+	{"ARTIFACT_RETENTION_DAYS", 0, 36500, RETENTION_DEFAULT_DAYS, 1, PLACE(retention_days)},
 };
+
+int config_number(const char *name, uint64_t least, uint64_t most, uint64_t *out, struct error *err)
+{
+	const char *text = variable(name);
+
+	if (text && (num_parse(slice_of(text), 10, most, out) < 0 || *out < least))
+		return error_set(err, 500, "bad_configuration",
+				 "%s is \"%.64s\", but takes a whole number from %" PRIu64
+				 " to %" PRIu64,
+				 name, text, least, most);
+	return 0;
+}
 
 static int read_numbers(struct config *config, struct error *err)
 {
 	for (size_t i = 0; i < COUNT_OF(number_variables); i++) {
 		uint64_t *place = (uint64_t *)((char *)config + number_variables[i].offset);
-		const char *text = variable(number_variables[i].name);
+		const char *name = number_variables[i].name;
 		uint64_t value = number_variables[i].fallback;
 
-		if (text && (num_parse(slice_of(text), 10, number_variables[i].most, &value) < 0 ||
-			     value < number_variables[i].least))
-			return error_set(err, 500, "bad_configuration",
-					 "%s is \"%s\", but takes a whole number from %llu to %llu",
-					 number_variables[i].name, text,
-					 (unsigned long long)number_variables[i].least,
-					 (unsigned long long)number_variables[i].most);
+		if (config_number(name, number_variables[i].least, number_variables[i].most, &value,
+				  err) < 0)
+			return -1;
 		/* PORT overrides EXECUTOR_PORT only when it is set: 0 stands for "as before" */
-		if (value || text || !*place)
+		if (value || variable(name) || !*place)
 			*place = value * number_variables[i].unit;
 	}
 	return 0;

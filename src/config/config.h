@@ -81,6 +81,11 @@ struct config {
    "bad_configuration", naming the variable and what it takes. */
 MUST_USE int config_read(struct config *out, struct error *err);
 
+/* Reads the number that the variable of that name gives, where it gives one. 0, or -1 with *err as
+   config_read. */
+MUST_USE int config_number(const char *name, uint64_t least, uint64_t most, uint64_t *out,
+			   struct error *err);
+
 /* The caller is known: EXECUTOR_API_KEY, API_KEYS and JWT_SECRET are wiped, in the environment too,
    and the keys file on standard input is closed. SIGNING_KEY stays: replies hold signed links. 0,
    or -1 with *err: 500 "keys_not_forgotten". */

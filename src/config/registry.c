@@ -78,16 +78,6 @@ int registry_add_names(const char *path, struct registry_names *names, struct er
 	return 0;
 }
 
-static int add_folder(const char *folder, const char *kind, struct registry_names *names,
-		      struct error *err)
-{
-	char path[PATH_MAX];
-
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s", folder, kind) >= sizeof(path))
-		return error_set(err, 500, "registry_unreadable", "The folder's path is too long");
-	return registry_add_names(path, names, err);
-}
-
 static int compare_names(const void *a, const void *b)
 {
 	return strcmp(a, b);
@@ -97,11 +87,18 @@ int registry_names(const struct config *config, const char *kind, struct registr
 		   struct error *err)
 {
 	_cleanup_registry_names_ struct registry_names found = {0};
+	char path[PATH_MAX];
 
-	for (unsigned i = 0; i < CONFIG_REGISTRY_DIRS; i++)
-		if (config->registry[i][0] &&
-		    add_folder(config->registry[i], kind, &found, err) < 0)
+	for (unsigned i = 0; i < CONFIG_REGISTRY_DIRS; i++) {
+		if (!config->registry[i][0])
+			continue;
+		if ((size_t)snprintf(path, sizeof(path), "%s/%s", config->registry[i], kind) >=
+		    sizeof(path))
+			return error_set(err, 500, "registry_unreadable",
+					 "The folder's path is too long");
+		if (registry_add_names(path, &found, err) < 0)
 			return -1;
+	}
 	if (found.count > 0)
 		qsort(found.names, found.count, sizeof(*found.names), compare_names);
 	*out = found;
@@ -129,32 +126,39 @@ static int read_entry(int fd, struct registry_file *out, struct error *err)
 	return 0;
 }
 
+int registry_read_path(const char *path, const char *kind, struct registry_file *out,
+		       struct error *err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct registry_file file = {.kind = kind};
+
+	(void)snprintf(file.path, sizeof(file.path), "%s", path);
+	if (fd < 0)
+		return error_set_errno(err, is_missing(errno) ? 404 : 500, "registry_unreadable",
+				       "Cannot open %.256s", path);
+	if (read_entry(fd, &file, err) < 0)
+		return -1;
+	*out = file;
+	return 0;
+}
+
 int registry_open(const struct config *config, const char *kind, struct slice name,
 		  struct registry_file *out, struct error *err)
 {
-	struct registry_file file = {.kind = kind};
+	char path[PATH_MAX];
 
 	if (!registry_is_name(name))
 		return error_set(err, 404, "registry_no_entry", "Not a name for an entry of %s",
 				 kind);
 	for (unsigned i = 0; i < CONFIG_REGISTRY_DIRS; i++) {
-		_cleanup_close_ int fd = -1;
-
 		if (!config->registry[i][0] ||
-		    (size_t)snprintf(file.path, sizeof(file.path), "%s/%s/%.*s" SUFFIX,
-				     config->registry[i], kind, (int)name.len,
-				     name.data) >= sizeof(file.path))
+		    (size_t)snprintf(path, sizeof(path), "%s/%s/%.*s" SUFFIX, config->registry[i],
+				     kind, (int)name.len, name.data) >= sizeof(path))
 			continue;
-		fd = open(file.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-		if (fd < 0 && is_missing(errno))
-			continue;
-		if (fd < 0)
-			return error_set_errno(err, 500, "registry_unreadable",
-					       "Cannot open %.256s", file.path);
-		if (read_entry(fd, &file, err) < 0)
+		if (registry_read_path(path, kind, out, err) == 0)
+			return 0;
+		if (err->status != 404)
 			return -1;
-		*out = file;
-		return 0;
 	}
 	return error_set(err, 404, "registry_no_entry", "No %.*s in %s", (int)name.len, name.data,
 			 kind);
@@ -217,17 +221,20 @@ int registry_parse(const struct registry_file *file, json_t **out, struct error 
 	return 0;
 }
 
-static int refuse_number(const struct registry_file *file, const char *place,
-			 const struct json_field *field, struct error *err)
-{
-	return registry_bad_field(file, place, err,
-				  "takes a whole number from %" PRIu64 " to %" PRIu64, field->least,
-				  field->most);
-}
-
 static int refuse(const struct registry_file *file, const char *at,
 		  const struct json_refusal *refusal, struct error *err)
 {
+	static const struct {
+		const char *what, *unit; /* what: NULL for kinds without bounds */
+	} bounded[] = {
+		[READ_SLICE] = {"text of", " bytes"},
+		[READ_TEXT] = {"text of", " bytes"},
+		[READ_COPY] = {"text of", " bytes"},
+		[READ_NUMBER] = {"whole number from", ""},
+		[READ_TEXTS] = {"list of", " texts"},
+		[READ_LIST] = {"list of", " entries"},
+		[READ_ANY] = {NULL, NULL},
+	};
 	const struct json_field *field = refusal->field;
 	char place[REGISTRY_FIELD_BYTES];
 
@@ -236,30 +243,11 @@ static int refuse(const struct registry_file *file, const char *at,
 		return registry_bad_field(file, place, err, "is not a known field");
 	if (refusal->mistake == JSON_MISSING)
 		return registry_bad_field(file, place, err, "is missing");
-	switch (field->kind) {
-	case READ_NUMBER:
-		return refuse_number(file, place, field, err);
-	case READ_SLICE:
-	case READ_TEXT:
-	case READ_COPY:
-		if (field->most)
-			return registry_bad_field(file, place, err,
-						  "takes a text of %" PRIu64 " to %" PRIu64
-						  " bytes",
-						  field->least, field->most);
-		break;
-	case READ_TEXTS:
-	case READ_LIST:
-		if (field->most)
-			return registry_bad_field(file, place, err,
-						  "takes a list of %" PRIu64 " to %" PRIu64 " %s",
-						  field->least, field->most,
-						  field->kind == READ_TEXTS ? "texts" : "entries");
-		break;
-	default:
-		break;
-	}
-	return registry_bad_field(file, place, err, "must be %s", json_wanted(field));
+	if (!field->most || !bounded[field->kind].what)
+		return registry_bad_field(file, place, err, "must be %s", json_wanted(field));
+	return registry_bad_field(file, place, err, "takes a %s %" PRIu64 " to %" PRIu64 "%s",
+				  bounded[field->kind].what, field->least, field->most,
+				  bounded[field->kind].unit);
 }
 
 int registry_read(const struct registry_file *file, const char *at, const json_t *object,
@@ -272,20 +260,4 @@ int registry_read(const struct registry_file *file, const char *at, const json_t
 	return json_read(object, fields, count, JSON_KNOWN_ONLY, out, &refusal) < 0
 		       ? refuse(file, at, &refusal, err)
 		       : 0;
-}
-
-int registry_read_path(const char *path, const char *kind, struct registry_file *out,
-		       struct error *err)
-{
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct registry_file file = {.kind = kind};
-
-	(void)snprintf(file.path, sizeof(file.path), "%s", path);
-	if (fd < 0)
-		return error_set_errno(err, is_missing(errno) ? 404 : 500, "registry_unreadable",
-				       "Cannot open %.256s", path);
-	if (read_entry(fd, &file, err) < 0)
-		return -1;
-	*out = file;
-	return 0;
 }

@@ -1,11 +1,9 @@
 /* Templates; the rules are in the header. */
 #include "config/template.h"
 
-#include "base/num.h"
 #include "config/recipe.h"
 #include "config/registry.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -72,18 +70,12 @@ static const struct {
 static int set_defaults(struct template *template, struct error *err)
 {
 	for (size_t i = 0; i < COUNT_OF(defaults); i++) {
-		const char *text = defaults[i].variable ? getenv(defaults[i].variable) : NULL;
-		uint64_t value = defaults[i].fallback;
+		uint64_t *place = (uint64_t *)(void *)((char *)template + defaults[i].offset);
 
-		if (text && *text &&
-		    (num_parse(slice_of(text), 10, defaults[i].most, &value) < 0 ||
-		     value < defaults[i].least))
-			return error_set(err, 500, "bad_configuration",
-					 "%s is \"%.64s\", but takes a whole number from %" PRIu64
-					 " to %" PRIu64,
-					 defaults[i].variable, text, defaults[i].least,
-					 defaults[i].most);
-		*(uint64_t *)(void *)((char *)template + defaults[i].offset) = value;
+		*place = defaults[i].fallback;
+		if (defaults[i].variable && config_number(defaults[i].variable, defaults[i].least,
+							  defaults[i].most, place, err) < 0)
+			return -1;
 	}
 	return 0;
 }

@@ -146,54 +146,21 @@ void folder_close(struct folder *folder)
 	folder->fd = folder->notify = -1;
 }
 
-/* Calls each for every job folder in one place. */
-static int each_in(int place, int (*each)(void *context, int place, const char *name),
-		   void *context)
-{
-	int listing_fd = openat(place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_closedir_ DIR *listing = listing_fd < 0 ? NULL : fdopendir(listing_fd);
-
-	if (!listing) {
-		cleanup_close(&listing_fd);
-		return -1;
-	}
-	for (const struct dirent *entry; (entry = readdir(listing));)
-		if (folder_is_name(slice_of(entry->d_name)) &&
-		    each(context, place, entry->d_name) < 0)
-			return -1;
-	return 0;
-}
-
-static int each_anywhere(const struct job_folders *folders, int (*each)(void *, int, const char *),
-			 void *context)
-{
-	return each_in(folders->jobs, each, context) < 0 ||
-			       each_in(folders->making, each, context) < 0
-		       ? -1
-		       : 0;
-}
-
-struct each_name {
-	int (*each)(void *context, const char *first_name);
-	void *context;
-};
-
-static int tell_first_name(void *context, int place, const char *name)
-{
-	const struct each_name *each = context;
-	char first[FOLDER_NAME_BYTES];
-
-	(void)place;
-	folder_first_name(name, first);
-	return each->each(each->context, first);
-}
-
 int folders_each(const struct job_folders *folders,
-		 int (*each)(void *context, const char *first_name), void *context)
+		 int (*each)(void *context, int place, const char *name), void *context)
 {
-	struct each_name one = {each, context};
+	const int places[] = {folders->jobs, folders->making};
 
-	return each_anywhere(folders, tell_first_name, &one);
+	for (size_t i = 0; i < COUNT_OF(places); i++) {
+		_cleanup_closedir_ DIR *listing = fs_list(places[i], ".");
+
+		if (!listing)
+			return -1;
+		for (const char *name; (name = fs_next(listing));)
+			if (folder_is_name(slice_of(name)) && each(context, places[i], name) < 0)
+				return -1;
+	}
+	return 0;
 }
 
 static int remove_if_named(void *context, int place, const char *name)
@@ -209,7 +176,7 @@ int folder_remove(const struct job_folders *folders, const char *first_name)
 	char wanted[FOLDER_NAME_BYTES];
 
 	folder_first_name(first_name, wanted);
-	return each_anywhere(folders, remove_if_named, wanted);
+	return folders_each(folders, remove_if_named, wanted);
 }
 
 struct look {
@@ -244,7 +211,7 @@ enum folder_owner folder_look(const struct job_folders *folders, const char *fir
 {
 	struct look look = {first_name, FOLDER_ABSENT, 0};
 
-	if (each_anywhere(folders, look_if_named, &look) < 0)
+	if (folders_each(folders, look_if_named, &look) < 0)
 		return FOLDER_ABSENT;
 	*age_ms = look.age_ms;
 	return look.owner;

@@ -74,7 +74,7 @@ enum folder_owner { FOLDER_ABSENT, FOLDER_OWNED, FOLDER_ABANDONED };
 enum folder_owner folder_look(const struct job_folders *folders, const char *first_name,
 			      int64_t *age_ms);
 
-/* Calls each(context, first name) for every job folder there is, until it returns -1. 0, or -1 with
-   errno. */
+/* Calls each(context, the folder that it lies in, its name) for every job folder there is, until it
+   returns -1. 0, or -1 with errno. */
 MUST_USE int folders_each(const struct job_folders *folders,
-			  int (*each)(void *context, const char *first_name), void *context);
+			  int (*each)(void *context, int place, const char *name), void *context);

@@ -101,13 +101,16 @@ struct folder_rows {
 	void *context;
 };
 
-static int list_folder(void *context, const char *first_name)
+static int list_folder(void *context, int place, const char *name)
 {
 	const struct folder_rows *rows = context;
+	char first_name[FOLDER_NAME_BYTES];
 	struct inventory_row one = {
 		.folder = first_name, .id = "", .template = "", .job = "", .expired = true};
 	int64_t age_ms;
 
+	(void)place;
+	folder_first_name(name, first_name);
 	if (json_object_get(rows->seen, first_name) ||
 	    folder_look(rows->folders, first_name, &age_ms) != FOLDER_ABANDONED ||
 	    age_ms <= ENGINE_MAKE_DEADLINE_MS)

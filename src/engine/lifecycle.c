@@ -230,11 +230,6 @@ int lifecycle_end(struct lifecycle *lifecycle, struct podman *podman,
 	return 0;
 }
 
-void lifecycle_detach(struct lifecycle *lifecycle)
-{
-	lifecycle_free(lifecycle);
-}
-
 void lifecycle_free(struct lifecycle *lifecycle)
 {
 	folder_close(&lifecycle->folder);

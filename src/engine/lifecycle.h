@@ -3,11 +3,11 @@
  * ends.
  *
  *   state     entered by                                     left by
- *   nothing   lifecycle_new, lifecycle_end, lifecycle_detach lifecycle_make: folder and container
+ *   nothing   lifecycle_new, lifecycle_end, lifecycle_free   lifecycle_make: folder and container
  *             made
  *   starting  POST start sent, perhaps init listens already lifecycle_started: the engine has
  *             answered
- *   running   lifecycle_started                                  lifecycle_end, lifecycle_detach
+ *   running   lifecycle_started                                  lifecycle_end, lifecycle_free
  *
  * Rules:
  *  1. lifecycle_make returns as soon as init listens, which may be before the engine says that it
@@ -50,8 +50,6 @@ void lifecycle_started(struct lifecycle *lifecycle, struct podman *podman);
 MUST_USE int lifecycle_end(struct lifecycle *lifecycle, struct podman *podman,
 			   const struct job_folders *jobs, struct error *err);
 
-/* Lets the container live on without an owner: a pooled container. It must have been started. */
-void lifecycle_detach(struct lifecycle *lifecycle);
-
-/* Closes what a lifecycle that has ended holds. */
+/* Closes what it holds. A container that was started and has not ended lives on without an owner: a
+   pooled container. */
 void lifecycle_free(struct lifecycle *lifecycle);

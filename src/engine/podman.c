@@ -59,30 +59,17 @@ static size_t take_field(char *data, size_t size, size_t count, void *user)
 	return size * count;
 }
 
-/* What holds for every call. */
-static int set_up(struct podman *podman)
-{
-	CURL *easy = podman->easy;
+#define SET(option, value) (curl_easy_setopt(podman->easy, CURLOPT_##option, value) == CURLE_OK)
 
+/* What holds for every call. */
+static bool set_up(struct podman *podman)
+{
 	podman->fields = curl_slist_append(NULL, "Content-Type: application/json");
-	if (!podman->fields)
-		return -1;
-	return curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, podman->socket) == CURLE_OK &&
-			       curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http") == CURLE_OK &&
-			       curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
-			       curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
-						(long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
-			       curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-			       curl_easy_setopt(easy, CURLOPT_HTTPHEADER, podman->fields) ==
-				       CURLE_OK &&
-			       curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body) ==
-				       CURLE_OK &&
-			       curl_easy_setopt(easy, CURLOPT_WRITEDATA, podman) == CURLE_OK &&
-			       curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_field) ==
-				       CURLE_OK &&
-			       curl_easy_setopt(easy, CURLOPT_HEADERDATA, podman) == CURLE_OK
-		       ? 0
-		       : -1;
+	return podman->fields && SET(UNIX_SOCKET_PATH, podman->socket) &&
+	       SET(PROTOCOLS_STR, "http") && SET(PROXY, "") &&
+	       SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) && SET(NOSIGNAL, 1L) &&
+	       SET(HTTPHEADER, podman->fields) && SET(WRITEFUNCTION, take_body) &&
+	       SET(WRITEDATA, podman) && SET(HEADERFUNCTION, take_field) && SET(HEADERDATA, podman);
 }
 
 /* Asks who is there: "GET /_ping" costs the engine nothing, and its header fields tell all we need.
@@ -111,8 +98,7 @@ int podman_open(struct podman *out, struct error *err)
 		return -1;
 	/* no TLS: its set-up would be most of our start */
 	if (curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK ||
-	    !(out->multi = curl_multi_init()) || !(out->easy = curl_easy_init()) ||
-	    set_up(out) < 0) {
+	    !(out->multi = curl_multi_init()) || !(out->easy = curl_easy_init()) || !set_up(out)) {
 		podman_close(out);
 		return error_set(err, 500, "engine_failed", "libcurl cannot be set up");
 	}
@@ -142,31 +128,19 @@ const char *podman_name(const struct podman *podman)
 	return podman->kind == ENGINE_PODMAN ? "Podman" : "Docker";
 }
 
-static int set_request(struct podman *podman, const char *method, const char *url,
-		       struct slice body, deadline_ms deadline)
+static bool set_request(struct podman *podman, const char *method, const char *url,
+			struct slice body, deadline_ms deadline)
 {
-	CURL *easy = podman->easy;
 	int left = deadline_left_ms(deadline);
 	bool post = strcmp(method, "POST") == 0;
-	CURLcode result = curl_easy_setopt(easy, CURLOPT_URL, url);
 
-	if (result == CURLE_OK && post)
-		result = curl_easy_setopt(easy, CURLOPT_POST, 1L);
-	if (result == CURLE_OK && post)
-		result = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)body.len);
-	if (result == CURLE_OK && post)
-		result = curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body.data);
-	if (result == CURLE_OK && !post)
-		result = curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-	if (result == CURLE_OK)
-		result = curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
-	/* 0 would mean forever */
-	if (result == CURLE_OK)
-		result = curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(left > 0 ? left : 1));
-	if (result == CURLE_OK)
-		result = curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-					  (long)ENGINE_CONNECT_DEADLINE_MS);
-	return result == CURLE_OK ? 0 : -1;
+	return SET(URL, url) &&
+	       (post ? SET(POST, 1L) && SET(POSTFIELDSIZE, (long)body.len) &&
+				SET(COPYPOSTFIELDS, body.data)
+		     : SET(HTTPGET, 1L)) &&
+	       SET(CUSTOMREQUEST, method) &&
+	       SET(TIMEOUT_MS, left > 0 ? left : 1L) && /* 0: for ever */
+	       SET(CONNECTTIMEOUT_MS, (long)ENGINE_CONNECT_DEADLINE_MS);
 }
 
 int podman_begin(struct podman *podman, const char *method, const char *path, struct slice body,
@@ -176,7 +150,7 @@ int podman_begin(struct podman *podman, const char *method, const char *path, st
 	int len = snprintf(url, sizeof(url), "http://engine%s%s", podman->api, path);
 
 	if (len < 0 || (size_t)len >= sizeof(url) ||
-	    set_request(podman, method, url, body, deadline) < 0)
+	    !set_request(podman, method, url, body, deadline))
 		return error_set(err, 500, "engine_failed",
 				 "A request to the engine cannot be made");
 	buf_free(&podman->reply);

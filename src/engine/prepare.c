@@ -15,40 +15,45 @@ static void clamp(uint64_t asked, uint64_t least, uint64_t *limit)
 	*limit = asked < least ? least : asked;
 }
 
-static bool is_regular_file(const char *path)
+/* type: of stat(2), S_IFREG or S_IFDIR. */
+static bool is_there(const char *path, mode_t type)
 {
 	struct stat status;
 
-	return stat(path, &status) == 0 && S_ISREG(status.st_mode);
-}
-
-static bool is_folder(const char *path)
-{
-	struct stat status;
-
-	return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+	return stat(path, &status) == 0 && (status.st_mode & S_IFMT) == type;
 }
 
 /* Finds what lies beneath the first registry folder that has it. False, with out empty, when none
    does. */
-static bool find_data(const struct config *config, const char *name,
-		      bool (*is_such)(const char *path), char out[PATH_MAX])
+static bool find_data(const struct config *config, const char *name, mode_t type,
+		      char out[PATH_MAX])
 {
 	for (unsigned i = 0; i < CONFIG_REGISTRY_DIRS; i++)
 		if (config->registry[i][0] &&
 		    (size_t)snprintf(out, PATH_MAX, "%s/%s", config->registry[i], name) <
 			    PATH_MAX &&
-		    is_such(out))
+		    is_there(out, type))
 			return true;
 	out[0] = '\0';
 	return false;
+}
+
+/* settings: beside which one of ours it can be set by. */
+static int find_file(const struct config *config, const char *name, const char *settings,
+		     char out[PATH_MAX], struct error *err)
+{
+	if (find_data(config, name, S_IFREG, out))
+		return 0;
+	return error_set(err, 500, "bad_configuration",
+			 "No %s in %s; install it there, or set %sMAYFLY_DATA_DIR", name,
+			 config->registry[CONFIG_REGISTRY_DIRS - 1], settings);
 }
 
 static int find_init(const struct config *config, struct spec *out, struct error *err)
 {
 	if ((size_t)snprintf(out->init, sizeof(out->init), "%s/mayfly-init", config->libexec) >=
 		    sizeof(out->init) ||
-	    !is_regular_file(out->init))
+	    !is_there(out->init, S_IFREG))
 		return error_set(
 			err, 500, "bad_configuration",
 			"mayfly-init is missing in %s; set MAYFLY_LIBEXEC_DIR to the folder of "
@@ -65,7 +70,7 @@ static int find_seccomp(const struct config *config, struct spec *out, struct er
 
 	if (named && *named) {
 		if (*named != '/' || strlen(named) >= sizeof(out->seccomp) ||
-		    !is_regular_file(named))
+		    !is_there(named, S_IFREG))
 			return error_set(
 				err, 500, "bad_configuration",
 				"SECCOMP_PROFILE is \"%.200s\", but takes the absolute path of a "
@@ -74,33 +79,18 @@ static int find_seccomp(const struct config *config, struct spec *out, struct er
 		memcpy(out->seccomp, named, strlen(named) + 1);
 		return 0;
 	}
-	if (find_data(config, "seccomp.json", is_regular_file, out->seccomp))
-		return 0;
-	return error_set(err, 500, "bad_configuration",
-			 "No seccomp.json in %s; install it there, or set SECCOMP_PROFILE or "
-			 "MAYFLY_DATA_DIR",
-			 config->registry[CONFIG_REGISTRY_DIRS - 1]);
-}
-
-static int find_file(const struct config *config, const char *name, char out[PATH_MAX],
-		     struct error *err)
-{
-	if (find_data(config, name, is_regular_file, out))
-		return 0;
-	return error_set(err, 500, "bad_configuration",
-			 "No %s in %s; install it there, or set MAYFLY_DATA_DIR", name,
-			 config->registry[CONFIG_REGISTRY_DIRS - 1]);
+	return find_file(config, "seccomp.json", "SECCOMP_PROFILE or ", out->seccomp, err);
 }
 
 /* The engine would put the host's own list of names and addresses into every container, and Docker
    its name servers into one without network. */
 static int find_names(const struct config *config, struct spec *out, struct error *err)
 {
-	if (find_file(config, "hosts", out->hosts, err) < 0)
+	if (find_file(config, "hosts", "", out->hosts, err) < 0)
 		return -1;
 	if (out->kind == ENGINE_PODMAN || out->template.network)
 		return 0;
-	return find_file(config, "resolv.conf", out->resolv, err);
+	return find_file(config, "resolv.conf", "", out->resolv, err);
 }
 
 static int find_apparmor(struct spec *out, struct error *err)
@@ -161,7 +151,7 @@ int prepare_spec(const struct config *config, enum engine_kind kind,
 	    find_selinux(&spec, err) < 0)
 		return -1;
 	/* without them every job starts its runtime anew */
-	(void)find_data(config, "kernels", is_folder, spec.kernels);
+	(void)find_data(config, "kernels", S_IFDIR, spec.kernels);
 	if (check_paths(config, &spec, err) < 0)
 		return -1;
 	if (template->uid == geteuid())

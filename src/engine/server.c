@@ -267,7 +267,7 @@ static int serve(struct connection *connection, const struct frame *frame)
 		log_warning(connection, verb->name);
 	if (verb->type == FRAME_MAKE && connection->is_kept) {
 		settle(connection);
-		lifecycle_detach(&connection->lifecycle);
+		lifecycle_free(&connection->lifecycle);
 		connection->leased = false;
 	} else if (verb->type == FRAME_MAKE && !connection->lifecycle.starting) {
 		lifecycle_started(&connection->lifecycle, &connection->podman);

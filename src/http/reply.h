@@ -44,7 +44,7 @@ MUST_USE int http_reply_write(struct buf *out, const struct http_reply *reply, s
 bool http_reply_has_begun(void);
 void http_reply_begins(void);
 
-/* The reason phrase of a status (RFC 9110 section 15), "" when unknown. */
+/* The reason phrase of a status that is sent here (RFC 9110 section 15), "" of any other. */
 const char *http_reason(int status);
 
 /* Lingering close: no more sending, then what the client still sends is read and dropped until it

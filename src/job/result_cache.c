@@ -73,9 +73,8 @@ static int open_folder(const struct config *config, bool make)
 bool cache_get(const struct config *config, const char *key, char out[CACHE_ENTRY_MAX_BYTES + 1])
 {
 	_cleanup_close_ int folder = open_folder(config, false);
-	_cleanup_close_ int fd =
-		folder < 0 ? -1 : openat(folder, key, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	ssize_t len = fd < 0 ? -1 : read(fd, out, CACHE_ENTRY_MAX_BYTES);
+	_cleanup_close_ int fd = openat(folder, key, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	ssize_t len = read(fd, out, CACHE_ENTRY_MAX_BYTES);
 
 	if (len <= 0)
 		return false;
@@ -116,8 +115,6 @@ static void list_one(int folder, const char *name, struct entry *entries, size_t
 {
 	struct stat status;
 
-	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		return;
 	if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
 	if (name[0] == '.' || strlen(name) + 1 != SHA256_HEX_BYTES) {
@@ -138,8 +135,8 @@ static void trim_listed(const struct config *config, DIR *listing, struct entry 
 	size_t count = 0, left;
 	uint64_t bytes = 0;
 
-	for (struct dirent *entry; count < LISTED_MAX && (entry = readdir(listing));)
-		list_one(dirfd(listing), entry->d_name, entries, &count);
+	for (const char *name; count < LISTED_MAX && (name = fs_next(listing));)
+		list_one(dirfd(listing), name, entries, &count);
 	for (size_t i = 0; i < count; i++)
 		bytes += entries[i].bytes;
 	qsort(entries, count, sizeof(*entries), compare_used);
@@ -151,10 +148,10 @@ static void trim_listed(const struct config *config, DIR *listing, struct entry 
 	}
 }
 
-/* One process at a time looks; folder is taken over. */
+/* One process at a time looks. */
 static void trim(const struct config *config, int folder)
 {
-	_cleanup_closedir_ DIR *listing = fdopendir(folder);
+	_cleanup_closedir_ DIR *listing = fs_list(folder, ".");
 	struct entry *entries = listing ? memory_array(LISTED_MAX, sizeof(*entries)) : NULL;
 
 	if (entries && flock(dirfd(listing), LOCK_EX) == 0)
@@ -168,5 +165,5 @@ void cache_put(const struct config *config, const char *key, const char *entry)
 
 	if (folder >= 0 && strlen(entry) <= CACHE_ENTRY_MAX_BYTES &&
 	    atomic_file_write(folder, NULL, key, ENTRY_MODE, 0, slice_of(entry)) == 0)
-		trim(config, steal_fd(&folder));
+		trim(config, folder);
 }

@@ -24,7 +24,7 @@ static bool are_texts(const json_t *list)
 	return json_is_array(list);
 }
 
-static bool is_of_kind(const json_t *value, enum json_kind kind)
+bool json_is_kind(const json_t *value, enum json_kind kind)
 {
 	switch (kind) {
 	case READ_SLICE:
@@ -96,7 +96,7 @@ static int read_field(const json_t *value, const struct json_field *field, void 
 
 	if (!value)
 		return field->is_required ? refuse(refusal, JSON_MISSING, field, field->name) : 0;
-	if (!is_of_kind(value, field->kind))
+	if (!json_is_kind(value, field->kind))
 		return refuse(refusal, JSON_WRONG_TYPE, field, field->name);
 	if (field->most && (size < 0 || (uint64_t)size < field->least))
 		return refuse(refusal, JSON_TOO_SMALL, field, field->name);

@@ -60,6 +60,9 @@ enum json_strictness {
 MUST_USE int json_read(const json_t *object, const struct json_field *fields, size_t count,
 		       enum json_strictness strictness, void *out, struct json_refusal *refusal);
 
+/* Is a value of that kind? */
+bool json_is_kind(const json_t *value, enum json_kind kind);
+
 /* What a field must be: "a string", "an integer", "true or false", "an array of strings", "an
    array", "an object". */
 const char *json_wanted(const struct json_field *field);

@@ -4,6 +4,7 @@
 #include "base/base64.h"
 #include "base/fs.h"
 #include "bounds.h"
+#include "json/read.h"
 
 #include <errno.h>
 #include <math.h>
@@ -11,35 +12,14 @@
 
 #define MESSAGE_MAX_BYTES (4 * KIB)
 
-static bool is_text(const json_t *value)
-{
-	return json_is_string(value);
-}
-
 static bool is_length(const json_t *value)
 {
-	return json_is_integer(value) && json_integer_value(value) >= 0;
+	return json_integer_value(value) >= 0;
 }
 
 static bool is_number(const json_t *value)
 {
 	return json_is_number(value);
-}
-
-static bool are_texts(const json_t *value)
-{
-	const json_t *text;
-	size_t i;
-
-	json_array_foreach ((json_t *)value, i, text)
-		if (!json_is_string(text))
-			return false;
-	return json_is_array(value);
-}
-
-static bool are_anything(const json_t *value)
-{
-	return json_is_array(value);
 }
 
 static bool are_fields_texts(const json_t *value)
@@ -51,12 +31,7 @@ static bool are_fields_texts(const json_t *value)
 		if (!json_is_string(text))
 			return false;
 	}
-	return json_is_object(value);
-}
-
-static bool is_anything(const json_t *value)
-{
-	return value != NULL;
+	return true;
 }
 
 static bool is_base64(const json_t *value)
@@ -70,22 +45,23 @@ enum { TEXT = 1, NUMBER = 2, TRUTH = 4, ALL = 7 }; /* kinds of types */
 
 static const struct {
 	const char *name;
-	bool (*fits)(const json_t *value);
-	unsigned kinds; /* of the types that it says something about */
+	enum json_kind kind;
+	bool (*fits)(const json_t *value); /* beyond its kind, or NULL */
+	unsigned types;                    /* that it says something about */
 } keywords[] = {
-	{"type", is_text, ALL},
-	{"title", is_text, ALL},
-	{"description", is_text, ALL},
-	{"default", is_anything, ALL},
-	{"examples", are_anything, ALL},
-	{"enum", are_texts, TEXT},
-	{"minLength", is_length, TEXT},
-	{"maxLength", is_length, TEXT},
-	{"minimum", is_number, NUMBER},
-	{"maximum", is_number, NUMBER},
-	{"format", is_text, TEXT},
-	{"contentEncoding", is_base64, TEXT},
-	{"errorMessage", are_fields_texts, ALL},
+	{"type", READ_SLICE, NULL, ALL},
+	{"title", READ_SLICE, NULL, ALL},
+	{"description", READ_SLICE, NULL, ALL},
+	{"default", READ_ANY, NULL, ALL},
+	{"examples", READ_LIST, NULL, ALL},
+	{"enum", READ_TEXTS, NULL, TEXT},
+	{"minLength", READ_NUMBER, is_length, TEXT},
+	{"maxLength", READ_NUMBER, is_length, TEXT},
+	{"minimum", READ_ANY, is_number, NUMBER},
+	{"maximum", READ_ANY, is_number, NUMBER},
+	{"format", READ_SLICE, NULL, TEXT},
+	{"contentEncoding", READ_SLICE, is_base64, TEXT},
+	{"errorMessage", READ_OBJECT, are_fields_texts, ALL},
 };
 
 static const struct type {
@@ -110,11 +86,12 @@ static int check_keyword(const char *field, const struct type *type, const char 
 	for (size_t i = 0; i < COUNT_OF(keywords); i++) {
 		if (strcmp(keywords[i].name, keyword) != 0)
 			continue;
-		if (!(keywords[i].kinds & type->kind))
+		if (!(keywords[i].types & type->kind))
 			return error_set(err, 500, "bad_schema",
 					 "parameters.%s.%s does not apply to type %s", field,
 					 keyword, type->name);
-		if (!keywords[i].fits(value))
+		if (!json_is_kind(value, keywords[i].kind) ||
+		    (keywords[i].fits && !keywords[i].fits(value)))
 			return error_set(err, 500, "bad_schema",
 					 "parameters.%s.%s has the wrong type", field, keyword);
 		return 0;

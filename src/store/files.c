@@ -236,10 +236,8 @@ int files_open(const struct config *config, const char *owner, struct slice id, 
 	(void)snprintf(path, sizeof(path), "%s/" FILES_FOLDER "/%s", config->storage_dir, meta.id);
 
 	_cleanup_close_ int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	_cleanup_close_ int data =
-		folder < 0 ? -1
-			   : openat(folder, DATA_NAME,
-				    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	_cleanup_close_ int data = openat(
+		folder, DATA_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat status;
 
 	if (data < 0 || fstat(data, &status) < 0 || !S_ISREG(status.st_mode) ||
@@ -253,15 +251,10 @@ int files_open(const struct config *config, const char *owner, struct slice id, 
 uint64_t files_sweep(const struct config *config)
 {
 	_cleanup_close_ int root = open(config->storage_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	time_t now = time(NULL);
-	uint64_t removed;
+	uint64_t removed = storage_sweep_incoming(root);
 
-	if (root < 0)
-		return 0;
-	removed = storage_sweep_folder(fs_open_dir(root, STORAGE_INCOMING), "",
-				       now - INCOMING_MAX_AGE_S);
 	if (config->retention_days)
-		removed += storage_sweep_folder(fs_open_dir(root, FILES_FOLDER), FILE_ID_PREFIX,
-						now - (time_t)config->retention_days * S_PER_DAY);
+		removed += storage_sweep_folder(root, FILES_FOLDER, FILE_ID_PREFIX,
+						storage_kept_since(config));
 	return removed;
 }

@@ -219,7 +219,7 @@ static bool read_summary(int folder, const char *id, char text[RUN_SUMMARY_MAX_B
 			 struct slice *summary)
 {
 	_cleanup_close_ int fd = open_record(folder, id);
-	ssize_t len = fd < 0 ? -1 : read(fd, text, RUN_SUMMARY_MAX_BYTES);
+	ssize_t len = read(fd, text, RUN_SUMMARY_MAX_BYTES);
 	const char *end = len <= 0 ? NULL : memchr(text, '\n', (size_t)len);
 
 	if (!end)
@@ -251,16 +251,13 @@ int records_list(const struct config *config, const char *owner, struct slice be
 /* --- the sweep -------------------------------------------------------------------------------- */
 
 /* An owner's folder goes with its last record. */
-static uint64_t sweep_owner(int runs, const char *name, time_t before, time_t half_written)
+static uint64_t sweep_owner(int runs, const char *name, time_t before)
 {
 	_cleanup_close_ int owner = fs_open_dir(runs, name);
-	uint64_t removed;
+	uint64_t removed = storage_sweep_folder(runs, name, RUN_ID_PREFIX, before);
 
-	if (owner < 0)
-		return 0;
-	removed = storage_sweep_folder(fs_open_dir(runs, name), RUN_ID_PREFIX, before);
-	removed += storage_sweep_folder(fs_open_dir(runs, name), NEW_PREFIX, half_written);
-	(void)storage_sweep_folder(fs_open_dir(owner, RECORDS_KEYS_FOLDER), "", before);
+	removed += storage_sweep_folder(runs, name, NEW_PREFIX, time(NULL) - INCOMING_MAX_AGE_S);
+	(void)storage_sweep_folder(owner, RECORDS_KEYS_FOLDER, "", before);
 	/* these fail while there is anything in them, as they should */
 	(void)unlinkat(owner, RECORDS_KEYS_FOLDER, AT_REMOVEDIR);
 	(void)unlinkat(runs, name, AT_REMOVEDIR);
@@ -270,18 +267,11 @@ static uint64_t sweep_owner(int runs, const char *name, time_t before, time_t ha
 uint64_t records_sweep(const struct config *config)
 {
 	_cleanup_close_ int root = open(config->storage_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int fd = root < 0 ? -1 : fs_open_dir(root, RECORDS_FOLDER);
-	_cleanup_closedir_ DIR *runs = fd < 0 ? NULL : fdopendir(fd);
-	time_t now = time(NULL);
-	time_t before = config->retention_days ? now - (time_t)config->retention_days * S_PER_DAY
-					       : INT64_MIN;
+	_cleanup_closedir_ DIR *runs = fs_list(root, RECORDS_FOLDER);
 	uint64_t removed = 0;
 
-	if (!runs)
-		return 0;
-	for (const struct dirent *entry; (entry = readdir(runs));)
-		if (entry->d_name[0] != '.')
-			removed += sweep_owner(dirfd(runs), entry->d_name, before,
-					       now - INCOMING_MAX_AGE_S);
+	for (const char *owner; (owner = fs_next(runs));)
+		if (*owner != '.')
+			removed += sweep_owner(dirfd(runs), owner, storage_kept_since(config));
 	return removed;
 }

@@ -104,9 +104,15 @@ MUST_USE int storage_read_record(int root, const char *session_id, const char *i
 /* Closes everything; removes the result unless it was committed. */
 void storage_close(struct storage *storage);
 
-/* Removes entries of a folder whose names begin with prefix and that were changed last before.
-   Takes over the descriptor, which may be -1. Returns how many were removed. */
-uint64_t storage_sweep_folder(int folder, const char *prefix, time_t before);
+/* Since when what was stored is kept (ARTIFACT_RETENTION_DAYS); INT64_MIN: for ever. */
+time_t storage_kept_since(const struct config *config);
+
+/* Removes entries of the folder of that name in root whose names begin with prefix and that were
+   changed last before. Returns how many were removed; there are none where root is -1. */
+uint64_t storage_sweep_folder(int root, const char *name, const char *prefix, time_t before);
+
+/* The same of what crashes left in root's .incoming. */
+uint64_t storage_sweep_incoming(int root);
 
 /* Removes results older than the retention and what crashes left in .incoming. Returns how many
    were removed. */
