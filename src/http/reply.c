@@ -61,16 +61,15 @@ int http_reply_field(struct http_reply *reply, const char *name, const char *for
 	size_t before = fields->len;
 	va_list arguments;
 
-	if (buf_printf(fields, "%s: ", name) < 0)
-		return -1;
 	va_start(arguments, format);
-	int done = append_value(fields, format, arguments);
-	va_end(arguments);
-	if (done < 0) {
+	if (buf_printf(fields, "%s: ", name) < 0 || append_value(fields, format, arguments) < 0) {
+		reply->is_broken = true;
 		fields->len = before;
-		fields->data[before] = '\0';
+		if (fields->data)
+			fields->data[before] = '\0';
 	}
-	return done;
+	va_end(arguments);
+	return reply->is_broken ? -1 : 0;
 }
 
 const char *http_reason(int status)
@@ -131,10 +130,11 @@ static int write_head(struct buf *head, const struct http_reply *reply, uint64_t
 	struct slice fields = buf_slice(&reply->fields);
 
 	date_http(time(NULL), date);
-	if (buf_printf(head,
-		       "HTTP/1.1 %d %s\r\nDate: %s\r\nConnection: close\r\n"
-		       "X-Content-Type-Options: nosniff\r\n",
-		       reply->status, http_reason(reply->status), date) < 0)
+	errno = EINVAL;
+	if (reply->is_broken || buf_printf(head,
+					   "HTTP/1.1 %d %s\r\nDate: %s\r\nConnection: close\r\n"
+					   "X-Content-Type-Options: nosniff\r\n",
+					   reply->status, http_reason(reply->status), date) < 0)
 		return -1;
 	if (!is_bodiless(reply->status) &&
 	    buf_printf(head, "Content-Length: %llu\r\n", (unsigned long long)length) < 0)

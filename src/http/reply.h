@@ -13,6 +13,7 @@
    http_reply_field (errno EINVAL): nothing from outside reaches a header raw. */
 struct http_reply {
 	int status;
+	bool is_broken; /* a field was refused: it is not sent */
 	struct buf fields;
 };
 
@@ -20,8 +21,8 @@ struct http_reply http_reply_new(int status);
 void http_reply_free(struct http_reply *reply);
 
 /* Adds one field. 0, or -1 with errno (EINVAL; EMSGSIZE when the head gets too long; ENOMEM) and
- * nothing added. */
-MUST_USE int http_reply_field(struct http_reply *reply, const char *name, const char *format, ...)
+   nothing added: then the reply is broken, and sending it fails with EINVAL. */
+int http_reply_field(struct http_reply *reply, const char *name, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* Sends the head alone, with Content-Length: length (for HEAD, for a file that follows). 0, or -1

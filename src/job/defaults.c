@@ -40,10 +40,8 @@ void job_add_arguments(struct job *job, const json_t *texts)
 	const json_t *text;
 	size_t i;
 
-	json_array_foreach ((json_t *)texts, i, text) {
-		job->argv[job->argc++] =
-			(struct slice){json_string_value(text), json_string_length(text)};
-	}
+	json_array_foreach ((json_t *)texts, i, text)
+		job->argv[job->argc++] = json_slice(text);
 }
 
 void job_set_language(struct job *job, const struct language *language,

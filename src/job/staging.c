@@ -9,11 +9,6 @@
 
 #define WANTED "files must be an array of {\"id\",\"path\"}, both strings"
 
-static struct slice text_of(const json_t *text)
-{
-	return (struct slice){json_string_value(text), json_string_length(text)};
-}
-
 static int bad_path(struct error *err, const char *path)
 {
 	return error_set(err, 400, "bad_file_path", "invalid file path: %s", path);
@@ -24,11 +19,11 @@ static int take_file(struct staging *staging, const json_t *item, const char *pr
 {
 	struct staged_file *file = &staging->files[staging->file_count];
 	const json_t *id = json_object_get(item, "id"), *path = json_object_get(item, "path");
-	struct slice text = text_of(path);
+	struct slice text = json_slice(path);
 
 	if (!json_is_string(id) || !json_is_string(path))
 		return error_set(err, 400, "wrong_type", WANTED);
-	file->id = text_of(id);
+	file->id = json_slice(id);
 	if (!fs_is_relative_path(text, JOB_ARTIFACT_DEPTH_MAX - 1) ||
 	    snprintf(file->path, sizeof(file->path), "%s%s", prefix, text.data) >
 		    JOB_PATH_MAX_BYTES)

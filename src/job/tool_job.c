@@ -38,7 +38,7 @@ static struct slice resolve(const struct making *making, const json_t *text)
 	const json_t *value =
 		tool_parameter(text, field) ? json_object_get(making->values, field) : text;
 
-	return (struct slice){json_string_value(value), json_string_length(value)};
+	return json_slice(value);
 }
 
 static int decode(const struct making *making, struct slice text, struct slice *out)
@@ -98,7 +98,7 @@ static struct slice guard_dash(const struct making *making, const json_t *text, 
 	json_t *dashed = json_sprintf("./%s", value.data);
 
 	(void)json_array_append_new(made->dashed, dashed);
-	return (struct slice){json_string_value(dashed), json_string_length(dashed)};
+	return json_slice(dashed);
 }
 
 static int add_arguments(const struct making *making)

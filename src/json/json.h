@@ -37,5 +37,11 @@ static inline const char *json_text(const json_t *object, const char *field)
 	return json_string_value(json_object_get(object, field));
 }
 
+/* The bytes of a string, borrowed; none of what is no string. */
+static inline struct slice json_slice(const json_t *text)
+{
+	return (struct slice){json_string_value(text), json_string_length(text)};
+}
+
 /* Appends value, compact. 0, or -1 as buf_append. */
 MUST_USE int json_write(const json_t *value, struct buf *out);

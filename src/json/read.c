@@ -7,10 +7,16 @@ const char *json_wanted(const struct json_field *field)
 		[READ_COPY] = "a string",      [READ_NUMBER] = "an integer",
 		[READ_FLAG] = "true or false", [READ_TEXTS] = "an array of strings",
 		[READ_LIST] = "an array",      [READ_OBJECT] = "an object",
-		[READ_ANY] = "a value",
+		[READ_ANY] = "a value",        [READ_MAP] = "an object of strings",
 	};
 
 	return field->wanted ? field->wanted : wanted[field->kind];
+}
+
+static bool is_text(const json_t *value)
+{
+	return json_is_string(value) &&
+	       strlen(json_string_value(value)) == json_string_length(value);
 }
 
 static bool are_texts(const json_t *list)
@@ -19,9 +25,20 @@ static bool are_texts(const json_t *list)
 	size_t i;
 
 	json_array_foreach ((json_t *)list, i, text)
-		if (!json_is_string(text))
+		if (!is_text(text))
 			return false;
 	return json_is_array(list);
+}
+
+static bool is_map(const json_t *object)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach ((json_t *)object, name, value)
+		if (!is_text(value))
+			return false;
+	return json_is_object(object);
 }
 
 bool json_is_kind(const json_t *value, enum json_kind kind)
@@ -31,14 +48,15 @@ bool json_is_kind(const json_t *value, enum json_kind kind)
 		return json_is_string(value);
 	case READ_TEXT:
 	case READ_COPY:
-		return json_is_string(value) &&
-		       strlen(json_string_value(value)) == json_string_length(value);
+		return is_text(value);
 	case READ_NUMBER:
 		return json_is_integer(value);
 	case READ_FLAG:
 		return json_is_boolean(value);
 	case READ_TEXTS:
 		return are_texts(value);
+	case READ_MAP:
+		return is_map(value);
 	case READ_LIST:
 		return json_is_array(value);
 	case READ_OBJECT:
@@ -62,8 +80,7 @@ static void put(const json_t *value, const struct json_field *field, void *place
 {
 	switch (field->kind) {
 	case READ_SLICE:
-		*(struct slice *)place =
-			(struct slice){json_string_value(value), json_string_length(value)};
+		*(struct slice *)place = json_slice(value);
 		break;
 	case READ_TEXT:
 		*(const char **)place = json_string_value(value);
@@ -132,4 +149,23 @@ int json_read(const json_t *object, const struct json_field *fields, size_t coun
 			return -1;
 	}
 	return 0;
+}
+
+int json_take(const json_t *object, const char *within, const struct json_field *fields,
+	      size_t count, enum json_strictness strictness, void *out, struct error *err)
+{
+	const struct json_complaint *complaint;
+	struct json_refusal refusal;
+
+	if (strictness == JSON_KNOWN_ONLY)
+		strictness = JSON_LENIENT;
+	if (json_read(object, fields, count, strictness, out, &refusal) == 0)
+		return 0;
+	if (refusal.mistake == JSON_WRONG_TYPE)
+		return error_set(err, 400, "wrong_type", "%s%s must be %s", within, refusal.name,
+				 json_wanted(refusal.field));
+	complaint = refusal.mistake == JSON_TOO_LARGE ? &refusal.field->too_large
+						      : &refusal.field->too_small;
+	return error_set(err, 400, complaint->code, "%s%s %s", within, refusal.name,
+			 complaint->text);
 }

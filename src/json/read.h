@@ -24,10 +24,16 @@ enum json_kind {
 	READ_COPY,   /* the same, at most `most` bytes: char[most + 1] */
 	READ_NUMBER, /* an integer that is not negative: uint64_t */
 	READ_FLAG,   /* true or false: bool */
-	READ_TEXTS,  /* an array of strings: const json_t * */
+	READ_TEXTS,  /* an array of strings without NUL: const json_t * */
+	READ_MAP,    /* an object of strings without NUL: const json_t * */
 	READ_LIST,   /* an array: const json_t * */
 	READ_OBJECT, /* const json_t * */
 	READ_ANY,    /* const json_t * */
+};
+
+/* How a body's field is refused: a stable code, and what is said behind its name. */
+struct json_complaint {
+	const char *code, *text;
 };
 
 struct json_field {
@@ -39,6 +45,7 @@ struct json_field {
 	uint64_t least, most;
 	bool is_required;
 	const char *wanted; /* what it must be, in place of json_wanted's words; or NULL */
+	struct json_complaint too_small, too_large; /* for json_take; too_small also when missing */
 };
 
 enum json_mistake { JSON_UNKNOWN, JSON_MISSING, JSON_WRONG_TYPE, JSON_TOO_SMALL, JSON_TOO_LARGE };
@@ -63,8 +70,14 @@ MUST_USE int json_read(const json_t *object, const struct json_field *fields, si
 /* Is a value of that kind? */
 bool json_is_kind(const json_t *value, enum json_kind kind);
 
+/* The same for a request's body, whose unknown fields are ignored: -1 with *err, 400 with the
+   complaint of the row, or "wrong_type" ("F must be T"). within stands before the names in
+   messages, such as "frontend."; or "". */
+MUST_USE int json_take(const json_t *object, const char *within, const struct json_field *fields,
+		       size_t count, enum json_strictness strictness, void *out, struct error *err);
+
 /* What a field must be: "a string", "an integer", "true or false", "an array of strings", "an
-   array", "an object". */
+   object of strings", "an array", "an object". */
 const char *json_wanted(const struct json_field *field);
 
 /* For the rows of a table. */

@@ -194,8 +194,14 @@ static int add_issue(json_t *issues, const char *code, const char *field, const 
 	return json_array_append_new(issues, issue);
 }
 
-void schema_add_issue(json_t *issues, const char *code, const char *field, const char *message)
+void schema_add_issue(json_t *issues, const char *code, const char *field, const char *format, ...)
 {
+	char message[MESSAGE_MAX_BYTES];
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(message, sizeof(message), format, arguments);
+	va_end(arguments);
 	(void)add_issue(issues, code, field, message);
 }
 
@@ -273,7 +279,7 @@ static bool is_upload(struct slice text)
 
 static int check_format(const struct check *check, const char *format)
 {
-	struct slice text = {json_string_value(check->value), json_string_length(check->value)};
+	struct slice text = json_slice(check->value);
 
 	if (strcmp(format, "session-id") == 0 && (!fs_is_component(text) || text.data[0] == '.'))
 		return refuse(
@@ -298,7 +304,7 @@ static int check_format(const struct check *check, const char *format)
 /* What stands for a file's bytes: base64, or an upload's id, which no base64 can be. */
 static bool is_file(const json_t *value)
 {
-	struct slice text = {json_string_value(value), json_string_length(value)};
+	struct slice text = json_slice(value);
 
 	return base64_is_good(text) || is_upload(text);
 }

@@ -34,7 +34,8 @@ MUST_USE int schema_validate(const json_t *parameters, const json_t *input, json
 			     json_t *values, struct error *err);
 
 /* Appends one issue. field may be NULL: the input as a whole. */
-void schema_add_issue(json_t *issues, const char *code, const char *field, const char *message);
+void schema_add_issue(json_t *issues, const char *code, const char *field, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 
 /* JavaScript's name for a value's type, as clients know it from their own messages; "undefined" for
    NULL. */

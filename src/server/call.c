@@ -86,7 +86,7 @@ static const struct api *api_of(const struct call *call)
 	struct slice path = call->connection->request.path;
 	size_t i = 0;
 
-	for (; i < sizeof(apis) / sizeof(apis[0]) - 1; i++) {
+	for (; i < COUNT_OF(apis) - 1; i++) {
 		size_t len = strlen(apis[i].path);
 
 		if (slice_starts(path, apis[i].path) &&
@@ -120,31 +120,30 @@ void call_begin(struct call *call)
 
 /* --- replies ---------------------------------------------------------------------------------- */
 
-/* The fields of a reply whose status is set. 0, or not when one could not be added. */
-static int add_fields(const struct call *call, const char *type, struct http_reply *reply)
+/* The fields of a reply whose status is set. */
+static void add_fields(const struct call *call, const char *type, struct http_reply *reply)
 {
-	int status = reply->status, failed = 0;
+	int status = reply->status;
 
-	failed |= http_reply_field(reply, "Content-Type", "%s", type);
-	failed |= http_reply_field(reply, "Cache-Control", "no-store");
+	http_reply_field(reply, "Content-Type", "%s", type);
+	http_reply_field(reply, "Cache-Control", "no-store");
 	if (*call->request_id)
-		failed |= http_reply_field(reply, "X-Request-ID", "%s", call->request_id);
+		http_reply_field(reply, "X-Request-ID", "%s", call->request_id);
 	if (*call->request_id && call->origin.len) { /* Fetch standard, section 3.2 */
-		failed |= http_reply_field(reply, "Access-Control-Allow-Origin", "%.*s",
-					   (int)call->origin.len, call->origin.data);
-		failed |= http_reply_field(reply, "Vary", "Origin");
+		http_reply_field(reply, "Access-Control-Allow-Origin", "%.*s",
+				 (int)call->origin.len, call->origin.data);
+		http_reply_field(reply, "Vary", "Origin");
 	}
 	if (status == 503)
-		failed |= http_reply_field(reply, "Retry-After", "%d", RETRY_AFTER_S);
+		http_reply_field(reply, "Retry-After", "%d", RETRY_AFTER_S);
 	if ((status == 429 || status == 409) && call->retry_after_s)
-		failed |= http_reply_field(reply, "Retry-After", "%" PRId64, call->retry_after_s);
+		http_reply_field(reply, "Retry-After", "%" PRId64, call->retry_after_s);
 	if (status == 401 && api_of(call)->errors->wants_bearer)
-		failed |= http_reply_field(reply, "WWW-Authenticate", "Bearer");
+		http_reply_field(reply, "WWW-Authenticate", "Bearer");
 	if (call->is_replayed)
-		failed |= http_reply_field(reply, "Idempotent-Replayed", "true");
+		http_reply_field(reply, "Idempotent-Replayed", "true");
 	if (status == 405)
-		failed |= http_reply_field(reply, "Allow", "%s", call->allow);
-	return failed;
+		http_reply_field(reply, "Allow", "%s", call->allow);
 }
 
 void call_send(struct call *call, const struct http_reply *reply, struct slice body)
@@ -165,10 +164,8 @@ void call_reply(struct call *call, int status, const char *type, struct slice bo
 
 	struct http_reply reply = http_reply_new(status);
 
-	if (add_fields(call, type, &reply))
-		call->code = CALL_NOT_SENT;
-	else
-		call_send(call, &reply, body);
+	add_fields(call, type, &reply);
+	call_send(call, &reply, body);
 	http_reply_free(&reply);
 }
 
@@ -203,7 +200,8 @@ struct buf call_refusal(const struct call *call, const struct error *err)
 	struct buf whole = buf_new(HTTP_REPLY_HEAD_MAX_BYTES + 2 * KIB);
 	struct http_reply reply = http_reply_new(err->status);
 
-	if (json_write(value, &text) < 0 || add_fields(call, JSON_TYPE, &reply) ||
+	add_fields(call, JSON_TYPE, &reply);
+	if (json_write(value, &text) < 0 ||
 	    http_reply_write(&whole, &reply, buf_slice(&text),
 			     call->connection->request.method == HTTP_HEAD) < 0)
 		buf_free(&whole);

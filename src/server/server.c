@@ -132,25 +132,21 @@ static int answer_options(struct call *call, struct error *err)
 {
 	struct http_reply reply = http_reply_new(200);
 	struct slice host = call->connection->request.host;
-	int failed = 0;
 
 	if (check_caller(call, NULL, err) < 0 && err->status != 403)
 		return -1;
-	failed |= http_reply_field(&reply, "Access-Control-Allow-Origin", "%s%.*s",
-				   call->origin.len ? "" : "http://",
-				   (int)(call->origin.len ? call->origin.len : host.len),
-				   call->origin.len ? call->origin.data : host.data);
-	failed |= http_reply_field(&reply, "Vary", "Origin");
-	failed |= http_reply_field(&reply, "Access-Control-Allow-Methods", "%s",
-				   call->allow ? call->allow : "GET, POST, OPTIONS");
-	failed |= http_reply_field(&reply, "Access-Control-Allow-Headers",
-				   "Content-Type, X-API-Key, X-Request-ID");
+	http_reply_field(&reply, "Access-Control-Allow-Origin", "%s%.*s",
+			 call->origin.len ? "" : "http://",
+			 (int)(call->origin.len ? call->origin.len : host.len),
+			 call->origin.len ? call->origin.data : host.data);
+	http_reply_field(&reply, "Vary", "Origin");
+	http_reply_field(&reply, "Access-Control-Allow-Methods", "%s",
+			 call->allow ? call->allow : "GET, POST, OPTIONS");
+	http_reply_field(&reply, "Access-Control-Allow-Headers",
+			 "Content-Type, X-API-Key, X-Request-ID");
 	if (*call->request_id)
-		failed |= http_reply_field(&reply, "X-Request-ID", "%s", call->request_id);
-	if (failed)
-		call->code = CALL_NOT_SENT;
-	else
-		call_send(call, &reply, SLICE_LITERAL(""));
+		http_reply_field(&reply, "X-Request-ID", "%s", call->request_id);
+	call_send(call, &reply, SLICE_LITERAL(""));
 	http_reply_free(&reply);
 	return 0;
 }
@@ -236,7 +232,7 @@ static int confine_to_state(const struct server *server, const struct config *co
 		return confine(paths, 2 + CONFIG_REGISTRY_DIRS, CONFINE_STATIC, err);
 	if (make_state(config, err) < 0)
 		return -1;
-	return confine(paths, sizeof(paths) / sizeof(paths[0]), CONFINE_JOB, err);
+	return confine(paths, COUNT_OF(paths), CONFINE_JOB, err);
 }
 
 /* --- memory that is not there ----------------------------------------------------------------- */

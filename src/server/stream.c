@@ -57,8 +57,9 @@ static void send_text(struct stream *stream, bool is_stderr, struct slice text)
 			     json_pack("{s:o}", "text", json_clean_string(text)));
 }
 
-void stream_output(struct stream *stream, bool is_stderr, struct slice data)
+void stream_output(void *context, bool is_stderr, struct slice data)
 {
+	struct stream *stream = context;
 	char *tail = stream->tails[is_stderr].bytes;
 	size_t *tail_len = &stream->tails[is_stderr].len;
 	_cleanup_buf_ struct buf whole = buf_new(STREAM_TAIL_BYTES + data.len);
@@ -74,8 +75,10 @@ void stream_output(struct stream *stream, bool is_stderr, struct slice data)
 	send_text(stream, is_stderr, (struct slice){whole.data, len});
 }
 
-void stream_output_end(struct stream *stream, bool is_stderr, bool dropped)
+void stream_output_end(void *context, bool is_stderr, bool dropped)
 {
+	struct stream *stream = context;
+
 	if (stream->is_open && !dropped)
 		send_text(stream, is_stderr,
 			  (struct slice){stream->tails[is_stderr].bytes,
@@ -83,8 +86,10 @@ void stream_output_end(struct stream *stream, bool is_stderr, bool dropped)
 	stream->tails[is_stderr].len = 0;
 }
 
-void stream_tick(struct stream *stream)
+void stream_tick(void *context)
 {
+	struct stream *stream = context;
+
 	stream_open(stream);
 	if (!stream->is_open)
 		return;
@@ -97,28 +102,13 @@ void stream_tick(struct stream *stream)
 	tell_watch(stream);
 }
 
-static void on_output(void *context, bool is_stderr, struct slice data)
-{
-	stream_output(context, is_stderr, data);
-}
-
-static void on_output_end(void *context, bool is_stderr, bool is_cut)
-{
-	stream_output_end(context, is_stderr, is_cut);
-}
-
-static void on_tick(void *context)
-{
-	stream_tick(context);
-}
-
 struct execution_observer stream_observer(struct stream *stream)
 {
 	return (struct execution_observer){
 		.context = stream,
-		.on_output = on_output,
-		.on_output_end = on_output_end,
-		.on_tick = on_tick,
+		.on_output = stream_output,
+		.on_output_end = stream_output_end,
+		.on_tick = stream_tick,
 		.tick_ms = SSE_HEARTBEAT_MS,
 	};
 }

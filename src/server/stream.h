@@ -44,17 +44,18 @@ void stream_free(struct stream *stream);
 /* Begins the stream if it is wanted and has not begun. */
 void stream_open(struct stream *stream);
 
-/* All of these do nothing while the stream is not open. value is taken over. */
+/* All of these do nothing while the stream is not open. value is taken over. What an observer calls
+   takes the stream as its context. */
 void stream_event(struct stream *stream, const char *name, json_t *value);
-void stream_output(struct stream *stream, bool is_stderr, struct slice data);
+void stream_output(void *stream, bool is_stderr, struct slice data);
 
 /* The end of both streams: what waits for its rest will get none. dropped: it is cut there, and
  * what is not whole is left out. */
-void stream_output_end(struct stream *stream, bool is_stderr, bool dropped);
+void stream_output_end(void *stream, bool is_stderr, bool dropped);
 
 /* Begins the stream if it is wanted, tells a new status, sends what the client takes now, and a
  * heartbeat when it is time. */
-void stream_tick(struct stream *stream);
+void stream_tick(void *stream);
 
 /* An observer that does all this (job/execution.h); the stream must outlive it. */
 struct execution_observer stream_observer(struct stream *stream);

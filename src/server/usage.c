@@ -19,3 +19,13 @@ json_t *usage_json(const struct job_result *result)
 			 usage_rounded_up(result->max_rss_bytes, MIB), "bytes_in",
 			 (json_int_t)result->bytes_in, "bytes_out", (json_int_t)result->bytes_out);
 }
+
+json_t *capture_json(const struct capture *capture)
+{
+	return json_clean_string(buf_slice(&capture->text));
+}
+
+json_t *capture_cut_json(const struct capture *capture)
+{
+	return capture->is_cut ? json_true() : NULL;
+}

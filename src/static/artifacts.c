@@ -32,19 +32,6 @@ static void refuse(struct call *call)
 	call_reply_json(call, 404, json_pack("{s:s}", "error", "Artifact not found"));
 }
 
-/* Takes the text up to the next slash off *path. */
-static bool next_component(struct slice *path, struct slice *component)
-{
-	const char *slash = memchr(path->data, '/', path->len);
-
-	if (!slash)
-		return false;
-	*component = (struct slice){path->data, (size_t)(slash - path->data)};
-	path->data = slash + 1;
-	path->len -= component->len + 1;
-	return true;
-}
-
 static bool is_session_id(struct slice text)
 {
 	return text.len <= SESSION_ID_MAX_BYTES && fs_is_component(text) && text.data[0] != '.';
@@ -68,42 +55,37 @@ static bool storage_place(struct slice rest, struct buf *decoded, struct buf *be
 	if (uri_decode(rest, decoded, &ignored) < 0)
 		return false;
 	path = buf_slice(decoded);
-	if (!next_component(&path, &out->session))
-		out->session = path;
-	else if (!next_component(&path, &out->job))
-		out->job = path;
-	else
-		out->path = path;
+	out->session = slice_take(&path, '/');
+	out->job = slice_take(&path, '/');
+	out->path = path;
 	if (!is_session_id(out->session) || (out->job.len && !is_job_id(out->job)) ||
 	    (out->path.len && (out->job.len == 0 || out->path.len > JOB_PATH_MAX_BYTES ||
 			       !fs_is_relative_path(out->path, JOB_ARTIFACT_DEPTH_MAX + 1))))
 		return false;
-	if (buf_append(beneath, out->session.data, out->session.len) < 0 ||
-	    (out->job.len && buf_printf(beneath, "/" JOB_FOLDER_PREFIX "%.*s", (int)out->job.len,
-					out->job.data) < 0) ||
-	    (out->path.len && buf_printf(beneath, "/%.*s", (int)out->path.len, out->path.data) < 0))
+	if (buf_printf(beneath, "%.*s%s%.*s%s%.*s", (int)out->session.len, out->session.data,
+		       out->job.len ? "/" JOB_FOLDER_PREFIX : "", (int)out->job.len, out->job.data,
+		       out->path.len ? "/" : "", (int)out->path.len, out->path.data) < 0)
 		return false;
 	out->beneath = beneath->data;
 	return true;
 }
 
-static int add_fields(struct http_reply *reply, const struct static_validators *file,
-		      struct slice file_name)
+static void add_fields(struct http_reply *reply, const struct static_validators *file,
+		       struct slice file_name)
 {
 	_cleanup_buf_ struct buf disposition = buf_new(HTTP_REPLY_HEAD_MAX_BYTES / 2);
 	struct static_type type = static_type_of(file_name);
 
-	if (static_disposition(&disposition, type.handling, file_name) < 0 ||
-	    http_reply_field(reply, "Content-Type", "%s", type.name) < 0 ||
-	    http_reply_field(reply, "Content-Disposition", "%s", disposition.data) < 0 ||
-	    http_reply_field(reply, "ETag", "%s", file->etag) < 0 ||
-	    http_reply_field(reply, "Last-Modified", "%s", file->modified) < 0 ||
-	    http_reply_field(reply, "Accept-Ranges", "bytes") < 0 ||
-	    http_reply_field(reply, "Cache-Control", "private, no-cache") < 0)
-		return -1;
+	if (static_disposition(&disposition, type.handling, file_name) < 0)
+		reply->is_broken = true;
+	http_reply_field(reply, "Content-Type", "%s", type.name);
+	http_reply_field(reply, "Content-Disposition", "%s", buf_slice(&disposition).data);
+	http_reply_field(reply, "ETag", "%s", file->etag);
+	http_reply_field(reply, "Last-Modified", "%s", file->modified);
+	http_reply_field(reply, "Accept-Ranges", "bytes");
+	http_reply_field(reply, "Cache-Control", "private, no-cache");
 	if (type.handling == STATIC_ACTIVE)
-		return http_reply_field(reply, "Content-Security-Policy", ACTIVE_POLICY);
-	return 0;
+		http_reply_field(reply, "Content-Security-Policy", ACTIVE_POLICY);
 }
 
 /* Copies part of the file to the connection without passing through us (sendfile(2)). 0, or -1 when
@@ -144,33 +126,6 @@ static void send_content(struct call *call, const struct http_reply *reply, int 
 		call->code = CALL_NOT_SENT;
 }
 
-/* Adds what the outcome says and sends. 0, or -1 when a field could not be added. */
-static int send_outcome(struct call *call, struct http_reply *reply, enum static_outcome outcome,
-			const struct static_validators *validators, int file,
-			struct static_part part)
-{
-	uint64_t size = validators->size_bytes;
-
-	switch (outcome) {
-	case STATIC_PART:
-		if (http_reply_field(reply, "Content-Range",
-				     "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, part.first,
-				     part.first + part.length - 1, size) < 0)
-			return -1;
-		/* fall through */
-	case STATIC_WHOLE:
-		send_content(call, reply, file, part);
-		return 0;
-	case STATIC_NOT_SATISFIABLE:
-		if (http_reply_field(reply, "Content-Range", "bytes */%" PRIu64, size) < 0)
-			return -1;
-		/* fall through */
-	default:
-		call_send(call, reply, SLICE_LITERAL(""));
-		return 0;
-	}
-}
-
 void static_send_file(struct call *call, int file, const struct stat *status,
 		      struct slice file_name)
 {
@@ -184,13 +139,18 @@ void static_send_file(struct call *call, int file, const struct stat *status,
 	enum static_outcome outcome =
 		static_evaluate(&call->connection->request, &validators, &part);
 	struct http_reply reply = http_reply_new(statuses[outcome]);
-	struct error err;
 
-	if (add_fields(&reply, &validators, file_name) < 0 ||
-	    send_outcome(call, &reply, outcome, &validators, file, part) < 0) {
-		error_set_errno(&err, 500, "reply_failed", "Cannot make the reply");
-		call_refuse(call, &err);
-	}
+	add_fields(&reply, &validators, file_name);
+	if (outcome == STATIC_PART)
+		http_reply_field(&reply, "Content-Range", "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64,
+				 part.first, part.first + part.length - 1, validators.size_bytes);
+	if (outcome == STATIC_NOT_SATISFIABLE)
+		http_reply_field(&reply, "Content-Range", "bytes */%" PRIu64,
+				 validators.size_bytes);
+	if (outcome == STATIC_WHOLE || outcome == STATIC_PART)
+		send_content(call, &reply, file, part);
+	else
+		call_send(call, &reply, SLICE_LITERAL(""));
 	http_reply_free(&reply);
 }
 

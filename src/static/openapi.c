@@ -34,13 +34,13 @@ static void add_limits(json_t *schemas)
 	json_t *required = json_object_get(in_force, "required");
 
 	for (size_t i = 0; i < RUN_LIMIT_COUNT; i++) {
-		const struct run_limit *row = &run_limit_table[i];
+		const struct json_field *row = &run_limit_table[i];
 
-		(void)json_object_set_new(asked, row->name,
-					  json_pack("{s:s, s:I, s:I, s:I}", "type", "integer",
-						    "minimum", (json_int_t)row->least, "maximum",
-						    (json_int_t)row->most, "default",
-						    (json_int_t)row->fallback));
+		(void)json_object_set_new(
+			asked, row->name,
+			json_pack("{s:s, s:I, s:I, s:I}", "type", "integer", "minimum",
+				  (json_int_t)row->least, "maximum", (json_int_t)row->most,
+				  "default", (json_int_t)run_limit_of(&run_limit_defaults, row)));
 		(void)json_object_set_new(json_object_get(in_force, "properties"), row->name,
 					  json_pack("{s:s}", "type", "integer"));
 		(void)json_array_append_new(required, json_string(row->name));
@@ -49,19 +49,6 @@ static void add_limits(json_t *schemas)
 
 /* --- languages -------------------------------------------------------------------------------- */
 
-/* A language is there when its file has a profile for runs, and that profile's template an
-   image. */
-static bool has_image(const struct config *config, const char *name)
-{
-	_cleanup_language_ struct language language = {0};
-	struct template template;
-	struct error ignored;
-
-	return language_load(config, slice_of(name), &language, &ignored) == 0 &&
-	       language.runs.argv &&
-	       template_load(config, slice_of(language.runs.template), &template, &ignored) == 0;
-}
-
 static int add_languages(const struct config *config, json_t *schemas, struct error *err)
 {
 	_cleanup_registry_names_ struct registry_names names = {0};
@@ -69,9 +56,13 @@ static int add_languages(const struct config *config, json_t *schemas, struct er
 
 	if (registry_names(config, REGISTRY_LANGUAGES, &names, err) < 0)
 		return -1;
-	for (size_t i = 0; i < names.count; i++)
-		if (has_image(config, names.names[i]))
+	for (size_t i = 0; i < names.count; i++) {
+		_cleanup_language_ struct language language = {0};
+		struct error ignored;
+
+		if (run_language(config, slice_of(names.names[i]), &language, &ignored) == 0)
 			(void)json_array_append_new(options, json_string(names.names[i]));
+	}
 	if (json_array_size(options))
 		(void)json_object_set(
 			json_object_get(json_object_get(json_object_get(schemas, "RunRequest"),

@@ -28,17 +28,15 @@ static uint64_t page_hash(struct slice bytes)
 	return hash;
 }
 
-static int add_page_fields(struct http_reply *reply, const char *type, const char *etag)
+static void add_page_fields(struct http_reply *reply, const char *type, const char *etag)
 {
-	if (http_reply_field(reply, "Content-Type", "%s", type) < 0 ||
-	    http_reply_field(reply, "ETag", "%s", etag) < 0 ||
-	    http_reply_field(reply, "Cache-Control", "no-cache") < 0 ||
-	    http_reply_field(reply, "Content-Security-Policy", PAGE_POLICY) < 0 ||
-	    http_reply_field(reply, "Cross-Origin-Opener-Policy", "same-origin") < 0 ||
-	    http_reply_field(reply, "Cross-Origin-Resource-Policy", "same-origin") < 0 ||
-	    http_reply_field(reply, "Referrer-Policy", "no-referrer") < 0)
-		return -1;
-	return 0;
+	http_reply_field(reply, "Content-Type", "%s", type);
+	http_reply_field(reply, "ETag", "%s", etag);
+	http_reply_field(reply, "Cache-Control", "no-cache");
+	http_reply_field(reply, "Content-Security-Policy", PAGE_POLICY);
+	http_reply_field(reply, "Cross-Origin-Opener-Policy", "same-origin");
+	http_reply_field(reply, "Cross-Origin-Resource-Policy", "same-origin");
+	http_reply_field(reply, "Referrer-Policy", "no-referrer");
 }
 
 void static_page(struct call *call, struct slice name)
@@ -58,13 +56,9 @@ void static_page(struct call *call, struct slice name)
 	}
 	snprintf(etag, sizeof(etag), "\"%016" PRIx64 "\"", page_hash(bytes));
 	reply = http_reply_new(known && slice_eq(*known, etag) ? 304 : 200);
-	if (add_page_fields(&reply, type, etag) == 0) {
-		call->sent_bytes = reply.status == 200 && !is_head ? (int64_t)bytes.len : 0;
-		call_send(call, &reply, bytes);
-	} else {
-		error_set_errno(&err, 500, "reply_failed", "Cannot make the reply");
-		call_refuse(call, &err);
-	}
+	add_page_fields(&reply, type, etag);
+	call->sent_bytes = reply.status == 200 && !is_head ? (int64_t)bytes.len : 0;
+	call_send(call, &reply, bytes);
 	http_reply_free(&reply);
 }
 

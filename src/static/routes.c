@@ -21,6 +21,6 @@ static const struct route routes[] = {
 const struct server static_server = {
 	.program = "mayfly-static",
 	.routes = routes,
-	.route_count = sizeof(routes) / sizeof(routes[0]),
+	.route_count = COUNT_OF(routes),
 	.is_static = true,
 };

@@ -34,6 +34,20 @@ void record_make_id(int64_t now_ms, char out[RUN_ID_BYTES])
 	random_alnum(id + TIME_DIGITS, RUN_ID_LENGTH - TIME_DIGITS);
 }
 
+bool record_between(struct slice text, const char *key, const char *next, struct slice *out)
+{
+	const char *start = memmem(text.data, text.len, key, strlen(key));
+
+	if (!start)
+		return false;
+	start += strlen(key);
+
+	const char *end = memmem(start, text.len - (size_t)(start - text.data), next, strlen(next));
+
+	*out = (struct slice){start, end ? (size_t)(end - start) : 0};
+	return end != NULL;
+}
+
 void record_id_of_ms(int64_t ms, char out[RUN_ID_BYTES])
 {
 	record_make_id(ms, out);

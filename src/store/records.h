@@ -52,6 +52,11 @@ struct record {
 MUST_USE int record_read(const struct config *config, const char *owner, struct slice id,
 			 struct record *out, struct error *err);
 
+/* What stands in a record's text between two keys. Within a string of JSON every quote has a
+   backslash before it, so a raw match is the key itself; the rest is not parsed, since output may
+   hold what json_parse refuses, as NUL. */
+bool record_between(struct slice text, const char *key, const char *next, struct slice *out);
+
 /* The id whose time is ms and whose random part is not: for runs that are named by their time. And
    the time of such an id. */
 void record_id_of_ms(int64_t ms, char out[RUN_ID_BYTES]);

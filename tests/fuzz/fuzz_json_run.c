@@ -22,7 +22,7 @@ static void check_environment(const json_t *env)
 	const json_t *text;
 	size_t i;
 
-	must(json_array_size(env) <= RUN_ENV_MAX_COUNT);
+	must(json_array_size(env) <= INVOCATION_ENV_MAX_COUNT);
 	json_array_foreach ((json_t *)env, i, text) {
 		const char *value = json_string_value(text);
 
@@ -58,9 +58,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must(request.language.len > 0 && request.code.len > 0 &&
 		     request.code.len <= RUN_CODE_MAX_BYTES);
 		must(utf8_is_valid(request.code) && strlen(request.code.data) == request.code.len);
-		must(json_array_size(request.args) <= RUN_ARGS_MAX_COUNT);
+		must(json_array_size(request.invocation.args) <= INVOCATION_ARGS_MAX_COUNT);
 		check_limits(&request.limits);
-		check_environment(request.env);
+		check_environment(request.invocation.variables);
 		check_files(&request);
 	}
 	run_request_free(&request);

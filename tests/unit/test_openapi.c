@@ -148,7 +148,7 @@ static void test_limits(void)
 	is_number(json_array_size(json_object_get(in_force, "required")), RUN_LIMIT_COUNT,
 		  "all six in a record");
 	for (size_t i = 0; i < RUN_LIMIT_COUNT; i++) {
-		const struct run_limit *row = &run_limit_table[i];
+		const struct json_field *row = &run_limit_table[i];
 		json_t *schema = json_object_get(asked, row->name);
 
 		ok(json_integer_value(json_object_get(schema, "minimum")) ==
@@ -156,7 +156,7 @@ static void test_limits(void)
 			   json_integer_value(json_object_get(schema, "maximum")) ==
 				   (json_int_t)row->most &&
 			   json_integer_value(json_object_get(schema, "default")) ==
-				   (json_int_t)row->fallback,
+				   (json_int_t)run_limit_of(&run_limit_defaults, row),
 		   "%s with its minimum, maximum and default", row->name);
 		ok(json_object_get(json_object_get(in_force, "properties"), row->name) != NULL,
 		   "%s in a record", row->name);

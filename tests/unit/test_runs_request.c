@@ -192,18 +192,18 @@ static void test_environment(void)
 			   ",\"args\":[\"-x\",\"\",\"$(id)\"],\"stdin\":\"in\",\"env\":{\"A\":\"b=c\",\"LD_PRELOAD\":\"/x\",\"HOME\":\"/root\","
 			   "\"TMPDIR\":\"/\",\"PATH\":\"/evil\",\"ld_x\":\"1\",\"LD\":\"2\",\"PATHS\":\"3\",\"PAT\":\"4\"}}"),
 		   &request) == 0);
-	is_text(texts_of(request.env), "A=b=c ld_x=1 LD=2 PATHS=3 PAT=4",
+	is_text(texts_of(request.invocation.variables), "A=b=c ld_x=1 LD=2 PATHS=3 PAT=4",
 		"LD_* and what we set ourselves are dropped");
-	is_text(texts_of(request.args), "-x  $(id)", "arguments as they came");
-	ok(slice_eq(request.standard_input, "in"), "standard input");
+	is_text(texts_of(request.invocation.args), "-x  $(id)", "arguments as they came");
+	ok(slice_eq(request.invocation.standard_input, "in"), "standard input");
 	run_request_free(&request);
 	is_text(run_environment[0], "HOME=/work", "what we set begins with HOME");
 	must(parse(SLICE_LITERAL(
 			   "{" CODE
 			   ",\"args\":null,\"env\":null,\"stdin\":null,\"files\":null,\"limits\":null}"),
 		   &request) == 0);
-	ok(request.staging.file_count == 0 && json_array_size(request.env) == 0 &&
-		   request.standard_input.len == 0,
+	ok(request.staging.file_count == 0 && json_array_size(request.invocation.variables) == 0 &&
+		   request.invocation.standard_input.len == 0,
 	   "null is as good as nothing");
 	run_request_free(&request);
 }
@@ -216,8 +216,8 @@ static void test_counts(void)
 		int most;
 		const char *code;
 	} rows[] = {
-		{"{" CODE ",\"args\":[", "\"a\"", "]}", RUN_ARGS_MAX_COUNT, "too_many_args"},
-		{"{" CODE ",\"env\":{", "\"V%d\":\"x\"", "}}", RUN_ENV_MAX_COUNT, "bad_env"},
+		{"{" CODE ",\"args\":[", "\"a\"", "]}", INVOCATION_ARGS_MAX_COUNT, "too_many_args"},
+		{"{" CODE ",\"env\":{", "\"V%d\":\"x\"", "}}", INVOCATION_ENV_MAX_COUNT, "bad_env"},
 		{"{" CODE ",\"files\":[", "{\"id\":\"i\",\"path\":\"p%d\"}", "]}",
 		 STAGING_FILES_MAX, "too_many_files"},
 	};

@@ -41,7 +41,8 @@ static void missing(const char *text, const char *message)
 {
 	static const char *const names[] = {"tenant_id", "scope", "code", NULL};
 	_cleanup_json_ json_t *body = body_of(text);
-	int found = sandbox_require(body, names, &err);
+	struct sandbox_request request;
+	int found = sandbox_take(body, names, &request, &err);
 
 	is_number(found, message ? -1 : 0, "%s", text);
 	if (message)
@@ -58,32 +59,47 @@ static void test_required(void)
 		"Missing required fields: tenant_id, scope, code");
 	missing("{\"tenant_id\":0.0,\"scope\":true,\"code\":-1}",
 		"Missing required fields: tenant_id");
-	missing("{\"tenant_id\":1,\"scope\":[0],\"code\":\" \"}", NULL);
+	missing("{\"tenant_id\":\"1\",\"scope\":\"0\",\"code\":\" \"}", NULL);
 }
 
-static void test_names(void)
+/* What a body of one field is told; NULL: it is taken. */
+static void takes(const char *field, const char *value, size_t len, const char *message)
 {
-	_cleanup_json_ json_t *body =
-		body_of("{\"a\":\"x\",\"n\":7,\"z\":null,\"c\":\"a\\nb\",\"nul\":\"a\\u0000b\"}");
-	char longest[SANDBOX_NAME_MAX_BYTES + 2] = "";
-	struct slice out;
+	static const char *const nothing[] = {NULL};
+	_cleanup_json_ json_t *body = json_pack("{s:s%}", field, value, len);
+	struct sandbox_request request;
 
-	is_number(sandbox_name(body, "a", "", &out, &err), 0, "a text");
-	ok(slice_eq(out, "x"), "is taken");
-	ok(sandbox_name(body, "none", "or", &out, &err) == 0 && slice_eq(out, "or"),
-	   "what is missing is the fallback");
-	ok(sandbox_name(body, "z", "or", &out, &err) == 0 && slice_eq(out, "or"), "so is null");
-	is_number(sandbox_name(body, "n", "", &out, &err), -1, "a number is no text");
-	is_text(err.message, "n must be a string", "and told so");
-	is_number(sandbox_name(body, "c", "", &out, &err), -1, "a name has no line feed");
-	is_number(sandbox_name(body, "nul", "", &out, &err), -1, "nor a NUL");
-	is_number(sandbox_text(body, "nul", "", &out, &err), 0, "a text may");
-	is_number(out.len, 3, "and is whole");
+	is_number(sandbox_take(body, nothing, &request, &err), message ? -1 : 0, "%s of %zu bytes",
+		  field, len);
+	if (message)
+		is_text(err.message, message, "is refused");
+	else
+		ok(slice_eq(request.code, value) || slice_eq(request.scope, value) ||
+			   request.code.len == len,
+		   "and is whole");
+}
+
+static void test_texts(void)
+{
+	static const char *const nothing[] = {NULL};
+	_cleanup_json_ json_t *empty = body_of("{\"tenant_id\":null}"),
+			      *wrong = body_of("{\"language\":7}");
+	char longest[SANDBOX_NAME_MAX_BYTES + 2] = "";
+	struct sandbox_request request;
+
+	is_number(sandbox_take(empty, nothing, &request, &err), 0, "nothing has to be there");
+	ok(request.tenant_id.len == 0 && slice_eq(request.template, "default") &&
+		   slice_eq(request.language, "python"),
+	   "what is missing, or null, is the default");
+	is_number(sandbox_take(wrong, nothing, &request, &err), -1, "a number is no text");
+	is_text(err.message, "language must be a string", "and told so");
 	memset(longest, 'n', sizeof(longest) - 1);
-	must(json_object_set_new(body, "long", json_string(longest)) == 0);
-	is_number(sandbox_name(body, "long", "", &out, &err), -1, "a name has a maximum");
-	must(json_object_set_new(body, "long", json_string(longest + 1)) == 0);
-	is_number(sandbox_name(body, "long", "", &out, &err), 0, "which it may have");
+	takes("scope", "a", 1, NULL);
+	takes("scope", "a\nb", 3, "scope must not hold control characters");
+	takes("session_id", "a\0b", 3, "session_id must not hold control characters");
+	takes("scope", longest, SANDBOX_NAME_MAX_BYTES + 1, "scope exceeds 255 bytes");
+	takes("scope", longest + 1, SANDBOX_NAME_MAX_BYTES, NULL);
+	takes("code", "a\0b", 3, NULL);
 }
 
 static uint64_t timeout_of(const char *text, uint64_t most_s)
@@ -228,7 +244,7 @@ int main(void)
 
 	test_parse();
 	test_required();
-	test_names();
+	test_texts();
 	test_timeouts();
 	test_refused_files(&config);
 	test_good_files(&config);

@@ -74,44 +74,11 @@ static int read_run(const struct call *call, const struct agent_path *path, stru
 	return 0;
 }
 
-static int reply_run(struct call *call, const struct record *record, struct error *err)
+static void add_event(struct sse *sse, const char *before, struct slice value)
 {
-	_cleanup_buf_ struct buf text = buf_new(RUN_RECORD_MAX_BYTES + KIB);
+	_cleanup_buf_ struct buf text = agents_wrap(before, value);
 
-	if (buf_append_text(&text, "{\"success\":true,\"data\":") < 0 ||
-	    buf_append(&text, record->text.data, record->text.len) < 0 ||
-	    buf_append_text(&text, "}") < 0)
-		return error_set(err, 500, "record_too_large", "the run's record is too large");
-	call_reply(call, 200, AGENT_JSON_TYPE, buf_slice(&text));
-	return 0;
-}
-
-/* What stands in the record between two keys. Within a string of JSON every quote has a backslash
-   before it, so a raw match is the key itself. */
-static bool find_value(struct slice record, const char *key, const char *next, struct slice *out)
-{
-	const char *start = memmem(record.data, record.len, key, strlen(key));
-
-	if (!start)
-		return false;
-	start += strlen(key);
-
-	const char *end =
-		memmem(start, record.len - (size_t)(start - record.data), next, strlen(next));
-
-	*out = (struct slice){start, end ? (size_t)(end - start) : 0};
-	return end != NULL;
-}
-
-static int add_event(struct sse *sse, const char *type, struct slice value, struct error *err)
-{
-	_cleanup_buf_ struct buf text = buf_new(RUN_RECORD_MAX_BYTES + KIB);
-
-	if (buf_printf(&text, "{\"type\":\"%s\",\"data\":", type) < 0 ||
-	    buf_append(&text, value.data, value.len) < 0 || buf_append_text(&text, "}") < 0)
-		return error_set(err, 500, "record_too_large", "the run's record is too large");
 	sse_event(sse, NULL, buf_slice(&text));
-	return 0;
 }
 
 /* A run that is in the records has ended: its events are said again, and that is the end of the
@@ -120,22 +87,19 @@ static int stream_run(struct call *call, const struct record *record, struct err
 {
 	struct sse sse = sse_new(call->connection->fd, SSE_BACKLOG_MAX_BYTES);
 	struct slice status, logs;
-	int sent;
 
-	if (!find_value(record->text, ",\"status\":", ",\"logs\":", &status) ||
-	    !find_value(record->text, ",\"logs\":", ",\"validationResults\":", &logs))
+	if (!record_between(record->text, ",\"status\":", ",\"logs\":", &status) ||
+	    !record_between(record->text, ",\"logs\":", ",\"validationResults\":", &logs))
 		return error_set(err, 500, "storage_failed", "The record of the run is damaged");
 	call->status = 200;
 	sse_begin(&sse);
-	sent = call->connection->request.method == HTTP_HEAD
-		       ? 0
-		       : add_event(&sse, "logs", logs, err) |
-				 add_event(&sse, "status", status, err) |
-				 add_event(&sse, "end", record->text, err);
+	if (call->connection->request.method != HTTP_HEAD) {
+		add_event(&sse, "{\"type\":\"logs\",\"data\":", logs);
+		add_event(&sse, "{\"type\":\"status\",\"data\":", status);
+		add_event(&sse, "{\"type\":\"end\",\"data\":", record->text);
+	}
 	if (sse_end(&sse, deadline_in(SSE_END_DEADLINE_MS)) < 0)
-		call->code = "reply_not_sent";
-	else if (sent < 0)
-		call->code = err->code;
+		call->code = CALL_NOT_SENT;
 	call->answered_us = monotonic_us();
 	sse_free(&sse);
 	return 0;
@@ -144,26 +108,19 @@ static int stream_run(struct call *call, const struct record *record, struct err
 static int reply_record(struct call *call, const struct agent_path *path, struct error *err)
 {
 	struct record record;
-	int replied;
+	int replied = 0;
 
 	if (read_run(call, path, &record, err) < 0)
 		return -1;
-	replied = path->route == AGENT_STREAM ? stream_run(call, &record, err)
-					      : reply_run(call, &record, err);
+	if (path->route == AGENT_STREAM)
+		replied = stream_run(call, &record, err);
+	else
+		agents_reply(call, "{\"success\":true,\"data\":", record.text);
 	free(record.data);
 	return replied;
 }
 
 /* --- routes ----------------------------------------------------------------------------------- */
-
-static int take_path(const struct call *call, struct agent_path *out, struct error *err)
-{
-	struct slice rest = call->connection->request.path;
-
-	rest.data += strlen(AGENTS_PATH);
-	rest.len -= strlen(AGENTS_PATH);
-	return agent_path_parse(rest, out, err);
-}
 
 static int no_route(struct error *err)
 {
@@ -175,7 +132,7 @@ void api_agents_post(struct call *call)
 	struct agent_path path;
 	struct error err;
 
-	if (take_path(call, &path, &err) < 0 ||
+	if (agent_path_parse(call->rest, &path, &err) < 0 ||
 	    (path.route == AGENT_AUTO_RUN ? agents_auto_run(call, path.id, &err) : no_route(&err)) <
 		    0)
 		call_refuse(call, &err);
@@ -185,7 +142,7 @@ void api_agents_get(struct call *call)
 {
 	struct agent_path path;
 	struct error err;
-	int answered = take_path(call, &path, &err);
+	int answered = agent_path_parse(call->rest, &path, &err);
 
 	if (answered == 0)
 		answered = path.route == AGENT_AUTO_RUN ? no_route(&err)

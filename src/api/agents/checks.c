@@ -112,7 +112,7 @@ void check_structure(struct slice html, struct slice css, struct slice script, s
 	out->passed = true;
 	out->message[0] = '\0';
 	out->details = json_object();
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(parts); i++) {
 		size_t len = strlen(out->message);
 
 		(void)json_object_set_new(out->details, parts[i].name,

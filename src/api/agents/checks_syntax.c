@@ -57,7 +57,6 @@ static int fill_command(struct syntax *syntax, struct error *err)
 {
 	const struct language *language = &syntax->language;
 	struct job *job = &syntax->job;
-	int failed = 0;
 
 	if (!language->check)
 		return error_set(err, 400, "language_not_checked", "Language %s has no parser",
@@ -65,19 +64,16 @@ static int fill_command(struct syntax *syntax, struct error *err)
 	if (is_loop(syntax)) {
 		static const char *const shell[] = {"sh", "-c", loop, "check"};
 
-		for (size_t i = 0; i < sizeof(shell) / sizeof(shell[0]); i++)
+		for (size_t i = 0; i < COUNT_OF(shell); i++)
 			job->argv[job->argc++] = slice_of(shell[i]);
 	}
 	job_add_arguments(job, language->check);
 	for (unsigned i = 0; i < syntax->count; i++) {
 		const struct slice path = syntax->files[i].path;
 
-		failed |= is_loop(syntax)
-				  ? buf_printf(&syntax->names, "%.*s\n", (int)path.len, path.data)
-				  : buf_printf(&syntax->names, "./%.*s", (int)path.len, path.data);
+		(void)!buf_printf(&syntax->names, is_loop(syntax) ? "%.*s\n" : "./%.*s",
+				  (int)path.len, path.data);
 	}
-	if (failed)
-		return error_set(err, 413, "body_too_large", "the files' names are too long");
 	if (is_loop(syntax)) {
 		job->standard_input = buf_slice(&syntax->names);
 		return 0;

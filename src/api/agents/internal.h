@@ -49,8 +49,13 @@ int agents_exit_code(const struct agent_run *run);
 /* One line on how the program ended: "All basic checks passed". */
 void agents_summary(const struct agent_run *run, char *out, size_t size);
 
-/* Appends the record, one line of JSON. 0, or -1 with *err. */
-MUST_USE int agents_write(const struct agent_run *run, struct buf *out, struct error *err);
+/* Appends the record, one line of JSON, which never passes RUN_RECORD_MAX_BYTES. */
+void agents_write(const struct agent_run *run, struct buf *out);
+
+/* An object that begins with the text before and ends with a record, or a part of one; and the
+   answer that is one. */
+struct buf agents_wrap(const char *before, struct slice record);
+void agents_reply(struct call *call, const char *before, struct slice record);
 
 /* POST …/auto-run. 0, or -1 with *err when it was not answered. */
 MUST_USE int agents_auto_run(struct call *call, const char *agent_id, struct error *err);

@@ -99,30 +99,39 @@ static json_t *test_result_of(const struct agent_run *run)
 			 (json_int_t)(run->execution.result.wall_us / 1000));
 }
 
-int agents_write(const struct agent_run *run, struct buf *out, struct error *err)
+void agents_write(const struct agent_run *run, struct buf *out)
 {
 	char started[DATE_BYTES], finished[DATE_BYTES];
+	const struct slice *prompt = &run->request.prompt;
 
 	date_rfc3339(run->started_ms, started);
 	date_rfc3339(run->finished_ms, finished);
 
-	_cleanup_json_ json_t *record =
-		json_pack("{s:s, s:s}", "id", run->id, "agentId", run->agent_id);
-	_cleanup_json_ json_t *rest =
-		json_pack("{s:s, s:s, s:s, s:O, s:o, s:o, s:i, s:o, s:o, s:o}", "startedAt",
-			  started, "finishedAt", finished, "status", agents_status(run), "logs",
-			  run->logs, "validationResults", validations_of(run), "testResult",
-			  test_result_of(run), "exitCode", agents_exit_code(run), "stdout",
-			  json_clean_string(buf_slice(&run->execution.captures[0].text)), "stderr",
-			  json_clean_string(buf_slice(&run->execution.captures[1].text)), "usage",
-			  usage_json(&run->execution.result));
+	_cleanup_json_ json_t *record = json_pack(
+		"{s:s, s:s, s:o*, s:s, s:s, s:s, s:O, s:o, s:o, s:i, s:o, s:o, s:o}", "id", run->id,
+		"agentId", run->agent_id, "prompt",
+		run->request.has_prompt ? json_stringn(prompt->data, prompt->len) : NULL,
+		"startedAt", started, "finishedAt", finished, "status", agents_status(run), "logs",
+		run->logs, "validationResults", validations_of(run), "testResult",
+		test_result_of(run), "exitCode", agents_exit_code(run), "stdout",
+		capture_json(&run->execution.captures[0]), "stderr",
+		capture_json(&run->execution.captures[1]), "usage",
+		usage_json(&run->execution.result));
 
-	if (run->request.has_prompt)
-		(void)json_object_set_new(
-			record, "prompt",
-			json_stringn(run->request.prompt.data, run->request.prompt.len));
-	(void)json_object_update(record, rest);
-	if (json_write(record, out) < 0)
-		return error_set(err, 500, "record_too_large", "the run's record is too large");
-	return 0;
+	(void)!json_write(record, out);
+}
+
+struct buf agents_wrap(const char *before, struct slice record)
+{
+	struct buf text = buf_new(RUN_RECORD_MAX_BYTES + KIB);
+
+	(void)!buf_printf(&text, "%s%.*s}", before, (int)record.len, record.data);
+	return text;
+}
+
+void agents_reply(struct call *call, const char *before, struct slice record)
+{
+	_cleanup_buf_ struct buf text = agents_wrap(before, record);
+
+	call_reply(call, 200, AGENT_JSON_TYPE, buf_slice(&text));
 }

@@ -11,6 +11,7 @@
 
 struct agent_request {
 	json_t *body; /* owned */
+	const json_t *frontend;
 	struct slice html, css, javascript, test, prompt;
 	bool has_prompt;
 };

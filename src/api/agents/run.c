@@ -61,11 +61,6 @@ static int claim_id(struct agent_run *run, struct error *err)
 
 /* --- the validators --------------------------------------------------------------------------- */
 
-static void log_check(struct agent_run *run, const char *name, const struct check *check)
-{
-	agents_log(run, "%s: %s", name, check->message);
-}
-
 static int look_at(struct agent_run *run, struct error *err)
 {
 	const struct agent_request *request = &run->request;
@@ -81,7 +76,7 @@ static int look_at(struct agent_run *run, struct error *err)
 		return -1;
 	check_structure(request->html, request->css, request->javascript, &run->structure);
 	check_security(&patterns, &script, 1, &run->security);
-	check_size(parts, sizeof(parts) / sizeof(parts[0]), &run->performance);
+	check_size(parts, COUNT_OF(parts), &run->performance);
 	return 0;
 }
 
@@ -93,10 +88,10 @@ static int validate(struct agent_run *run, struct error *err)
 	if (check_syntax(&run->call->executor, LANGUAGE, &script, 1, &run->syntax, err) < 0 ||
 	    look_at(run, err) < 0)
 		return -1;
-	log_check(run, "Syntax", &run->syntax);
-	log_check(run, "Structure", &run->structure);
-	log_check(run, "Security", &run->security);
-	log_check(run, "Performance", &run->performance);
+	agents_log(run, "Syntax: %s", run->syntax.message);
+	agents_log(run, "Structure: %s", run->structure.message);
+	agents_log(run, "Security: %s", run->security.message);
+	agents_log(run, "Performance: %s", run->performance.message);
 	return 0;
 }
 
@@ -185,22 +180,9 @@ static int keep(struct agent_run *run, struct buf *record, struct error *err)
 
 	run->finished_ms = unix_now_ms();
 	(void)snprintf(summary, sizeof(summary), "{\"status\":\"%s\"}", agents_status(run));
-	if (agents_write(run, record, err) < 0)
-		return -1;
+	agents_write(run, record);
 	return record_write(run->call->config, run->owner, run->record_id, slice_of(summary),
 			    buf_slice(record), err);
-}
-
-static int answer(struct agent_run *run, const struct buf *record, struct error *err)
-{
-	_cleanup_buf_ struct buf text = buf_new(RUN_RECORD_MAX_BYTES + KIB);
-
-	if (buf_append_text(&text,
-			    "{\"success\":true,\"message\":\"Agent run started\",\"data\":") < 0 ||
-	    buf_append(&text, record->data, record->len) < 0 || buf_append_text(&text, "}") < 0)
-		return error_set(err, 500, "record_too_large", "the run's record is too large");
-	call_reply(run->call, 200, AGENT_JSON_TYPE, buf_slice(&text));
-	return 0;
 }
 
 /* Rule 3 of agents.h. */
@@ -227,7 +209,9 @@ static int run_and_answer(struct agent_run *run, struct error *err)
 	}
 	if (keep(run, &record, err) < 0)
 		return -1;
-	return answer(run, &record, err);
+	agents_reply(run->call, "{\"success\":true,\"message\":\"Agent run started\",\"data\":",
+		     buf_slice(&record));
+	return 0;
 }
 
 static void free_run(struct agent_run *run)

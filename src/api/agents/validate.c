@@ -3,10 +3,12 @@
 #include "api/agents/checks.h"
 #include "base/fs.h"
 #include "bounds.h"
+#include "json/read.h"
 
 struct validation {
 	json_t *body; /* owned */
 	const char *language;
+	const json_t *given; /* {path: text} */
 	struct job_input files[VALIDATE_FILES_MAX_COUNT];
 	unsigned count;
 	struct check syntax, security, size; /* owned */
@@ -20,48 +22,44 @@ static void validation_free(struct validation *validation)
 	check_free(&validation->size);
 }
 
-static int take_file(struct validation *validation, const char *path, size_t path_len,
-		     const json_t *text, struct error *err)
-{
-	struct job_input file = {{path, path_len},
-				 {json_string_value(text), json_string_length(text)}};
+static const struct json_field fields[] = {
+	{READ_FIELD(struct validation, language, "language", READ_TEXT), READ_REQUIRED,
+	 .too_small = {"wrong_type", "must be a string"}},
+	{READ_FIELD(struct validation, given, "files", READ_MAP), READ_REQUIRED,
+	 .too_small = {"wrong_type", "must be an object of strings"}},
+};
 
-	if (!json_is_string(text))
-		return error_set(err, 400, "wrong_type", "files must be an object of strings");
-	if (!fs_is_relative_path(file.path, JOB_ARTIFACT_DEPTH_MAX) ||
-	    path_len > JOB_PATH_MAX_BYTES)
-		return error_set(err, 400, "bad_file_path", "Invalid file path: %.*s",
-				 (int)path_len, path);
+static int take_file(struct validation *validation, struct slice path, struct slice text,
+		     struct error *err)
+{
+	bool is_bad =
+		!fs_is_relative_path(path, JOB_ARTIFACT_DEPTH_MAX) || path.len > JOB_PATH_MAX_BYTES;
+
 	for (unsigned i = 0; i < validation->count; i++)
-		if (fs_paths_collide(validation->files[i].path, file.path))
-			return error_set(err, 400, "bad_file_path", "Invalid file path: %.*s",
-					 (int)path_len, path);
-	validation->files[validation->count++] = file;
+		is_bad |= fs_paths_collide(validation->files[i].path, path);
+	if (is_bad)
+		return error_set(err, 400, "bad_file_path", "Invalid file path: %.*s",
+				 (int)path.len, path.data);
+	validation->files[validation->count++] = (struct job_input){path, text};
 	return 0;
 }
 
 static int take_request(struct validation *validation, struct slice body, struct error *err)
 {
-	const json_t *files, *language;
-	json_t *text;
 	const char *path;
-	size_t path_len;
+	json_t *text;
 
-	if (json_parse(body, &validation->body, err) < 0)
+	if (json_parse(body, &validation->body, err) < 0 ||
+	    json_take(validation->body, "", fields, COUNT_OF(fields), JSON_LENIENT, validation,
+		      err) < 0)
 		return -1;
-	language = json_object_get(validation->body, "language");
-	files = json_object_get(validation->body, "files");
-	if (!json_is_string(language))
-		return error_set(err, 400, "wrong_type", "language must be a string");
-	if (!json_is_object(files))
-		return error_set(err, 400, "wrong_type", "files must be an object of strings");
-	if (json_object_size(files) == 0 || json_object_size(files) > VALIDATE_FILES_MAX_COUNT)
+	if (json_object_size(validation->given) == 0 ||
+	    json_object_size(validation->given) > VALIDATE_FILES_MAX_COUNT)
 		return error_set(err, 400, "bad_file_count", "files takes 1 to %d files",
 				 VALIDATE_FILES_MAX_COUNT);
-	validation->language = json_string_value(language);
-	json_object_keylen_foreach((json_t *)files, path, path_len,
-				   text) if (take_file(validation, path, path_len, text, err) <
-					     0) return -1;
+	json_object_foreach ((json_t *)validation->given, path, text)
+		if (take_file(validation, slice_of(path), json_slice(text), err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -84,9 +82,8 @@ static int validate(struct call *call, struct validation *validation, struct err
 {
 	if (take_request(validation, buf_slice(&call->body), err) < 0 ||
 	    check_syntax(&call->executor, validation->language, validation->files,
-			 validation->count, &validation->syntax, err) < 0)
-		return -1;
-	if (check_patterns(call->config, validation, err) < 0)
+			 validation->count, &validation->syntax, err) < 0 ||
+	    check_patterns(call->config, validation, err) < 0)
 		return -1;
 	check_size(validation->files, validation->count, &validation->size);
 	return 0;

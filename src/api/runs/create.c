@@ -21,47 +21,15 @@ static void run_free(struct run *run)
 
 /* --- the request ------------------------------------------------------------------------------ */
 
-/* A language is there when its file has a profile for runs, and that profile's template an
-   image. */
-static int load_language(struct run *run, struct error *err)
-{
-	const struct config *config = run->call->config;
-	struct language *language = &run->language;
-	struct template template;
-	int loaded = language_load(config, run->request.language, language, err);
-
-	if (loaded == 0 && language->runs.argv)
-		loaded = template_load(config, slice_of(language->runs.template), &template, err);
-	if (loaded == 0 ? !language->runs.argv : err->status == 404)
-		return error_set(err, 400, "language_unsupported", "unsupported language");
-	return loaded;
-}
-
 static int take_request(struct run *run, struct error *err)
 {
 	if (run_request_begin(buf_slice(&run->call->body), &run->request, err) < 0 ||
-	    load_language(run, err) < 0)
+	    run_language(run->call->config, run->request.language, &run->language, err) < 0)
 		return -1;
 	return run_request_take(&run->request, err);
 }
 
 /* --- the job ---------------------------------------------------------------------------------- */
-
-/* The client's arguments and environment behind the language's command. */
-static void fill_command(struct run *run)
-{
-	struct job *job = &run->job;
-	const json_t *text;
-	size_t i;
-
-	job_add_arguments(job, run->request.args);
-	json_array_foreach (run->request.env, i, text) {
-		job->env[job->env_count++] =
-			(struct slice){json_string_value(text), json_string_length(text)};
-	}
-	for (const char *const *ours = run_environment; *ours; ours++)
-		job->env[job->env_count++] = slice_of(*ours);
-}
 
 static int prepare_job(struct run *run, struct error *err)
 {
@@ -82,10 +50,11 @@ static int prepare_job(struct run *run, struct error *err)
 		.artifact_count = limits->max_artifact_files,
 		.artifact_bytes = limits->max_artifact_bytes,
 		.artifacts_bytes = limits->max_artifact_bytes,
-		.standard_input = run->request.standard_input,
 	};
 	job_set_language(job, &run->language, &run->language.runs, run->request.code, run->inputs);
-	fill_command(run);
+	invocation_apply(&run->request.invocation, job);
+	for (const char *const *ours = run_environment; *ours; ours++)
+		job->env[job->env_count++] = slice_of(*ours);
 	return staging_inputs(&run->request.staging, run->call->config, run->call->caller.id,
 			      run->inputs, &job->input_count, err);
 }

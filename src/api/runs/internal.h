@@ -11,7 +11,8 @@
 #include "store/idempotency.h"
 #include "store/records.h"
 
-#define RUN_JSON_TYPE "application/json; charset=utf-8"
+#define RUN_JSON_TYPE       "application/json; charset=utf-8"
+#define RUN_LINKS_MAX_BYTES MIB
 
 struct run {
 	struct call *call;
@@ -39,12 +40,12 @@ MUST_USE int run_compile(struct run *run, struct error *err);
 const char *run_status(const struct job_result *result);
 int run_exit_code(const struct job_result *result);
 
-/* Puts the artifacts into the file store and appends record and summary, one line of JSON each. 0,
-   or -1 with *err. */
+/* Puts the artifacts into the file store and appends record and summary, one line of JSON each,
+   which never pass RUN_RECORD_MAX_BYTES and RUN_SUMMARY_MAX_BYTES. 0, or -1 with *err. */
 MUST_USE int run_write(struct run *run, struct buf *record, struct buf *summary, struct error *err);
 
-/* Appends the record as it is shown now: with links that are good for a while. 0, or -1
-   with *err. */
+/* Appends the record as it is shown now: with links that are good for a while, which may make it
+   RUN_LINKS_MAX_BYTES longer. 0, or -1 with *err. */
 MUST_USE int run_show(const struct call *call, const struct record *record, struct buf *out,
 		      struct error *err);
 

@@ -5,47 +5,41 @@
  */
 #pragma once
 
-#include "base/error.h"
-#include "base/slice.h"
-#include "bounds.h"
+#include "config/language.h"
+#include "job/invocation.h"
 #include "job/staging.h"
-#include "json/json.h"
+#include "json/read.h"
 
-#include <stddef.h>
-#include <stdint.h>
-
-/* Arguments behind a program's own, variables before ours. */
-#define RUN_ARGS_MAX_COUNT (JOB_ARGV_MAX_COUNT - LANGUAGE_RUN_ARGV_MAX_COUNT)
-#define RUN_ENV_MAX_COUNT  (JOB_ENV_MAX_COUNT - 8)
-#define RUN_INPUTS         "inputs/" /* beneath the working directory */
+#define RUN_INPUTS "inputs/" /* beneath the working directory */
 
 struct run_limits {
 	uint64_t timeout_ms, memory_mb, cpu_ms, max_output_bytes, max_artifact_bytes,
 		max_artifact_files;
 };
 
-/* One row for each limit. */
-struct run_limit {
-	const char *name;
-	uint64_t fallback, most, least;
-	size_t offset; /* in struct run_limits */
-};
-
 /* What every program's environment ends with, NAME=value, ended by NULL; only we set these. */
 extern const char *const run_environment[];
 
+/* One row for each limit, in struct run_limits. */
 #define RUN_LIMIT_COUNT 6
-extern const struct run_limit run_limit_table[RUN_LIMIT_COUNT];
+extern const struct json_field run_limit_table[RUN_LIMIT_COUNT];
+extern const struct run_limits run_limit_defaults;
 
 struct run_request {
 	json_t *body; /* owned */
-	json_t *env;  /* owned: an array of texts NAME=value */
-	struct slice language, code, standard_input;
-	bool wants_cached;  /* a record that is there will do */
-	const json_t *args; /* an array of texts, or NULL */
+	struct slice language, code;
+	bool wants_cached;            /* a record that is there will do */
+	struct invocation invocation; /* owned */
 	struct run_limits limits;
-	struct staging staging; /* owned: the files listed, beneath RUN_INPUTS */
+	const json_t *asked_limits, *files; /* as they came */
+	struct staging staging;             /* owned: the files listed, beneath RUN_INPUTS */
 };
+
+/* Reads a language that runs have: its file has a profile for them, and that profile's template an
+   image. The caller frees *out in either case. 0, or -1 with *err: 400 "language_unsupported"; 500
+   for a broken file. */
+MUST_USE int run_language(const struct config *config, struct slice name, struct language *out,
+			  struct error *err);
 
 /* Parses the body and takes the language from it. 0, or -1 with *err, 400: "bad_json",
    "json_too_deep", "wrong_type", "language_required". The caller frees *out in either case. */
@@ -59,4 +53,4 @@ MUST_USE int run_request_take(struct run_request *request, struct error *err);
 void run_request_free(struct run_request *request);
 
 /* The value of a row. */
-uint64_t run_limit_of(const struct run_limits *limits, const struct run_limit *row);
+uint64_t run_limit_of(const struct run_limits *limits, const struct json_field *row);

@@ -85,7 +85,7 @@ static int run_cell(struct sandbox_run *run, size_t index, deadline_ms deadline,
 	int left_ms = deadline_left_ms(deadline);
 	struct job *job = &run->program.job;
 
-	job->standard_input = (struct slice){json_string_value(code), json_string_length(code)};
+	job->standard_input = json_slice(code);
 	job->is_last = is_last;
 	job->idle_s = is_last ? 0 : CELL_IDLE_S;
 	job->wall_ms = left_ms > 0 ? (uint64_t)left_ms : 1;
@@ -138,19 +138,15 @@ static int run_notebook(struct sandbox_run *run, struct error *err)
 static int take_cells(struct sandbox_run *run, struct error *err)
 {
 	const json_t *cells = json_object_get(run->body, "cells"), *code;
-	size_t i;
+	size_t i, count = json_array_size(cells), texts = 0;
 
 	if (!cells || json_is_null(cells))
 		return 0;
-	if (!json_is_array(cells) || json_array_size(cells) == 0 ||
-	    json_array_size(cells) > SANDBOX_CELL_MAX_COUNT)
+	json_array_foreach ((json_t *)cells, i, code)
+		texts += json_is_string(code);
+	if (count == 0 || count > SANDBOX_CELL_MAX_COUNT || texts < count)
 		return error_set(err, 400, "wrong_type", "cells must be an array of 1 to %d texts",
 				 SANDBOX_CELL_MAX_COUNT);
-	json_array_foreach ((json_t *)cells, i, code)
-		if (!json_is_string(code))
-			return error_set(err, 400, "wrong_type",
-					 "cells must be an array of 1 to %d texts",
-					 SANDBOX_CELL_MAX_COUNT);
 	run->cells = cells;
 	return 0;
 }
@@ -162,11 +158,8 @@ static int take_request(struct sandbox_run *run, struct error *err)
 
 	if (sandbox_parse(buf_slice(&run->call->body), &run->body, err) < 0 ||
 	    take_cells(run, err) < 0 ||
-	    sandbox_require(run->body, run->cells ? notebook : program, err) < 0 ||
-	    sandbox_name(run->body, "tenant_id", "", &run->tenant_id, err) < 0 ||
-	    sandbox_name(run->body, "scope", "", &run->scope, err) < 0 ||
-	    sandbox_text(run->body, "code", "", &run->program.code, err) < 0 ||
-	    sandbox_asked_template(run->call->config, run->body, &run->template, err) < 0)
+	    sandbox_take(run->body, run->cells ? notebook : program, &run->request, err) < 0 ||
+	    sandbox_template(run->call->config, run->request.template, &run->template, err) < 0)
 		return -1;
 	run->program.is_cell = run->cells != NULL;
 	return sandbox_prepare(run, err);

@@ -10,11 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct slice text_of(const json_t *text)
-{
-	return (struct slice){json_string_value(text), json_string_length(text)};
-}
-
 static int wrong_file(struct error *err, const char *path)
 {
 	return error_set(err, 400, "wrong_type",
@@ -41,20 +36,20 @@ static int take_content(struct sandbox_files *files, const json_t *value, struct
 	const json_t *content = json_object_get(value, "content"),
 		     *encoding = json_object_get(value, "encoding");
 	const char *path = files->paths[files->count];
-	struct slice name = encoding ? text_of(encoding) : SLICE_LITERAL("utf-8");
+	struct slice name = encoding ? json_slice(encoding) : SLICE_LITERAL("utf-8");
 	struct buf *decoded = &files->decoded[files->count];
 
 	if (!json_is_string(content) || (encoding && !json_is_string(encoding)))
 		return wrong_file(err, path);
-	files->inputs[files->count].data = text_of(content);
+	files->inputs[files->count].data = json_slice(content);
 	if (slice_eq_nocase(name, "utf-8") || slice_eq_nocase(name, "utf8") ||
 	    slice_eq_nocase(name, "text"))
 		return 0;
 	if (!slice_eq_nocase(name, "base64"))
 		return error_set(err, 400, "bad_encoding",
 				 "File %.200s: encoding must be base64 or utf-8", path);
-	*decoded = buf_new(text_of(content).len);
-	if (base64_decode(decoded, text_of(content)) < 0)
+	*decoded = buf_new(json_slice(content).len);
+	if (base64_decode(decoded, json_slice(content)) < 0)
 		return error_set(err, 400, "bad_base64", "File %.200s: invalid base64", path);
 	files->inputs[files->count].data = buf_slice(decoded);
 	return 0;
@@ -68,7 +63,7 @@ static int take_upload(const struct config *config, const char *owner, struct sa
 
 	if (!json_is_string(id))
 		return wrong_file(err, files->paths[files->count]);
-	if (files_open(config, owner, text_of(id), &opened, &meta, err) < 0)
+	if (files_open(config, owner, json_slice(id), &opened, &meta, err) < 0)
 		return -1;
 
 	_cleanup_close_ int fd = opened;
@@ -89,7 +84,7 @@ static int take_file(const struct config *config, const char *owner, struct sand
 	if (take_path(files, path, err) < 0)
 		return -1;
 	if (json_is_string(value))
-		files->inputs[files->count].data = text_of(value);
+		files->inputs[files->count].data = json_slice(value);
 	else if (id)
 		taken = take_upload(config, owner, files, id, err);
 	else

@@ -19,7 +19,7 @@ struct sandbox_result {
 struct sandbox_run {
 	struct call *call;
 	json_t *body; /* owned */
-	struct slice tenant_id, scope, language_text;
+	struct sandbox_request request;
 	const json_t *cells; /* an array of texts, or NULL */
 	struct template template;
 	struct sandbox_files files; /* owned */
@@ -39,8 +39,8 @@ void sandbox_run_free(struct sandbox_run *run);
 struct sandbox_result sandbox_result_new(struct sandbox_run *run);
 void sandbox_result_free(struct sandbox_result *result);
 
-/* Takes language, files and time-out from the body, and makes the job; template, code and is_cell
-   are there already. A language that is not there is no error. 0, or -1 with *err. */
+/* Takes language, files and time-out from the request, and makes the job; template and is_cell are
+   there already. A language that is not there is no error. 0, or -1 with *err. */
 MUST_USE int sandbox_prepare(struct sandbox_run *run, struct error *err);
 
 /* Runs the program, or one cell, and collects what it did: in the session, if there is one, whose

@@ -101,7 +101,7 @@ int sandbox_path(struct slice path, char out[SANDBOX_PATH_BYTES], struct error *
 
 	if (sandbox_path_to_read(path, good, err) < 0)
 		return -1;
-	for (size_t i = 0; i < sizeof(extensions) / sizeof(extensions[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(extensions); i++)
 		if (strcasecmp(extension_of(good), extensions[i]) == 0)
 			return error_set(err, 400, "extension_not_allowed",
 					 "Dangerous file extension not allowed: %s", extensions[i]);

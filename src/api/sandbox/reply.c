@@ -13,38 +13,32 @@ int sandbox_exit_code(const struct sandbox_result *result)
 
 json_t *sandbox_describe(const struct sandbox_result *result)
 {
-	static const char *const cut[2] = {"stdout_truncated", "stderr_truncated"};
 	const struct execution *execution = &result->execution;
 	const struct capture *captures = execution->captures;
 	int exit_code = sandbox_exit_code(result);
-	json_t *reply = json_pack(
-		"{s:s, s:i, s:o, s:o, s:f, s:O}", "status", exit_code == 0 ? "success" : "error",
-		"exit_code", exit_code, "stdout", json_clean_string(buf_slice(&captures[0].text)),
-		"stderr", json_clean_string(buf_slice(&captures[1].text)), "execution_time",
-		(double)execution->result.wall_us / US_PER_S, "artifacts", result->artifacts);
 
-	if (!result->is_refused)
-		(void)json_object_set_new(reply, "usage", usage_json(&execution->result));
-	if (*execution->ending)
-		(void)json_object_set_new(reply, "error",
-					  json_clean_string(slice_of(execution->ending)));
-	for (unsigned i = 0; i < 2; i++)
-		if (captures[i].is_cut)
-			(void)json_object_set_new(reply, cut[i], json_true());
-	return reply;
+	return json_pack("{s:s, s:i, s:o, s:o, s:f, s:O, s:o*, s:o*, s:o*, s:o*}", "status",
+			 exit_code == 0 ? "success" : "error", "exit_code", exit_code, "stdout",
+			 capture_json(&captures[0]), "stderr", capture_json(&captures[1]),
+			 "execution_time", (double)execution->result.wall_us / US_PER_S,
+			 "artifacts", result->artifacts, "usage",
+			 result->is_refused ? NULL : usage_json(&execution->result), "error",
+			 *execution->ending ? json_clean_string(slice_of(execution->ending)) : NULL,
+			 "stdout_truncated", capture_cut_json(&captures[0]), "stderr_truncated",
+			 capture_cut_json(&captures[1]));
 }
 
 void sandbox_add_request(const struct sandbox_run *run, json_t *reply)
 {
-	(void)json_object_set_new(reply, "tenant_id", json_clean_string(run->tenant_id));
-	(void)json_object_set_new(reply, "scope", json_clean_string(run->scope));
+	(void)json_object_set_new(reply, "tenant_id", json_clean_string(run->request.tenant_id));
+	(void)json_object_set_new(reply, "scope", json_clean_string(run->request.scope));
 	(void)json_object_set_new(reply, "request_id", json_string(run->call->request_id));
 }
 
 json_t *sandbox_language_name(const struct sandbox_run *run)
 {
 	return program_has_language(&run->program) ? json_string(run->program.language.name)
-						   : json_clean_string(run->language_text);
+						   : json_clean_string(run->request.language);
 }
 
 /* --- rich results: {"type","name","content","metadata"[,"id","url","expires_at"]} ------------- */
@@ -60,18 +54,12 @@ static json_t *encode(const struct result *result)
 
 static json_t *describe_origin(const struct result *result)
 {
-	json_t *metadata = json_pack("{s:o, s:s, s:I}", "source", json_clean_string(result->source),
-				     "encoding", result->is_text ? "utf-8" : "base64", "size",
-				     (json_int_t)result->content.len);
-
-	if (result->path)
-		(void)json_object_set_new(metadata, "path",
-					  json_clean_string(slice_of(result->path)));
-	else
-		(void)json_object_set_new(metadata, "cell", json_integer((json_int_t)result->cell));
-	if (slice_eq(result->source, "plotly"))
-		(void)json_object_set_new(metadata, "library", json_string("plotly"));
-	return metadata;
+	return json_pack("{s:o, s:s, s:I, s:o, s:s*}", "source", json_clean_string(result->source),
+			 "encoding", result->is_text ? "utf-8" : "base64", "size",
+			 (json_int_t)result->content.len, result->path ? "path" : "cell",
+			 result->path ? json_clean_string(slice_of(result->path))
+				      : json_integer((json_int_t)result->cell),
+			 "library", slice_eq(result->source, "plotly") ? "plotly" : NULL);
 }
 
 /* The code of what went wrong, or NULL. */

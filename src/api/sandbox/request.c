@@ -3,6 +3,7 @@
 #include "base/ascii.h"
 #include "config/template_find.h"
 #include "http/uri.h"
+#include "json/read.h"
 
 #include <string.h>
 
@@ -38,7 +39,7 @@ static bool is_truthy(const json_t *value)
 	}
 }
 
-int sandbox_require(const json_t *body, const char *const *names, struct error *err)
+static int require(const json_t *body, const char *const *names, struct error *err)
 {
 	_cleanup_buf_ struct buf missing = buf_new(ERROR_MESSAGE_BYTES);
 
@@ -50,35 +51,36 @@ int sandbox_require(const json_t *body, const char *const *names, struct error *
 			   : 0;
 }
 
-int sandbox_text(const json_t *body, const char *name, const char *fallback, struct slice *out,
-		 struct error *err)
-{
-	const json_t *value = json_object_get(body, name);
-
-	if (!value || json_is_null(value)) {
-		*out = slice_of(fallback);
-		return 0;
+#define TEXT(place) READ_FIELD(struct sandbox_request, place, #place, READ_SLICE)
+#define NAME(place)                                                                                \
+	{                                                                                          \
+		TEXT(place), READ_BOUNDS(0, SANDBOX_NAME_MAX_BYTES), .too_large = {                \
+			"name_too_long",                                                           \
+			"exceeds 255 bytes"                                                        \
+		}                                                                                  \
 	}
-	if (!json_is_string(value))
-		return error_set(err, 400, "wrong_type", "%s must be a string", name);
-	*out = (struct slice){json_string_value(value), json_string_length(value)};
-	return 0;
-}
 
-int sandbox_name(const json_t *body, const char *name, const char *fallback, struct slice *out,
+#define NAME_COUNT 3
+static const struct json_field fields[] = {
+	NAME(tenant_id), NAME(scope),      NAME(session_id),
+	{TEXT(code)},    {TEXT(template)}, {TEXT(language)},
+};
+
+int sandbox_take(const json_t *body, const char *const *required, struct sandbox_request *out,
 		 struct error *err)
 {
-	struct slice text = SLICE_LITERAL("");
+	const struct slice *names[NAME_COUNT] = {&out->tenant_id, &out->scope, &out->session_id};
+	static const struct slice none = SLICE_LITERAL("");
 
-	if (sandbox_text(body, name, fallback, &text, err) < 0)
+	*out = (struct sandbox_request){
+		none, none, none, none, SLICE_LITERAL(TEMPLATE_DEFAULT), SLICE_LITERAL("python")};
+	if (require(body, required, err) < 0 ||
+	    json_take(body, "", fields, COUNT_OF(fields), JSON_NULL_IS_ABSENT, out, err) < 0)
 		return -1;
-	if (text.len > SANDBOX_NAME_MAX_BYTES)
-		return error_set(err, 400, "name_too_long", "%s exceeds %d bytes", name,
-				 SANDBOX_NAME_MAX_BYTES);
-	if (ascii_has_control(text))
-		return error_set(err, 400, "name_characters", "%s must not hold control characters",
-				 name);
-	*out = text;
+	for (unsigned i = 0; i < NAME_COUNT; i++)
+		if (ascii_has_control(*names[i]))
+			return error_set(err, 400, "name_characters",
+					 "%s must not hold control characters", fields[i].name);
 	return 0;
 }
 
@@ -103,16 +105,6 @@ int sandbox_template(const struct config *config, struct slice name, struct temp
 	return err->status == 404
 		       ? template_find_public(config, SLICE_LITERAL(TEMPLATE_DEFAULT), out, err)
 		       : -1;
-}
-
-int sandbox_asked_template(const struct config *config, const json_t *body, struct template *out,
-			   struct error *err)
-{
-	struct slice name = {0};
-
-	if (sandbox_text(body, "template", TEMPLATE_DEFAULT, &name, err) < 0)
-		return -1;
-	return sandbox_template(config, name, out, err);
 }
 
 int sandbox_ttl_s(const json_t *body, uint64_t *out, struct error *err)

@@ -24,17 +24,16 @@
 /* Rule 1. 0 with an object that the caller owns, or -1 with *err: 400 "path_nul". */
 MUST_USE int sandbox_parse(struct slice body, json_t **out, struct error *err);
 
-/* Rule 2. names ends with NULL; the message lists those that are missing. 0, or -1 with *err: 400
-   "fields_missing". */
-MUST_USE int sandbox_require(const json_t *body, const char *const *names, struct error *err);
+/* What the bodies hold of text; left out or null it is "", the default template, python. */
+struct sandbox_request {
+	struct slice tenant_id, scope, session_id, code, template, language;
+};
 
-/* A field of text, of fallback when it is missing or null. max: bytes; more, other types and, where
-   it has to be a name, control bytes are refused. 0, or -1 with *err: 400 "wrong_type",
-   "name_too_long", "name_characters". */
-MUST_USE int sandbox_text(const json_t *body, const char *name, const char *fallback,
-			  struct slice *out, struct error *err);
-MUST_USE int sandbox_name(const json_t *body, const char *name, const char *fallback,
-			  struct slice *out, struct error *err);
+/* Reads them from an object that outlives *out. required: what a route needs (rule 2), ended by
+   NULL. 0, or -1 with *err, 400: "fields_missing", whose message lists those that are missing,
+   "wrong_type"; of what is a name "name_too_long", "name_characters". */
+MUST_USE int sandbox_take(const json_t *body, const char *const *required,
+			  struct sandbox_request *out, struct error *err);
 
 /* Rule 3, and never more than the template's maximum. In seconds. */
 uint64_t sandbox_timeout_s(const json_t *body, const struct template *template);
@@ -42,10 +41,6 @@ uint64_t sandbox_timeout_s(const json_t *body, const struct template *template);
 /* Loads the template of that name, or "default" when there is none of it. 0, or -1 with *err. */
 MUST_USE int sandbox_template(const struct config *config, struct slice name, struct template *out,
 			      struct error *err);
-
-/* The same for the one that the body names. */
-MUST_USE int sandbox_asked_template(const struct config *config, const json_t *body,
-				    struct template *out, struct error *err);
 
 /* A session's idle time, in seconds. 0, or -1 with *err: 400 "bad_ttl". */
 MUST_USE int sandbox_ttl_s(const json_t *body, uint64_t *out, struct error *err);

@@ -55,17 +55,17 @@ int sandbox_prepare(struct sandbox_run *run, struct error *err)
 	const char *caller = run->call->caller.id;
 	struct program *program = &run->program;
 
-	if (sandbox_text(run->body, "language", "python", &run->language_text, err) < 0 ||
-	    sandbox_take_files(config, *caller ? caller : CALLER_LOOPBACK,
+	if (sandbox_take_files(config, *caller ? caller : CALLER_LOOPBACK,
 			       json_object_get(run->body, "files"), &run->files, err) < 0)
 		return -1;
+	program->code = run->request.code;
 	program->template = &run->template;
 	program->timeout_s = sandbox_timeout_s(run->body, &run->template);
 	program->stream_bytes = SANDBOX_STREAM_MAX_BYTES;
 	program->files = run->files.inputs;
 	program->file_count = run->files.count;
-	if (language_find(config, run->template.languages, run->language_text, &program->language,
-			  err) < 0)
+	if (language_find(config, run->template.languages, run->request.language,
+			  &program->language, err) < 0)
 		return err->status == 404 ? 0 : -1;
 	return program_prepare(config, program, err);
 }
@@ -78,7 +78,7 @@ void sandbox_refuse(struct sandbox_result *result, const char *why)
 
 static void refuse_language(const struct sandbox_run *run, struct sandbox_result *out)
 {
-	struct slice name = run->language_text;
+	struct slice name = run->request.language;
 	char why[sizeof("Unsupported language: ") + NAME_SHOWN_BYTES];
 
 	name.len = utf8_trim(name.data, name.len < NAME_SHOWN_BYTES ? name.len : NAME_SHOWN_BYTES);

@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#define ROUTE     "/sessions/"
 #define FILES     "/files"
 #define BYTE_TYPE "application/octet-stream"
 
@@ -21,14 +20,10 @@ struct place {
 /* /sessions/{id}/files or /sessions/{id}/files/{path} */
 static int split(struct slice rest, struct place *out, struct error *err)
 {
-	const char *slash;
+	const char *slash = memchr(rest.data, '/', rest.len);
 
-	rest.data += strlen(ROUTE);
-	rest.len -= strlen(ROUTE);
-	slash = memchr(rest.data, '/', rest.len);
 	out->id = (struct slice){rest.data, slash ? (size_t)(slash - rest.data) : rest.len};
-	rest.data += out->id.len;
-	rest.len -= out->id.len;
+	slice_skip(&rest, out->id.len);
 	if (!slice_starts(rest, FILES) ||
 	    (rest.len > strlen(FILES) && rest.data[strlen(FILES)] != '/'))
 		return error_set(err, 404, "no_route", "Route not found: sessions have files");
@@ -105,8 +100,7 @@ void api_session_files_read(struct call *call)
 	struct place place = {0};
 	struct error err = {0};
 
-	if (split(call->connection->request.path, &place, &err) < 0 ||
-	    take_session(call, &place, &session, &err) < 0 ||
+	if (split(call->rest, &place, &err) < 0 || take_session(call, &place, &session, &err) < 0 ||
 	    (place.has_path ? reply_file(call, &place, &session, &err)
 			    : reply_list(call, &session, &err)) < 0)
 		call_refuse(call, &err);
@@ -130,9 +124,10 @@ static int take_files(const struct call *call, json_t **body, struct sandbox_fil
 		      struct error *err)
 {
 	static const char *const required[] = {"files", NULL};
+	struct sandbox_request ignored;
 
 	if (sandbox_parse(buf_slice(&call->body), body, err) < 0 ||
-	    sandbox_require(*body, required, err) < 0)
+	    sandbox_take(*body, required, &ignored, err) < 0)
 		return -1;
 	return sandbox_take_files(call->config, call->caller.id, json_object_get(*body, "files"),
 				  files, err);
@@ -157,7 +152,7 @@ static int write_files(struct call *call, struct sandbox_files *files, struct er
 	char path[SANDBOX_PATH_BYTES];
 	struct place place = {0};
 
-	if (split(call->connection->request.path, &place, err) < 0)
+	if (split(call->rest, &place, err) < 0)
 		return -1;
 	if (is_put != place.has_path)
 		return error_set(err, 405, "method_not_allowed",

@@ -22,16 +22,14 @@ static int take_session(const struct call *call, const json_t *body, struct sess
 			struct template *template, struct error *err)
 {
 	static const char *const required[] = {"tenant_id", "scope", NULL};
-	struct slice tenant_id, scope;
+	struct sandbox_request request;
 
-	if (sandbox_require(body, required, err) < 0 ||
-	    sandbox_name(body, "tenant_id", "", &tenant_id, err) < 0 ||
-	    sandbox_name(body, "scope", "", &scope, err) < 0 ||
+	if (sandbox_take(body, required, &request, err) < 0 ||
 	    sandbox_ttl_s(body, &session->ttl_s, err) < 0 ||
-	    sandbox_asked_template(call->config, body, template, err) < 0)
+	    sandbox_template(call->config, request.template, template, err) < 0)
 		return -1;
-	memcpy(session->tenant_id, tenant_id.data, tenant_id.len);
-	memcpy(session->scope, scope.data, scope.len);
+	memcpy(session->tenant_id, request.tenant_id.data, request.tenant_id.len);
+	memcpy(session->scope, request.scope.data, request.scope.len);
 	(void)snprintf(session->owner, sizeof(session->owner), "%s", owner_of(call));
 	return 0;
 }
@@ -62,23 +60,21 @@ void api_session_create(struct call *call)
 static int take_cell(struct sandbox_run *run, struct session *session, struct error *err)
 {
 	static const char *const required[] = {"session_id", "code", NULL};
+	struct sandbox_request *request = &run->request;
 	struct call *call = run->call;
-	struct slice id, tenant_id;
 
 	if (sandbox_parse(buf_slice(&call->body), &run->body, err) < 0 ||
-	    sandbox_require(run->body, required, err) < 0 ||
-	    sandbox_name(run->body, "session_id", "", &id, err) < 0 ||
-	    sandbox_name(run->body, "tenant_id", "", &tenant_id, err) < 0 ||
-	    sandbox_text(run->body, "code", "", &run->program.code, err) < 0)
+	    sandbox_take(run->body, required, request, err) < 0)
 		return -1;
 
-	const struct session_requester requester = sandbox_requester(call, tenant_id);
+	const struct session_requester requester = sandbox_requester(call, request->tenant_id);
 
-	if (session_take(call->config, id, &requester, &call->executor.watch, session, err) < 0)
+	if (session_take(call->config, request->session_id, &requester, &call->executor.watch,
+			 session, err) < 0)
 		return -1;
 	executor_name(&call->executor, session->id);
-	run->tenant_id = slice_of(session->tenant_id);
-	run->scope = slice_of(session->scope);
+	request->tenant_id = slice_of(session->tenant_id);
+	request->scope = slice_of(session->scope);
 	run->program.is_cell = true;
 	if (sandbox_template(call->config, slice_of(session->template), &run->template, err) < 0)
 		return -1;
@@ -144,16 +140,14 @@ static int destroy(struct call *call, const json_t *body, struct session *sessio
 		   struct error *err)
 {
 	static const char *const required[] = {"session_id", NULL};
-	struct slice id, tenant_id;
+	struct sandbox_request request;
 
-	if (sandbox_require(body, required, err) < 0 ||
-	    sandbox_name(body, "session_id", "", &id, err) < 0 ||
-	    sandbox_name(body, "tenant_id", "", &tenant_id, err) < 0)
+	if (sandbox_take(body, required, &request, err) < 0)
 		return -1;
 
-	const struct session_requester requester = sandbox_requester(call, tenant_id);
+	const struct session_requester requester = sandbox_requester(call, request.tenant_id);
 
-	return session_destroy(&call->executor, id, &requester, session, err);
+	return session_destroy(&call->executor, request.session_id, &requester, session, err);
 }
 
 void api_session_destroy(struct call *call)

@@ -36,11 +36,9 @@ void api_template_add(struct call *call)
 
 void api_template_remove(struct call *call)
 {
-	struct slice name = call->connection->request.path;
+	struct slice name = call->rest;
 	struct error err;
 
-	name.data += sizeof("/templates/") - 1;
-	name.len -= sizeof("/templates/") - 1;
 	if (custom_remove(call->config, name, &err) < 0) {
 		call_refuse(call, &err);
 		return;

@@ -15,5 +15,5 @@ struct metrics_now {
 double metrics_seconds(uint64_t us);
 
 /* The whole exposition (https://prometheus.io/docs/instrumenting/exposition_formats/, version
- * 0.0.4). 0, or -1 as buf_append. */
-MUST_USE int metrics_expose(const struct metrics_now *now, struct buf *out);
+ * 0.0.4), which never passes METRICS_TEXT_MAX_BYTES. */
+void metrics_expose(const struct metrics_now *now, struct buf *out);

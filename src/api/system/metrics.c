@@ -56,15 +56,15 @@ static json_t *histogram(const struct metrics_histogram *from)
 {
 	json_t *buckets = json_object();
 	uint64_t count = 0;
-	char bound[32] = "+Inf";
+	char bound[32];
 
-	for (unsigned i = 0; i <= METRICS_BOUND_COUNT; i++) {
+	for (unsigned i = 0; i < METRICS_BOUND_COUNT; i++) {
 		count += from->buckets[i];
-		(void)snprintf(bound, sizeof(bound), "%g",
-			       i < METRICS_BOUND_COUNT ? (double)metrics_bounds_us[i] / 1e6 : 0);
-		(void)json_object_set_new(buckets, i < METRICS_BOUND_COUNT ? bound : "+Inf",
-					  json_integer((json_int_t)count));
+		(void)snprintf(bound, sizeof(bound), "%g", (double)metrics_bounds_us[i] / 1e6);
+		(void)json_object_set_new(buckets, bound, json_integer((json_int_t)count));
 	}
+	count += from->buckets[METRICS_BOUND_COUNT];
+	(void)json_object_set_new(buckets, "+Inf", json_integer((json_int_t)count));
 	return json_pack("{s:I, s:f, s:o}", "count", (json_int_t)count, "sum",
 			 metrics_seconds(from->sum_us), "buckets", buckets);
 }
@@ -102,8 +102,8 @@ static json_t *sessions(const struct metrics_now *now)
 {
 	static const char *const names[] = {"sessions_created", "sessions_reused",
 					    "sessions_destroyed", "sessions_expired", "errors"};
-	json_t *metrics = numbers(names, now->counted.values + METRIC_SESSIONS_CREATED,
-				  sizeof(names) / sizeof(names[0]));
+	json_t *metrics =
+		numbers(names, now->counted.values + METRIC_SESSIONS_CREATED, COUNT_OF(names));
 
 	(void)json_object_update_new(metrics,
 				     json_pack("{s:I, s:I, s:I}", "active_sessions",
@@ -159,11 +159,11 @@ void api_metrics_prometheus(struct call *call)
 	struct metrics_now now = {0};
 	struct error err;
 
-	if (look(call->config, &now, &err) < 0 ||
-	    (metrics_expose(&now, &text) < 0 &&
-	     error_set(&err, 500, "reply_failed", "The metrics are too long") < 0))
+	if (look(call->config, &now, &err) < 0) {
 		call_refuse(call, &err);
-	else
+	} else {
+		metrics_expose(&now, &text);
 		call_reply(call, 200, EXPOSITION_TYPE, buf_slice(&text));
+	}
 	metrics_free(&now.counted);
 }

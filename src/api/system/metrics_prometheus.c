@@ -53,56 +53,46 @@ double metrics_seconds(uint64_t us)
 	return (double)us / 1e6;
 }
 
-static int add_head(struct buf *out, const char *name, const char *type, const char *help)
+static void add_head(struct buf *out, const char *name, const char *type, const char *help)
 {
-	return buf_printf(out, "# HELP " PREFIX "%s %s\n# TYPE " PREFIX "%s %s\n", name, help, name,
+	(void)!buf_printf(out, "# HELP " PREFIX "%s %s\n# TYPE " PREFIX "%s %s\n", name, help, name,
 			  type);
 }
 
-static int add_counters(const struct metrics_now *now, struct buf *out)
+static void add_counters(const struct metrics_now *now, struct buf *out)
 {
-	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(counters); i++) {
 		uint64_t value = now->counted.values[counters[i].metric];
-		int added = add_head(out, counters[i].name, "counter", counters[i].help);
 
-		if (added == 0)
-			added = counters[i].is_us
-					? buf_printf(out, PREFIX "%s %.6f\n", counters[i].name,
-						     metrics_seconds(value))
-					: buf_printf(out, PREFIX "%s %" PRIu64 "\n",
-						     counters[i].name, value);
-		if (added < 0)
-			return -1;
+		add_head(out, counters[i].name, "counter", counters[i].help);
+		if (counters[i].is_us)
+			(void)!buf_printf(out, PREFIX "%s %.6f\n", counters[i].name,
+					  metrics_seconds(value));
+		else
+			(void)!buf_printf(out, PREFIX "%s %" PRIu64 "\n", counters[i].name, value);
 	}
-	return 0;
 }
 
-static int add_gauges(const struct metrics_now *now, struct buf *out)
+static void add_gauges(const struct metrics_now *now, struct buf *out)
 {
-	for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++) {
-		uint64_t value = *(const uint64_t *)((const char *)now + gauges[i].offset);
-
-		if (add_head(out, gauges[i].name, "gauge", gauges[i].help) < 0 ||
-		    buf_printf(out, PREFIX "%s %" PRIu64 "\n", gauges[i].name, value) < 0)
-			return -1;
+	for (size_t i = 0; i < COUNT_OF(gauges); i++) {
+		add_head(out, gauges[i].name, "gauge", gauges[i].help);
+		(void)!buf_printf(out, PREFIX "%s %" PRIu64 "\n", gauges[i].name,
+				  *(const uint64_t *)((const char *)now + gauges[i].offset));
 	}
-	if (add_head(out, "build_info", "gauge", "The version, as a label.") < 0)
-		return -1;
-	return buf_printf(out, PREFIX "build_info{version=\"%s\"} 1\n", MAYFLY_VERSION);
+	add_head(out, "build_info", "gauge", "The version, as a label.");
+	(void)!buf_printf(out, PREFIX "build_info{version=\"%s\"} 1\n", MAYFLY_VERSION);
 }
 
-static int add_engine_errors(const struct metrics_now *now, struct buf *out)
+static void add_engine_errors(const struct metrics_now *now, struct buf *out)
 {
 	const uint64_t *values = now->counted.values + METRIC_ENGINE_ERRORS;
 
-	if (add_head(out, "engine_errors_total", "counter",
-		     "Failures of the container engine, by code.") < 0)
-		return -1;
+	add_head(out, "engine_errors_total", "counter",
+		 "Failures of the container engine, by code.");
 	for (unsigned i = 0; i < ENGINE_CODE_COUNT; i++)
-		if (buf_printf(out, PREFIX "engine_errors_total{code=\"%s\"} %" PRIu64 "\n",
-			       engine_codes[i], values[i]) < 0)
-			return -1;
-	return 0;
+		(void)!buf_printf(out, PREFIX "engine_errors_total{code=\"%s\"} %" PRIu64 "\n",
+				  engine_codes[i], values[i]);
 }
 
 /* --- jobs ------------------------------------------------------------------------------------- */
@@ -110,36 +100,32 @@ static int add_engine_errors(const struct metrics_now *now, struct buf *out)
 #define LABELS         "family=\"%c\",language=\"%s\",template=\"%s\""
 #define LABELS_OF(one) (one)->family, (one)->language, (one)->template
 
-static int add_jobs(const struct metrics_now *now, struct buf *out)
+static void add_jobs(const struct metrics_now *now, struct buf *out)
 {
-	if (add_head(out, "jobs_total", "counter", "Jobs that have ended, by outcome.") < 0)
-		return -1;
+	add_head(out, "jobs_total", "counter", "Jobs that have ended, by outcome.");
 	for (size_t i = 0; i < now->counted.series_count; i++) {
 		const struct metrics_series *series = &now->counted.series[i];
 
 		for (unsigned outcome = 0; outcome < OUTCOME_COUNT; outcome++)
-			if (buf_printf(out,
-				       PREFIX "jobs_total{" LABELS ",outcome=\"%s\"} %" PRIu64 "\n",
-				       LABELS_OF(series), metrics_outcomes[outcome],
-				       series->outcomes[outcome]) < 0)
-				return -1;
+			(void)!buf_printf(
+				out, PREFIX "jobs_total{" LABELS ",outcome=\"%s\"} %" PRIu64 "\n",
+				LABELS_OF(series), metrics_outcomes[outcome],
+				series->outcomes[outcome]);
 	}
-	return 0;
 }
 
-static int add_histogram(const struct metrics_series *series, const char *name,
-			 const struct metrics_histogram *from, struct buf *out)
+static void add_histogram(const struct metrics_series *series, const char *name,
+			  const struct metrics_histogram *from, struct buf *out)
 {
 	uint64_t count = 0;
 
 	for (unsigned i = 0; i < METRICS_BOUND_COUNT; i++) {
 		count += from->buckets[i];
-		if (buf_printf(out, PREFIX "%s_bucket{" LABELS ",le=\"%g\"} %" PRIu64 "\n", name,
-			       LABELS_OF(series), (double)metrics_bounds_us[i] / 1e6, count) < 0)
-			return -1;
+		(void)!buf_printf(out, PREFIX "%s_bucket{" LABELS ",le=\"%g\"} %" PRIu64 "\n", name,
+				  LABELS_OF(series), (double)metrics_bounds_us[i] / 1e6, count);
 	}
 	count += from->buckets[METRICS_BOUND_COUNT];
-	return buf_printf(out,
+	(void)!buf_printf(out,
 			  PREFIX "%s_bucket{" LABELS ",le=\"+Inf\"} %" PRIu64 "\n" PREFIX
 				 "%s_sum{" LABELS "} %.6f\n" PREFIX "%s_count{" LABELS "} %" PRIu64
 				 "\n",
@@ -147,29 +133,25 @@ static int add_histogram(const struct metrics_series *series, const char *name,
 			  metrics_seconds(from->sum_us), name, LABELS_OF(series), count);
 }
 
-static int add_histograms(const struct metrics_now *now, const char *name, const char *help,
-			  size_t offset, struct buf *out)
+static void add_histograms(const struct metrics_now *now, const char *name, const char *help,
+			   size_t offset, struct buf *out)
 {
-	if (add_head(out, name, "histogram", help) < 0)
-		return -1;
+	add_head(out, name, "histogram", help);
 	for (size_t i = 0; i < now->counted.series_count; i++) {
 		const struct metrics_series *series = &now->counted.series[i];
-		const void *from = (const char *)series + offset;
 
-		if (add_histogram(series, name, from, out) < 0)
-			return -1;
+		add_histogram(series, name, (const void *)((const char *)series + offset), out);
 	}
-	return 0;
 }
 
-int metrics_expose(const struct metrics_now *now, struct buf *out)
+void metrics_expose(const struct metrics_now *now, struct buf *out)
 {
-	if (add_jobs(now, out) < 0 ||
-	    add_histograms(now, "job_duration_seconds", "From a job's connection to its answer.",
-			   offsetof(struct metrics_series, duration), out) < 0 ||
-	    add_histograms(now, "job_program_seconds", "How long a job's program ran.",
-			   offsetof(struct metrics_series, program), out) < 0 ||
-	    add_counters(now, out) < 0 || add_engine_errors(now, out) < 0)
-		return -1;
-	return add_gauges(now, out);
+	add_jobs(now, out);
+	add_histograms(now, "job_duration_seconds", "From a job's connection to its answer.",
+		       offsetof(struct metrics_series, duration), out);
+	add_histograms(now, "job_program_seconds", "How long a job's program ran.",
+		       offsetof(struct metrics_series, program), out);
+	add_counters(now, out);
+	add_engine_errors(now, out);
+	add_gauges(now, out);
 }

@@ -81,8 +81,7 @@ static void add_texts(const struct tool_run *run, json_t *reply)
 		const struct capture *capture = &run->execution.captures[i == 2];
 
 		if (run->is_run || capture->text.len)
-			(void)json_object_set_new(reply, keys[i].text,
-						  json_clean_string(buf_slice(&capture->text)));
+			(void)json_object_set_new(reply, keys[i].text, capture_json(capture));
 		if (capture->is_cut)
 			(void)json_object_set_new(reply, keys[i].trimmed, json_true());
 	}

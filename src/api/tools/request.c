@@ -60,12 +60,9 @@ static int take_agent_part(struct tool_run *run, json_t *issues)
 	if (json_parse(agent_parameters, &parameters, &err) < 0)
 		return refuse(call, &err);
 	if (!json_is_object(run->input)) {
-		char message[128];
-
-		(void)snprintf(message, sizeof(message),
-			       "Invalid input: expected object, received %s",
-			       schema_type_name(run->input));
-		schema_add_issue(issues, "invalid_type", NULL, message);
+		schema_add_issue(issues, "invalid_type", NULL,
+				 "Invalid input: expected object, received %s",
+				 schema_type_name(run->input));
 		return 0;
 	}
 	if (schema_validate(parameters, run->input, issues, run->agent, &err) < 0)
@@ -76,7 +73,7 @@ static int take_agent_part(struct tool_run *run, json_t *issues)
 		return refuse(call, &err);
 	schema_add_issue(issues,
 			 strcmp(err.code, "wrong_type") == 0 ? "invalid_type" : "invalid_value",
-			 "files", err.message);
+			 "files", "%s", err.message);
 	return 0;
 }
 
@@ -84,13 +81,11 @@ static int take_agent_part(struct tool_run *run, json_t *issues)
 static const char *take_tool_name(const struct tool_run *run, json_t *issues)
 {
 	const json_t *name = json_object_get(run->input, "tool");
-	char message[128];
 
 	if (run->is_run || json_is_string(name))
 		return run->is_run ? DEFAULT_TOOL : json_string_value(name);
-	(void)snprintf(message, sizeof(message), "Invalid input: expected string, received %s",
-		       schema_type_name(name));
-	schema_add_issue(issues, "invalid_type", "tool", message);
+	schema_add_issue(issues, "invalid_type", "tool",
+			 "Invalid input: expected string, received %s", schema_type_name(name));
 	return NULL;
 }
 
@@ -122,17 +117,15 @@ static void take_timeout(struct tool_run *run, json_t *issues)
 	const struct tool *tool = &run->tool;
 	const json_t *given = json_object_get(run->input, "timeout");
 	uint64_t most = tool->timeout_max_s ? tool->timeout_max_s : TIMEOUT_MAX_S;
-	char message[128];
 
 	run->timeout_s = (uint64_t)json_number_value(json_object_get(run->agent, "timeout"));
 	if (!given && tool->timeout_s)
 		run->timeout_s = tool->timeout_s;
 	if (!given && run->timeout_s > most)
 		run->timeout_s = most;
-	if (run->timeout_s <= most)
-		return;
-	(void)snprintf(message, sizeof(message), "Timeout cannot exceed %" PRIu64 " seconds", most);
-	schema_add_issue(issues, "too_big", "timeout", message);
+	if (run->timeout_s > most)
+		schema_add_issue(issues, "too_big", "timeout",
+				 "Timeout cannot exceed %" PRIu64 " seconds", most);
 }
 
 /* Reads the request as far as its fields go. 0, or -1 when it was answered with a refusal. */
@@ -192,6 +185,6 @@ int tools_take_request(struct tool_run *run)
 		tools_fail(run, &err);
 		return -1;
 	}
-	schema_add_issue(issues, "invalid_value", *field ? field : NULL, err.message);
+	schema_add_issue(issues, "invalid_value", *field ? field : NULL, "%s", err.message);
 	return refuse_input(run, strcmp(field, "files") == 0 ? AGENT : TOOL, issues);
 }
