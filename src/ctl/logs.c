@@ -7,22 +7,17 @@
  *  2. Only lines of the users that mayfly's programs run as are shown: any user may
  *     write MAYFLY_JOB= into the journal, but not the _UID= of another.
  */
-#include "ctl/logs.h"
+#include "ctl/commands.h"
 
-#include "base/cleanup.h"
-#include "base/io.h"
 #include "bounds.h"
-#include "ctl/command.h"
-#include "ctl/settings.h"
+#include "ctl/child.h"
 #include "job/engine_client.h"
 #include "protocol/engine.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -33,7 +28,7 @@
 
 struct query {
 	const char *job;
-	bool as_json, follow;
+	const struct ctl_arguments *asked;
 	char users[2][MATCH_BYTES]; /* _UID=…; "" when there is none */
 	char containers[CONTAINERS_MAX][MATCH_BYTES];
 	unsigned container_count;
@@ -48,30 +43,6 @@ static bool is_id(const char *text)
 	size_t len = strlen(text);
 
 	return len > 0 && len < ENGINE_JOB_BYTES && strspn(text, ENGINE_JOB_ALPHABET) == len;
-}
-
-static int parse(int argc, char **argv, struct query *query)
-{
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--json") == 0)
-			query->as_json = true;
-		else if (strcmp(argv[i], "--follow") == 0)
-			query->follow = true;
-		else if (query->job || strncmp(argv[i], "--", 2) == 0)
-			return CTL_USAGE;
-		else
-			query->job = argv[i];
-	}
-	if (!query->job)
-		return CTL_USAGE;
-	if (is_id(query->job))
-		return EX_OK;
-	(void)fprintf(
-		stderr,
-		"mayflyctl logs: a job is the id that its reply has: letters, digits, \"-\" and "
-		"\"_\", %d at most\n",
-		ENGINE_JOB_BYTES - 1);
-	return EX_USAGE;
 }
 
 /* The users that mayfly, mayfly-reap and mayfly-engine run as: the owners of what is theirs in the
@@ -115,41 +86,19 @@ static void begin(struct query *query)
 	add(query, "--quiet");
 }
 
-static void become_journalctl(struct query *query)
+static void become_journalctl(const struct query *query)
 {
 	execvp(JOURNALCTL, (char *const *)query->arguments); /* which changes none */
-	(void)fprintf(
-		stderr,
-		"mayflyctl logs: journalctl cannot be started (%s). Without a journal the lines "
-		"are where mayfly's standard error goes: look for "
-		"job=\"%s\" there\n",
-		strerror(errno), query->job);
+	(void)ctl_fail("logs", 0,
+		       "journalctl cannot be started (%s). Without a journal the lines are where "
+		       "mayfly's standard error goes: look for job=\"%s\" there",
+		       strerror(errno), query->job);
 }
 
-/* All that journalctl prints. Its exit status, or -1 with errno. */
-static int read_journal(struct query *query, char **out, size_t *len)
+static int run_journalctl(const void *query)
 {
-	_cleanup_close_ int from = -1;
-	int ends[2], status, read_all;
-	pid_t child;
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return -1;
-	from = ends[0];
-	child = fork();
-	if (child == 0) {
-		if (dup2(ends[1], STDOUT_FILENO) == STDOUT_FILENO)
-			become_journalctl(query);
-		_exit(EX_UNAVAILABLE);
-	}
-	close(ends[1]);
-	if (child < 0)
-		return -1;
-	read_all = io_read_to_end(from, LOGS_CONTAINERS_MAX_BYTES, out, len);
-	close(steal_fd(&from));
-	if (waitpid(child, &status, 0) < 0 || read_all < 0)
-		return -1;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : EX_OSERR;
+	become_journalctl(query);
+	return EX_UNAVAILABLE;
 }
 
 static void note_container(struct query *query, const char *name)
@@ -168,52 +117,48 @@ static void note_container(struct query *query, const char *name)
 /* Which containers the job had. EX_OK, or what is to be the exit status. */
 static int find_containers(struct query *query)
 {
-	_cleanup_free_ char *text = NULL;
-	char *line, *rest;
-	size_t len;
-	int status;
+	_cleanup_buf_ struct buf text = buf_new(LOGS_CONTAINERS_MAX_BYTES), errors = buf_new(KIB);
 
 	begin(query);
 	add(query, "--output=cat");
 	add(query, "--output-fields=MAYFLY_CONTAINER,MAYFLY_JOB");
 	add_match(query, query->match);
-	status = read_journal(query, &text, &len);
-	if (status != 0) {
-		if (status < 0)
-			(void)fprintf(stderr, "mayflyctl logs: journalctl: %s\n", strerror(errno));
-		return status < 0 ? EX_OSERR : EX_UNAVAILABLE; /* it has said why */
+	if (child_run(run_journalctl, query, deadline_in(LOGS_DEADLINE_MS), &text, &errors) != 0) {
+		(void)fputs(buf_slice(&errors).data, stderr);
+		return EX_UNAVAILABLE;
 	}
-	if (len == 0 && !query->follow) {
-		(void)fprintf(
-			stderr,
-			"mayflyctl logs: the journal has nothing of the job %s. Has this user the "
-			"right to read it (group systemd-journal), and does mayfly "
-			"write to it? Else the lines are where mayfly's standard error goes\n",
+	if (text.len == 0 && !ctl_option(query->asked, "--follow"))
+		return ctl_fail(
+			"logs", EX_DATAERR,
+			"the journal has nothing of the job %s. Has this user the right to "
+			"read it (group systemd-journal), and does mayfly write to it? Else "
+			"the lines are where mayfly's standard error goes",
 			query->job);
-		return EX_DATAERR;
-	}
-	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+	for (char *line, *rest = text.data; (line = strsep(&rest, "\n"));)
 		if (strcmp(line, query->job) != 0)
 			note_container(query, line);
 	return EX_OK;
 }
 
-int ctl_logs(const struct config *config, int argc, char **argv)
+int ctl_logs(const struct config *config, struct ctl_arguments *arguments)
 {
-	struct query query = {0};
-	int status = parse(argc, argv, &query);
+	struct query query = {.job = arguments->words[0], .asked = arguments};
+	int status;
 
-	if (status != EX_OK)
-		return status;
+	if (!is_id(query.job))
+		return ctl_fail("logs", EX_USAGE,
+				"a job is the id that its reply has: letters, digits, \"-\" and "
+				"\"_\", %d at most",
+				ENGINE_JOB_BYTES - 1);
 	(void)snprintf(query.match, sizeof(query.match), "MAYFLY_JOB=%s", query.job);
 	find_users(config, &query);
 	status = find_containers(&query);
 	if (status != EX_OK)
 		return status;
 	begin(&query);
-	if (query.as_json)
+	if (ctl_option(arguments, "--json"))
 		add(&query, "--output=json");
-	if (query.follow)
+	if (ctl_option(arguments, "--follow"))
 		add(&query, "--follow");
 	add_match(&query, query.match);
 	for (unsigned i = 0; i < query.container_count; i++)

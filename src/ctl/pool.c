@@ -1,30 +1,16 @@
-#include "ctl/pool.h"
+#include "ctl/commands.h"
 
 #include "base/ascii.h"
 #include "ctl/cgroup.h"
-#include "ctl/command.h"
 #include "job/pool.h"
 #include "store/metrics.h"
-#include "json/json.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
-#define OUTPUT_MAX_BYTES MIB
-#define ROW_FORMAT       "%-16s  %8s  %10s  %-9s  %s\n"
-
-static int fail(const struct error *err, int status)
-{
-	(void)fprintf(stderr, "mayflyctl pool: %s\n", err->message);
-	return status;
-}
-
-static const char *text_of(const json_t *row, const char *key)
-{
-	return json_string_value(json_object_get(row, key));
-}
+#define ROW_FORMAT "%-16s  %8s  %10s  %-9s  %s\n"
 
 static json_int_t number_of(const json_t *row, const char *key)
 {
@@ -45,7 +31,9 @@ static void add_row(void *context, const struct pool_row *row)
 						    "preparation", "prebooted", row->is_prebooted));
 }
 
-bool ctl_pool_is(const char *pooled_folder, const char *engine_folder)
+/* Is the container with that folder the one that waits in the pool under the other? Both end in
+   its digits. */
+static bool is_same(const char *pooled_folder, const char *engine_folder)
 {
 	const char *pooled = strrchr(pooled_folder, '-'), *digits = strrchr(engine_folder, '-');
 
@@ -61,7 +49,7 @@ static void note_row(void *context, const struct engine_row *container)
 	json_array_foreach ((json_t *)context, i, row) {
 		uint64_t bytes;
 
-		if (!ctl_pool_is(text_of(row, "folder"), container->folder) || !*container->id ||
+		if (!is_same(ctl_text(row, "folder"), container->folder) || !*container->id ||
 		    !cgroup_memory(container->id, &bytes))
 			continue;
 		(void)json_object_set_new(row, "memory_bytes", json_integer((json_int_t)bytes));
@@ -78,11 +66,10 @@ static void measure(const struct config *config, json_t *rows)
 	if (json_array_size(rows) == 0 || engine_open(config, &engine, &err) < 0)
 		return;
 	if (engine_list(&engine, deadline_in(ENGINE_CALL_DEADLINE_MS), note_row, rows, &err) < 0)
-		(void)fprintf(
-			stderr,
-			"mayflyctl pool: memory is as it was when they were prepared, because no "
-			"container engine answers: %s\n",
-			err.message);
+		(void)ctl_fail("pool", 0,
+			       "memory is as it was when they were prepared, because no container "
+			       "engine answers: %s",
+			       err.message);
 	engine_close(&engine);
 }
 
@@ -127,9 +114,9 @@ static void print_table(const json_t *rows, const json_t *counted)
 			       number_of(row, "age_s"));
 		(void)snprintf(memory, sizeof(memory), "%.1f MiB",
 			       (double)number_of(row, "memory_bytes") / (double)MIB);
-		(void)printf("%-16s  %8s  %10s  %-6s  ", text_of(row, "kind"), age, memory,
+		(void)printf("%-16s  %8s  %10s  %-6s  ", ctl_text(row, "kind"), age, memory,
 			     json_is_true(json_object_get(row, "prebooted")) ? "yes" : "no");
-		print_label(text_of(row, "label"));
+		print_label(ctl_text(row, "label"));
 	}
 	(void)printf("%zu waiting; claims %" JSON_INTEGER_FORMAT ", misses %" JSON_INTEGER_FORMAT
 		     ", refills %" JSON_INTEGER_FORMAT ", %.0f ms each\n",
@@ -138,90 +125,66 @@ static void print_table(const json_t *rows, const json_t *counted)
 		     json_real_value(json_object_get(counted, "refill_mean_ms")));
 }
 
-static int print_list(const struct config *config, bool as_json)
+int ctl_pool_list(const struct config *config, struct ctl_arguments *arguments)
 {
 	struct error err = {0};
 	_cleanup_json_ json_t *rows = json_array(), *counted = counters(config, &err);
-	_cleanup_buf_ struct buf text = buf_new(OUTPUT_MAX_BYTES);
 
 	if (!counted || pool_list(config, add_row, rows, &err) < 0)
-		return fail(&err, EX_OSERR);
+		return ctl_error("pool", &err);
 	measure(config, rows);
-	if (!as_json) {
-		print_table(rows, counted);
-		return EX_OK;
-	}
-
-	_cleanup_json_ json_t *all = json_pack("{s:O, s:O}", "pool", rows, "counters", counted);
-
-	if (!all || json_write(all, &text) < 0)
-		return EX_OSERR;
-	(void)puts(text.data);
+	if (ctl_option(arguments, "--json"))
+		return ctl_print_json(json_pack("{s:O, s:O}", "pool", rows, "counters", counted),
+				      JSON_COMPACT);
+	print_table(rows, counted);
 	return EX_OK;
 }
 
 /* --- dropping --------------------------------------------------------------------------------- */
 
-static bool is_wanted(const char *kind, int count, char **wanted)
+static bool is_wanted(const char *kind, const struct ctl_arguments *arguments)
 {
-	for (int i = 0; i < count; i++)
-		if (strcmp(wanted[i], "all") == 0 || strcmp(wanted[i], kind) == 0)
+	for (int i = 0; i < arguments->count; i++)
+		if (strcmp(arguments->words[i], "all") == 0 ||
+		    strcmp(arguments->words[i], kind) == 0)
 			return true;
 	return false;
 }
 
-static int check_kinds(int count, char **wanted)
+static bool is_kind(const char *word)
 {
-	for (int i = 0; i < count; i++)
-		if (strcmp(wanted[i], "all") != 0 &&
-		    (strlen(wanted[i]) != POOL_KIND_DIGITS ||
-		     !ascii_is_of(slice_of(wanted[i]), ASCII_HEX))) {
-			(void)fprintf(
-				stderr,
-				"mayflyctl pool: a kind is the %d digits that the list shows; or "
-				"say all\n",
-				POOL_KIND_DIGITS);
-			return EX_USAGE;
-		}
-	return EX_OK;
+	return strcmp(word, "all") == 0 ||
+	       (strlen(word) == POOL_KIND_DIGITS && ascii_is_of(slice_of(word), ASCII_HEX));
 }
 
-static int drop(const struct config *config, int count, char **wanted)
+int ctl_pool_drop(const struct config *config, struct ctl_arguments *arguments)
 {
 	_cleanup_json_ json_t *rows = json_array();
 	struct engine engine;
 	struct error err;
-	int status = check_kinds(count, wanted);
+	int status = EX_OK;
 	unsigned dropped = 0;
 	size_t i;
 	json_t *row;
 
-	if (status != EX_OK)
-		return status;
+	for (int word = 0; word < arguments->count; word++)
+		if (!is_kind(arguments->words[word]))
+			return ctl_fail("pool", EX_USAGE,
+					"a kind is the %d digits that the list shows; or say all",
+					POOL_KIND_DIGITS);
 	if (pool_list(config, add_row, rows, &err) < 0 || engine_open(config, &engine, &err) < 0)
-		return fail(&err, EX_OSERR);
+		return ctl_error("pool", &err);
 	json_array_foreach (rows, i, row) {
-		if (status != EX_OK || !is_wanted(text_of(row, "kind"), count, wanted))
+		if (status != EX_OK || !is_wanted(ctl_text(row, "kind"), arguments))
 			continue;
 
-		int result = pool_drop(config, &engine, text_of(row, "folder"), &err);
+		int result = pool_drop(config, &engine, ctl_text(row, "folder"), &err);
 
 		dropped += result == 0;
 		if (result < 0)
-			status = fail(&err, EX_UNAVAILABLE);
+			status = ctl_fail("pool", EX_UNAVAILABLE, "%s", err.message);
 	}
 	engine_close(&engine);
 	(void)printf("%u removed\n", dropped);
 	return status;
-}
-
-int ctl_pool(const struct config *config, int argc, char **argv)
-{
-	if (argc == 1)
-		return print_list(config, false);
-	if (argc == 2 && strcmp(argv[1], "--json") == 0)
-		return print_list(config, true);
-	if (argc > 2 && strcmp(argv[1], "drop") == 0)
-		return drop(config, argc - 2, argv + 2);
-	return CTL_USAGE;
 }

@@ -69,13 +69,9 @@ static int take_file(const char *path, struct error *err)
 	if (fd < 0 || io_read_file(fd, SETTINGS_FILE_MAX_BYTES, &text, &len) < 0)
 		return error_set_errno(err, 500, "bad_configuration", "%.256s cannot be read",
 				       path);
-	for (char *line = text, *next; line; line = next) {
-		next = strchr(line, '\n');
-		if (next)
-			*next++ = '\0';
+	for (char *line, *rest = text; (line = strsep(&rest, "\n"));)
 		if (take_line(line, err) < 0)
 			return -1;
-	}
 	return 0;
 }
 

@@ -3,13 +3,11 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/io.h"
+#include "ctl/command.h"
 #include "ctl/settings.h"
 #include "ctl/shell_save.h"
-#include "job/defaults.h"
+#include "ctl/tool_request.h"
 #include "job/execution.h"
-#include "job/tool_job.h"
-#include "server/call.h"
-#include "json/schema.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,21 +22,15 @@
 
 #define EXIT_TIMEOUT 124 /* as timeout(1) */
 #define PROGRESS_MS  200
-#define NAMES_BYTES  (JOB_ARTIFACT_SCAN_MAX * 256ULL)
+#define NAMES_BYTES  (JOB_ARTIFACT_SCAN_MAX * 256ULL + KIB)
 #define ERASE_LINE   "\r\033[K"
-#define COPY_BYTES   (64 * KIB)
 
 /* The child's. */
 struct run {
 	const struct config *config;
 	const struct shell_job *asked;
 	struct executor executor;
-	struct tool tool;       /* owned */
-	struct tool_job made;   /* owned */
-	json_t *values;         /* owned */
-	struct staging staging; /* owned */
-	struct job job;
-	struct job_input inputs[JOB_INPUT_MAX_COUNT];
+	struct tool_request made;   /* owned */
 	struct execution execution; /* owned */
 	char *input;                /* owned: standard input */
 	int64_t started_us;
@@ -47,70 +39,41 @@ struct run {
 
 static int say(const struct run *run, const char *what, int status)
 {
-	(void)fprintf(stderr, "mayflyctl %s: %s\n", run->asked->command, what);
-	return status;
+	return ctl_fail(run->asked->command, status, "%s", what);
 }
 
 /* --- the job ---------------------------------------------------------------------------------- */
-
-/* Every wrong field on a line. */
-static int say_issues(const struct run *run, const json_t *issues)
-{
-	const json_t *issue;
-	size_t i;
-
-	json_array_foreach ((json_t *)issues, i, issue)
-		(void)fprintf(stderr, "mayflyctl %s: %s: %s\n", run->asked->command,
-			      json_string_value(json_array_get(json_object_get(issue, "path"), 0)),
-			      json_string_value(json_object_get(issue, "message")));
-	return EX_DATAERR;
-}
-
-static int take_values(struct run *run)
-{
-	_cleanup_json_ json_t *issues = json_array();
-	struct error err;
-
-	run->values = json_object();
-	if (tool_load(run->config, run->asked->tool, &run->tool, &err) < 0)
-		return say(run, err.message, err.status == 404 ? EX_DATAERR : EX_CONFIG);
-	if (tool_validate(run->config, &run->tool, run->asked->request, issues, run->values, &err) <
-	    0)
-		return say(run, err.message, EX_OSERR);
-	return json_array_size(issues) ? say_issues(run, issues) : EX_OK;
-}
 
 static int take_input(struct run *run)
 {
 	size_t len;
 
-	if (!run->asked->has_input || run->job.standard_input.len)
+	if (!run->asked->has_input || run->made.job.standard_input.len)
 		return EX_OK;
 	if (io_read_to_end(STDIN_FILENO, JOB_STDIN_MAX_BYTES, &run->input, &len) < 0)
 		return say(run,
 			   errno == EFBIG ? "standard input is larger than 32 MiB"
 					  : "standard input cannot be read",
 			   EX_DATAERR);
-	run->job.standard_input = (struct slice){run->input, len};
+	run->made.job.standard_input = (struct slice){run->input, len};
 	return EX_OK;
 }
 
 static int make_job(struct run *run)
 {
 	const struct shell_job *asked = run->asked;
-	uint64_t usual = run->tool.timeout_s ? run->tool.timeout_s : TIMEOUT_DEFAULT_S;
-	uint64_t most = run->tool.timeout_max_s ? run->tool.timeout_max_s : TIMEOUT_MAX_S;
-	struct job *job = &run->job;
-	struct error err;
+	const struct tool *tool = &run->made.tool;
+	struct job *job = &run->made.job;
+	int status = tool_request_make(run->config, asked->command, asked->tool, asked->request,
+				       &run->made);
+	uint64_t usual = tool->timeout_s ? tool->timeout_s : TIMEOUT_DEFAULT_S;
+	uint64_t most = tool->timeout_max_s ? tool->timeout_max_s : TIMEOUT_MAX_S;
 
+	if (status != EX_OK)
+		return status;
 	if (asked->timeout_s > most)
 		return say(run, "the tool's longest time-out is shorter", EX_DATAERR);
-	job_defaults(run->config, job);
 	job->wall_ms = 1000 * (asked->timeout_s ? asked->timeout_s : usual < most ? usual : most);
-	run->made.staging = &run->staging;
-	run->made.owner = CALLER_LOOPBACK;
-	if (tool_job(run->config, &run->tool, run->values, &run->made, job, run->inputs, &err) < 0)
-		return say(run, err.message, err.status == 500 ? EX_CONFIG : EX_DATAERR);
 	if (job->argc + asked->argument_count > JOB_ARGV_MAX_COUNT)
 		return say(run, "too many arguments", EX_DATAERR);
 	for (unsigned i = 0; i < asked->argument_count; i++)
@@ -143,7 +106,7 @@ static void on_tick(void *context)
 	if (!run->shows_progress)
 		return;
 	run->has_line = true;
-	(void)dprintf(STDERR_FILENO, ERASE_LINE "%s: %.1f s", run->tool.name,
+	(void)dprintf(STDERR_FILENO, ERASE_LINE "%s: %.1f s", run->made.tool.name,
 		      (double)(monotonic_us() - run->started_us) / 1e6);
 }
 
@@ -152,8 +115,8 @@ static int execute(struct run *run)
 	const struct job_result *result = &run->execution.result;
 	struct error err;
 
-	run->execution = execution_new(&run->executor, &run->job, WORDS_TOOLS, 0);
-	run->execution.timeout_text = run->tool.timeout_text;
+	run->execution = execution_new(&run->executor, &run->made.job, WORDS_TOOLS, 0);
+	run->execution.timeout_text = run->made.tool.timeout_text;
 	run->execution.observer = (struct execution_observer){
 		.context = run, .on_output = on_output, .on_tick = on_tick, .tick_ms = PROGRESS_MS};
 	if (execution_run(&run->execution, &err) < 0) {
@@ -209,9 +172,7 @@ static int run_child(const struct config *config, const struct shell_job *asked,
 		return say(&run, err.message, EX_CONFIG);
 	/* not even SIGKILL leaves the job behind; a change of user would have undone this */
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-	status = take_values(&run);
-	if (status == EX_OK)
-		status = make_job(&run);
+	status = make_job(&run);
 	if (status == EX_OK && engine_open(config, &run.executor.engine, &err) < 0)
 		status = say(&run, err.message, EX_OSERR);
 	else if (status == EX_OK) {
@@ -225,9 +186,7 @@ static int run_child(const struct config *config, const struct shell_job *asked,
 		executor_next(&run.executor, false);
 		executor_end(&run.executor);
 	}
-	tool_free(&run.tool);
-	staging_free(&run.staging);
-	json_decref(run.values);
+	tool_request_free(&run.made);
 	free(run.input);
 	return status;
 }
@@ -242,16 +201,6 @@ static int wait_child(pid_t child)
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		continue;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-static void read_names(int from, struct buf *names)
-{
-	char data[COPY_BYTES];
-	ssize_t got;
-
-	while ((got = read(from, data, sizeof(data))) > 0 || (got < 0 && errno == EINTR))
-		if (got > 0 && buf_append(names, data, (size_t)got) < 0)
-			return;
 }
 
 /* A folder for the result, the service's own. -1 with errno. */
@@ -293,7 +242,8 @@ static void watch_signals(bool is_child)
 
 static int run_apart(const struct config *config, const struct shell_job *job, int storage)
 {
-	_cleanup_buf_ struct buf names = buf_new(NAMES_BYTES + KIB);
+	_cleanup_free_ char *names = NULL;
+	size_t names_len = 0;
 	int ends[2];
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
@@ -310,12 +260,15 @@ static int run_apart(const struct config *config, const struct shell_job *job, i
 	}
 	child_pid = child > 0 ? child : 0;
 	close(ends[1]);
-	read_names(ends[0], &names);
-	close(ends[0]);
 
+	int read_all = io_read_to_end(ends[0], NAMES_BYTES, &names, &names_len);
 	int status = child < 0 ? EX_OSERR : wait_child(child);
 
-	return shell_save(job, storage, &names) && status == EX_OK ? EX_CANTCREAT : status;
+	close(ends[0]);
+	if (read_all < 0)
+		names_len = 0;
+	return shell_save(job, storage, names, names_len) && status == EX_OK ? EX_CANTCREAT
+									     : status;
 }
 
 int shell_job_run(const struct config *config, const struct shell_job *job)
@@ -325,11 +278,9 @@ int shell_job_run(const struct config *config, const struct shell_job *job)
 	gid_t gid;
 	_cleanup_close_ int storage = make_storage(&own, &uid, &gid);
 
-	if (storage < 0) {
-		(void)fprintf(stderr, "mayflyctl %s: %s cannot be made: %s\n", job->command,
-			      own.storage, strerror(errno));
-		return EX_OSERR;
-	}
+	if (storage < 0)
+		return ctl_fail(job->command, EX_OSERR, "%s cannot be made: %s", own.storage,
+				strerror(errno));
 
 	int status = run_apart(&own, job, storage);
 

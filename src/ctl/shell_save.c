@@ -2,26 +2,25 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
-#include "base/io.h"
 #include "bounds.h"
+#include "ctl/command.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <unistd.h>
 
 #define COPY_BYTES (64 * KIB)
 
 static int copy_file(int from, int to)
 {
-	char data[COPY_BYTES];
-	ssize_t got;
+	ssize_t copied;
 
-	while ((got = read(from, data, sizeof(data))) > 0)
-		if (io_write_all(to, data, (size_t)got) < 0)
-			return -1;
-	return (int)got;
+	while ((copied = sendfile(to, from, NULL, COPY_BYTES)) > 0)
+		continue;
+	return (int)copied;
 }
 
 /* Copies one artifact. Its name came from the job: it is opened beneath both folders. */
@@ -38,24 +37,23 @@ static int save(int result, int folder, const char *name)
 	return to < 0 ? -1 : copy_file(from, to);
 }
 
-unsigned shell_save(const struct shell_job *job, int storage, const struct buf *names)
+unsigned shell_save(const struct shell_job *job, int storage, const char *names, size_t len)
 {
 	char path[sizeof(SHELL_SESSION "/job-") + JOB_ID_LENGTH];
 	unsigned failed = 0;
 
-	if (names->len == 0)
+	if (len == 0)
 		return 0;
-	(void)snprintf(path, sizeof(path), SHELL_SESSION "/job-%s", names->data);
+	(void)snprintf(path, sizeof(path), SHELL_SESSION "/job-%s", names);
 
 	_cleanup_close_ int result = fs_open_beneath(storage, path, O_RDONLY | O_DIRECTORY, 0);
 	_cleanup_close_ int folder = fs_open_or_make_dir(job->folder, 0777);
 
-	for (size_t at = strlen(names->data) + 1; at < names->len;
-	     at += strlen(names->data + at) + 1) {
-		if (folder >= 0 && save(result, folder, names->data + at) == 0)
+	for (size_t at = strlen(names) + 1; at < len; at += strlen(names + at) + 1) {
+		if (folder >= 0 && save(result, folder, names + at) == 0)
 			continue;
-		(void)fprintf(stderr, "mayflyctl %s: an artifact cannot be written to %s: %s\n",
-			      job->command, job->folder, strerror(errno));
+		(void)ctl_fail(job->command, 0, "an artifact cannot be written to %s: %s",
+			       job->folder, strerror(errno));
 		failed++;
 	}
 	return failed;

@@ -1,51 +1,24 @@
-#include "ctl/tool.h"
+#include "ctl/commands.h"
 
 #include "base/base64.h"
 #include "base/cleanup.h"
-#include "base/io.h"
-#include "base/num.h"
 #include "config/tool.h"
 #include "ctl/shell_job.h"
 #include "job/defaults.h"
 #include "json/schema.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 
-static int usage(void)
-{
-	(void)fputs(
-		"usage: mayflyctl run [--language L] [-o DIR] [--timeout S] FILE [-- ARGUMENT...]\n"
-		"       mayflyctl tool NAME [-o DIR] [--timeout S] [KEY=VALUE]...\n"
-		"       mayflyctl tool check FILE...\n"
-		"       mayflyctl tool list [--json]\n"
-		"VALUE @FILE is what the file holds, @- standard input, @@x the text @x.\n",
-		stderr);
-	return EX_USAGE;
-}
-
 /* --- what both take --------------------------------------------------------------------------- */
 
-/* Takes an option with its value at *at. 1 when it was one, 0 when not, -1 when it is wrong. */
-static int take_option(struct shell_job *job, int argc, char **argv, int *at)
+static int take_options(const struct ctl_arguments *arguments, struct shell_job *job)
 {
-	bool is_folder = strcmp(argv[*at], "-o") == 0;
-
-	if (!is_folder && strcmp(argv[*at], "--timeout") != 0)
-		return 0;
-	if (*at + 1 == argc)
-		return -1;
-	*at += 1;
-	if (is_folder)
-		job->folder = argv[*at];
-	else if (num_parse(slice_of(argv[*at]), 10, TIMEOUT_MAX_S, &job->timeout_s) < 0 ||
-		 job->timeout_s < TIMEOUT_MIN_S)
-		return -1;
-	return 1;
+	job->folder = ctl_option(arguments, "-o");
+	return ctl_number(arguments, job->command, "--timeout", TIMEOUT_MIN_S, TIMEOUT_MAX_S,
+			  &job->timeout_s);
 }
 
 /* Standard input is the program's when it is meant to be: a file or a pipe, not a terminal
@@ -58,76 +31,33 @@ static bool is_given_input(void)
 	       (S_ISREG(status.st_mode) || S_ISFIFO(status.st_mode));
 }
 
-/* Reads a whole file, "-" being standard input. 0 and *out, the caller's, or -1 when it was
-   complained of. */
-static int read_file(const char *command, const char *path, char **out, size_t *len)
-{
-	_cleanup_close_ int fd =
-		strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd >= 0 && io_read_to_end(fd, HTTP_BODY_FILES_MAX_BYTES, out, len) == 0)
-		return 0;
-	(void)fprintf(stderr, "mayflyctl %s: %s: %s\n", command, path, strerror(errno));
-	return -1;
-}
-
 /* --- mayflyctl run ---------------------------------------------------------------------------- */
 
-struct run_arguments {
-	const char *language, *file;
-};
-
-static int take_run_arguments(int argc, char **argv, struct run_arguments *out,
-			      struct shell_job *job)
+int ctl_run(const struct config *config, struct ctl_arguments *arguments)
 {
-	int i = 1;
-
-	for (; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		int taken = take_option(job, argc, argv, &i);
-
-		if (taken < 0)
-			return -1;
-		if (taken)
-			continue;
-		if (strcmp(argv[i], "--language") == 0 && i + 1 < argc)
-			out->language = argv[++i];
-		else if (!out->file && (argv[i][0] != '-' || argv[i][1] == '\0'))
-			out->file = argv[i];
-		else
-			return -1;
-	}
-	if (i < argc) {
-		job->arguments = argv + i + 1;
-		job->argument_count = (unsigned)(argc - i - 1);
-	}
-	return out->file ? 0 : -1;
-}
-
-int ctl_run(const struct config *config, int argc, char **argv)
-{
-	struct shell_job job = {.command = "run", .tool = DEFAULT_TOOL};
-	struct run_arguments arguments = {0};
+	struct shell_job job = {.command = "run",
+				.tool = DEFAULT_TOOL,
+				.arguments = arguments->rest,
+				.argument_count = (unsigned)arguments->rest_count};
+	const char *file = arguments->words[0], *slash = strrchr(file, '/');
+	bool is_input = strcmp(file, "-") == 0;
 	_cleanup_free_ char *code = NULL;
 	size_t len;
 
-	if (take_run_arguments(argc, argv, &arguments, &job) < 0)
-		return usage();
-	if (read_file("run", arguments.file, &code, &len) < 0)
+	if (take_options(arguments, &job) < 0)
+		return CTL_USAGE;
+	if (ctl_read_file("run", file, HTTP_BODY_FILES_MAX_BYTES, &code, &len) < 0)
 		return EX_NOINPUT;
 
-	_cleanup_json_ json_t *request = json_pack("{s:s%}", "code", code, len);
-	const char *slash = strrchr(arguments.file, '/');
-	bool is_input = strcmp(arguments.file, "-") == 0;
+	_cleanup_json_ json_t *request =
+		json_pack("{s:s%, s:s*, s:s*}", "code", code, len, "language",
+			  ctl_option(arguments, "--language"), "filename",
+			  is_input ? NULL
+			  : slash  ? slash + 1
+				   : file);
 
-	if (!request ||
-	    (arguments.language &&
-	     json_object_set_new(request, "language", json_string(arguments.language)) < 0) ||
-	    (!is_input &&
-	     json_object_set_new(request, "filename",
-				 json_string(slash ? slash + 1 : arguments.file)) < 0)) {
-		(void)fprintf(stderr, "mayflyctl run: %s is not UTF-8\n", arguments.file);
-		return EX_DATAERR;
-	}
+	if (!request)
+		return ctl_fail("run", EX_DATAERR, "%s is not UTF-8", file);
 	job.request = request;
 	job.has_input = !is_input && is_given_input();
 	return shell_job_run(config, &job);
@@ -155,7 +85,7 @@ static json_t *file_value(const json_t *schema, const char *path)
 	_cleanup_buf_ struct buf text = buf_new(2 * HTTP_BODY_FILES_MAX_BYTES);
 	size_t len;
 
-	if (read_file("tool", path, &data, &len) < 0)
+	if (ctl_read_file("tool", path, HTTP_BODY_FILES_MAX_BYTES, &data, &len) < 0)
 		return NULL;
 	if (!json_object_get(schema, "contentEncoding"))
 		return value_of(schema, (struct slice){data, len});
@@ -164,7 +94,7 @@ static json_t *file_value(const json_t *schema, const char *path)
 		       : json_stringn(text.data, text.len);
 }
 
-/* Adds "KEY=VALUE". 0, or an exit status. */
+/* Adds "KEY=VALUE". EX_OK, or an exit status. */
 static int take_value(const struct tool *tool, char *argument, json_t *request)
 {
 	char *value = strchr(argument, '=');
@@ -172,65 +102,40 @@ static int take_value(const struct tool *tool, char *argument, json_t *request)
 	json_t *taken;
 
 	if (!value || value == argument)
-		return usage();
+		return CTL_USAGE;
 	*value++ = '\0';
 	schema = json_object_get(tool->parameters, argument);
-	if (!schema) {
-		(void)fprintf(stderr, "mayflyctl tool: %s has no parameter %s\n", tool->name,
-			      argument);
-		return EX_DATAERR;
-	}
+	if (!schema)
+		return ctl_fail("tool", EX_DATAERR, "%s has no parameter %s", tool->name, argument);
 	if (value[0] == '@' && value[1] != '@')
 		taken = file_value(schema, value + 1);
 	else
 		taken = value_of(schema, slice_of(value + (value[0] == '@')));
-	if (!taken || json_object_set_new(request, argument, taken) < 0) {
-		(void)fprintf(stderr, "mayflyctl tool: %s is not UTF-8\n", argument);
-		return EX_DATAERR;
-	}
-	return 0;
+	if (!taken || json_object_set_new(request, argument, taken) < 0)
+		return ctl_fail("tool", EX_DATAERR, "%s is not UTF-8", argument);
+	return EX_OK;
 }
 
-static int run_tool(const struct config *config, int argc, char **argv)
+int ctl_tool(const struct config *config, struct ctl_arguments *arguments)
 {
-	struct shell_job job = {.command = "tool", .tool = argv[1]};
+	struct shell_job job = {.command = "tool", .tool = arguments->words[0]};
 	_cleanup_json_ json_t *request = json_object();
 	_cleanup_tool_ struct tool tool = {0};
 	struct error err;
+	int status = EX_OK;
 
-	if (tool_load(config, argv[1], &tool, &err) < 0) {
-		(void)fprintf(stderr, "mayflyctl tool: %s\n", err.message);
-		return err.status == 404 ? EX_DATAERR : EX_CONFIG;
-	}
-	for (int i = 2; i < argc; i++) {
-		int taken = take_option(&job, argc, argv, &i);
-
-		if (taken < 0)
-			return usage();
-
-		int status = taken ? 0 : take_value(&tool, argv[i], request);
-
-		if (status)
-			return status;
-	}
+	if (tool_load(config, job.tool, &tool, &err) < 0)
+		return ctl_fail("tool", err.status == 404 ? EX_DATAERR : EX_CONFIG, "%s",
+				err.message);
+	if (take_options(arguments, &job) < 0)
+		return CTL_USAGE;
+	for (int i = 1; status == EX_OK && i < arguments->count; i++)
+		status = take_value(&tool, arguments->words[i], request);
 	job.request = request;
-	return shell_job_run(config, &job);
+	return status == EX_OK ? shell_job_run(config, &job) : status;
 }
 
 /* --- check and list --------------------------------------------------------------------------- */
-
-/* The tool's name: the file's, without its folder and suffix. */
-static bool name_of(const char *path, char out[REGISTRY_NAME_MAX_BYTES + 1])
-{
-	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
-	const char *suffix = strrchr(base, '.');
-	struct slice name = {base, suffix ? (size_t)(suffix - base) : 0};
-
-	if (!suffix || strcmp(suffix, ".json") != 0 || !registry_is_name(name))
-		return false;
-	(void)snprintf(out, REGISTRY_NAME_MAX_BYTES + 1, "%.*s", (int)name.len, base);
-	return true;
-}
 
 /* Beyond the file itself: what it names must be there. */
 static int check_names(const struct config *config, const struct tool *tool,
@@ -251,18 +156,17 @@ static int check_names(const struct config *config, const struct tool *tool,
 
 static int check_file(const struct config *config, const char *path)
 {
-	_cleanup_registry_file_ struct registry_file file = {.kind = REGISTRY_TOOLS};
+	_cleanup_registry_file_ struct registry_file file = {0};
 	_cleanup_tool_ struct tool tool = {0};
 	char name[REGISTRY_NAME_MAX_BYTES + 1];
 	struct error err;
 
-	if (!name_of(path, name)) {
+	if (!ctl_entry_name(path, name)) {
 		(void)printf("%s: a tool's file is called NAME.json, of a-z, 0-9, _ and -\n", path);
 		return EX_DATAERR;
 	}
-	if (read_file("tool check", path, &file.data, &file.len) < 0)
-		return EX_NOINPUT;
-	(void)snprintf(file.path, sizeof(file.path), "%s", path);
+	if (registry_read_path(path, REGISTRY_TOOLS, &file, &err) < 0)
+		return ctl_fail("tool check", EX_NOINPUT, "%s", err.message);
 	if (tool_read(&file, name, &tool, &err) < 0 ||
 	    check_names(config, &tool, &file, &err) < 0) {
 		(void)printf("%s\n", err.message);
@@ -272,57 +176,36 @@ static int check_file(const struct config *config, const char *path)
 	return EX_OK;
 }
 
-static int print_tool(const struct config *config, const char *name, json_t *list)
-{
-	_cleanup_tool_ struct tool tool = {0};
-	struct error err;
-	bool is_good = tool_load(config, name, &tool, &err) == 0;
-
-	if (list)
-		return json_object_set_new(list, name,
-					   is_good ? tool_describe(config, &tool)
-						   : json_pack("{s:s}", "error", err.message));
-	(void)printf("%-24s %s%s\n", name,
-		     is_good ? "" : "broken: ", is_good ? tool.description : err.message);
-	return 0;
-}
-
-static int list_tools(const struct config *config, bool as_json)
+int ctl_tool_list(const struct config *config, struct ctl_arguments *arguments)
 {
 	_cleanup_registry_names_ struct registry_names names = {0};
-	_cleanup_json_ json_t *list = as_json ? json_object() : NULL;
+	json_t *list = json_object();
 	struct error err;
 
-	if (registry_names(config, REGISTRY_TOOLS, &names, &err) < 0) {
-		(void)fprintf(stderr, "mayflyctl tool list: %s\n", err.message);
-		return EX_OSERR;
+	if (registry_names(config, REGISTRY_TOOLS, &names, &err) < 0)
+		return ctl_error("tool list", &err);
+	for (size_t i = 0; i < names.count; i++) {
+		_cleanup_tool_ struct tool tool = {0};
+		bool is_good = tool_load(config, names.names[i], &tool, &err) == 0;
+
+		if (ctl_option(arguments, "--json"))
+			(void)json_object_set_new(
+				list, names.names[i],
+				is_good ? tool_describe(config, &tool)
+					: json_pack("{s:s}", "error", err.message));
+		else
+			(void)printf("%-24s %s%s\n", names.names[i], is_good ? "" : "broken: ",
+				     is_good ? tool.description : err.message);
 	}
-	for (size_t i = 0; i < names.count; i++)
-		if (print_tool(config, names.names[i], list) < 0)
-			return EX_OSERR;
-	if (as_json) {
-		(void)json_dumpf(list, stdout, JSON_INDENT(2));
-		(void)putchar('\n');
-	}
-	return EX_OK;
+	return ctl_option(arguments, "--json") ? ctl_print_json(list, JSON_INDENT(2)) : EX_OK;
 }
 
-int ctl_tool(const struct config *config, int argc, char **argv)
+int ctl_tool_check(const struct config *config, struct ctl_arguments *arguments)
 {
-	const char *what = argc > 1 ? argv[1] : "-";
 	int status = EX_OK;
 
-	if (strcmp(what, "list") == 0) {
-		bool as_json = argc == 3 && strcmp(argv[2], "--json") == 0;
-
-		return argc == 2 || as_json ? list_tools(config, as_json) : usage();
-	}
-	if (*what == '-' || (strcmp(what, "check") == 0 && argc < 3))
-		return usage();
-	if (strcmp(what, "check") != 0)
-		return run_tool(config, argc, argv);
-	for (int i = 2; i < argc; i++) {
-		int found = check_file(config, argv[i]);
+	for (int i = 0; i < arguments->count; i++) {
+		int found = check_file(config, arguments->words[i]);
 
 		if (status == EX_OK)
 			status = found;

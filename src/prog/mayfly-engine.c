@@ -10,33 +10,14 @@
  * Exit codes: 0 · 1 something was left to mayfly-reap · 2 started wrongly.
  */
 #include "base/error.h"
-#include "base/num.h"
 #include "config/config.h"
 #include "engine/server.h"
+#include "http/accept.h"
 
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
-
-#define LISTEN_FDS_START 3
-
-/* Rule 2. The descriptor, or -1 when there is no connection. */
-static int find_connection(void)
-{
-	const char *pid_text = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
-	socklen_t len = sizeof(int);
-	int fd = STDIN_FILENO, type;
-	uint64_t pid;
-
-	if (pid_text && count && num_parse(slice_of(pid_text), 10, INT32_MAX, &pid) == 0 &&
-	    pid == (uint64_t)getpid() && slice_eq(slice_of(count), "1"))
-		fd = LISTEN_FDS_START;
-	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM ? fd
-											    : -1;
-}
 
 /* A descriptor that gets readable when we are told to end, or -1. */
 static int watch_signals(void)
@@ -57,11 +38,11 @@ int main(int argc, char **argv)
 {
 	struct config config;
 	struct error err;
-	int ending, fd = find_connection();
+	int ending, fd;
 	bool configured;
 
 	(void)argv;
-	if (argc != 1 || fd < 0) {
+	if (argc != 1 || http_accepted(&fd) < 0) {
 		(void)fputs(
 			"mayfly-engine takes no arguments and a connected socket as descriptor 0\n",
 			stderr);

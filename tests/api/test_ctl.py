@@ -99,8 +99,8 @@ class Ctl(PoolTest):
     def test_what_cannot_be_warmed_keeps_nothing_else_from_it(self):
         done = self.server.ctl("warm", "cobol", "bash:fine.sh", "bash:a/b")
         self.assertEqual((done.returncode, done.stdout), (65, "bash:fine.sh: 1 waiting\n"))
-        self.assertIn("mayflyctl warm: cobol: Invalid option", done.stderr)
-        self.assertIn("mayflyctl warm: bash:a/b: ", done.stderr)
+        self.assertIn("mayflyctl warm: cobol: language: Invalid option", done.stderr)
+        self.assertIn("mayflyctl warm: bash:a/b: filename: ", done.stderr)
 
     def test_warm_takes_its_list_from_the_configuration(self):
         said = self.server.warm(MAYFLY_WARM="bash  python:x.py,node:main.mjs")

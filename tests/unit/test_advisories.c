@@ -112,10 +112,10 @@ static void test_table(void)
 		{"{\"date\": \"2999-01-01\"}", "fail", "\"escapes\" must be an array"},
 		{"{\"date\": \"2999-01-01\", \"escapes\": []}", "ok", "of 2999-01-01"},
 		{"{\"date\": \"2999-01-01\",\n\"escapes\": [{\"component\": \"runc\", \"id\": \"x\"}]}",
-		 "fail", "\"escapes[0].fixed\" must be a string"},
+		 "fail", "\"escapes[0].fixed\" is missing"},
 		{"{\"date\": \"2999-01-01\", \"escapes\": [{\"component\": \"runc\", \"id\": \"x\", "
 		 "\"fixed\": \"1\", \"sicne\": \"0\"}]}",
-		 "fail", "\"escapes[0]\" takes"},
+		 "fail", "\"escapes[0].sicne\" is not a known field"},
 		{"{\"date\"", "fail", "escapes.json"},
 	};
 	struct config other = config;
@@ -186,13 +186,13 @@ static void test_apart(void)
 	_cleanup_buf_ struct buf output = buf_new(100), other = buf_new(100);
 	static const char *const missing[] = {"mayfly-is-not-there", NULL};
 
-	ok(doctor_apart(say_much, NULL, deadline_in(60000), &output, NULL) == 7,
+	ok(child_run(say_much, NULL, deadline_in(60000), &output, NULL) == 7,
 	   "a status comes back, though more is said than there is room for");
 	ok(output.len == 100, "%zu bytes of it are kept", output.len);
-	ok(doctor_apart(hang, NULL, deadline_in(200), &other, NULL) == -1,
+	ok(child_run(hang, NULL, deadline_in(200), &other, NULL) == -1,
 	   "what does not end is ended");
 	ok(strcmp(buf_slice(&other).data, "before\n") == 0, "what it had said is there");
-	ok(doctor_command(missing, true, deadline_in(60000), &other) == 127,
+	ok(child_command(missing, true, deadline_in(60000), &other) == 127,
 	   "a program that is not there is none");
 }
 

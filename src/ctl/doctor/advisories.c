@@ -40,56 +40,35 @@ static const struct component {
 
 /* --- the table -------------------------------------------------------------------------------- */
 
-static const char *text_of(const json_t *object, const char *field)
-{
-	return json_string_value(json_object_get(object, field));
-}
-
 /* Of "2026-09-11", in days since 1970. False for what is no such date. */
 static bool parse_date(const char *text, int64_t *days)
 {
-	uint64_t year, month, day;
-
-	if (!text || strlen(text) != strlen("2026-09-11") || text[4] != '-' || text[7] != '-' ||
-	    num_parse((struct slice){text, 4}, 10, 9999, &year) < 0 || year < 1970 ||
-	    num_parse((struct slice){text + 5, 2}, 10, 12, &month) < 0 || month == 0 ||
-	    num_parse((struct slice){text + 8, 2}, 10, 31, &day) < 0 || day == 0)
-		return false;
-
-	struct tm calendar = {
-		.tm_year = (int)year - 1900, .tm_mon = (int)month - 1, .tm_mday = (int)day};
+	struct tm calendar = {0};
+	const char *end = strptime(text, "%Y-%m-%d", &calendar);
 
 	*days = timegm(&calendar) * INT64_C(1000) / DAY_MS;
-	return true;
+	return end == text + strlen("2026-09-11") && !*end && *days >= 0;
 }
+
+struct escape {
+	const char *component, *id, *since, *fixed, *debian;
+};
 
 static int check_escape(const struct registry_file *file, size_t at, const json_t *escape,
 			struct error *err)
 {
-	static const struct {
-		const char *name;
-		bool is_required;
-	} fields[] = {{"component", true},
-		      {"id", true},
-		      {"since", false},
-		      {"fixed", true},
-		      {"debian", false}};
+	static const struct json_field fields[] = {
+		{READ_FIELD(struct escape, component, "component", READ_TEXT), READ_REQUIRED},
+		{READ_FIELD(struct escape, id, "id", READ_TEXT), READ_REQUIRED},
+		{READ_FIELD(struct escape, since, "since", READ_TEXT)},
+		{READ_FIELD(struct escape, fixed, "fixed", READ_TEXT), READ_REQUIRED},
+		{READ_FIELD(struct escape, debian, "debian", READ_TEXT)}};
+	struct escape read;
 	char place[FIELD_BYTES];
-	size_t read = 0;
 
-	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		const json_t *value = json_object_get(escape, fields[i].name);
-
-		(void)snprintf(place, sizeof(place), "escapes[%zu].%s", at, fields[i].name);
-		if (value ? !json_is_string(value) : fields[i].is_required)
-			return registry_bad_field(file, place, err, "must be a string");
-		read += value != NULL;
-	}
 	(void)snprintf(place, sizeof(place), "escapes[%zu]", at);
-	return json_object_size(escape) == read
-		       ? 0
-		       : registry_bad_field(file, place, err,
-					    "takes component, id, since, fixed and debian");
+	return registry_read(file, place, escape, fields, sizeof(fields) / sizeof(fields[0]), &read,
+			     err);
 }
 
 /* The caller owns *out, which has a date and good rows. 0, or -1 with *err. */
@@ -103,7 +82,7 @@ static int load_table(const struct config *config, json_t **out, int64_t *days, 
 	if (registry_open(config, REGISTRY_ADVISORIES, SLICE_LITERAL(TABLE_NAME), &file, err) < 0 ||
 	    registry_parse(&file, &table, err) < 0)
 		return -1;
-	if (!parse_date(text_of(table, "date"), days))
+	if (!parse_date(ctl_text(table, "date"), days))
 		return registry_bad_field(&file, "date", err, "must be a date: 2026-09-11");
 	escapes = json_object_get(table, "escapes");
 	if (!json_is_array(escapes))
@@ -121,9 +100,9 @@ void doctor_advisories(struct doctor *doctor)
 	struct error err = {0};
 
 	if (load_table(doctor->config, &doctor->advisories, &days, &err) < 0) {
-		doctor_say(doctor, DOCTOR_FAIL, "advisories",
-			   "correct it, or install mayfly again, or set MAYFLY_DATA_DIR",
-			   "no table of known escapes: %s", err.message);
+		doctor_fail(doctor, "advisories",
+			    "correct it, or install mayfly again, or set MAYFLY_DATA_DIR",
+			    "no table of known escapes: %s", err.message);
 		return;
 	}
 
@@ -135,7 +114,7 @@ void doctor_advisories(struct doctor *doctor)
 			    "/etc/mayfly/" REGISTRY_ADVISORIES "/" TABLE_NAME ".json"
 			  : NULL,
 		   "the table of known escapes is of %s, %d days old",
-		   text_of(doctor->advisories, "date"), (int)age);
+		   ctl_text(doctor->advisories, "date"), (int)age);
 }
 
 /* --- versions --------------------------------------------------------------------------------- */
@@ -217,7 +196,7 @@ static bool package_version(const char *package, char out[VERSION_BYTES])
 				    package,      NULL};
 	static const char installed[] = "installed ";
 
-	if (doctor_command(argv, false, deadline_in(DOCTOR_COMMAND_DEADLINE_MS), &said) != 0 ||
+	if (child_command(argv, false, deadline_in(DOCTOR_COMMAND_DEADLINE_MS), &said) != 0 ||
 	    !slice_starts(buf_slice(&said), installed))
 		return false;
 	(void)snprintf(out, VERSION_BYTES, "%s", said.data + strlen(installed));
@@ -231,7 +210,7 @@ static bool changelog_names(const char *package, const char *cve)
 	const char *const argv[] = {"zgrep", "-q", "-F", "-e", cve, path, NULL};
 
 	(void)snprintf(path, sizeof(path), "/usr/share/doc/%s/changelog.Debian.gz", package);
-	return doctor_command(argv, true, deadline_in(DOCTOR_COMMAND_DEADLINE_MS), &said) == 0;
+	return child_command(argv, true, deadline_in(DOCTOR_COMMAND_DEADLINE_MS), &said) == 0;
 }
 
 /* --- what is open ----------------------------------------------------------------------------- */
@@ -240,21 +219,22 @@ static bool changelog_names(const char *package, const char *cve)
 static bool is_open(const json_t *escape, const char *package, const char *upstream,
 		    const char *debian)
 {
-	const char *since = text_of(escape, "since"), *backport = text_of(escape, "debian");
+	const char *backport = ctl_text(escape, "debian");
 	char fixed_upstream[VERSION_BYTES];
 
-	if ((since && doctor_version_compare(upstream, since) < 0) ||
-	    doctor_version_compare(upstream, text_of(escape, "fixed")) >= 0)
+	/* every version is later than "" */
+	if (doctor_version_compare(upstream, ctl_text(escape, "since")) < 0 ||
+	    doctor_version_compare(upstream, ctl_text(escape, "fixed")) >= 0)
 		return false;
 	if (!*debian)
 		return true;
-	if (backport) {
+	if (*backport) {
 		take_upstream(backport, fixed_upstream);
 		if (strcmp(fixed_upstream, upstream) == 0 &&
 		    doctor_version_compare(debian, backport) >= 0)
 			return false;
 	}
-	return !changelog_names(package, text_of(escape, "id"));
+	return !changelog_names(package, ctl_text(escape, "id"));
 }
 
 /* The ids of what is open, with commas between; "" for nothing. */
@@ -262,14 +242,13 @@ static void list_open(const struct doctor *doctor, const struct component *compo
 		      const char *upstream, const char *debian, char out[LIST_BYTES])
 {
 	const json_t *escape;
-	size_t i, used = 0;
+	size_t i;
 
 	*out = '\0';
 	json_array_foreach (json_object_get(doctor->advisories, "escapes"), i, escape)
-		if (strcmp(text_of(escape, "component"), component->name) == 0 &&
-		    used < LIST_BYTES && is_open(escape, component->package, upstream, debian))
-			used += (size_t)snprintf(out + used, LIST_BYTES - used, "%s%s",
-						 used ? ", " : "", text_of(escape, "id"));
+		if (strcmp(ctl_text(escape, "component"), component->name) == 0 &&
+		    is_open(escape, component->package, upstream, debian))
+			doctor_list(out, LIST_BYTES, "%s", ctl_text(escape, "id"));
 }
 
 static const struct component *find_component(const char *name)
@@ -303,17 +282,17 @@ void doctor_component(struct doctor *doctor, const char *name, const char *versi
 	list_open(doctor, component, upstream, debian, open);
 	(void)snprintf(check, sizeof(check), "engine.%s", component->name);
 	if (*open)
-		doctor_say(doctor, DOCTOR_FAIL, check,
-			   strcmp(component->name, "runc") == 0
-				   ? "install a later one, or let the engine use crun: in "
-				     "containers.conf, [engine] runtime = \"crun\""
-				   : "install a later one",
-			   "%s %s is open to %s (as of %s)", component->name,
-			   *debian ? debian : found, open, text_of(doctor->advisories, "date"));
+		doctor_fail(doctor, check,
+			    strcmp(component->name, "runc") == 0
+				    ? "install a later one, or let the engine use crun: in "
+				      "containers.conf, [engine] runtime = \"crun\""
+				    : "install a later one",
+			    "%s %s is open to %s (as of %s)", component->name,
+			    *debian ? debian : found, open, ctl_text(doctor->advisories, "date"));
 	else
-		doctor_say(doctor, DOCTOR_OK, check, NULL,
-			   "%s %s: no escape open to a job is known (as of %s)", component->name,
-			   *debian ? debian : found, text_of(doctor->advisories, "date"));
+		doctor_ok(doctor, check, "%s %s: no escape open to a job is known (as of %s)",
+			  component->name, *debian ? debian : found,
+			  ctl_text(doctor->advisories, "date"));
 }
 
 void doctor_unused_runtime(struct doctor *doctor, const char *used)
@@ -327,8 +306,9 @@ void doctor_unused_runtime(struct doctor *doctor, const char *used)
 	take_upstream(debian, upstream);
 	list_open(doctor, runc, upstream, debian, open);
 	if (*open)
-		doctor_say(doctor, DOCTOR_WARN, "engine.unused_runtime",
-			   "keep the engine on its runtime, or remove the package runc",
-			   "runc %s is installed and not used (%s is): it is open to %s (as of %s)",
-			   debian, used, open, text_of(doctor->advisories, "date"));
+		doctor_warn(
+			doctor, "engine.unused_runtime",
+			"keep the engine on its runtime, or remove the package runc",
+			"runc %s is installed and not used (%s is): it is open to %s (as of %s)",
+			debian, used, open, ctl_text(doctor->advisories, "date"));
 }

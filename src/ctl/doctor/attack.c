@@ -19,7 +19,6 @@
 #include "base/clock.h"
 #include "base/date.h"
 #include "ctl/doctor/doctor.h"
-#include "ctl/pool.h"
 #include "job/engine_client.h"
 #include "job/pool.h"
 
@@ -31,121 +30,110 @@
 
 #define EXIT_GOOD    0
 #define EXIT_BAD     1
-#define FOLDERS_MAX  1024
 #define GONE_POLL_MS 200
 
 /* --- containers that are left (rule 4) -------------------------------------------------------- */
 
-struct folders {
-	char names[FOLDERS_MAX][ENGINE_FOLDER_BYTES];
-	size_t count;
-};
+/* The digits that a folder's name ends in, which stay the same while its container waits in the
+   pool and when it is claimed. */
+static const char *digits_of(const char *folder)
+{
+	const char *dash = strrchr(folder, '-');
+
+	return dash ? dash : folder;
+}
 
 static void take_row(void *context, const struct engine_row *row)
 {
-	struct folders *folders = context;
-
-	if (folders->count < FOLDERS_MAX)
-		memcpy(folders->names[folders->count++], row->folder, ENGINE_FOLDER_BYTES);
+	(void)json_object_set_new(context, digits_of(row->folder), json_string(row->folder));
 }
 
 /* Pooled containers are made after jobs, and stay. */
 static void leave_out(void *context, const struct pool_row *pooled)
 {
-	struct folders *folders = context;
-	size_t kept = 0;
-
-	for (size_t i = 0; i < folders->count; i++)
-		if (!ctl_pool_is(pooled->folder, folders->names[i]))
-			memmove(folders->names[kept++], folders->names[i], ENGINE_FOLDER_BYTES);
-	folders->count = kept;
+	(void)json_object_del(context, digits_of(pooled->folder));
 }
 
-/* False where this user cannot ask. */
-static bool list_folders(const struct config *config, struct folders *out)
+/* The folders there are, by their digits. NULL where this user cannot ask. */
+static json_t *list_folders(const struct config *config)
 {
+	_cleanup_json_ json_t *folders = json_object();
 	struct engine engine;
 	struct error err;
 
-	out->count = 0;
 	if (engine_open(config, &engine, &err) < 0)
-		return false;
+		return NULL;
 
-	int result =
-		engine_list(&engine, deadline_in(DOCTOR_ENGINE_DEADLINE_MS), take_row, out, &err);
+	int result = engine_list(&engine, deadline_in(DOCTOR_ENGINE_DEADLINE_MS), take_row, folders,
+				 &err);
 
 	engine_close(&engine);
-	return result == 0 && pool_list(config, leave_out, out, &err) == 0;
+	return result == 0 && pool_list(config, leave_out, folders, &err) == 0
+		       ? json_incref(folders)
+		       : NULL;
 }
 
-static bool has_folder(const struct folders *folders, const char *name)
+/* Takes out of left what is in others, or what is not. */
+static void keep(json_t *left, const json_t *others, bool are_kept)
 {
-	for (size_t i = 0; i < folders->count; i++)
-		if (strcmp(folders->names[i], name) == 0)
-			return true;
-	return false;
-}
+	const char *digits;
+	json_t *folder;
+	void *next;
 
-/* How many of those in left are still there. */
-static size_t keep_those_in(struct folders *left, const struct folders *now)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < left->count; i++)
-		if (has_folder(now, left->names[i]))
-			memmove(left->names[kept++], left->names[i], ENGINE_FOLDER_BYTES);
-	left->count = kept;
-	return kept;
+	json_object_foreach_safe(left, next, digits,
+				 folder) if ((json_object_get(others, digits) != NULL) !=
+					     are_kept)(void) json_object_del(left, digits);
 }
 
 /* Of what is there now and was not before, none may stay; jobs of others that run meanwhile end,
  * too. */
-static void look_for_rest(struct attack *attack, const struct folders *before, bool could_list)
+static void look_for_rest(struct attack *attack, const json_t *before)
 {
 	deadline_ms deadline = deadline_in(ATTACK_GONE_DEADLINE_MS);
-	struct folders left, now;
-	size_t fresh = 0;
+	_cleanup_json_ json_t *left = before ? list_folders(attack->config) : NULL;
+	json_t *now;
 
-	if (!could_list || !list_folders(attack->config, &left)) {
+	if (!left) {
 		attack_say(attack, true, "containers left behind",
 			   "not looked at: this user cannot ask the engine");
 		return;
 	}
-	for (size_t i = 0; i < left.count; i++)
-		if (!has_folder(before, left.names[i]))
-			memmove(left.names[fresh++], left.names[i], ENGINE_FOLDER_BYTES);
-	left.count = fresh;
-	while (left.count && deadline_left_ms(deadline) && list_folders(attack->config, &now) &&
-	       keep_those_in(&left, &now))
-		(void)poll(NULL, 0, GONE_POLL_MS);
-	attack_say(attack, left.count == 0, "containers left behind",
-		   left.count ? "%zu, %s among them" : "none", left.count,
-		   left.count ? left.names[0] : "");
+	keep(left, before, false);
+	while (json_object_size(left) && deadline_left_ms(deadline) &&
+	       (now = list_folders(attack->config))) {
+		keep(left, now, true);
+		json_decref(now);
+		(void)poll(NULL, 0, json_object_size(left) ? GONE_POLL_MS : 0);
+	}
+
+	size_t count = json_object_size(left);
+
+	attack_say(attack, count == 0, "containers left behind",
+		   count ? "%zu, %s among them" : "none", count,
+		   count ? json_string_value(json_object_iter_value(json_object_iter(left))) : "");
 }
 
 /* --- one attack, and all ---------------------------------------------------------------------- */
 
-static int add_result(json_t *report, const struct attack *attack, int64_t started_us)
+/* Adds what came of it to the report. */
+static void add_result(json_t *report, struct attack *attack, int64_t started_us)
 {
-	const json_t *definition = attack->definition;
-	const char *class = json_string_value(json_object_get(definition, "class"));
-	const char *title = json_string_value(json_object_get(definition, "title"));
-	json_t *result =
-		json_pack("{s:s, s:s, s:s, s:s, s:I, s:O}", "name", attack->name, "class",
-			  class ? class : "-", "title", title ? title : attack->name, "verdict",
-			  attack->broken ? "broken" : "held", "took_ms",
-			  (json_int_t)((monotonic_us() - started_us) / 1000), "acts", attack->acts);
-	json_int_t held = json_integer_value(json_object_get(report, "held")),
-		   broken = json_integer_value(json_object_get(report, "broken"));
+	const char *class = ctl_text(attack->definition, "class"),
+		   *title = ctl_text(attack->definition, "title"),
+		   *verdict = attack->broken ? "broken" : "held";
+	json_int_t count = json_integer_value(json_object_get(report, verdict));
 
 	if (attack->broken)
 		(void)json_object_set_new(report, "ok", json_false());
-	(void)json_object_set_new(report, attack->broken ? "broken" : "held",
-				  json_integer((attack->broken ? broken : held) + 1));
-	return json_array_append_new(json_object_get(report, "attacks"), result);
+	(void)json_object_set_new(report, verdict, json_integer(count + 1));
+	(void)json_array_append_new(
+		json_object_get(report, "attacks"),
+		json_pack("{s:s, s:s, s:s, s:s, s:I, s:o}", "name", attack->name, "class",
+			  *class ? class : "-", "title", *title ? title : attack->name, "verdict",
+			  verdict, "took_ms", (json_int_t)((monotonic_us() - started_us) / 1000),
+			  "acts", attack->acts));
 }
 
-/* As registry_parse, but a request may hold NUL. */
 static int read_definition(struct attack *attack, json_t **out, struct error *err)
 {
 	struct registry_file *file = &attack->file;
@@ -165,18 +153,15 @@ static void run_one(struct attack *attack, json_t *report)
 	struct error err;
 
 	attack->acts = json_array();
-	if (read_definition(attack, &definition, &err) < 0) {
+	if (read_definition(attack, &definition, &err) < 0)
 		attack_say(attack, false, "the attack's file", "%s", err.message);
-	} else {
+	else
 		attack_run(attack);
-	}
-	(void)add_result(report, attack, started_us);
+	add_result(report, attack, started_us);
 	registry_file_free(&attack->file);
-	json_decref(attack->acts);
 }
 
-static void run_rest(const struct config *config, const struct folders *before, bool could_list,
-		     json_t *report)
+static void run_rest(const struct config *config, const json_t *before, json_t *report)
 {
 	_cleanup_json_ json_t *definition = json_pack(
 		"{s:s, s:s}", "title", "What the attacks have left behind", "class", "persistence");
@@ -186,61 +171,46 @@ static void run_rest(const struct config *config, const struct folders *before, 
 				.acts = json_array()};
 	int64_t started_us = monotonic_us();
 
-	look_for_rest(&attack, before, could_list);
-	(void)add_result(report, &attack, started_us);
-	json_decref(attack.acts);
+	look_for_rest(&attack, before);
+	add_result(report, &attack, started_us);
 }
 
-static bool is_wanted(const char *name, char *const *only, unsigned count)
+/* The names that are asked for: those of --only, else all. NULL when one of them is no attack,
+   which is complained of. */
+static json_t *choose(const struct registry_names *names, const struct ctl_arguments *arguments)
 {
-	for (unsigned i = 0; i < count; i++)
-		if (strcmp(only[i], name) == 0)
-			return true;
-	return count == 0;
+	_cleanup_json_ json_t *all = json_object(), *chosen = json_object();
+
+	for (size_t i = 0; i < names->count; i++)
+		(void)json_object_set_new(all, names->names[i], json_true());
+	for (int i = 0; i < arguments->option_count; i++) {
+		const char *name = arguments->options[i].value;
+
+		if (*name && !json_object_get(all, name)) {
+			(void)ctl_fail("doctor", 0, "there is no attack \"%s\" in attack.d", name);
+			return NULL;
+		}
+		if (*name)
+			(void)json_object_set_new(chosen, name, json_true());
+	}
+	return json_incref(json_object_size(chosen) ? chosen : all);
 }
 
 static void run_all(const struct config *config, const struct template *template,
-		    const struct registry_names *names, char *const *only, unsigned count,
-		    json_t *report)
+		    const json_t *chosen, json_t *report)
 {
-	struct folders before;
-	bool could_list = list_folders(config, &before);
+	_cleanup_json_ json_t *before = list_folders(config);
+	const char *name;
+	json_t *value;
 
-	for (size_t i = 0; i < names->count; i++) {
-		struct attack attack = {
-			.config = config, .template = template, .name = names->names[i]};
+	json_object_foreach ((json_t *)chosen, name, value) {
+		struct attack attack = {.config = config, .template = template, .name = name};
 
-		if (!is_wanted(attack.name, only, count))
-			continue;
 		if (isatty(STDERR_FILENO))
-			(void)fprintf(stderr, "attack %s\n", attack.name);
+			(void)fprintf(stderr, "attack %s\n", name);
 		run_one(&attack, report);
 	}
-	run_rest(config, &before, could_list, report);
-}
-
-/* Is every name of --only an attack? Says so where not. */
-static bool are_known(const struct registry_names *names, char *const *only, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++) {
-		bool is_known = false;
-
-		for (size_t k = 0; k < names->count; k++)
-			is_known |= strcmp(names->names[k], only[i]) == 0;
-		if (!is_known) {
-			(void)fprintf(stderr,
-				      "mayflyctl doctor: there is no attack \"%s\" in attack.d\n",
-				      only[i]);
-			return false;
-		}
-	}
-	return true;
-}
-
-static int say_error(const struct error *err, const char *advice)
-{
-	(void)fprintf(stderr, "mayflyctl doctor: %s%s\n", err->message, advice);
-	return EXIT_BAD;
+	run_rest(config, before, report);
 }
 
 static json_t *new_report(const struct config *config)
@@ -256,23 +226,24 @@ static json_t *new_report(const struct config *config)
 			 host.release, "ok", 1, "held", 0, "broken", 0, "attacks");
 }
 
-int doctor_attack(const struct config *config, bool as_json, char *const *only, unsigned count)
+int doctor_attack(const struct config *config, const struct ctl_arguments *arguments)
 {
 	_cleanup_registry_names_ struct registry_names names = {0};
-	_cleanup_json_ json_t *report = new_report(config);
+	_cleanup_json_ json_t *report = new_report(config), *chosen = NULL;
 	struct http_client_reply reply = {.body = buf_new(MIB)};
 	struct template template;
 	struct error err;
 
 	if (registry_names(config, REGISTRY_ATTACKS, &names, &err) < 0 ||
 	    template_load(config, SLICE_LITERAL(TEMPLATE_TOOL), &template, &err) < 0)
-		return say_error(&err, "");
-	if (names.count == 0) {
-		(void)error_set(&err, 500, "bad_configuration", "there is no attack.d in %s",
+		return ctl_fail("doctor", EXIT_BAD, "%s", err.message);
+	if (names.count == 0)
+		return ctl_fail("doctor", EXIT_BAD,
+				"there is no attack.d in %s; install mayfly again, or set "
+				"MAYFLY_DATA_DIR",
 				config->registry[CONFIG_REGISTRY_DIRS - 1]);
-		return say_error(&err, "; install mayfly again, or set MAYFLY_DATA_DIR");
-	}
-	if (!are_known(&names, only, count))
+	chosen = choose(&names, arguments);
+	if (!chosen)
 		return DOCTOR_EXIT_USAGE;
 
 	int result = doctor_request(config, "GET", "/health", NULL,
@@ -280,13 +251,12 @@ int doctor_attack(const struct config *config, bool as_json, char *const *only, 
 
 	buf_free(&reply.body);
 	if (result < 0)
-		return say_error(&err, "; start the service, or see mayflyctl doctor");
-	run_all(config, &template, &names, only, count, report);
-	if (as_json) {
-		(void)json_dumpf(report, stdout, JSON_INDENT(2));
-		(void)putchar('\n');
-	} else {
+		return ctl_fail("doctor", EXIT_BAD,
+				"%s; start the service, or see mayflyctl doctor", err.message);
+	run_all(config, &template, chosen, report);
+	if (ctl_option(arguments, "--json"))
+		(void)ctl_print_json(json_incref(report), JSON_INDENT(2));
+	else
 		attack_print(report);
-	}
 	return json_is_true(json_object_get(report, "ok")) ? EXIT_GOOD : EXIT_BAD;
 }

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-void attack_say(struct attack *attack, bool is_held, const char *what, const char *format, ...)
+int attack_say(struct attack *attack, bool is_held, const char *what, const char *format, ...)
 {
 	char happened[DOCTOR_MESSAGE_BYTES], full[2 * REGISTRY_NAME_MAX_BYTES + 256];
 	va_list arguments;
@@ -16,23 +16,16 @@ void attack_say(struct attack *attack, bool is_held, const char *what, const cha
 	va_end(arguments);
 	if (attack->what)
 		(void)snprintf(full, sizeof(full), "%s: %s", attack->what, what);
-	attack->held += is_held;
 	attack->broken += !is_held;
 	(void)json_array_append_new(
 		attack->acts,
 		json_pack("{s:s, s:o, s:o}", "verdict", is_held ? "held" : "broken", "what",
 			  json_clean_string(slice_of(attack->what ? full : what)), "happened",
 			  json_clean_string(slice_of(happened))));
+	return -1;
 }
 
 /* --- the report ------------------------------------------------------------------------------- */
-
-static const char *text_of(const json_t *object, const char *field)
-{
-	const char *text = json_string_value(json_object_get(object, field));
-
-	return text ? text : "";
-}
 
 /* A cell of a table: what would end it, or begin something else, is not let through. */
 static void print_cell(const char *text)
@@ -57,7 +50,7 @@ static unsigned count_broken(const json_t *attack)
 	size_t i;
 
 	json_array_foreach (json_object_get(attack, "acts"), i, act)
-		broken += strcmp(text_of(act, "verdict"), "broken") == 0;
+		broken += strcmp(ctl_text(act, "verdict"), "broken") == 0;
 	return broken;
 }
 
@@ -72,8 +65,9 @@ static void print_summary(const json_t *report)
 		broken += count_broken(attack);
 	}
 	(void)printf("# mayfly under attack\n\nmayfly %s at %s on %s (Linux %s), %s.\n\n",
-		     text_of(report, "mayfly"), text_of(report, "target"), text_of(report, "host"),
-		     text_of(report, "kernel"), text_of(report, "started"));
+		     ctl_text(report, "mayfly"), ctl_text(report, "target"),
+		     ctl_text(report, "host"), ctl_text(report, "kernel"),
+		     ctl_text(report, "started"));
 	if (broken)
 		(void)printf("**%u of %zu acts broke through, in %d of %zu attacks.** They stand "
 			     "first in each table.\n\n",
@@ -85,11 +79,11 @@ static void print_summary(const json_t *report)
 			     json_array_size(attacks), acts);
 	(void)puts("| attack | class | acts | broken | s | verdict |\n|---|---|---|---|---|---|");
 	json_array_foreach ((json_t *)attacks, i, attack)
-		(void)printf("| %s | %s | %zu | %u | %.1f | %s |\n", text_of(attack, "name"),
-			     text_of(attack, "class"),
+		(void)printf("| %s | %s | %zu | %u | %.1f | %s |\n", ctl_text(attack, "name"),
+			     ctl_text(attack, "class"),
 			     json_array_size(json_object_get(attack, "acts")), count_broken(attack),
 			     (double)json_integer_value(json_object_get(attack, "took_ms")) / 1000,
-			     text_of(attack, "verdict"));
+			     ctl_text(attack, "verdict"));
 }
 
 static void print_acts(const json_t *attack, const char *verdict)
@@ -98,12 +92,12 @@ static void print_acts(const json_t *attack, const char *verdict)
 	size_t i;
 
 	json_array_foreach (json_object_get(attack, "acts"), i, act) {
-		if (strcmp(text_of(act, "verdict"), verdict) != 0)
+		if (strcmp(ctl_text(act, "verdict"), verdict) != 0)
 			continue;
 		(void)fputs("| ", stdout);
-		print_cell(text_of(act, "what"));
+		print_cell(ctl_text(act, "what"));
 		(void)fputs(" | ", stdout);
-		print_cell(text_of(act, "happened"));
+		print_cell(ctl_text(act, "happened"));
 		(void)printf(" | %s |\n", verdict);
 	}
 }
@@ -117,8 +111,8 @@ void attack_print(const json_t *report)
 	json_array_foreach (json_object_get(report, "attacks"), i, attack) {
 		(void)printf("\n## %s: %s\n\n%s.\n\n| what was tried | what happened | verdict |\n"
 			     "|---|---|---|\n",
-			     text_of(attack, "name"), text_of(attack, "verdict"),
-			     text_of(attack, "title"));
+			     ctl_text(attack, "name"), ctl_text(attack, "verdict"),
+			     ctl_text(attack, "title"));
 		print_acts(attack, "broken");
 		print_acts(attack, "held");
 	}

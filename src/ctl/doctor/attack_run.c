@@ -18,95 +18,92 @@
 
 /* --- definitions ------------------------------------------------------------------------------ */
 
-enum { IN_FILE = 1, IN_JOB = 2, IN_REQUEST = 4 };
+/* A file, or a row of its jobs or requests; the fields are told in worker/README.md. */
+struct row {
+	const char *title, *class, *what, *language, *program, *output;
+	const json_t *jobs, *requests, *code, *exit, *artifacts, *skipped, *status;
+	uint64_t timeout_s, within_s, output_max_bytes, artifacts_max;
+	struct slice send;
+	bool report;
+};
 
-static const struct known {
-	const char *field;
-	json_type type;
-	unsigned in, needed_in;
-} known[] = {{"title", JSON_STRING, IN_FILE, IN_FILE},
-	     {"class", JSON_STRING, IN_FILE, IN_FILE},
-	     {"jobs", JSON_ARRAY, IN_FILE, 0},
-	     {"requests", JSON_ARRAY, IN_FILE, 0},
-	     {"what", JSON_STRING, IN_JOB | IN_REQUEST, IN_JOB | IN_REQUEST},
-	     {"language", JSON_STRING, IN_FILE | IN_JOB, IN_JOB},
-	     {"program", JSON_STRING, IN_FILE | IN_JOB, 0},
-	     {"code", JSON_ARRAY, IN_FILE | IN_JOB, 0},
-	     {"timeout_s", JSON_INTEGER, IN_FILE | IN_JOB, 0},
-	     {"within_s", JSON_INTEGER, IN_FILE | IN_JOB, 0},
-	     {"exit", JSON_ARRAY, IN_FILE | IN_JOB, 0},
-	     {"report", JSON_TRUE, IN_FILE | IN_JOB, 0},
-	     {"output", JSON_STRING, IN_FILE | IN_JOB, 0},
-	     {"output_max_bytes", JSON_INTEGER, IN_FILE | IN_JOB, 0},
-	     {"artifacts", JSON_ARRAY, IN_FILE | IN_JOB, 0},
-	     {"artifacts_max", JSON_INTEGER, IN_FILE | IN_JOB, 0},
-	     {"skipped", JSON_ARRAY, IN_FILE | IN_JOB, 0},
-	     {"send", JSON_STRING, IN_REQUEST, IN_REQUEST},
-	     {"status", JSON_ARRAY, IN_REQUEST, IN_REQUEST}};
-
-static const char *text_of(const json_t *object, const char *field)
-{
-	return json_string_value(json_object_get(object, field));
-}
-
-static json_int_t number_of(const json_t *object, const char *field, json_int_t otherwise)
-{
-	const json_t *value = json_object_get(object, field);
-
-	return value ? json_integer_value(value) : otherwise;
-}
-
-static int check_fields(struct attack *attack, const json_t *object, unsigned in, struct error *err)
-{
-	const char *field;
-	const json_t *value;
-
-	json_object_foreach ((json_t *)object, field, value) {
-		bool is_known = false;
-
-		for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-			is_known |= strcmp(known[i].field, field) == 0 && (known[i].in & in) &&
-				    known[i].type == json_typeof(value);
-		if (!is_known)
-			return registry_bad_field(&attack->file, field, err,
-						  "is no field of an attack, or of another type");
+#define FIELD(name, kind)                                                                          \
+	{                                                                                          \
+		READ_FIELD(struct row, name, #name, kind)                                          \
 	}
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if ((known[i].needed_in & in) && !json_object_get(object, known[i].field))
-			return registry_bad_field(&attack->file, known[i].field, err, "is missing");
-	if ((in & IN_JOB) && !text_of(object, "program") == !json_object_get(object, "code"))
+#define NEEDED(name, kind)                                                                         \
+	{                                                                                          \
+		READ_FIELD(struct row, name, #name, kind), READ_REQUIRED                           \
+	}
+#define FIELDS_OF_JOB                                                                              \
+	FIELD(program, READ_TEXT), FIELD(code, READ_TEXTS), FIELD(timeout_s, READ_NUMBER),         \
+		FIELD(within_s, READ_NUMBER), FIELD(exit, READ_LIST), FIELD(report, READ_FLAG),    \
+		FIELD(output, READ_TEXT), FIELD(output_max_bytes, READ_NUMBER),                    \
+		FIELD(artifacts, READ_TEXTS), FIELD(artifacts_max, READ_NUMBER),                   \
+		FIELD(skipped, READ_TEXTS)
+
+static const struct json_field file_fields[] = {
+	NEEDED(title, READ_TEXT),   NEEDED(class, READ_TEXT),   FIELD(jobs, READ_LIST),
+	FIELD(requests, READ_LIST), FIELD(language, READ_TEXT), FIELDS_OF_JOB};
+static const struct json_field job_fields[] = {NEEDED(what, READ_TEXT), NEEDED(language, READ_TEXT),
+					       FIELDS_OF_JOB};
+static const struct json_field request_fields[] = {
+	NEEDED(what, READ_TEXT), NEEDED(send, READ_SLICE), NEEDED(status, READ_LIST)};
+
+#define COUNT(fields) (sizeof(fields) / sizeof((fields)[0]))
+
+static int read_file(const struct attack *attack, struct row *out, struct error *err)
+{
+	*out = (struct row){.timeout_s = TIMEOUT_S};
+	if (registry_read(&attack->file, "", attack->definition, file_fields, COUNT(file_fields),
+			  out, err) < 0)
+		return -1;
+	if (!out->jobs && !out->requests && (!out->program || !out->language))
 		return registry_bad_field(&attack->file, "program", err,
-					  "or code is needed, not both");
+					  "and language, or jobs, or requests, are needed");
 	return 0;
 }
 
-static int check_rows(struct attack *attack, const char *field, unsigned in, struct error *err)
+static int read_job(const struct attack *attack, size_t at, const json_t *job, struct row *out,
+		    struct error *err)
 {
-	const json_t *row;
-	size_t i;
+	char place[REGISTRY_FIELD_BYTES];
 
-	json_array_foreach (json_object_get(attack->definition, field), i, row)
-		if (!json_is_object(row) || check_fields(attack, row, in, err) < 0)
-			return json_is_object(row)
-				       ? -1
-				       : registry_bad_field(&attack->file, field, err,
-							    "holds something that is no object");
-	return 0;
+	*out = (struct row){.timeout_s = TIMEOUT_S};
+	(void)snprintf(place, sizeof(place), "jobs[%zu]", at);
+	if (registry_read(&attack->file, place, job, job_fields, COUNT(job_fields), out, err) < 0)
+		return -1;
+	(void)snprintf(place, sizeof(place), "jobs[%zu].program", at);
+	return !out->program == !out->code ? registry_bad_field(&attack->file, place, err,
+								"or code is needed, not both")
+					   : 0;
+}
+
+static int read_request(const struct attack *attack, size_t at, const json_t *request,
+			struct row *out, struct error *err)
+{
+	char place[REGISTRY_FIELD_BYTES];
+
+	*out = (struct row){0};
+	(void)snprintf(place, sizeof(place), "requests[%zu]", at);
+	return registry_read(&attack->file, place, request, request_fields, COUNT(request_fields),
+			     out, err);
 }
 
 int attack_check(struct attack *attack, struct error *err)
 {
-	const json_t *definition = attack->definition;
-	bool has_rows =
-		json_object_get(definition, "jobs") || json_object_get(definition, "requests");
+	struct row file, row;
+	const json_t *value;
+	size_t i;
 
-	if (check_fields(attack, definition, IN_FILE, err) < 0 ||
-	    check_rows(attack, "jobs", IN_JOB, err) < 0 ||
-	    check_rows(attack, "requests", IN_REQUEST, err) < 0)
+	if (read_file(attack, &file, err) < 0)
 		return -1;
-	if (!has_rows && (!text_of(definition, "program") || !text_of(definition, "language")))
-		return registry_bad_field(&attack->file, "program", err,
-					  "and language, or jobs, or requests, are needed");
+	json_array_foreach ((json_t *)file.jobs, i, value)
+		if (read_job(attack, i, value, &row, err) < 0)
+			return -1;
+	json_array_foreach ((json_t *)file.requests, i, value)
+		if (read_request(attack, i, value, &row, err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -122,8 +119,7 @@ static int add_file(struct attack *attack, const char *name, struct buf *code)
 	if (doctor_data(attack->config, name, &text, &len, &err) == 0 &&
 	    buf_append(code, text, len) == 0)
 		return 0;
-	attack_say(attack, false, name, "cannot be read, or is too long");
-	return -1;
+	return attack_say(attack, false, name, "cannot be read, or is too long");
 }
 
 /* What the programs know of the container that they should be in: lines that are the same in Python
@@ -157,27 +153,26 @@ static int add_lines(const json_t *lines, struct buf *code)
 	return failed;
 }
 
-static int make_code(struct attack *attack, const json_t *job, struct buf *code)
+static int make_code(struct attack *attack, const struct row *job, struct buf *code)
 {
-	const char *language = text_of(job, "language"), *program = text_of(job, "program");
-	const bool is_python = strcmp(language, "python") == 0;
+	const bool is_python = strcmp(job->language, "python") == 0;
 	char name[REGISTRY_NAME_MAX_BYTES + 32];
 
-	if ((is_python || strcmp(language, "bash") == 0) && add_settings(attack, code) < 0)
+	if ((is_python || strcmp(job->language, "bash") == 0) && add_settings(attack, code) < 0)
 		return -1;
 	if (is_python && add_file(attack, PRELUDE, code) < 0)
 		return -1;
-	if (!program)
-		return add_lines(json_object_get(job, "code"), code);
+	if (!job->program)
+		return add_lines(job->code, code);
 	(void)snprintf(name, sizeof(name), REGISTRY_ATTACKS "/%.*s", REGISTRY_NAME_MAX_BYTES,
-		       program);
+		       job->program);
 	return add_file(attack, name, code);
 }
 
 /* Runs code as a job. 0 and *out, the caller's, the reply's JSON; -1, and an act says what came
  * instead. */
 static int run_job(struct attack *attack, const char *what, const char *language,
-		   const struct buf *code, json_int_t timeout_s, json_t **out)
+		   const struct buf *code, uint64_t timeout_s, json_t **out)
 {
 	const char *ending = strcmp(language, "python") == 0 ? "py"
 			     : strcmp(language, "node") == 0 ? "js"
@@ -186,46 +181,34 @@ static int run_job(struct attack *attack, const char *what, const char *language
 
 	(void)snprintf(filename, sizeof(filename), "attack.%s", ending);
 
-	_cleanup_json_ json_t *body = json_pack(
-		"{s:s, s:s, s:s%, s:s, s:I}", "sessionId", ATTACK_SESSION, "language", language,
-		"code", code->data, code->len, "filename", filename, "timeout", timeout_s);
+	_cleanup_json_ json_t *body =
+		json_pack("{s:s, s:s, s:s%, s:s, s:I}", "sessionId", ATTACK_SESSION, "language",
+			  language, "code", code->data, code->len, "filename", filename, "timeout",
+			  (json_int_t)timeout_s);
 	struct http_client_reply reply = {.body = buf_new(ATTACK_REPLY_MAX_BYTES)};
-	deadline_ms deadline = deadline_in(timeout_s * 1000 + JOB_GRACE_MS + ATTACK_START_MS);
+	deadline_ms deadline =
+		deadline_in((int64_t)timeout_s * 1000 + JOB_GRACE_MS + ATTACK_START_MS);
 	struct error err;
 	int result = doctor_request(attack->config, "POST", "/run", body, deadline, &reply, &err);
 
 	if (result < 0)
 		attack_say(attack, false, what, "%s", err.message);
 	else if (reply.status != 200 || json_parse(buf_slice(&reply.body), out, &err) < 0)
-		attack_say(attack, false, what, "the service answered %d: %.*s", reply.status,
-			   SHOWN_BYTES, buf_slice(&reply.body).data);
-	/* with the reply */
-	else
-		goto out;
-	result = -1;
-out:
+		result = attack_say(attack, false, what, "the service answered %d: %.*s",
+				    reply.status, SHOWN_BYTES, buf_slice(&reply.body).data);
 	buf_free(&reply.body);
 	return result;
 }
 
-static bool has_number(const json_t *list, json_int_t number)
+/* Is value, which it takes, in the list? */
+static bool has(const json_t *list, json_t *value)
 {
-	const json_t *value;
+	_cleanup_json_ json_t *wanted = value;
+	const json_t *found;
 	size_t i;
 
-	json_array_foreach ((json_t *)list, i, value)
-		if (json_is_integer(value) && json_integer_value(value) == number)
-			return true;
-	return false;
-}
-
-static bool has_text(const json_t *list, const char *text)
-{
-	const json_t *value;
-	size_t i;
-
-	json_array_foreach ((json_t *)list, i, value)
-		if (json_is_string(value) && strcmp(json_string_value(value), text) == 0)
+	json_array_foreach ((json_t *)list, i, found)
+		if (json_equal(found, wanted))
 			return true;
 	return false;
 }
@@ -233,13 +216,11 @@ static bool has_text(const json_t *list, const char *text)
 static void list_numbers(const json_t *list, char out[EXIT_LIST_BYTES])
 {
 	const json_t *value;
-	size_t i, used = 0;
+	size_t i;
 
 	*out = '\0';
 	json_array_foreach ((json_t *)list, i, value)
-		if (used < EXIT_LIST_BYTES)
-			used += (size_t)snprintf(out + used, EXIT_LIST_BYTES - used, "%s%d",
-						 used ? ", " : "", (int)json_integer_value(value));
+		doctor_list(out, EXIT_LIST_BYTES, "%d", (int)json_integer_value(value));
 }
 
 /* "held: what: how" and "broken: what: how". True for a line of that form. */
@@ -272,7 +253,7 @@ static bool take_act(struct attack *attack, const char *line, size_t len)
 
 /* Rule 3 of attack.c: a report without its end is no proof of anything, unless being stopped is
  * one. */
-static void judge_report(struct attack *attack, const json_t *job, const char *output,
+static void judge_report(struct attack *attack, const struct row *job, const char *output,
 			 json_int_t exit_code)
 {
 	bool has_end = false;
@@ -284,7 +265,7 @@ static void judge_report(struct attack *attack, const json_t *job, const char *o
 			has_end |= len == 3 && strncmp(line, "end", 3) == 0;
 		line += len + (line[len] == '\n');
 	}
-	if (has_number(json_object_get(job, "exit"), exit_code)) {
+	if (has(job->exit, json_integer(exit_code))) {
 		attack_say(attack, true, "how it ended", "stopped (exit code %d)", (int)exit_code);
 	} else if (!has_end || exit_code != 0) {
 		size_t len = strlen(output);
@@ -295,33 +276,30 @@ static void judge_report(struct attack *attack, const json_t *job, const char *o
 	}
 }
 
-static void judge_exit(struct attack *attack, const json_t *job, json_int_t exit_code)
+static void judge_exit(struct attack *attack, const struct row *job, json_int_t exit_code)
 {
-	const json_t *good = json_object_get(job, "exit");
 	char list[EXIT_LIST_BYTES];
 
-	if (!good)
+	if (!job->exit)
 		return;
-	list_numbers(good, list);
-	attack_say(attack, has_number(good, exit_code), "how it ended",
+	list_numbers(job->exit, list);
+	attack_say(attack, has(job->exit, json_integer(exit_code)), "how it ended",
 		   exit_code == -1 ? "stopped at its time-out (%d; good is: %s)"
 				   : "exit code %d (good is: %s)",
 		   (int)exit_code, list);
 }
 
-static void judge_output(struct attack *attack, const json_t *job, const char *output)
+static void judge_output(struct attack *attack, const struct row *job, const char *output)
 {
-	json_int_t most = number_of(job, "output_max_bytes", 0);
-	const char *pattern = text_of(job, "output");
 	regex_t compiled;
 
-	if (most)
-		attack_say(attack, strlen(output) <= (size_t)most, "size of its output",
-			   "%zu bytes of it are in the reply (at most %" PRId64 " are good)",
-			   strlen(output), (int64_t)most);
-	if (!pattern)
+	if (job->output_max_bytes)
+		attack_say(attack, strlen(output) <= job->output_max_bytes, "size of its output",
+			   "%zu bytes of it are in the reply (at most %" PRIu64 " are good)",
+			   strlen(output), job->output_max_bytes);
+	if (!job->output)
 		return;
-	if (regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB) != 0) {
+	if (regcomp(&compiled, job->output, REG_EXTENDED | REG_NOSUB) != 0) {
 		attack_say(attack, false, "the attack's file", "output is no regular expression");
 		return;
 	}
@@ -330,13 +308,12 @@ static void judge_output(struct attack *attack, const json_t *job, const char *o
 	regfree(&compiled);
 }
 
-static void judge_time(struct attack *attack, const json_t *job, int64_t took_ms)
+static void judge_time(struct attack *attack, const struct row *job, int64_t took_ms)
 {
-	json_int_t most = number_of(job, "within_s", 0);
-
-	if (most)
-		attack_say(attack, took_ms <= most * 1000, "how long it took",
-			   "%.1f s (at most %d are good)", (double)took_ms / 1000, (int)most);
+	if (job->within_s)
+		attack_say(attack, took_ms <= (int64_t)job->within_s * 1000, "how long it took",
+			   "%.1f s (at most %" PRIu64 " are good)", (double)took_ms / 1000,
+			   job->within_s);
 }
 
 /* Exactly those that the list names, beside the two streams. */
@@ -348,7 +325,7 @@ static void judge_names(struct attack *attack, const json_t *wanted, const json_
 
 	json_object_foreach ((json_t *)outputs, name, value)
 		if (strcmp(name, "stdout") != 0 && strcmp(name, "stderr") != 0 &&
-		    !has_text(wanted, name))
+		    !has(wanted, json_string(name)))
 			odd = name;
 	json_array_foreach ((json_t *)wanted, i, value)
 		if (!json_object_get(outputs, json_string_value(value)))
@@ -357,29 +334,28 @@ static void judge_names(struct attack *attack, const json_t *wanted, const json_
 		   odd ? odd : "");
 }
 
-static void judge_artifacts(struct attack *attack, const json_t *job, const json_t *reply)
+static void judge_artifacts(struct attack *attack, const struct row *job, const json_t *reply)
 {
 	const json_t *outputs = json_object_get(json_object_get(reply, "artifacts"), "outputs"),
-		     *skipped = json_object_get(reply, "skipped"),
-		     *wanted = json_object_get(job, "artifacts"), *name;
-	json_int_t most = number_of(job, "artifacts_max", 0);
+		     *skipped = json_object_get(reply, "skipped"), *name;
 	size_t i;
 
-	json_array_foreach (json_object_get(job, "skipped"), i, name) {
+	json_array_foreach ((json_t *)job->skipped, i, name) {
 		const char *text = json_string_value(name);
-		bool is_stored = json_object_get(outputs, text);
+		bool is_stored = json_object_get(outputs, text),
+		     is_skipped = has(skipped, json_string(text));
 
-		attack_say(attack, !is_stored && has_text(skipped, text), text, "%s",
-			   is_stored                 ? "is stored and served"
-			   : has_text(skipped, text) ? "is not stored, and is listed as skipped"
-						     : "is neither stored nor listed as skipped");
+		attack_say(attack, !is_stored && is_skipped, text, "%s",
+			   is_stored    ? "is stored and served"
+			   : is_skipped ? "is not stored, and is listed as skipped"
+					: "is neither stored nor listed as skipped");
 	}
-	if (wanted)
-		judge_names(attack, wanted, outputs);
-	if (most)
-		attack_say(attack, json_object_size(outputs) <= (size_t)most, "number of artifacts",
-			   "%zu are stored (at most %d are good)", json_object_size(outputs),
-			   (int)most);
+	if (job->artifacts)
+		judge_names(attack, job->artifacts, outputs);
+	if (job->artifacts_max)
+		attack_say(attack, json_object_size(outputs) <= job->artifacts_max,
+			   "number of artifacts", "%zu are stored (at most %" PRIu64 " are good)",
+			   json_object_size(outputs), job->artifacts_max);
 }
 
 static void run_hello(struct attack *attack)
@@ -391,85 +367,69 @@ static void run_hello(struct attack *attack)
 	if (buf_append_text(&code, "echo hello\n") < 0 ||
 	    run_job(attack, "the next job", "bash", &code, TIMEOUT_S, &reply) < 0)
 		return;
-	output = text_of(reply, "output");
-	attack_say(attack, output && strcmp(output, "hello\n") == 0, "the next job",
-		   "a harmless one printed \"%.*s\"", output ? (int)strcspn(output, "\n") : 0,
-		   output ? output : "");
+	output = ctl_text(reply, "output");
+	attack_say(attack, strcmp(output, "hello\n") == 0, "the next job",
+		   "a harmless one printed \"%.*s\"", (int)strcspn(output, "\n"), output);
 }
 
-static void run_program(struct attack *attack, const json_t *job)
+/* And a harmless one after it. */
+static void run_program(struct attack *attack, const struct row *job)
 {
 	_cleanup_buf_ struct buf code = buf_new(ATTACK_CODE_MAX_BYTES);
 	_cleanup_json_ json_t *reply = NULL;
 	int64_t started_us = monotonic_us();
-	const char *output;
-	json_int_t exit_code;
 
-	if (make_code(attack, job, &code) < 0 ||
-	    run_job(attack, "the attack's job", text_of(job, "language"), &code,
-		    number_of(job, "timeout_s", TIMEOUT_S), &reply) < 0)
-		return;
-	judge_time(attack, job, (monotonic_us() - started_us) / 1000);
-	output = text_of(reply, "output");
-	output = output ? output : "";
-	exit_code = json_integer_value(json_object_get(reply, "exitCode"));
-	if (json_is_true(json_object_get(job, "report")))
-		judge_report(attack, job, output, exit_code);
-	else
-		judge_exit(attack, job, exit_code);
-	judge_output(attack, job, output);
-	judge_artifacts(attack, job, reply);
-}
+	attack->what = job->what;
+	if (make_code(attack, job, &code) == 0 && run_job(attack, "the attack's job", job->language,
+							  &code, job->timeout_s, &reply) == 0) {
+		const char *output = ctl_text(reply, "output");
+		json_int_t exit_code = json_integer_value(json_object_get(reply, "exitCode"));
 
-static void run_programs(struct attack *attack)
-{
-	const json_t *jobs = json_object_get(attack->definition, "jobs"), *job;
-	size_t i;
-
-	json_array_foreach ((json_t *)jobs, i, job) {
-		attack->what = text_of(job, "what");
-		run_program(attack, job);
-		run_hello(attack);
-	}
-	attack->what = NULL;
-	if (!jobs) {
-		run_program(attack, attack->definition);
-		run_hello(attack);
-	}
-}
-
-/* --- requests --------------------------------------------------------------------------------- */
-
-static void run_requests(struct attack *attack)
-{
-	const json_t *row;
-	size_t i;
-
-	json_array_foreach (json_object_get(attack->definition, "requests"), i, row) {
-		const json_t *send = json_object_get(row, "send"),
-			     *good = json_object_get(row, "status");
-		struct http_client_reply reply = {.body = buf_new(MIB)};
-		char list[EXIT_LIST_BYTES];
-		struct error err;
-
-		list_numbers(good, list);
-		if (http_client_send(
-			    attack->config->bind, attack->config->port,
-			    (struct slice){json_string_value(send), json_string_length(send)},
-			    deadline_in(DOCTOR_HTTP_DEADLINE_MS), &reply, &err) < 0)
-			attack_say(attack, false, text_of(row, "what"), "%s", err.message);
+		judge_time(attack, job, (monotonic_us() - started_us) / 1000);
+		if (job->report)
+			judge_report(attack, job, output, exit_code);
 		else
-			attack_say(attack, has_number(good, reply.status), text_of(row, "what"),
-				   "answered with %d (good is: %s)", reply.status, list);
-		buf_free(&reply.body);
+			judge_exit(attack, job, exit_code);
+		judge_output(attack, job, output);
+		judge_artifacts(attack, job, reply);
 	}
 	run_hello(attack);
+	attack->what = NULL;
+}
+
+static void send_request(struct attack *attack, const struct row *row)
+{
+	struct http_client_reply reply = {.body = buf_new(MIB)};
+	char list[EXIT_LIST_BYTES];
+	struct error err;
+
+	list_numbers(row->status, list);
+	if (http_client_send(attack->config->bind, attack->config->port, row->send,
+			     deadline_in(DOCTOR_HTTP_DEADLINE_MS), &reply, &err) < 0)
+		attack_say(attack, false, row->what, "%s", err.message);
+	else
+		attack_say(attack, has(row->status, json_integer(reply.status)), row->what,
+			   "answered with %d (good is: %s)", reply.status, list);
+	buf_free(&reply.body);
 }
 
 void attack_run(struct attack *attack)
 {
-	if (json_object_get(attack->definition, "requests"))
-		run_requests(attack);
-	else
-		run_programs(attack);
+	struct row file, row;
+	const json_t *value;
+	struct error err;
+	size_t i;
+
+	if (read_file(attack, &file, &err) < 0)
+		return; /* attack_check has seen that it is not so */
+	json_array_foreach ((json_t *)file.jobs, i, value)
+		if (read_job(attack, i, value, &row, &err) == 0)
+			run_program(attack, &row);
+	json_array_foreach ((json_t *)file.requests, i, value)
+		if (read_request(attack, i, value, &row, &err) == 0)
+			send_request(attack, &row);
+	if (file.requests)
+		run_hello(attack);
+	else if (!file.jobs)
+		run_program(attack, &file);
 }

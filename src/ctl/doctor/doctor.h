@@ -1,7 +1,7 @@
 /* mayflyctl doctor: is this installation sound, and what is to be done where it is not? */
 #pragma once
 
-#include "config/config.h"
+#include "ctl/command.h"
 
 #define DOCTOR_EXIT_USAGE 2
 
@@ -21,4 +21,4 @@
  * (bounds.h), so it ends whatever does not answer. Returns the program's exit status: 0 nothing
  * failed (no attack broke anything), 1 something did, 2 usage.
  */
-int ctl_doctor(const struct config *unread, int argc, char **argv);
+int ctl_doctor(const struct config *unread, struct ctl_arguments *arguments);

@@ -37,8 +37,7 @@ static void say_space(struct doctor *doctor, const char *check, const char *path
 
 	find_existing(path, existing);
 	if (statvfs(existing, &status) < 0) {
-		doctor_say(doctor, DOCTOR_FAIL, check, SPACE_ADVICE, "%s: %s", existing,
-			   strerror(errno));
+		doctor_fail(doctor, check, SPACE_ADVICE, "%s: %s", existing, strerror(errno));
 		return;
 	}
 
@@ -50,8 +49,7 @@ static void say_space(struct doctor *doctor, const char *check, const char *path
 										    : DOCTOR_OK;
 
 	if (status.f_flag & ST_RDONLY)
-		doctor_say(doctor, DOCTOR_FAIL, check, "mount it writable", "%s is read-only",
-			   path);
+		doctor_fail(doctor, check, "mount it writable", "%s is read-only", path);
 	else if (!status.f_files)
 		doctor_say(doctor, is, check, is == DOCTOR_OK ? NULL : SPACE_ADVICE,
 			   "%s: %" PRIu64 " MiB free", path, (uint64_t)(bytes / MIB));
@@ -77,27 +75,27 @@ static void say_rights(struct doctor *doctor, const char *check, const char *pat
 		       bool is_engines, const char *harm)
 {
 	struct stat status;
-	char advice[PATH_MAX + 32];
+	char advice[PATH_MAX + 64];
 
 	if (stat(path, &status) < 0) {
 		if (errno != ENOENT && errno != ENOTDIR)
-			doctor_say(doctor, DOCTOR_WARN, check, "run this as root to see it",
-				   "%s: %s", path, strerror(errno));
+			doctor_warn(doctor, check, "run this as root to see it", "%s: %s", path,
+				    strerror(errno));
 		return;
 	}
 	if (status.st_mode & forbidden) {
 		(void)snprintf(advice, sizeof(advice), "chmod %04o %s",
 			       (unsigned)(status.st_mode & 07777 & ~forbidden), path);
-		doctor_say(doctor, DOCTOR_FAIL, check, advice, "%s has mode %04o: %s", path,
-			   (unsigned)(status.st_mode & 07777), harm);
+		doctor_fail(doctor, check, advice, "%s has mode %04o: %s", path,
+			    (unsigned)(status.st_mode & 07777), harm);
 	} else if (!is_engines && !is_ours(doctor, status.st_uid)) {
-		doctor_say(doctor, DOCTOR_WARN, check, "chown it, or find out why",
-			   "%s belongs to uid %u, which is neither root, nor this user, nor the "
-			   "service",
-			   path, status.st_uid);
+		doctor_warn(doctor, check, "chown it, or find out why",
+			    "%s belongs to uid %u, which is neither root, nor this user, nor the "
+			    "service",
+			    path, status.st_uid);
 	} else {
-		doctor_say(doctor, DOCTOR_OK, check, NULL, "%s: mode %04o, owner %u, group %u",
-			   path, (unsigned)(status.st_mode & 07777), status.st_uid, status.st_gid);
+		doctor_ok(doctor, check, "%s: mode %04o, owner %u, group %u", path,
+			  (unsigned)(status.st_mode & 07777), status.st_uid, status.st_gid);
 	}
 }
 
@@ -109,31 +107,38 @@ static bool has_secrets(const struct config *config)
 
 static void say_all_rights(struct doctor *doctor)
 {
+	static const char reach[] = "others could reach the control sockets of jobs";
 	const struct config *config = doctor->config;
-	char path[PATH_MAX + 32];
+	const struct {
+		const char *check, *folder, *name;
+		mode_t forbidden;
+		bool is_engines;
+		const char *harm;
+	} rows[] = {
+		{"rights.keys", config->keys_file, "", 0027, false,
+		 "others could read the hashes of keys, or add one"},
+		{"rights.settings", geteuid() == 0 ? "/etc/mayfly" : config->registry[0],
+		 "/mayfly.conf", has_secrets(config) ? 0027 : 0022, false,
+		 "others could read the secrets in it, or change it"},
+		{"rights.credentials", "/etc/mayfly/credentials", "", 0077, false,
+		 "others could read keys"},
+		{"rights.run", config->run, "", 0027, true, reach},
+		{"rights.jobs", config->run, "/jobs", 0007, true, reach},
+		{"rights.making", config->run, "/making", 0077, true,
+		 "others could choose what the engine mounts"},
+		{"rights.results", config->storage, "", 0027, false,
+		 "others could read or change results"},
+		{"rights.signing_key", config->storage_dir, "/" SIGN_KEY_FILE, 0077, false,
+		 "others could sign links to results"},
+	};
 
-	if (config->keys_file[0])
-		say_rights(doctor, "rights.keys", config->keys_file, 0027, false,
-			   "others could read the hashes of keys, or add one");
-	(void)snprintf(path, sizeof(path), "%s/mayfly.conf",
-		       geteuid() == 0 ? "/etc/mayfly" : config->registry[0]);
-	say_rights(doctor, "rights.settings", path, has_secrets(config) ? 0027 : 0022, false,
-		   "others could read the secrets in it, or change it");
-	say_rights(doctor, "rights.credentials", "/etc/mayfly/credentials", 0077, false,
-		   "others could read keys");
-	say_rights(doctor, "rights.run", config->run, 0027, true,
-		   "others could reach the control sockets of jobs");
-	(void)snprintf(path, sizeof(path), "%s/jobs", config->run);
-	say_rights(doctor, "rights.jobs", path, 0007, true,
-		   "others could reach the control sockets of jobs");
-	(void)snprintf(path, sizeof(path), "%s/making", config->run);
-	say_rights(doctor, "rights.making", path, 0077, true,
-		   "others could choose what the engine mounts");
-	say_rights(doctor, "rights.results", config->storage, 0027, false,
-		   "others could read or change results");
-	(void)snprintf(path, sizeof(path), "%s/" SIGN_KEY_FILE, config->storage_dir);
-	say_rights(doctor, "rights.signing_key", path, 0077, false,
-		   "others could sign links to results");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char path[PATH_MAX + 32];
+
+		(void)snprintf(path, sizeof(path), "%s%s", rows[i].folder, rows[i].name);
+		say_rights(doctor, rows[i].check, path, rows[i].forbidden, rows[i].is_engines,
+			   rows[i].harm);
+	}
 }
 
 void doctor_files(struct doctor *doctor)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define CGROUPS "/sys/fs/cgroup"
+#define YEAR_MS INT64_C(31556952000) /* on the average */
 
 static const char *const controllers[] = {"cpu", "memory", "pids"};
 
@@ -35,8 +36,7 @@ static void list_missing(const char *text, char *out, size_t size)
 	*out = '\0';
 	for (size_t i = 0; i < sizeof(controllers) / sizeof(controllers[0]); i++)
 		if (!has_word(text, controllers[i]))
-			(void)snprintf(out + strlen(out), size - strlen(out), "%s%s",
-				       *out ? ", " : "", controllers[i]);
+			doctor_list(out, size, "%s", controllers[i]);
 }
 
 /* A user's containers live beneath what systemd delegates to his manager. */
@@ -58,21 +58,21 @@ static void say_controllers(struct doctor *doctor)
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0 || io_read_to_end(fd, KIB, &text, &len) < 0) {
-		doctor_say(doctor, DOCTOR_WARN, "cgroup.controllers",
-			   "loginctl enable-linger, and log in through systemd",
-			   "%s cannot be read: nothing is delegated to this user", path);
+		doctor_warn(doctor, "cgroup.controllers",
+			    "loginctl enable-linger, and log in through systemd",
+			    "%s cannot be read: nothing is delegated to this user", path);
 		return;
 	}
 	list_missing(text, missing, sizeof(missing));
 	if (*missing)
-		doctor_say(doctor, DOCTOR_FAIL, "cgroup.controllers",
-			   uid ? "systemctl edit user@.service: [Service] Delegate=cpu cpuset io "
-				 "memory pids; then log in anew"
-			       : "enable them in the kernel's command line",
-			   "missing in %s: %s; limits on it would not hold", path, missing);
+		doctor_fail(doctor, "cgroup.controllers",
+			    uid ? "systemctl edit user@.service: [Service] Delegate=cpu cpuset io "
+				  "memory pids; then log in anew"
+				: "enable them in the kernel's command line",
+			    "missing in %s: %s; limits on it would not hold", path, missing);
 	else
-		doctor_say(doctor, DOCTOR_OK, "cgroup.controllers", NULL,
-			   "cpu, memory and pids are %s", uid ? "delegated to this user" : "there");
+		doctor_ok(doctor, "cgroup.controllers", "cpu, memory and pids are %s",
+			  uid ? "delegated to this user" : "there");
 }
 
 static void say_controllers_v1(struct doctor *doctor)
@@ -82,16 +82,14 @@ static void say_controllers_v1(struct doctor *doctor)
 	for (size_t i = 0; i < sizeof(controllers) / sizeof(controllers[0]); i++) {
 		(void)snprintf(path, sizeof(path), CGROUPS "/%s/cgroup.procs", controllers[i]);
 		if (access(path, F_OK) < 0)
-			(void)snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing),
-				       "%s%s", *missing ? ", " : "", controllers[i]);
+			doctor_list(missing, sizeof(missing), "%s", controllers[i]);
 	}
 	if (*missing)
-		doctor_say(doctor, DOCTOR_FAIL, "cgroup.controllers",
-			   "mount them, or boot with cgroup v2",
-			   "no hierarchy of cgroup v1 for: %s", missing);
+		doctor_fail(doctor, "cgroup.controllers", "mount them, or boot with cgroup v2",
+			    "no hierarchy of cgroup v1 for: %s", missing);
 	else
-		doctor_say(doctor, DOCTOR_OK, "cgroup.controllers", NULL,
-			   "cpu, memory and pids have hierarchies of cgroup v1");
+		doctor_ok(doctor, "cgroup.controllers",
+			  "cpu, memory and pids have hierarchies of cgroup v1");
 }
 
 static void say_cgroup(struct doctor *doctor)
@@ -100,7 +98,7 @@ static void say_cgroup(struct doctor *doctor)
 	bool is_v2 = statfs(CGROUPS, &status) == 0 && status.f_type == CGROUP2_SUPER_MAGIC;
 
 	if (is_v2) {
-		doctor_say(doctor, DOCTOR_OK, "cgroup", NULL, "version 2");
+		doctor_ok(doctor, "cgroup", "version 2");
 		say_controllers(doctor);
 		return;
 	}
@@ -116,14 +114,14 @@ static void say_confinement(struct doctor *doctor)
 	struct confine_support support = confine_support();
 
 	if (support.landlock_abi >= 2 && support.seccomp)
-		doctor_say(doctor, DOCTOR_OK, "kernel", NULL,
-			   "Landlock (ABI %d) and seccomp confine mayfly itself",
-			   support.landlock_abi);
+		doctor_ok(doctor, "kernel", "Landlock (ABI %d) and seccomp confine mayfly itself",
+			  support.landlock_abi);
 	else
-		doctor_say(doctor, DOCTOR_WARN, "kernel",
-			   "a kernel of 5.19 or later, with landlock in lsm= of its command line",
-			   "mayfly itself is confined less: Landlock ABI %d (wanted 2), seccomp %s",
-			   support.landlock_abi, support.seccomp ? "yes" : "no");
+		doctor_warn(
+			doctor, "kernel",
+			"a kernel of 5.19 or later, with landlock in lsm= of its command line",
+			"mayfly itself is confined less: Landlock ABI %d (wanted 2), seccomp %s",
+			support.landlock_abi, support.seccomp ? "yes" : "no");
 }
 
 static void say_clock(struct doctor *doctor)
@@ -132,24 +130,20 @@ static void say_clock(struct doctor *doctor)
 	struct timex timex = {0};
 	int64_t unix_ms = unix_now_ms();
 	int state = adjtimex(&timex);
+	int64_t year = 1970 + unix_ms / YEAR_MS;
 
 	date_rfc3339(unix_ms, now);
-
-	int year =
-		(now[0] - '0') * 1000 + (now[1] - '0') * 100 + (now[2] - '0') * 10 + now[3] - '0';
-
 	if (year < DOCTOR_YEAR_MIN || year > DOCTOR_YEAR_MAX)
-		doctor_say(doctor, DOCTOR_FAIL, "clock",
-			   "set it: timedatectl set-ntp true, or date --set",
-			   "%s cannot be right: links, keys and retention depend on the clock",
-			   now);
+		doctor_fail(doctor, "clock", "set it: timedatectl set-ntp true, or date --set",
+			    "%s cannot be right: links, keys and retention depend on the clock",
+			    now);
 	else if (state < 0 || (timex.status & STA_UNSYNC))
-		doctor_say(doctor, DOCTOR_WARN, "clock",
-			   "timedatectl set-ntp true, or install chrony, unless the "
-			   "hypervisor keeps it",
-			   "%s, not known to be synchronised", now);
+		doctor_warn(doctor, "clock",
+			    "timedatectl set-ntp true, or install chrony, unless the "
+			    "hypervisor keeps it",
+			    "%s, not known to be synchronised", now);
 	else
-		doctor_say(doctor, DOCTOR_OK, "clock", NULL, "%s, synchronised", now);
+		doctor_ok(doctor, "clock", "%s, synchronised", now);
 }
 
 void doctor_host(struct doctor *doctor)

@@ -5,9 +5,9 @@
 #include "base/deadline.h"
 #include "base/error.h"
 #include "bounds.h"
-#include "config/config.h"
+#include "ctl/child.h"
+#include "ctl/command.h"
 #include "http/client.h"
-#include "json/json.h"
 
 #include <stdarg.h>
 
@@ -25,6 +25,20 @@ struct doctor {
 /* One line of the report. advice: what to do, or NULL. */
 void doctor_say(struct doctor *doctor, enum doctor_status status, const char *check,
 		const char *advice, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* The same for the usual ones. */
+#define doctor_ok(doctor, check, ...) doctor_say(doctor, DOCTOR_OK, check, NULL, __VA_ARGS__)
+#define doctor_warn(doctor, check, advice, ...)                                                    \
+	doctor_say(doctor, DOCTOR_WARN, check, advice, __VA_ARGS__)
+#define doctor_fail(doctor, check, advice, ...)                                                    \
+	doctor_say(doctor, DOCTOR_FAIL, check, advice, __VA_ARGS__)
+
+/* Appends to a list with commas between, as much as fits. */
+void doctor_list(char *list, size_t size, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* What another program says in lines NAME=VALUE: a text by each name. The caller's. */
+json_t *doctor_lines(struct slice output);
 
 /* The last line of the report, or all of it as JSON, which takes doctor->checks. */
 void doctor_end(struct doctor *doctor);
@@ -51,17 +65,6 @@ void doctor_unused_runtime(struct doctor *doctor, const char *used);
  * (deb-version(7)). */
 int doctor_version_compare(const char *a, const char *b);
 
-/* Runs a program found in PATH, with nothing on its standard input. What it writes to standard
-   output (and, with_errors, to standard error) is appended to output, as much as fits. Its exit
-   status; -1 when it could not be run or did not end by the deadline, and is killed. */
-int doctor_command(const char *const *argv, bool with_errors, deadline_ms deadline,
-		   struct buf *output);
-
-/* The same with a function of ours, in a process of its own, which ends with what it returns.
- * errors receives standard error. */
-int doctor_apart(int (*run)(const void *context), const void *context, deadline_ms deadline,
-		 struct buf *output, struct buf *errors);
-
 /* Reads a data file of ours, such as "doctor.d/probe.py", from the first folder that has it. The
  * caller frees *text. 0, or -1 with *err. */
 MUST_USE int doctor_data(const struct config *config, const char *name, char **text, size_t *len,
@@ -73,6 +76,5 @@ MUST_USE int doctor_request(const struct config *config, const char *method, con
 			    const json_t *body, deadline_ms deadline, struct http_client_reply *out,
 			    struct error *err);
 
-/* mayflyctl doctor --attack, from --json and the names of --only (count 0: all). The exit status.
- */
-int doctor_attack(const struct config *config, bool as_json, char *const *only, unsigned count);
+/* mayflyctl doctor --attack. The exit status. */
+int doctor_attack(const struct config *config, const struct ctl_arguments *arguments);

@@ -14,10 +14,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
-#define EXIT_OOM     137
-#define REFUSE_BYTES 300
+#define EXIT_OOM       137
+#define REFUSE_BYTES   300
+#define PAGE_MAX_BYTES (64 * KIB)
 
 struct probe {
 	const struct config *config;
@@ -53,149 +53,117 @@ static int run_file(struct doctor *doctor, const char *name, const char *before,
 						   "language", "python", "filename", "doctor.py");
 	const struct probe probe = {doctor->config, request};
 
-	return doctor_apart(run_probe, &probe, deadline_in(DOCTOR_PROBE_DEADLINE_MS), output,
-			    errors);
-}
-
-/* The value of a line NAME=VALUE; "" when there is none. */
-static const char *value_of(const struct buf *output, const char *name, char out[REFUSE_BYTES])
-{
-	size_t len = strlen(name);
-
-	*out = '\0';
-	for (const char *line = buf_slice(output).data; line && *line;) {
-		const char *end = strchr(line, '\n');
-
-		if (strncmp(line, name, len) == 0 && line[len] == '=')
-			(void)snprintf(out, REFUSE_BYTES, "%.*s",
-				       (int)strcspn(line + len + 1, "\n"), line + len + 1);
-		line = end ? end + 1 : NULL;
-	}
-	return out;
+	return child_run(run_probe, &probe, deadline_in(DOCTOR_PROBE_DEADLINE_MS), output, errors);
 }
 
 /* --- what was found against what was meant ---------------------------------------------------- */
 
-static void say_text(struct doctor *doctor, const struct buf *output, const char *name,
-		     const char *check, const char *want, const char *good, const char *advice)
+static void say_text(struct doctor *doctor, const json_t *said, const char *name, const char *check,
+		     const char *want, const char *good, const char *advice)
 {
-	char found[REFUSE_BYTES];
+	const char *found = ctl_text(said, name);
 
-	if (strcmp(value_of(output, name, found), want) == 0)
-		doctor_say(doctor, DOCTOR_OK, check, NULL, "%s", good);
+	if (strcmp(found, want) == 0)
+		doctor_ok(doctor, check, "%s", good);
 	else
-		doctor_say(doctor, DOCTOR_FAIL, check, advice, "a job sees %s \"%s\", not \"%s\"",
-			   name, found, want);
+		doctor_fail(doctor, check, advice, "a job sees %s \"%s\", not \"%s\"", name, found,
+			    want);
 }
 
-/* A limit of a cgroup by its file; what the file says must be what the template says, to the page.
- */
-static bool is_limit(const char *found, uint64_t want, uint64_t tolerance)
+/* UINT64_MAX where it says no number. */
+static uint64_t number_of(const json_t *said, const char *name)
 {
 	uint64_t number;
 
-	return num_parse(slice_of(found), 10, UINT64_MAX, &number) == 0 &&
-	       number <= want + tolerance && number + tolerance >= want;
+	return num_parse(slice_of(ctl_text(said, name)), 10, UINT64_MAX, &number) == 0 ? number
+										       : UINT64_MAX;
 }
 
 #define LIMIT_ADVICE                                                                               \
 	"the engine does not enforce it: see cgroup.controllers above, and do not serve "          \
 	"until it does"
 
-static void say_memory(struct doctor *doctor, const struct buf *output,
-		       const struct template *template)
+static void say_memory(struct doctor *doctor, const json_t *said, const struct template *template)
 {
-	char before[64], found[REFUSE_BYTES], swap[REFUSE_BYTES];
-	_cleanup_buf_ struct buf said = buf_new(DOCTOR_OUTPUT_MAX_BYTES),
+	uint64_t limit = number_of(said, "memory"), most = template->memory_mb * MIB;
+	_cleanup_buf_ struct buf output = buf_new(DOCTOR_OUTPUT_MAX_BYTES),
 				 errors = buf_new(DOCTOR_OUTPUT_MAX_BYTES);
+	char before[64];
 	struct error err;
 
-	(void)value_of(output, "memory", found);
-	(void)value_of(output, "swap", swap);
-	if (!is_limit(found, template->memory_mb * MIB, 64 * KIB)) {
-		doctor_say(doctor, DOCTOR_FAIL, "probe.memory", LIMIT_ADVICE,
-			   "a job's cgroup has memory limit \"%s\", not %" PRIu64 " bytes", found,
-			   (uint64_t)(template->memory_mb * MIB));
+	/* what the cgroup's file says must be what the template says, to the page */
+	if (limit > most + PAGE_MAX_BYTES || limit + PAGE_MAX_BYTES < most) {
+		doctor_fail(doctor, "probe.memory", LIMIT_ADVICE,
+			    "a job's cgroup has memory limit \"%s\", not %" PRIu64 " bytes",
+			    ctl_text(said, "memory"), most);
 		return;
 	}
 	(void)snprintf(before, sizeof(before), "memory_mb=%" PRIu64 "\n", template->memory_mb);
 
-	int status = run_file(doctor, "doctor.d/memory.py", before, &said, &errors, &err);
+	int status = run_file(doctor, "doctor.d/memory.py", before, &output, &errors, &err);
 
 	if (status == EXIT_OOM)
-		doctor_say(doctor, DOCTOR_OK, "probe.memory", NULL,
-			   "a job that took more than %" PRIu64 " MiB was stopped%s",
-			   template->memory_mb, strcmp(swap, "0") == 0 ? "; it has no swap" : "");
+		doctor_ok(doctor, "probe.memory",
+			  "a job that took more than %" PRIu64 " MiB was stopped%s",
+			  template->memory_mb,
+			  strcmp(ctl_text(said, "swap"), "0") == 0 ? "; it has no swap" : "");
 	else
-		doctor_say(doctor, DOCTOR_FAIL, "probe.memory", LIMIT_ADVICE,
-			   "a job took twice its %" PRIu64 " MiB and ended with status %d: %.200s",
-			   template->memory_mb, status,
-			   said.len ? said.data : buf_slice(&errors).data);
+		doctor_fail(doctor, "probe.memory", LIMIT_ADVICE,
+			    "a job took twice its %" PRIu64 " MiB and ended with status %d: %.200s",
+			    template->memory_mb, status,
+			    output.len ? output.data : buf_slice(&errors).data);
 }
 
-static void say_pids(struct doctor *doctor, const struct buf *output,
-		     const struct template *template)
+static void say_pids(struct doctor *doctor, const json_t *said, const struct template *template)
 {
-	char limit[REFUSE_BYTES], forked[REFUSE_BYTES], refused[REFUSE_BYTES];
-	uint64_t count = UINT64_MAX;
+	const char *refused = ctl_text(said, "fork_refused"), *limit = ctl_text(said, "pids"),
+		   *forked = ctl_text(said, "forked");
 
-	(void)value_of(output, "pids", limit);
-	(void)value_of(output, "fork_refused", refused);
-	if (num_parse(slice_of(value_of(output, "forked", forked)), 10, UINT32_MAX, &count) == 0 &&
-	    count <= template->pids && strcmp(refused, "EAGAIN") == 0 &&
-	    is_limit(limit, template->pids, 0))
-		doctor_say(doctor, DOCTOR_OK, "probe.pids", NULL,
-			   "after %s processes fork is refused; the limit is %s", forked, limit);
+	if (number_of(said, "forked") <= template->pids && strcmp(refused, "EAGAIN") == 0 &&
+	    number_of(said, "pids") == template->pids)
+		doctor_ok(doctor, "probe.pids",
+			  "after %s processes fork is refused; the limit is %s", forked, limit);
 	else
-		doctor_say(
-			doctor, DOCTOR_FAIL, "probe.pids", LIMIT_ADVICE,
-			"a job made %s processes (then: %s); its cgroup says \"%s\", the template "
-			"%" PRIu64,
-			forked, *refused ? refused : "not refused", limit, template->pids);
+		doctor_fail(doctor, "probe.pids", LIMIT_ADVICE,
+			    "a job made %s processes (then: %s); its cgroup says \"%s\", the "
+			    "template %" PRIu64,
+			    forked, *refused ? refused : "not refused", limit, template->pids);
 }
 
-static void say_cpu(struct doctor *doctor, const struct buf *output,
-		    const struct template *template)
+static void say_cpu(struct doctor *doctor, const json_t *said, const struct template *template)
 {
-	char quota[REFUSE_BYTES], used[REFUSE_BYTES];
-	uint64_t percent = UINT64_MAX;
+	const char *used = ctl_text(said, "cpu_used"), *quota = ctl_text(said, "cpu");
+
 	/* one thread cannot use more than one CPU */
-	uint64_t most = template->cpu_percent * DOCTOR_CPU_TOLERANCE_PERCENT / 100;
-
-	(void)value_of(output, "cpu", quota);
-	if (num_parse(slice_of(value_of(output, "cpu_used", used)), 10, UINT32_MAX, &percent) ==
-		    0 &&
-	    percent <= most && is_limit(quota, template->cpu_percent, 0))
-		doctor_say(doctor, DOCTOR_OK, "probe.cpu", NULL,
-			   "a busy loop got %s %% of a CPU; the limit is %s %%", used, quota);
+	if (number_of(said, "cpu_used") <=
+		    template->cpu_percent * DOCTOR_CPU_TOLERANCE_PERCENT / 100 &&
+	    number_of(said, "cpu") == template->cpu_percent)
+		doctor_ok(doctor, "probe.cpu", "a busy loop got %s %% of a CPU; the limit is %s %%",
+			  used, quota);
 	else
-		doctor_say(
-			doctor, DOCTOR_FAIL, "probe.cpu", LIMIT_ADVICE,
-			"a busy loop got %s %% of a CPU; its cgroup says \"%s\" %%, the template "
-			"%" PRIu64 " %%",
-			used, quota, template->cpu_percent);
+		doctor_fail(doctor, "probe.cpu", LIMIT_ADVICE,
+			    "a busy loop got %s %% of a CPU; its cgroup says \"%s\" %%, the "
+			    "template %" PRIu64 " %%",
+			    used, quota, template->cpu_percent);
 }
 
-static void say_user(struct doctor *doctor, const struct buf *output,
-		     const struct template *template)
+static void say_user(struct doctor *doctor, const json_t *said, const struct template *template)
 {
+	uint64_t uid = template->uid, gid = template->gid;
 	char want[64], good[128];
 
-	if (template->uid == template->gid)
-		(void)snprintf(want, sizeof(want), "%" PRIu64, template->uid);
-	else
-		(void)snprintf(want, sizeof(want), "%" PRIu64 ",%" PRIu64,
-			       template->uid < template->gid ? template->uid : template->gid,
-			       template->uid < template->gid ? template->gid : template->uid);
+	(void)snprintf(want, sizeof(want), "%" PRIu64, uid < gid ? uid : gid);
+	if (uid != gid)
+		(void)snprintf(want + strlen(want), sizeof(want) - strlen(want), ",%" PRIu64,
+			       uid < gid ? gid : uid);
 	(void)snprintf(good, sizeof(good), "a job runs as %s, with no other group", want);
-	say_text(doctor, output, "ids", "probe.user", want, good,
+	say_text(doctor, said, "ids", "probe.user", want, good,
 		 "the engine gives it another user: do not serve");
 }
 
 /* An rlimit may be lower than the template's where the engine's own hard limit is (engine/spec.c),
  * never higher. */
-static void say_ulimits(struct doctor *doctor, const struct buf *output,
-			const struct template *template)
+static void say_ulimits(struct doctor *doctor, const json_t *said, const struct template *template)
 {
 	const struct {
 		const char *name;
@@ -205,30 +173,26 @@ static void say_ulimits(struct doctor *doctor, const struct buf *output,
 		      {"core", 0},
 		      {"fsize", template->fsize_mb * MIB},
 		      {"msgqueue", 0}};
-	char wrong[REFUSE_BYTES] = "", found[REFUSE_BYTES];
-	uint64_t number;
+	char wrong[REFUSE_BYTES] = "";
 
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
-		if (num_parse(slice_of(value_of(output, limits[i].name, found)), 10, UINT64_MAX,
-			      &number) < 0 ||
-		    number > limits[i].most)
-			(void)snprintf(wrong + strlen(wrong), sizeof(wrong) - strlen(wrong),
-				       "%s%s %.32s (at most %" PRIu64 ")", *wrong ? ", " : "",
-				       limits[i].name, found, limits[i].most);
+		if (number_of(said, limits[i].name) > limits[i].most)
+			doctor_list(wrong, sizeof(wrong), "%s %.32s (at most %" PRIu64 ")",
+				    limits[i].name, ctl_text(said, limits[i].name), limits[i].most);
 	if (*wrong)
-		doctor_say(
-			doctor, DOCTOR_FAIL, "probe.ulimits",
+		doctor_fail(
+			doctor, "probe.ulimits",
 			"see default_ulimits in containers.conf, and LimitNOFILE= of the engine's "
 			"unit",
 			"%s", wrong);
 	else
-		doctor_say(doctor, DOCTOR_OK, "probe.ulimits", NULL,
-			   "files %" PRIu64 ", processes %" PRIu64 ", file size %" PRIu64
-			   " MiB, no core, at most",
-			   template->nofile, template->nproc, template->fsize_mb);
+		doctor_ok(doctor, "probe.ulimits",
+			  "files %" PRIu64 ", processes %" PRIu64 ", file size %" PRIu64
+			  " MiB, no core, at most",
+			  template->nofile, template->nproc, template->fsize_mb);
 }
 
-static void say_isolation(struct doctor *doctor, const struct buf *output,
+static void say_isolation(struct doctor *doctor, const json_t *said,
 			  const struct template *template)
 {
 	static const struct {
@@ -251,10 +215,10 @@ static void say_isolation(struct doctor *doctor, const struct buf *output,
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		say_text(doctor, output, rows[i].name, rows[i].check, rows[i].want, rows[i].good,
+		say_text(doctor, said, rows[i].name, rows[i].check, rows[i].want, rows[i].good,
 			 rows[i].advice);
 	if (!template->network || !doctor->config->network)
-		say_text(doctor, output, "interfaces", "probe.network", "lo",
+		say_text(doctor, said, "interfaces", "probe.network", "lo",
 			 "no interface but a loopback of its own",
 			 "the engine gives it a network: do not serve");
 }
@@ -262,13 +226,13 @@ static void say_isolation(struct doctor *doctor, const struct buf *output,
 static void say_no_probe(struct doctor *doctor, int status, const struct buf *errors,
 			 const struct error *err)
 {
-	doctor_say(doctor, DOCTOR_FAIL, "probe",
-		   status == -1 ? "see mayfly-engine's log; mayflyctl run tells more" : NULL,
-		   "a probe job did not run: %.400s",
-		   status == -2   ? err->message
-		   : errors->len  ? errors->data
-		   : status == -1 ? "it did not end in time"
-				  : "it said nothing");
+	doctor_fail(doctor, "probe",
+		    status == -1 ? "see mayfly-engine's log; mayflyctl run tells more" : NULL,
+		    "a probe job did not run: %.400s",
+		    status == -2   ? err->message
+		    : errors->len  ? errors->data
+		    : status == -1 ? "it did not end in time"
+				   : "it said nothing");
 }
 
 void doctor_probe(struct doctor *doctor)
@@ -276,17 +240,16 @@ void doctor_probe(struct doctor *doctor)
 	_cleanup_buf_ struct buf output = buf_new(DOCTOR_OUTPUT_MAX_BYTES),
 				 errors = buf_new(DOCTOR_OUTPUT_MAX_BYTES);
 	struct template template;
-	char before[96], found[REFUSE_BYTES];
+	char before[96];
 	struct error err;
 
 	if (!doctor->has_engine || !doctor->has_image) {
-		doctor_say(doctor, DOCTOR_WARN, "probe", "see above",
-			   "no job was run: there is no %s",
-			   doctor->has_engine ? "image" : "engine");
+		doctor_warn(doctor, "probe", "see above", "no job was run: there is no %s",
+			    doctor->has_engine ? "image" : "engine");
 		return;
 	}
 	if (template_load(doctor->config, slice_of(TEMPLATE_TOOL), &template, &err) < 0) {
-		doctor_say(doctor, DOCTOR_FAIL, "probe", NULL, "%s", err.message);
+		doctor_fail(doctor, "probe", NULL, "%s", err.message);
 		return;
 	}
 	(void)snprintf(before, sizeof(before), "pids=%" PRIu64 "\nFORKS_BEYOND=%d\n", template.pids,
@@ -294,15 +257,17 @@ void doctor_probe(struct doctor *doctor)
 
 	int status = run_file(doctor, "doctor.d/probe.py", before, &output, &errors, &err);
 
+	_cleanup_json_ json_t *said = doctor_lines(buf_slice(&output));
+
 	/* the last thing that it says */
-	if (status != 0 || !*value_of(&output, "forked", found)) {
+	if (status != 0 || !*ctl_text(said, "forked")) {
 		say_no_probe(doctor, status, &errors, &err);
 		return;
 	}
-	say_memory(doctor, &output, &template);
-	say_pids(doctor, &output, &template);
-	say_cpu(doctor, &output, &template);
-	say_user(doctor, &output, &template);
-	say_isolation(doctor, &output, &template);
-	say_ulimits(doctor, &output, &template);
+	say_memory(doctor, said, &template);
+	say_pids(doctor, said, &template);
+	say_cpu(doctor, said, &template);
+	say_user(doctor, said, &template);
+	say_isolation(doctor, said, &template);
+	say_ulimits(doctor, said, &template);
 }

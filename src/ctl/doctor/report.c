@@ -1,7 +1,10 @@
 /* mayflyctl doctor: how the checks are told, as lines or as JSON. */
 #include "ctl/doctor/internal.h"
 
+#include "base/ascii.h"
+
 #include <stdio.h>
+#include <string.h>
 
 static const char *const status_names[] = {"ok", "warn", "fail"};
 
@@ -17,9 +20,7 @@ void doctor_say(struct doctor *doctor, enum doctor_status status, const char *ch
 	doctor->failed += status == DOCTOR_FAIL;
 	doctor->warned += status == DOCTOR_WARN;
 	/* one line each, whatever an engine or a file said */
-	for (char *at = message; *at; at++)
-		if ((unsigned char)*at < ' ' || *at == 0x7f)
-			*at = ' ';
+	ascii_mask_control(message, strlen(message), ' ');
 	if (doctor->checks) {
 		(void)json_array_append_new(doctor->checks,
 					    json_pack("{s:s, s:s, s:o, s:s?}", "check", check,
@@ -33,18 +34,38 @@ void doctor_say(struct doctor *doctor, enum doctor_status status, const char *ch
 	(void)fflush(stdout); /* some checks take a while */
 }
 
+void doctor_list(char *list, size_t size, const char *format, ...)
+{
+	size_t used = strlen(list);
+	va_list arguments;
+
+	used += (size_t)snprintf(list + used, size - used, "%s", used ? ", " : "");
+	va_start(arguments, format);
+	if (used < size)
+		(void)vsnprintf(list + used, size - used, format, arguments);
+	va_end(arguments);
+}
+
+json_t *doctor_lines(struct slice output)
+{
+	json_t *said = json_object();
+
+	while (output.len) {
+		struct slice value = slice_take(&output, '\n'), name = slice_take(&value, '=');
+
+		(void)json_object_setn_new(said, name.data, name.len, json_clean_string(value));
+	}
+	return said;
+}
+
 void doctor_end(struct doctor *doctor)
 {
 	if (!doctor->checks) {
 		(void)printf("%u failed, %u warnings\n", doctor->failed, doctor->warned);
 		return;
 	}
-
-	_cleanup_json_ json_t *report =
-		json_pack("{s:s, s:b, s:i, s:i, s:o}", "mayfly", MAYFLY_VERSION, "ok",
-			  doctor->failed == 0, "failed", (int)doctor->failed, "warned",
-			  (int)doctor->warned, "checks", doctor->checks);
-
-	(void)json_dumpf(report, stdout, JSON_INDENT(2));
-	(void)putchar('\n');
+	(void)ctl_print_json(json_pack("{s:s, s:b, s:i, s:i, s:o}", "mayfly", MAYFLY_VERSION, "ok",
+				       doctor->failed == 0, "failed", (int)doctor->failed, "warned",
+				       (int)doctor->warned, "checks", doctor->checks),
+			     JSON_INDENT(2));
 }

@@ -1,6 +1,12 @@
-/* mayflyctl doctor: requests to the service, with the keys that are configured. */
+/* mayflyctl doctor: our data files, and requests to the service with the keys that are configured.
+ */
 #include "ctl/doctor/internal.h"
 
+#include "base/cleanup.h"
+#include "base/io.h"
+
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 int doctor_request(const struct config *config, const char *method, const char *path,
@@ -27,4 +33,26 @@ int doctor_request(const struct config *config, const char *method, const char *
 		return error_set(err, 500, "too_long", "the request is too long");
 	return http_client_send(config->bind, config->port, buf_slice(&request), deadline, out,
 				err);
+}
+
+int doctor_data(const struct config *config, const char *name, char **text, size_t *len,
+		struct error *err)
+{
+	char path[PATH_MAX];
+
+	for (unsigned i = 0; i < CONFIG_REGISTRY_DIRS; i++) {
+		if (!config->registry[i][0] ||
+		    (size_t)snprintf(path, sizeof(path), "%s/%s", config->registry[i], name) >=
+			    sizeof(path))
+			continue;
+
+		_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+		if (fd >= 0 && io_read_file(fd, REGISTRY_FILE_MAX_BYTES, text, len) == 0)
+			return 0;
+	}
+	return error_set(err, 500, "bad_configuration",
+			 "%s is in none of the data folders; install mayfly again, or set "
+			 "MAYFLY_DATA_DIR",
+			 name);
 }

@@ -66,11 +66,7 @@ static void take_line(char *line, struct listeners *listeners)
 	    num_parse(slice_of(fields[FIELD_UID]), 10, UINT32_MAX, &uid) < 0 ||
 	    !parse_address(fields[FIELD_LOCAL], (size_t)(colon - fields[FIELD_LOCAL]), text))
 		return;
-
-	size_t used = strlen(listeners->text);
-
-	(void)snprintf(listeners->text + used, sizeof(listeners->text) - used, "%s%s (uid %u)",
-		       used ? ", " : "", text, (unsigned)uid);
+	doctor_list(listeners->text, sizeof(listeners->text), "%s (uid %u)", text, (unsigned)uid);
 	listeners->count++;
 	if (!http_is_loopback(slice_of(text)))
 		listeners->is_public = true;
@@ -84,12 +80,8 @@ static void read_table(const char *path, struct listeners *listeners)
 
 	if (fd < 0 || io_read_to_end(fd, TABLE_MAX_BYTES, &text, &len) < 0)
 		return;
-	for (char *line = text, *next; line; line = next) {
-		next = strchr(line, '\n');
-		if (next)
-			*next++ = '\0';
+	for (char *line, *rest = text; (line = strsep(&rest, "\n"));)
 		take_line(line, listeners);
-	}
 }
 
 static void say_port(struct doctor *doctor, const struct listeners *listeners)
@@ -97,19 +89,19 @@ static void say_port(struct doctor *doctor, const struct listeners *listeners)
 	bool wants_public = !http_is_loopback(slice_of(doctor->config->bind));
 
 	if (listeners->count == 0)
-		doctor_say(doctor, DOCTOR_FAIL, "port",
-			   geteuid() == 0 ? START_ADVICE_SYS : START_ADVICE_USR,
-			   "nothing listens on port %u", (unsigned)listeners->port);
+		doctor_fail(doctor, "port", geteuid() == 0 ? START_ADVICE_SYS : START_ADVICE_USR,
+			    "nothing listens on port %u", (unsigned)listeners->port);
 	else if (listeners->is_public != wants_public)
-		doctor_say(doctor, DOCTOR_WARN, "port",
-			   "make BIND and PORT in mayfly.conf what mayfly.socket has, or the other "
-			   "way "
-			   "round",
-			   "port %u: listens on %s, but BIND is %s", (unsigned)listeners->port,
-			   listeners->text, doctor->config->bind);
+		doctor_warn(
+			doctor, "port",
+			"make BIND and PORT in mayfly.conf what mayfly.socket has, or the other "
+			"way "
+			"round",
+			"port %u: listens on %s, but BIND is %s", (unsigned)listeners->port,
+			listeners->text, doctor->config->bind);
 	else
-		doctor_say(doctor, DOCTOR_OK, "port", NULL, "port %u: listens on %s",
-			   (unsigned)listeners->port, listeners->text);
+		doctor_ok(doctor, "port", "port %u: listens on %s", (unsigned)listeners->port,
+			  listeners->text);
 }
 
 static void say_health(struct doctor *doctor)
@@ -122,17 +114,16 @@ static void say_health(struct doctor *doctor)
 
 	http_client_name(doctor->config->bind, doctor->config->port, name);
 	if (result < 0)
-		doctor_say(doctor, DOCTOR_FAIL, "health",
-			   geteuid() == 0 ? "journalctl -u 'mayfly@*'; " START_ADVICE_SYS
-					  : "journalctl --user; " START_ADVICE_USR,
-			   "%s", err.message);
+		doctor_fail(doctor, "health",
+			    geteuid() == 0 ? "journalctl -u 'mayfly@*'; " START_ADVICE_SYS
+					   : "journalctl --user; " START_ADVICE_USR,
+			    "%s", err.message);
 	else if (reply.status != 200 || !reply.body.data ||
 		 !strstr(reply.body.data, "\"status\":\"healthy\""))
-		doctor_say(doctor, DOCTOR_FAIL, "health", "see mayfly's log",
-			   "GET /health at %s: %d %.200s", name, reply.status,
-			   buf_slice(&reply.body).data);
+		doctor_fail(doctor, "health", "see mayfly's log", "GET /health at %s: %d %.200s",
+			    name, reply.status, buf_slice(&reply.body).data);
 	else
-		doctor_say(doctor, DOCTOR_OK, "health", NULL, "GET /health at %s: healthy", name);
+		doctor_ok(doctor, "health", "GET /health at %s: healthy", name);
 	buf_free(&reply.body);
 }
 
@@ -182,12 +173,12 @@ static unsigned usable_keys(const struct keys *keys)
 static void say_key_count(struct doctor *doctor, const struct keys *keys)
 {
 	if (keys->bad_lines)
-		doctor_say(doctor, DOCTOR_WARN, "keys.file", "correct or remove those lines",
-			   "%s: %zu lines are malformed", doctor->config->keys_file,
-			   keys->bad_lines);
+		doctor_warn(doctor, "keys.file", "correct or remove those lines",
+			    "%s: %zu lines are malformed", doctor->config->keys_file,
+			    keys->bad_lines);
 	if (keys->is_configured && !usable_keys(keys))
-		doctor_say(doctor, DOCTOR_WARN, "keys.expired", "mayflyctl keys add LABEL",
-			   "keys are configured, but none is valid: the runs API serves no one");
+		doctor_warn(doctor, "keys.expired", "mayflyctl keys add LABEL",
+			    "keys are configured, but none is valid: the runs API serves no one");
 }
 
 static void say_keys(struct doctor *doctor, bool listens_publicly)
@@ -199,8 +190,8 @@ static void say_keys(struct doctor *doctor, bool listens_publicly)
 	struct error err;
 
 	if (keys_load(config, &keys, &err) < 0) {
-		doctor_say(doctor, DOCTOR_FAIL, "keys",
-			   "correct it, or run this as a user that may read it", "%s", err.message);
+		doctor_fail(doctor, "keys", "correct it, or run this as a user that may read it",
+			    "%s", err.message);
 		return;
 	}
 	say_key_count(doctor, &keys);
@@ -208,8 +199,8 @@ static void say_keys(struct doctor *doctor, bool listens_publicly)
 	bool has_key = config->executor_api_key[0] || keys.is_configured;
 
 	if (is_public && !has_key)
-		doctor_say(doctor, DOCTOR_FAIL, "keys", KEY_ADVICE ", or listen on 127.0.0.1",
-			   "it listens on an address that others reach, and there is no key");
+		doctor_fail(doctor, "keys", KEY_ADVICE ", or listen on 127.0.0.1",
+			    "it listens on an address that others reach, and there is no key");
 	else if (setting && !is_public)
 		doctor_say(doctor, has_key ? DOCTOR_WARN : DOCTOR_FAIL, "keys",
 			   "make the proxy ask for a password" KEY_ADVICE_TOO,
@@ -219,12 +210,10 @@ static void say_keys(struct doctor *doctor, bool listens_publicly)
 			   setting,
 			   has_key ? "the tools' routes ask for no key" : "nothing asks for a key");
 	else if (has_key)
-		doctor_say(doctor, DOCTOR_OK, "keys", NULL,
-			   "%zu keys of callers, %s EXECUTOR_API_KEY", keys.count,
-			   config->executor_api_key[0] ? "an" : "no");
+		doctor_ok(doctor, "keys", "%zu keys of callers, %s EXECUTOR_API_KEY", keys.count,
+			  config->executor_api_key[0] ? "an" : "no");
 	else
-		doctor_say(doctor, DOCTOR_OK, "keys", NULL,
-			   "none: only callers on loopback are served");
+		doctor_ok(doctor, "keys", "none: only callers on loopback are served");
 }
 
 void doctor_service(struct doctor *doctor)

@@ -5,8 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STATE_BYTES 32
-
 /* Those that are to be active; system: of the system units only. */
 static const struct unit {
 	const char *name;
@@ -22,22 +20,8 @@ static const struct unit {
 	{"mayfly-health.timer", false, false, "a failure goes unnoticed"},
 };
 
-struct state {
-	char load[STATE_BYTES], active[STATE_BYTES], file[STATE_BYTES];
-};
-
-static void take_property(const char *text, const char *name, char out[STATE_BYTES])
-{
-	const char *at = strstr(text, name);
-
-	*out = '\0';
-	if (at)
-		(void)snprintf(out, STATE_BYTES, "%.*s", (int)strcspn(at + strlen(name), "\n"),
-			       at + strlen(name));
-}
-
-/* False when systemctl does not answer. */
-static bool read_state(const struct unit *unit, bool is_user, struct state *out)
+/* LoadState, ActiveState and UnitFileState, the caller's; NULL when systemctl does not answer. */
+static json_t *read_state(const struct unit *unit, bool is_user)
 {
 	_cleanup_buf_ struct buf said = buf_new(DOCTOR_OUTPUT_MAX_BYTES);
 	const char *const argv[] = {"systemctl", is_user ? "--user" : "--system",
@@ -45,24 +29,22 @@ static bool read_state(const struct unit *unit, bool is_user, struct state *out)
 				    "--",        unit->name,
 				    NULL};
 
-	if (doctor_command(argv, true, deadline_in(DOCTOR_COMMAND_DEADLINE_MS), &said) != 0 ||
-	    !said.data)
-		return false;
-	take_property(said.data, "LoadState=", out->load);
-	take_property(said.data, "ActiveState=", out->active);
-	take_property(said.data, "UnitFileState=", out->file);
-	return true;
+	if (child_command(argv, true, deadline_in(DOCTOR_COMMAND_DEADLINE_MS), &said) != 0 ||
+	    !said.len)
+		return NULL;
+	return doctor_lines(buf_slice(&said));
 }
 
 static void say_unit(struct doctor *doctor, const struct unit *unit, bool is_user,
-		     const struct state *state)
+		     const json_t *state)
 {
+	const char *active = ctl_text(state, "ActiveState"),
+		   *file = ctl_text(state, "UnitFileState");
 	char check[64], advice[128];
-	bool is_active = strcmp(state->active, "active") == 0;
-	bool is_enabled = strcmp(state->file, "enabled") == 0 ||
-			  strcmp(state->file, "static") == 0 ||
-			  strcmp(state->file, "indirect") == 0;
-	bool is_failed = strcmp(state->active, "failed") == 0;
+	bool is_active = strcmp(active, "active") == 0;
+	bool is_enabled = strcmp(file, "enabled") == 0 || strcmp(file, "static") == 0 ||
+			  strcmp(file, "indirect") == 0;
+	bool is_failed = strcmp(active, "failed") == 0;
 	/* others are started by mayfly.socket, which wants them */
 	bool survives = is_enabled || strcmp(unit->name, "mayfly.socket") != 0;
 
@@ -70,42 +52,47 @@ static void say_unit(struct doctor *doctor, const struct unit *unit, bool is_use
 	(void)snprintf(advice, sizeof(advice), "systemctl %s%s %s", is_user ? "--user " : "",
 		       is_failed ? "status" : "enable --now", unit->name);
 	if (is_active && survives)
-		doctor_say(doctor, DOCTOR_OK, check, NULL, "active, %s", state->file);
+		doctor_ok(doctor, check, "active, %s", file);
 	else if (is_active)
-		doctor_say(doctor, DOCTOR_WARN, check, advice,
-			   "active, but %s: gone with the next boot", state->file);
+		doctor_warn(doctor, check, advice, "active, but %s: gone with the next boot", file);
 	else
 		doctor_say(doctor, unit->is_needed || is_failed ? DOCTOR_FAIL : DOCTOR_WARN, check,
-			   advice, "%s: %s", state->active, unit->without);
+			   advice, "%s: %s", active, unit->without);
 }
 
 void doctor_units(struct doctor *doctor)
 {
 	bool is_user = geteuid() != 0;
-	struct state state;
 
 	if (access("/run/systemd/system", F_OK) < 0) {
-		doctor_say(doctor, DOCTOR_WARN, "units",
-			   "see that something listens (scripts/run, systemd-socket-activate) and "
-			   "runs mayfly-reap every minute",
-			   "systemd is not PID 1 here: there are no units to look at");
+		doctor_warn(doctor, "units",
+			    "see that something listens (scripts/run, systemd-socket-activate) and "
+			    "runs mayfly-reap every minute",
+			    "systemd is not PID 1 here: there are no units to look at");
 		return;
 	}
-	if (!read_state(&units[0], is_user, &state)) {
-		doctor_say(doctor, DOCTOR_FAIL, "units",
-			   is_user ? "log in through systemd (machinectl shell, ssh), or set "
-				     "XDG_RUNTIME_DIR"
-				   : "see systemctl status",
-			   "systemctl%s does not answer", is_user ? " --user" : "");
+
+	_cleanup_json_ json_t *first = read_state(&units[0], is_user);
+
+	if (!first) {
+		doctor_fail(doctor, "units",
+			    is_user ? "log in through systemd (machinectl shell, ssh), or set "
+				      "XDG_RUNTIME_DIR"
+				    : "see systemctl status",
+			    "systemctl%s does not answer", is_user ? " --user" : "");
 		return;
 	}
-	if (strcmp(state.load, "not-found") == 0) {
-		doctor_say(doctor, DOCTOR_WARN, "units", "make install; see systemd/README.md",
-			   "the units of mayfly are not installed");
+	if (strcmp(ctl_text(first, "LoadState"), "not-found") == 0) {
+		doctor_warn(doctor, "units", "make install; see systemd/README.md",
+			    "the units of mayfly are not installed");
 		return;
 	}
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-		if ((!is_user || !units[i].system_only) && read_state(&units[i], is_user, &state) &&
-		    (units[i].is_needed || strcmp(state.load, "not-found") != 0))
-			say_unit(doctor, &units[i], is_user, &state);
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		_cleanup_json_ json_t *state =
+			is_user && units[i].system_only ? NULL : read_state(&units[i], is_user);
+
+		if (state &&
+		    (units[i].is_needed || strcmp(ctl_text(state, "LoadState"), "not-found") != 0))
+			say_unit(doctor, &units[i], is_user, state);
+	}
 }

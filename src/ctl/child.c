@@ -1,6 +1,4 @@
-/* Other programs, and parts of ours that may hang, for mayflyctl doctor: each in a process of its
-   own, with a deadline. */
-#include "ctl/doctor/internal.h"
+#include "ctl/child.h"
 
 #include "base/cleanup.h"
 #include "base/io.h"
@@ -63,7 +61,7 @@ static bool wait_until(pid_t child, deadline_ms deadline, int *status)
 			return true;
 		if ((ended < 0 && errno != EINTR) || deadline_left_ms(deadline) == 0)
 			return false;
-		(void)poll(NULL, 0, DOCTOR_POLL_MS);
+		(void)poll(NULL, 0, CHILD_POLL_MS);
 	}
 }
 
@@ -73,7 +71,7 @@ static void end_child(pid_t child)
 	int status;
 
 	(void)kill(-child, SIGTERM);
-	if (wait_until(child, deadline_in(DOCTOR_END_GRACE_MS), &status))
+	if (wait_until(child, deadline_in(CHILD_END_GRACE_MS), &status))
 		return;
 	(void)kill(-child, SIGKILL);
 	(void)waitpid(child, &status, 0);
@@ -96,8 +94,8 @@ __attribute__((noreturn)) static void become(int (*run)(const void *), const voi
 	_exit(status);
 }
 
-int doctor_apart(int (*run)(const void *context), const void *context, deadline_ms deadline,
-		 struct buf *output, struct buf *errors)
+int child_run(int (*run)(const void *context), const void *context, deadline_ms deadline,
+	      struct buf *output, struct buf *errors)
 {
 	struct stream streams[2] = {{-1, output}, {-1, errors}};
 	int out[2], err[2], status = 0;
@@ -151,32 +149,10 @@ static int run_command(const void *context)
 	return 127;
 }
 
-int doctor_command(const char *const *argv, bool with_errors, deadline_ms deadline,
-		   struct buf *output)
+int child_command(const char *const *argv, bool with_errors, deadline_ms deadline,
+		  struct buf *output)
 {
 	const struct command command = {argv, with_errors};
 
-	return doctor_apart(run_command, &command, deadline, output, NULL);
-}
-
-int doctor_data(const struct config *config, const char *name, char **text, size_t *len,
-		struct error *err)
-{
-	char path[PATH_MAX];
-
-	for (unsigned i = 0; i < CONFIG_REGISTRY_DIRS; i++) {
-		if (!config->registry[i][0] ||
-		    (size_t)snprintf(path, sizeof(path), "%s/%s", config->registry[i], name) >=
-			    sizeof(path))
-			continue;
-
-		_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-		if (fd >= 0 && io_read_file(fd, REGISTRY_FILE_MAX_BYTES, text, len) == 0)
-			return 0;
-	}
-	return error_set(err, 500, "bad_configuration",
-			 "%s is in none of the data folders; install mayfly again, or set "
-			 "MAYFLY_DATA_DIR",
-			 name);
+	return child_run(run_command, &command, deadline, output, NULL);
 }
