@@ -5,6 +5,8 @@
  * Rules:
  *  1. Only what carries our instance's label and is past its own deadline is touched: containers
  *     and their folders through the engine, half-written and old results in storage.
+ *     With --all the service is over: whatever is of our instance and our run folder goes, the
+ *     containers of live sessions too.
  *  2. Exit status: 0 done; 1 the engine could not be asked (the storage was swept all the same);
  *     EX_USAGE (64); EX_CONFIG (78).
  */
@@ -26,13 +28,19 @@
 
 #define PROGRAM "mayfly-reap"
 /* what is more waits for the next run */
-#define EXPIRED_MAX_BYTES (1024 * sizeof(struct engine_row))
+#define FOUND_MAX_BYTES (1024 * sizeof(struct engine_row))
 
-static void collect_expired(void *context, const struct engine_row *row)
+struct search {
+	bool takes_all;
+	struct buf found; /* owned: rows, one behind the other */
+};
+
+static void collect(void *context, const struct engine_row *row)
 {
-	struct buf *expired = context;
+	struct search *search = context;
 
-	if (row->is_expired && buf_append(expired, (const char *)row, sizeof(*row)) < 0)
+	if ((row->is_expired || search->takes_all) &&
+	    buf_append(&search->found, (const char *)row, sizeof(*row)) < 0)
 		return; /* the next run will find it */
 }
 
@@ -48,18 +56,18 @@ static void log_removed(const struct engine_row *row)
 	log_end(&line);
 }
 
-/* Removes expired containers. Their number, or -1 with *err. */
-static int reap_containers(struct engine *engine, struct error *err)
+/* Removes expired containers, or all. Their number, or -1 with *err. */
+static int reap_containers(struct engine *engine, bool takes_all, struct error *err)
 {
-	_cleanup_buf_ struct buf expired = buf_new(EXPIRED_MAX_BYTES);
+	struct search search = {takes_all, buf_new(FOUND_MAX_BYTES)};
 	int removed = 0;
-	int listed = engine_list(engine, deadline_in(ENGINE_CALL_DEADLINE_MS), collect_expired,
-				 &expired, err);
+	int listed =
+		engine_list(engine, deadline_in(ENGINE_CALL_DEADLINE_MS), collect, &search, err);
 
-	for (size_t at = 0; listed == 0 && at < expired.len; at += sizeof(struct engine_row)) {
+	for (size_t at = 0; listed == 0 && at < search.found.len; at += sizeof(struct engine_row)) {
 		struct engine_row row;
 
-		memcpy(&row, expired.data + at, sizeof(row));
+		memcpy(&row, search.found.data + at, sizeof(row));
 		listed = engine_remove(engine, row.folder, deadline_in(ENGINE_CALL_DEADLINE_MS),
 				       err);
 		if (listed == 0) {
@@ -67,6 +75,7 @@ static int reap_containers(struct engine *engine, struct error *err)
 			removed++;
 		}
 	}
+	buf_free(&search.found);
 	return listed < 0 ? -1 : removed;
 }
 
@@ -101,11 +110,11 @@ int main(int argc, char **argv)
 	uint64_t sessions = 0;
 	struct error err;
 	struct log_line line;
+	bool takes_all = argc == 2 && strcmp(argv[1], "--all") == 0;
 	int containers;
 
-	(void)argv;
-	if (argc != 1) {
-		dprintf(STDERR_FILENO, "usage: " PROGRAM ", without arguments\n");
+	if (argc != 1 && !takes_all) {
+		dprintf(STDERR_FILENO, "usage: " PROGRAM " [--all]\n");
 		return EX_USAGE;
 	}
 	memory_end_when_out(NULL);
@@ -120,7 +129,7 @@ int main(int argc, char **argv)
 	log_number(&line, "records", (int64_t)records_sweep(&config));
 	log_number(&line, "sessions", (int64_t)sessions);
 	log_number(&line, "buckets", (int64_t)bucket_sweep(&config));
-	containers = reap_containers(&engine, &err);
+	containers = reap_containers(&engine, takes_all, &err);
 	if (containers < 0)
 		log_text(&line, "error", err.message);
 	else
