@@ -262,7 +262,7 @@
 #define LOG_FIELD_NAME_BYTES      65        /* 64, which is journald's maximum, and the NUL */
 #define LOG_WINDOW_S              60        /* LOG_WINDOW_LINES: see store/log_limit.h */
 #define LOG_WINDOW_LINES          200
-#define LOGS_CONTAINERS_MAX_BYTES MIB /* what journalctl may say of a job's containers */
+#define LOGS_CONTAINERS_MAX_BYTES MIB    /* what journalctl may say of a job's containers */
 #define LOGS_DEADLINE_MS          300000 /* for it to say that */
 /* MAYFLY_CACHE_MB, of where cached results are; 0: nothing is cached */
 #define CACHE_DEFAULT_MB         16
@@ -303,8 +303,8 @@
 #define DOCTOR_HTTP_DEADLINE_MS      15000  /* for an answer that needs no job */
 #define DOCTOR_PROBE_TIMEOUT_S       30     /* of each probe job */
 #define DOCTOR_PROBE_DEADLINE_MS     100000 /* slot, container, job and removal */
-#define CHILD_END_GRACE_MS          5000   /* from SIGTERM to SIGKILL */
-#define CHILD_POLL_MS               20
+#define CHILD_END_GRACE_MS           5000   /* from SIGTERM to SIGKILL */
+#define CHILD_POLL_MS                20
 #define DOCTOR_OUTPUT_MAX_BYTES      (64 * KIB) /* of another program, a probe */
 #define DOCTOR_MESSAGE_BYTES         768
 #define DOCTOR_SPACE_FAIL_BYTES      JOB_ARTIFACTS_MAX_BYTES /* less room than one job may fill */

@@ -22,8 +22,6 @@ static const struct {
 	{"", CGROUPS "/unified", "memory.current"},
 };
 
-#define HIERARCHY_COUNT (sizeof(hierarchies) / sizeof(hierarchies[0]))
-
 static bool read_text(const char *path, char *text, size_t size)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -44,7 +42,7 @@ static bool read_number(const char *path, uint64_t *out)
 /* lines: the membership of a process in that container. */
 static bool read_memory(const char *lines, uint64_t *bytes)
 {
-	for (size_t i = 0; i < HIERARCHY_COUNT; i++) {
+	for (size_t i = 0; i < COUNT_OF(hierarchies); i++) {
 		char wanted[32], path[PATH_MAX];
 		const char *at;
 

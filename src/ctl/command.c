@@ -78,7 +78,7 @@ int ctl_print_json(json_t *value, size_t flags)
 
 const char *ctl_text(const json_t *object, const char *name)
 {
-	const char *text = json_string_value(json_object_get(object, name));
+	const char *text = json_text(object, name);
 
 	return text ? text : "";
 }

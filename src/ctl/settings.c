@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "base/slice.h"
 #include "bounds.h"
 
 #include <errno.h>
@@ -112,7 +113,7 @@ int ctl_settings(struct error *err)
 			       home ? home : "");
 	if (take_file(path, err) < 0 || take_places(err) < 0)
 		return -1;
-	for (size_t i = 0; i < sizeof(system_places) / sizeof(system_places[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(system_places); i++)
 		if (geteuid() == 0 && is_there(system_places[i].path) &&
 		    give(system_places[i].name, system_places[i].path, err) < 0)
 			return -1;

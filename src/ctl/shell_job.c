@@ -231,7 +231,7 @@ static void watch_signals(bool is_child)
 {
 	static const int numbers[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
 
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(numbers); i++) {
 		struct sigaction action = {.sa_handler = is_child ? SIG_DFL
 							 : i < 2  ? SIG_IGN
 								  : pass_on};

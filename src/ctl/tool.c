@@ -69,7 +69,7 @@ int ctl_run(const struct config *config, struct ctl_arguments *arguments)
    schema's. */
 static json_t *value_of(const json_t *schema, struct slice text)
 {
-	const char *type = json_string_value(json_object_get(schema, "type"));
+	const char *type = json_text(schema, "type");
 	struct error ignored;
 	json_t *value;
 

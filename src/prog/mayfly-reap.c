@@ -100,7 +100,7 @@ static int prepare(const struct config *config, struct engine *engine, uint64_t 
 	/* locked and counted, which a confined process could not do. One whose container is removed
 	   only now is found by the next run */
 	*sessions = session_sweep(config, engine);
-	return confine(paths, sizeof(paths) / sizeof(paths[0]), CONFINE_REAP, err);
+	return confine(paths, COUNT_OF(paths), CONFINE_REAP, err);
 }
 
 int main(int argc, char **argv)

@@ -72,14 +72,12 @@ static const struct command {
 	 "make containers ahead; without arguments, those of MAYFLY_WARM", ctl_warm, 0, INT_MAX},
 };
 
-#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
-
 /* Those of that name, or all. before: the first line's beginning. False for none. */
 static bool print_commands(FILE *to, const char *name, const char *before)
 {
 	bool is_any = false;
 
-	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+	for (size_t i = 0; i < COUNT_OF(commands); i++) {
 		const struct command *row = &commands[i];
 
 		if (name && strcmp(row->name, name) != 0)
@@ -106,7 +104,7 @@ static const struct command *find_command(const char *name, const char *verb)
 {
 	const struct command *found = NULL;
 
-	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+	for (size_t i = 0; i < COUNT_OF(commands); i++) {
 		if (strcmp(name, commands[i].name) != 0)
 			continue;
 		if (!commands[i].verb)
@@ -124,7 +122,7 @@ static enum option find_option(const struct command *command, const char *word)
 {
 	size_t len = strlen(word);
 
-	for (size_t i = 0; i < COMMAND_COUNT; i++)
+	for (size_t i = 0; i < COUNT_OF(commands); i++)
 		for (const char *text = commands[i].arguments, *at = text;
 		     commands[i].run == command->run && !strpbrk(word, " []|") &&
 		     (at = strstr(at, word));

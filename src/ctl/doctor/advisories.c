@@ -67,8 +67,7 @@ static int check_escape(const struct registry_file *file, size_t at, const json_
 	char place[FIELD_BYTES];
 
 	(void)snprintf(place, sizeof(place), "escapes[%zu]", at);
-	return registry_read(file, place, escape, fields, sizeof(fields) / sizeof(fields[0]), &read,
-			     err);
+	return registry_read(file, place, escape, fields, COUNT_OF(fields), &read, err);
 }
 
 /* The caller owns *out, which has a date and good rows. 0, or -1 with *err. */
@@ -180,7 +179,7 @@ static void take_upstream(const char *version, char out[VERSION_BYTES])
 		*candidate = '~';
 	if (revision && revision != candidate)
 		*revision = '\0';
-	for (size_t i = 0; i < sizeof(repacked) / sizeof(repacked[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(repacked); i++) {
 		char *at = strstr(out, repacked[i]);
 
 		if (at)
@@ -256,7 +255,7 @@ static const struct component *find_component(const char *name)
 	/* tini or catatonit, which mayfly-init stands in for */
 	if (strstr(name, "docker-init"))
 		return NULL;
-	for (size_t i = 0; i < sizeof(components) / sizeof(components[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(components); i++)
 		if (strstr(name, components[i].words))
 			return &components[i];
 	return NULL;

@@ -50,12 +50,10 @@ static const struct json_field job_fields[] = {NEEDED(what, READ_TEXT), NEEDED(l
 static const struct json_field request_fields[] = {
 	NEEDED(what, READ_TEXT), NEEDED(send, READ_SLICE), NEEDED(status, READ_LIST)};
 
-#define COUNT(fields) (sizeof(fields) / sizeof((fields)[0]))
-
 static int read_file(const struct attack *attack, struct row *out, struct error *err)
 {
 	*out = (struct row){.timeout_s = TIMEOUT_S};
-	if (registry_read(&attack->file, "", attack->definition, file_fields, COUNT(file_fields),
+	if (registry_read(&attack->file, "", attack->definition, file_fields, COUNT_OF(file_fields),
 			  out, err) < 0)
 		return -1;
 	if (!out->jobs && !out->requests && (!out->program || !out->language))
@@ -71,7 +69,8 @@ static int read_job(const struct attack *attack, size_t at, const json_t *job, s
 
 	*out = (struct row){.timeout_s = TIMEOUT_S};
 	(void)snprintf(place, sizeof(place), "jobs[%zu]", at);
-	if (registry_read(&attack->file, place, job, job_fields, COUNT(job_fields), out, err) < 0)
+	if (registry_read(&attack->file, place, job, job_fields, COUNT_OF(job_fields), out, err) <
+	    0)
 		return -1;
 	(void)snprintf(place, sizeof(place), "jobs[%zu].program", at);
 	return !out->program == !out->code ? registry_bad_field(&attack->file, place, err,
@@ -86,8 +85,8 @@ static int read_request(const struct attack *attack, size_t at, const json_t *re
 
 	*out = (struct row){0};
 	(void)snprintf(place, sizeof(place), "requests[%zu]", at);
-	return registry_read(&attack->file, place, request, request_fields, COUNT(request_fields),
-			     out, err);
+	return registry_read(&attack->file, place, request, request_fields,
+			     COUNT_OF(request_fields), out, err);
 }
 
 int attack_check(struct attack *attack, struct error *err)

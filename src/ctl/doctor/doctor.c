@@ -35,7 +35,7 @@ static int examine(bool as_json)
 			"correct it in mayfly.conf or the environment; nothing else was looked at",
 			"%s", err.message);
 	else
-		for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		for (size_t i = 0; i < COUNT_OF(parts); i++)
 			parts[i](&doctor);
 	json_decref(doctor.advisories);
 	doctor_end(&doctor);

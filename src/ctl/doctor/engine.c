@@ -65,7 +65,7 @@ static void say_limits(struct doctor *doctor, const json_t *is)
 	bool is_rootless = is_said(is, "rootless", "1");
 	char missing[TEXT_BYTES] = "";
 
-	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(limits); i++)
 		if (is_said(is, limits[i], "0"))
 			doctor_list(missing, sizeof(missing), "%s", limits[i]);
 	if (is_rootless && is_said(is, "cgroup", "1"))

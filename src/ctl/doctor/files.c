@@ -132,7 +132,7 @@ static void say_all_rights(struct doctor *doctor)
 		 "others could sign links to results"},
 	};
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		char path[PATH_MAX + 32];
 
 		(void)snprintf(path, sizeof(path), "%s%s", rows[i].folder, rows[i].name);

@@ -34,7 +34,7 @@ static bool has_word(const char *text, const char *word)
 static void list_missing(const char *text, char *out, size_t size)
 {
 	*out = '\0';
-	for (size_t i = 0; i < sizeof(controllers) / sizeof(controllers[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(controllers); i++)
 		if (!has_word(text, controllers[i]))
 			doctor_list(out, size, "%s", controllers[i]);
 }
@@ -79,7 +79,7 @@ static void say_controllers_v1(struct doctor *doctor)
 {
 	char path[64], missing[64] = "";
 
-	for (size_t i = 0; i < sizeof(controllers) / sizeof(controllers[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(controllers); i++) {
 		(void)snprintf(path, sizeof(path), CGROUPS "/%s/cgroup.procs", controllers[i]);
 		if (access(path, F_OK) < 0)
 			doctor_list(missing, sizeof(missing), "%s", controllers[i]);

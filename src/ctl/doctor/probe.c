@@ -175,7 +175,7 @@ static void say_ulimits(struct doctor *doctor, const json_t *said, const struct 
 		      {"msgqueue", 0}};
 	char wrong[REFUSE_BYTES] = "";
 
-	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(limits); i++)
 		if (number_of(said, limits[i].name) > limits[i].most)
 			doctor_list(wrong, sizeof(wrong), "%s %.32s (at most %" PRIu64 ")",
 				    limits[i].name, ctl_text(said, limits[i].name), limits[i].most);
@@ -214,7 +214,7 @@ static void say_isolation(struct doctor *doctor, const json_t *said,
 		 "see env in containers.conf"},
 	};
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		say_text(doctor, said, rows[i].name, rows[i].check, rows[i].want, rows[i].good,
 			 rows[i].advice);
 	if (!template->network || !doctor->config->network)

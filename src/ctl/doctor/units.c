@@ -87,7 +87,7 @@ void doctor_units(struct doctor *doctor)
 			    "the units of mayfly are not installed");
 		return;
 	}
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(units); i++) {
 		_cleanup_json_ json_t *state =
 			is_user && units[i].system_only ? NULL : read_state(&units[i], is_user);
 
