@@ -28,6 +28,7 @@
 #define HTTP_BODY_DEADLINE_MS           30000 /* from the head's end to the body's, else 408 */
 #define HTTP_WRITE_DEADLINE_MS          30000 /* for a whole reply to be taken, else we hang up */
 #define HTTP_LINGER_DEADLINE_MS         2000  /* draining after an early refusal */
+#define PREFLIGHT_MAX_AGE_S             600   /* a browser need not ask again so long */
 #define HTTP_LINGER_MAX_BYTES           (64 * MIB) /* drained at most */
 #define HTTP_HEAD_READ_BYTES            (4 * KIB)  /* asked for at once while reading a head */
 /* of a body; memory grows by no more before bytes arrive */

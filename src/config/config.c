@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "bounds.h"
 #include "config/registry.h"
+#include "http/access.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -230,6 +231,24 @@ static int read_secret(const char *name, char *out, size_t size, struct error *e
 	return 0;
 }
 
+/* One setting of two names. "*" is none of what it takes: any page at all could run code here. */
+static int read_origins(struct config *config, struct error *err)
+{
+	const char *list = variable("ALLOWED_ORIGINS"), *other = variable("CORS_ORIGIN");
+
+	if (list && other && strcmp(list, other) != 0)
+		return error_set(err, 500, "bad_configuration",
+				 "ALLOWED_ORIGINS and CORS_ORIGIN are one setting, but differ: set "
+				 "one of them");
+	config->allowed_origins = list ? list : other;
+	if (!config->allowed_origins || http_are_origins(config->allowed_origins))
+		return 0;
+	return error_set(err, 500, "bad_configuration",
+			 "%s is \"%.256s\", but takes origins such as https://app.example.com or "
+			 "http://localhost:3000, with commas between",
+			 list ? "ALLOWED_ORIGINS" : "CORS_ORIGIN", config->allowed_origins);
+}
+
 static int read_instance(struct config *config, struct error *err)
 {
 	const char *name = variable_or("MAYFLY_INSTANCE", "mayfly");
@@ -350,7 +369,7 @@ int config_read(struct config *out, struct error *err)
 	};
 
 	if (refuse_old_names(err) < 0 || read_numbers(&config, err) < 0 ||
-	    read_flag("DEBUG_UI", &config.debug_ui, err) < 0 ||
+	    read_origins(&config, err) < 0 || read_flag("DEBUG_UI", &config.debug_ui, err) < 0 ||
 	    read_flag("MAYFLY_TEMPLATE_NETWORK", &config.custom_network, err) < 0 ||
 	    read_network(&config, err) < 0 || read_unenforced(&config, err) < 0 ||
 	    read_places(&config, err) < 0 || refuse_old_folders(&config, err) < 0 ||

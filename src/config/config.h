@@ -29,6 +29,7 @@ struct config {
 	uint64_t port;                              /* PORT or EXECUTOR_PORT, 8080 */
 	const char *public_base_url;                /* PUBLIC_BASE_URL or NULL */
 	const char *allowed_hosts;                  /* ALLOWED_HOSTS or NULL */
+	const char *allowed_origins;                /* ALLOWED_ORIGINS or CORS_ORIGIN, or NULL */
 	bool debug_ui;                              /* DEBUG_UI=true|1 */
 	char executor_api_key[CONFIG_SECRET_BYTES]; /* EXECUTOR_API_KEY; "" when there is none */
 	char api_keys[CONFIG_API_KEYS_BYTES];       /* API_KEYS; "" when there are none */

@@ -4,8 +4,8 @@
  * Rules:
  *  1. A browser that was sent to us under a foreign name (DNS rebinding) shows that name in Host:
  *     refused.
- *  2. A page of another origin that makes a browser write to us shows in Origin: refused. Hosts are
- *     compared as authority.h reads them, never as strings.
+ *  2. A page of another origin that makes a browser write to us shows in Origin: refused, unless
+ * the operator has named it. Hosts are compared as authority.h reads them, never as strings.
  *  3. A request without Host (HTTP/1.0 only) or without Origin comes from no browser's page, and is
  *     let through.
  */
@@ -121,27 +121,63 @@ const char *http_scheme(const char *public_base_url, struct slice host)
 	return "http";
 }
 
-static bool is_own_origin(const struct http_access *access, const struct http_request *request,
-			  struct slice text)
+static bool is_same_origin(const struct origin *a, const struct origin *b)
+{
+	return a->is_https == b->is_https && authority_same_host(&a->authority, &b->authority) &&
+	       port_of(&a->authority, a->is_https) == port_of(&b->authority, b->is_https);
+}
+
+/* The next origin of a list; a slash at its end changes nothing. 0, or -1 when it is none. */
+static int next_origin(struct slice *list, struct origin *out)
+{
+	struct slice text = ascii_trim(slice_take(list, ','));
+
+	if (text.len && text.data[text.len - 1] == '/')
+		text.len--;
+	return read_origin(text, out);
+}
+
+bool http_are_origins(const char *list)
+{
+	struct slice rest = slice_of(list);
+	struct origin ignored;
+
+	do {
+		if (next_origin(&rest, &ignored) < 0)
+			return false;
+	} while (rest.len);
+	return true;
+}
+
+static bool is_listed(const char *list, const struct origin *origin)
+{
+	struct slice rest = slice_of(list ? list : "");
+	struct origin listed;
+
+	while (rest.len)
+		if (next_origin(&rest, &listed) == 0 && is_same_origin(&listed, origin))
+			return true;
+	return false;
+}
+
+static bool is_allowed_origin(const struct http_access *access, const struct http_request *request,
+			      struct slice text)
 {
 	struct origin origin, public;
 	struct authority host;
 
 	if (read_origin(text, &origin) < 0)
 		return false;
-
-	int port = port_of(&origin.authority, origin.is_https);
-
 	/* TLS may end in front of us, so the scheme of our own Host is whatever the page was loaded
 	 * with. */
 	if (authority_parse(request->host, &host) == 0 &&
 	    authority_same_host(&host, &origin.authority) &&
-	    port_of(&host, origin.is_https) == port)
+	    port_of(&host, origin.is_https) == port_of(&origin.authority, origin.is_https))
 		return true;
-	return access->public_base_url && read_url_origin(access->public_base_url, &public) == 0 &&
-	       public.is_https == origin.is_https &&
-	       authority_same_host(&public.authority, &origin.authority) &&
-	       port_of(&public.authority, public.is_https) == port;
+	if (access->public_base_url && read_url_origin(access->public_base_url, &public) == 0 &&
+	    is_same_origin(&public, &origin))
+		return true;
+	return is_listed(access->allowed_origins, &origin);
 }
 
 int http_check_origin(const struct http_access *access, const struct http_request *request,
@@ -154,9 +190,10 @@ int http_check_origin(const struct http_access *access, const struct http_reques
 		if (!slice_eq_nocase(request->fields[i].name, "Origin"))
 			continue;
 		has_origin = true;
-		if (!is_own_origin(access, request, request->fields[i].value))
+		if (!is_allowed_origin(access, request, request->fields[i].value))
 			return error_set(err, 403, "origin_not_allowed",
-					 "a page of another origin may not call this service");
+					 "a page of another origin may not call this service; the "
+					 "operator can name it in ALLOWED_ORIGINS");
 	}
 	if (has_origin && has_body &&
 	    (!content_type ||

@@ -88,6 +88,22 @@ static int send_continue(const struct http_connection *connection, deadline_ms d
 	return 0;
 }
 
+/* RFC 9110 section 8.4: the bytes would be taken for what they are not. */
+static int check_coding(const struct http_request *request, struct error *err)
+{
+	for (unsigned i = 0; i < request->field_count; i++) {
+		struct slice value = request->fields[i].value;
+
+		if (slice_eq_nocase(request->fields[i].name, "Content-Encoding") && value.len &&
+		    !slice_eq_nocase(value, "identity"))
+			return error_set(err, 415, "content_encoding",
+					 "a body in Content-Encoding %.*s is not taken: send it as "
+					 "it is, without one",
+					 value.len < 64 ? (int)value.len : 64, value.data);
+	}
+	return 0;
+}
+
 int http_body_begin(struct http_connection *connection, uint64_t max, deadline_ms deadline,
 		    struct http_body_reader *out, struct error *err)
 {
@@ -100,6 +116,8 @@ int http_body_begin(struct http_connection *connection, uint64_t max, deadline_m
 		.left = request->has_content_length ? request->content_length : 0,
 	};
 
+	if (check_coding(request, err) < 0)
+		return -1;
 	if (!request->chunked && !request->has_content_length)
 		return error_set(err, 411, "length_required",
 				 "a request body needs Content-Length");

@@ -31,8 +31,9 @@ MUST_USE int http_read_head(struct http_connection *connection, deadline_ms dead
 /* Reads the body into body (born by the caller, empty, with the route's maximum): answers
    "100-continue" first when the client waits for it, refuses a too large Content-Length before
    reading: 413 "body_too_large"; 411 "length_required" for a POST or PUT with neither length nor
-   chunked; 408 "body_timeout"; 400 "body_incomplete" or what chunked_decode says;
-   status 0 "client_gone". After a refusal body holds a part. */
+   chunked; 415 "content_encoding" for one other than identity; 408 "body_timeout"; 400
+   "body_incomplete" or what chunked_decode says; status 0 "client_gone". After a refusal body holds
+   a part. */
 MUST_USE int http_read_body(struct http_connection *connection, struct buf *body,
 			    deadline_ms deadline, struct error *err);
 

@@ -124,6 +124,35 @@ static bool is_bodiless(int status)
 	return status < 200 || status == 204 || status == 304;
 }
 
+static struct {
+	bool differs;
+	struct slice origin;
+} sharing;
+
+void http_reply_share(struct slice origin)
+{
+	sharing.differs = true;
+	sharing.origin = origin;
+}
+
+int http_reply_add_sharing(struct buf *head)
+{
+	if (!sharing.differs)
+		return 0;
+	if (buf_append_text(head, "Vary: Origin\r\n") < 0)
+		return -1;
+	/* a page sees but seven fields of a reply by itself */
+	return sharing.origin.len
+		       ? buf_printf(
+				 head,
+				 "Access-Control-Allow-Origin: %.*s\r\n"
+				 "Access-Control-Expose-Headers: Accept-Ranges, "
+				 "Content-Disposition, Content-Range, ETag, Idempotent-Replayed, "
+				 "Retry-After, X-Request-ID\r\n",
+				 (int)sharing.origin.len, sharing.origin.data)
+		       : 0;
+}
+
 static int write_head(struct buf *head, const struct http_reply *reply, uint64_t length)
 {
 	char date[DATE_HTTP_BYTES];
@@ -139,7 +168,7 @@ static int write_head(struct buf *head, const struct http_reply *reply, uint64_t
 	if (!is_bodiless(reply->status) &&
 	    buf_printf(head, "Content-Length: %llu\r\n", (unsigned long long)length) < 0)
 		return -1;
-	if (buf_append(head, fields.data, fields.len) < 0)
+	if (http_reply_add_sharing(head) < 0 || buf_append(head, fields.data, fields.len) < 0)
 		return -1;
 	return buf_append_text(head, "\r\n");
 }

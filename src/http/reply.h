@@ -45,6 +45,13 @@ MUST_USE int http_reply_write(struct buf *out, const struct http_reply *reply, s
 bool http_reply_has_begun(void);
 void http_reply_begins(void);
 
+/* Every reply of this process from here on differs by the request's Origin, and pages of this one
+   may read it; of none, when it is empty (Fetch standard, section 3.2). origin is not copied. */
+void http_reply_share(struct slice origin);
+
+/* Appends the fields of that. 0, or -1 as buf_append. */
+MUST_USE int http_reply_add_sharing(struct buf *head);
+
 /* The reason phrase of a status that is sent here (RFC 9110 section 15), "" of any other. */
 const char *http_reason(int status);
 

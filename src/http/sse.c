@@ -86,16 +86,20 @@ static void added(struct sse *sse, int failed)
 void sse_begin(struct sse *sse)
 {
 	char date[DATE_HTTP_BYTES];
+	int failed = 0;
 
 	http_reply_begins();
 	date_http(time(NULL), date);
 	/* X-Accel-Buffering: nginx would gather the events */
-	added(sse,
-	      buf_printf(&sse->outgoing,
-			 "HTTP/1.1 200 OK\r\nDate: %s\r\nConnection: close\r\n"
-			 "X-Content-Type-Options: nosniff\r\nContent-Type: text/event-stream\r\n"
-			 "Cache-Control: no-store\r\nX-Accel-Buffering: no\r\n\r\n",
-			 date));
+	failed |=
+		buf_printf(&sse->outgoing,
+			   "HTTP/1.1 200 OK\r\nDate: %s\r\nConnection: close\r\n"
+			   "X-Content-Type-Options: nosniff\r\nContent-Type: text/event-stream\r\n"
+			   "Cache-Control: no-store\r\nX-Accel-Buffering: no\r\n",
+			   date);
+	failed |= http_reply_add_sharing(&sse->outgoing);
+	failed |= buf_append_text(&sse->outgoing, "\r\n");
+	added(sse, failed);
 }
 
 void sse_event(struct sse *sse, const char *name, struct slice data)

@@ -47,7 +47,7 @@ static json_t *error_of_agents(const struct call *call, const struct error *err)
 struct shape {
 	json_t *(*body)(const struct call *call, const struct error *err);
 	bool wants_bearer;   /* a 401 says what is missing (RFC 6750) */
-	bool has_request_id; /* replies carry X-Request-ID, and say which page may read them */
+	bool has_request_id; /* replies carry X-Request-ID */
 };
 
 static const struct shape tools = {error_of_tools, false, false};
@@ -129,11 +129,6 @@ static void add_fields(const struct call *call, const char *type, struct http_re
 	http_reply_field(reply, "Cache-Control", "no-store");
 	if (*call->request_id)
 		http_reply_field(reply, "X-Request-ID", "%s", call->request_id);
-	if (*call->request_id && call->origin.len) { /* Fetch standard, section 3.2 */
-		http_reply_field(reply, "Access-Control-Allow-Origin", "%.*s",
-				 (int)call->origin.len, call->origin.data);
-		http_reply_field(reply, "Vary", "Origin");
-	}
 	if (status == 503)
 		http_reply_field(reply, "Retry-After", "%d", RETRY_AFTER_S);
 	if ((status == 429 || status == 409) && call->retry_after_s)
@@ -144,6 +139,8 @@ static void add_fields(const struct call *call, const char *type, struct http_re
 		http_reply_field(reply, "Idempotent-Replayed", "true");
 	if (status == 405)
 		http_reply_field(reply, "Allow", "%s", call->allow);
+	if (call->code && strcmp(call->code, "content_encoding") == 0)
+		http_reply_field(reply, "Accept-Encoding", "identity");
 }
 
 void call_send(struct call *call, const struct http_reply *reply, struct slice body)

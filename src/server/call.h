@@ -49,8 +49,6 @@ struct call {
 	const char *code;      /* of a refusal, for the log */
 	/* the sandbox API: X-Request-ID as it was sent, or one of ours; "" with any other */
 	char request_id[SANDBOX_REQUEST_ID_MAX_BYTES + 1];
-	/* the request's Origin, once it was allowed; empty when there is none */
-	struct slice origin;
 };
 
 #define CALL_UNCOUNTED (-1)

@@ -94,31 +94,43 @@ static bool is_static(const struct server *server, const struct call *call)
 	return server->is_static;
 }
 
+/* What a page may send along: every field that we read and that is not its own to send. */
+#define REQUEST_FIELDS                                                                                        \
+	"Accept, Authorization, Content-Type, If-Modified-Since, If-None-Match, If-Range, Range, X-API-Key, " \
+	"X-Idempotency-Key, X-Request-ID"
+
 /* --- who calls -------------------------------------------------------------------------------- */
 
-static int check_caller(struct call *call, const struct route *route, struct error *err)
+/* Host and Origin: what a browser says of where a request comes from. */
+static int check_source(struct call *call, const struct route *route, struct error *err)
 {
+	const struct http_request *request = &call->connection->request;
+	const struct slice *origin = http_field(request, "Origin");
 	char address[HTTP_ADDRESS_BYTES];
 	struct http_access access = {
 		.bind = call->config->bind,
 		.public_base_url = call->config->public_base_url,
 		.allowed_hosts = call->config->allowed_hosts,
+		.allowed_origins = call->config->allowed_origins,
 		.takes_forms = route && (route->flags & TAKES_FORM),
 	};
 
 	http_local_address(call->connection->fd, address);
 	if (*address && !http_is_loopback(slice_of(address)))
 		access.bind = address;
-	if (http_check_host(&access, &call->connection->request, err) < 0 ||
-	    http_check_origin(&access, &call->connection->request, err) < 0)
+	if (http_check_host(&access, request, err) < 0)
 		return -1;
 
-	const struct slice *origin = http_field(&call->connection->request, "Origin");
+	int refused = http_check_origin(&access, request, err);
 
-	if (origin)
-		call->origin = *origin;
-	if (!route)
-		return 0;
+	if (origin || access.allowed_origins)
+		http_reply_share(origin && (!refused || err->status != 403) ? *origin
+									    : SLICE_LITERAL(""));
+	return refused;
+}
+
+static int check_caller(struct call *call, const struct route *route, struct error *err)
+{
 	if (auth_check(call, route->access, err) < 0)
 		return -1;
 	return (route->flags & COSTS_TOKEN) && call->caller.has_key
@@ -126,29 +138,38 @@ static int check_caller(struct call *call, const struct route *route, struct err
 		       : 0;
 }
 
-/* A browser asks before it sends a page's request (Fetch standard, section 4.8). Every page gets an
-   answer, which allows what would be allowed: a page of our own. */
-static int answer_options(struct call *call, struct error *err)
+/* Does a browser ask before it sends a page's request (Fetch standard, section 4.8)? */
+static bool is_preflight(const struct call *call)
 {
-	struct http_reply reply = http_reply_new(200);
-	struct slice host = call->connection->request.host;
+	const struct http_request *request = &call->connection->request;
 
-	if (check_caller(call, NULL, err) < 0 && err->status != 403)
-		return -1;
-	http_reply_field(&reply, "Access-Control-Allow-Origin", "%s%.*s",
-			 call->origin.len ? "" : "http://",
-			 (int)(call->origin.len ? call->origin.len : host.len),
-			 call->origin.len ? call->origin.data : host.data);
-	http_reply_field(&reply, "Vary", "Origin");
+	return request->method == HTTP_OPTIONS && http_field(request, "Origin") &&
+	       http_field(request, "Access-Control-Request-Method");
+}
+
+/* The answer allows what would be allowed: to a page that may call all that we read, to any other
+   what the sandbox API says to all, of a page of our own. */
+static void answer_options(struct call *call, bool may_call)
+{
+	const struct http_request *request = &call->connection->request;
+	_cleanup_buf_ struct buf own = buf_new(HTTP_HEAD_MAX_BYTES);
+	struct http_reply reply = http_reply_new(200);
+
+	if (!may_call || !http_field(request, "Origin")) {
+		(void)!buf_printf(&own, "http://%.*s", (int)request->host.len, request->host.data);
+		http_reply_share(buf_slice(&own));
+	}
 	http_reply_field(&reply, "Access-Control-Allow-Methods", "%s",
 			 call->allow ? call->allow : "GET, POST, OPTIONS");
-	http_reply_field(&reply, "Access-Control-Allow-Headers",
-			 "Content-Type, X-API-Key, X-Request-ID");
+	http_reply_field(&reply, "Access-Control-Allow-Headers", "%s",
+			 may_call && is_preflight(call) ? REQUEST_FIELDS
+							: "Content-Type, X-API-Key, X-Request-ID");
+	if (may_call)
+		http_reply_field(&reply, "Access-Control-Max-Age", "%d", PREFLIGHT_MAX_AGE_S);
 	if (*call->request_id)
 		http_reply_field(&reply, "X-Request-ID", "%s", call->request_id);
 	call_send(call, &reply, SLICE_LITERAL(""));
 	http_reply_free(&reply);
-	return 0;
 }
 
 /* --- from mayfly to mayfly-static ------------------------------------------------------------- */
@@ -307,13 +328,19 @@ static int serve(const struct server *server, struct call *call, struct config *
 	int found = find_route(server, call, &route, &no_route);
 
 	call_begin(call);
+
+	bool may_call = check_source(call, route, err) == 0;
+
 	prepare_last_words();
 	if (found < 0 && call->connection->request.method == HTTP_OPTIONS &&
-	    !is_static(server, call))
-		return answer_options(call, err);
+	    (may_call || err->status == 403) &&
+	    (!is_static(server, call) || (may_call && is_preflight(call)))) {
+		answer_options(call, may_call);
+		return 0;
+	}
 	if (route && !server->is_static)
 		call->route = route->path;
-	if (check_caller(call, route, err) < 0 ||
+	if (!may_call || (route && check_caller(call, route, err) < 0) ||
 	    (!server->is_static && config_forget_keys(config, err) < 0))
 		return -1;
 	if (route && found == 0)

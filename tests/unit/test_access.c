@@ -123,12 +123,52 @@ static void test_origins(void)
 	is_number(check(&access, "Host: localhost\r\nOrigin: https://run.example\r\n"), 403,
 		  "without its port");
 	is_number(check(&access, "Host: localhost\r\nOrigin: null\r\n"), 403, "null");
+	access.allowed_origins = "https://App.example, http://[2001:db8::1]:3000/";
+	is_number(check(&access, "Host: localhost\r\nOrigin: https://app.example\r\n"), 0,
+		  "a listed origin");
+	is_number(check(&access, "Host: localhost\r\nOrigin: https://app.example:443\r\n"), 0,
+		  "with its scheme's port");
+	is_number(check(&access, "Host: localhost\r\nOrigin: http://[2001:db8:0::1]:3000\r\n"), 0,
+		  "the second of the list");
+	is_number(check(&access, "Host: localhost\r\nOrigin: http://app.example\r\n"), 403,
+		  "another scheme");
+	is_number(check(&access, "Host: localhost\r\nOrigin: https://app.example:8443\r\n"), 403,
+		  "another port");
+	is_number(check(&access, "Host: localhost\r\nOrigin: https://a.app.example\r\n"), 403,
+		  "a host below it");
+	is_number(check(&access, "Host: localhost\r\nOrigin: https://app.example\r\n"
+				 "Origin: https://evil.example\r\n"),
+		  403, "beside a foreign one");
+	is_number(check(&access, "Host: app.example\r\n"), 421, "an origin is no Host");
 	is_number(check(&access, "Host: localhost\r\nOrigin: http://localhost\r\n"
 				 "Content-Length: 0\r\nContent-Type: text/plain\r\n"),
 		  0, "no body, so no type asked for");
 	is_number(check(&access, "Host: localhost\r\nOrigin: http://localhost\r\n"
 				 "Content-Length: 1\r\nContent-Type: text/plain\r\n"),
 		  415, "a body that a form could send");
+}
+
+static void test_origin_lists(void)
+{
+	static const char *const good[] = {"https://a.example", "http://localhost:3000/",
+					   " http://a.example , https://[::1]:8443,"};
+	static const char *const bad[] = {
+		"*",
+		"null",
+		"",
+		"a.example",
+		"https://",
+		"ftp://a.example",
+		"https://a.example/path",
+		"https://*.example",
+		"https://a.example, *",
+		"https://a.example https://b.example",
+	};
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		ok(http_are_origins(good[i]), "\"%s\" are origins", good[i]);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ok(!http_are_origins(bad[i]), "\"%s\" are not", bad[i]);
 }
 
 static void test_scheme(void)
@@ -152,6 +192,7 @@ int main(void)
 	test_authority();
 	test_hosts();
 	test_origins();
+	test_origin_lists();
 	test_scheme();
 	return done();
 }

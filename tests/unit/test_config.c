@@ -179,6 +179,25 @@ static void refuses(const char *variable, const char *named)
 	   "naming %s: %.80s", named, err.message);
 }
 
+static void test_origins(void)
+{
+	struct error err;
+
+	must(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x") == 0);
+	ok(!config.allowed_origins, "no page of another origin");
+	must(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", "ALLOWED_ORIGINS=https://a.example") == 0);
+	is_text(config.allowed_origins, "https://a.example", "ALLOWED_ORIGINS is taken");
+	must(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", "CORS_ORIGIN=https://b.example",
+		  "ALLOWED_ORIGINS=") == 0);
+	is_text(config.allowed_origins, "https://b.example", "by its usual name, too");
+	is_number(READ(&err, "HOME=/h", "XDG_RUNTIME_DIR=/x", "CORS_ORIGIN=https://b.example",
+		       "ALLOWED_ORIGINS=https://a.example"),
+		  -1, "two that differ");
+	ok(strstr(err.message, "ALLOWED_ORIGINS and CORS_ORIGIN"), "are named");
+	refuses("ALLOWED_ORIGINS=*", "ALLOWED_ORIGINS is \"*\"");
+	refuses("CORS_ORIGIN=app.example.com", "CORS_ORIGIN is \"app.example.com\"");
+}
+
 static void test_flags(void)
 {
 	static const char *const yes[] = {"DEBUG_UI=true", "DEBUG_UI=1"}, *const no[] = {
@@ -393,6 +412,7 @@ int main(void)
 	test_defaults();
 	test_texts();
 	test_numbers();
+	test_origins();
 	test_flags();
 	test_paths();
 	test_instance();
