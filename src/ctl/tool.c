@@ -2,6 +2,7 @@
 
 #include "base/base64.h"
 #include "base/cleanup.h"
+#include "config/language.h"
 #include "config/tool.h"
 #include "ctl/shell_job.h"
 #include "job/defaults.h"
@@ -33,13 +34,49 @@ static bool is_given_input(void)
 
 /* --- mayflyctl run ---------------------------------------------------------------------------- */
 
+/* Are programs of a profile called like that? Modules of JavaScript (.mjs, .cts) as others. */
+static bool has_ending(const struct language_profile *profile, const char *ending)
+{
+	const char *own = profile->file ? strrchr(profile->file, '.') : NULL;
+
+	return own && (strcmp(own + 1, ending) == 0 ||
+		       (strchr("mc", *ending) && strlen(ending) == 3 && ending[2] == 's' &&
+			strcmp(own + 1, ending + 1) == 0));
+}
+
+/* The language that a file's name shows: it is called as programs of that language are. NULL where
+   there is none that tools have. */
+static const char *language_of(const struct config *config, const char *file,
+			       char out[REGISTRY_NAME_MAX_BYTES + 1])
+{
+	_cleanup_registry_names_ struct registry_names names = {0};
+	const char *dot = strrchr(file, '.'), *found = NULL;
+	struct error err;
+
+	if (!dot || registry_names(config, REGISTRY_LANGUAGES, &names, &err) < 0)
+		return NULL;
+	for (size_t i = 0; i < names.count && !found; i++) {
+		_cleanup_language_ struct language language = {0};
+
+		if (language_load(config, slice_of(names.names[i]), &language, &err) == 0 &&
+		    language.tools.argv &&
+		    (has_ending(&language.tools, dot + 1) || has_ending(&language.runs, dot + 1) ||
+		     has_ending(&language.sandbox, dot + 1)))
+			found = memcpy(out, names.names[i], REGISTRY_NAME_MAX_BYTES + 1);
+	}
+	return found;
+}
+
 int ctl_run(const struct config *config, struct ctl_arguments *arguments)
 {
 	struct shell_job job = {.command = "run",
 				.tool = DEFAULT_TOOL,
 				.arguments = arguments->rest,
 				.argument_count = (unsigned)arguments->rest_count};
-	const char *file = arguments->words[0], *slash = strrchr(file, '/');
+	const char *file = arguments->words[0], *slash = strrchr(file, '/'),
+		   *name = slash ? slash + 1 : file,
+		   *language = ctl_option(arguments, "--language");
+	char found[REGISTRY_NAME_MAX_BYTES + 1];
 	bool is_input = strcmp(file, "-") == 0;
 	_cleanup_free_ char *code = NULL;
 	size_t len;
@@ -51,10 +88,8 @@ int ctl_run(const struct config *config, struct ctl_arguments *arguments)
 
 	_cleanup_json_ json_t *request =
 		json_pack("{s:s%, s:s*, s:s*}", "code", code, len, "language",
-			  ctl_option(arguments, "--language"), "filename",
-			  is_input ? NULL
-			  : slash  ? slash + 1
-				   : file);
+			  language ? language : language_of(config, name, found), "filename",
+			  is_input ? NULL : name);
 
 	if (!request)
 		return ctl_fail("run", EX_DATAERR, "%s is not UTF-8", file);

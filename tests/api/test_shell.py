@@ -51,6 +51,18 @@ class Run(ShellTest):
         self.assertEqual(self.ctl("run", "-", given=b"echo $0 $BASH_VERSION | cut -c1-11"), (0, b"script.js 5\n", b""))
         self.assertEqual(self.ctl("run", "--language", "node", "-", given=b"console.log(6 * 7)")[:2], (0, b"42\n"))
 
+    def test_the_language_by_the_files_name(self):
+        bash = 'echo "bash ${BASH_VERSION%%.*}"'
+        for name, code, said in (("t.py", "print('python')", "python"), ("t.js", "console.log('node', typeof Bun)", "node undefined"),
+                                 ("t.mjs", "import os from 'os'; console.log('node', typeof os)", "node object"), ("t.cjs", "console.log(typeof require)", "function"),
+                                 ("t.rb", "puts 'ruby'", "ruby"), ("t.php", "<?php echo 'php';", "php"), ("t.sh", bash, "bash 5"),
+                                 ("a.b.py", "print('python')", "python"), ("t.txt", bash, "bash 5"), ("t", bash, "bash 5"), ("py", bash, "bash 5"), ("t.", bash, "bash 5")):
+            with self.subTest(name):
+                self.file(name, code)
+                self.assertEqual(self.ctl("run", name), (0, said.encode() + (b"" if "php" in name else b"\n"), b""))
+        self.file("other.py", bash)
+        self.assertEqual(self.ctl("run", "--language", "bash", "other.py")[1], b"bash 5\n")
+
     def test_stdin_is_the_programs(self):
         self.file("count.sh", "wc -c")
         self.assertEqual(self.ctl("run", "count.sh", given=b"x" * 300000)[1].strip(), b"300000")
