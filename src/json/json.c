@@ -1,5 +1,6 @@
 #include "json/json.h"
 
+#include "base/ascii.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "bounds.h"
@@ -96,6 +97,53 @@ static bool is_too_deep(struct slice text)
 	return false;
 }
 
+/* What is wrong with a text as a whole, or NULL. */
+static const char *wrong_with(struct slice text)
+{
+	if (slice_starts(text, "\xEF\xBB\xBF"))
+		return "it begins with a byte order mark: send it without one";
+	if (slice_starts(text, "\xFF\xFE") || slice_starts(text, "\xFE\xFF"))
+		return "it is UTF-16: send UTF-8";
+	return ascii_is_of(text, " \t\r\n") ? "it is empty" : NULL;
+}
+
+/* What is wrong at a place, for the person who wrote the text: jansson's own words are its
+   parser's. Where one code is many mistakes they are told apart by how its words begin. The first
+   row that fits. */
+static const char *wrong_at(const json_error_t *where)
+{
+	static const struct {
+		enum json_error_code code;
+		const char *begins, *words;
+	} rows[] = {
+		{json_error_premature_end_of_input, "", "the text ends too early"},
+		{json_error_end_of_input_expected, "", "something follows the end"},
+		{json_error_invalid_utf8, "", "this is not UTF-8"},
+		{json_error_null_character, "", "a string must not have \\u0000 in it"},
+		{json_error_null_byte_in_key, "", "a name must not have \\u0000 in it"},
+		{json_error_duplicate_key, "", "a name is there twice"},
+		{json_error_numeric_overflow, "", "a number is too large"},
+		{json_error_invalid_syntax, "unexpected newline",
+		 "a string must not go over a line's end: write \\n"},
+		{json_error_invalid_syntax, "control character",
+		 "a string must not have a control character in it: write \\u and four digits"},
+		{json_error_invalid_syntax, "invalid escape", "there is no such escape"},
+		{json_error_invalid_syntax, "invalid Unicode", "this \\u escape is no character"},
+		{json_error_invalid_syntax, "string or '}'", "a name in double quotes is missing"},
+		{json_error_invalid_syntax, "':'", "a colon is missing"},
+		{json_error_invalid_syntax, "']'", "a comma or ] is missing"},
+		{json_error_invalid_syntax, "'}'", "a comma or } is missing"},
+		{json_error_invalid_syntax, "", "no value looks like this"},
+	};
+	enum json_error_code code = json_error_code(where);
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (rows[i].code == code &&
+		    strncmp(where->text, rows[i].begins, strlen(rows[i].begins)) == 0)
+			return rows[i].words;
+	return "this cannot be read";
+}
+
 static int parse(struct slice text, size_t flags, json_t **out, unsigned *line, struct error *err)
 {
 	json_error_t where;
@@ -122,12 +170,19 @@ static int parse(struct slice text, size_t flags, json_t **out, unsigned *line, 
 	way_out = NULL;
 	if (!value) {
 		*line = where.line > 0 ? (unsigned)where.line : 1;
+
+		const char *words = wrong_with(text);
+		/* the piece of the text that it ends its words with */
+		const char *near = strstr(where.text, " near '");
+
+		if (words)
+			return error_set(err, 400, "bad_json", "Invalid JSON: %s", words);
 		return error_set(err, 400,
 				 flags && json_error_code(&where) == json_error_null_byte_in_key
 					 ? "json_nul_in_key"
 					 : "bad_json",
-				 "Invalid JSON at line %d, column %d: %s", where.line, where.column,
-				 where.text);
+				 "Invalid JSON at line %d, column %d: %s%s%s", where.line,
+				 where.column, wrong_at(&where), near ? "," : "", near ? near : "");
 	}
 	*out = value;
 	return 0;

@@ -93,14 +93,69 @@ static void test_bad(void)
 		refuses(rows[i].text, "bad_json", rows[i].what);
 }
 
-static void test_message(void)
+/* A refusal names line, column, and what is wrong in words of ours, whatever the library says. */
+static void test_messages(void)
 {
-	struct error err;
-	json_t *value;
+	static const struct {
+		struct slice text;
+		unsigned line, column; /* 0: of the text as a whole */
+		const char *words;
+	} rows[] = {
+		{SLICE_LITERAL(""), 0, 0, "it is empty"},
+		{SLICE_LITERAL(" \n"), 0, 0, "it is empty"},
+		{SLICE_LITERAL("\xEF\xBB\xBF{}"), 0, 0,
+		 "it begins with a byte order mark: send it without one"},
+		{SLICE_LITERAL("\xFF\xFE{\0}\0"), 0, 0, "it is UTF-16: send UTF-8"},
+		{SLICE_LITERAL("{"), 1, 1, "the text ends too early"},
+		{SLICE_LITERAL("{}{}"), 1, 3, "something follows the end, near '{'"},
+		{SLICE_LITERAL("{}\0"), 1, 3, "something follows the end"},
+		{SLICE_LITERAL("{\"a\":\"\\u0000\"}"), 1, 13,
+		 "a string must not have \\u0000 in it, near '\"\\u0000\"'"},
+		{SLICE_LITERAL("{\"a\\u0000\":1}"), 1, 10,
+		 "a name must not have \\u0000 in it, near '\"a\\u0000\"'"},
+		{SLICE_LITERAL("{\"a\":1,\"a\":2}"), 1, 10, "a name is there twice, near '\"a\"'"},
+		{SLICE_LITERAL("1e400"), 1, 5, "a number is too large, near '1e400'"},
+		{SLICE_LITERAL("9223372036854775808"), 1, 19,
+		 "a number is too large, near '9223372036854775808'"},
+		{SLICE_LITERAL("\"\xFF\""), 1, 1, "this is not UTF-8, near '\"'"},
+		{SLICE_LITERAL("\"a\nb\""), 1, 2,
+		 "a string must not go over a line's end: write \\n, near '\"a'"},
+		{SLICE_LITERAL("\"a\tb\""), 1, 2,
+		 "a string must not have a control character in it: write \\u and four digits, near '\"a'"},
+		{SLICE_LITERAL("\"a\0b\""), 1, 2,
+		 "a string must not have a control character in it: write \\u and four digits, near '\"a'"},
+		{SLICE_LITERAL("\"\\x41\""), 1, 3, "there is no such escape, near '\"\\x'"},
+		{SLICE_LITERAL("\"\\ud83d\""), 1, 8,
+		 "this \\u escape is no character, near '\"\\ud83d\"'"},
+		{SLICE_LITERAL("\"\\u00zz\""), 1, 6, "there is no such escape, near '\"\\u00z'"},
+		{SLICE_LITERAL("{a:1}"), 1, 2, "a name in double quotes is missing, near 'a'"},
+		{SLICE_LITERAL("{\"a\":1,}"), 1, 8, "a name in double quotes is missing, near '}'"},
+		{SLICE_LITERAL("{\n\"a\": 1,\n  nope}"), 3, 6,
+		 "a name in double quotes is missing, near 'nope'"},
+		{SLICE_LITERAL("{\"a\" 1}"), 1, 6, "a colon is missing, near '1'"},
+		{SLICE_LITERAL("[1 2]"), 1, 4, "a comma or ] is missing, near '2'"},
+		{SLICE_LITERAL("{\"a\":1 \"b\":2}"), 1, 10,
+		 "a comma or } is missing, near '\"b\"'"},
+		{SLICE_LITERAL("'a'"), 1, 1, "no value looks like this, near '''"},
+		{SLICE_LITERAL("[1,]"), 1, 4, "no value looks like this, near ']'"},
+		{SLICE_LITERAL("{\"a\":True}"), 1, 9, "no value looks like this, near 'True'"},
+		{SLICE_LITERAL("{\"a\":01}"), 1, 6, "no value looks like this, near '0'"},
+		{SLICE_LITERAL("print(1)"), 1, 5, "no value looks like this, near 'print'"},
+	};
 
-	must(json_parse(SLICE_LITERAL("{\n\"a\": 1,\n  nope}"), &value, &err) < 0);
-	is_text(err.message, "Invalid JSON at line 3, column 6: string or '}' expected near 'nope'",
-		"a refusal names line, column and what is wrong");
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct error err = {.message = ""};
+		char want[256];
+		json_t *value;
+
+		must(json_parse(rows[i].text, &value, &err) < 0);
+		if (rows[i].line)
+			(void)snprintf(want, sizeof(want), "Invalid JSON at line %u, column %u: %s",
+				       rows[i].line, rows[i].column, rows[i].words);
+		else
+			(void)snprintf(want, sizeof(want), "Invalid JSON: %s", rows[i].words);
+		is_text(err.message, want, "and says so");
+	}
 }
 
 /* depth levels of brackets around nothing. */
@@ -190,7 +245,7 @@ int main(void)
 {
 	test_good();
 	test_bad();
-	test_message();
+	test_messages();
 	test_depth();
 	test_clean_string();
 	test_write();
