@@ -123,16 +123,11 @@ static void warm_one(struct warm *warm, const char *what)
 
 static void warm_listed(struct warm *warm, const char *list)
 {
-	static const char between[] = " \t,";
+	_cleanup_free_ char *words = memory_text(list, strlen(list));
 
-	for (size_t len; *(list += strspn(list, between)); list += len) {
-		len = strcspn(list, between);
-
-		_cleanup_free_ char *word = memory_text(list, len);
-
-		if (word)
+	for (char *rest = words, *word; (word = strsep(&rest, " \t,"));)
+		if (*word)
 			warm_one(warm, word);
-	}
 }
 
 /* Says what keeps everything from being warmed. EX_OK when nothing does. */
