@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <linux/limits.h>
 #include <stdio.h>
-#include <string.h>
 
 #define CGROUPS "/sys/fs/cgroup"
 

@@ -1,10 +1,8 @@
 #include "job/executor.h"
 
-#include "bounds.h"
 #include "job/slots.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 struct executor executor_new(const struct config *config)

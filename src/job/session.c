@@ -2,21 +2,15 @@
 
 #include "base/ascii.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
-#include "base/deadline.h"
-#include "base/fs.h"
 #include "base/lock.h"
 #include "base/num.h"
 #include "base/random.h"
-#include "protocol/engine.h"
 #include "store/metrics.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define LOCK_NAME     "lock"
 #define MAKING_OFFSET (1LL << 60) /* far behind every id */

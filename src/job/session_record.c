@@ -2,18 +2,12 @@
 
 #include "base/atomic_file.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/fs.h"
 #include "base/io.h"
 #include "json/json.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
 #include <stdio.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #define NEW_PREFIX "new-" /* of a record that is being written */
 

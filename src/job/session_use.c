@@ -8,8 +8,6 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* --- the end ---------------------------------------------------------------------------------- */
 

@@ -22,7 +22,6 @@
 #include "store/storage.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 

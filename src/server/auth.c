@@ -6,7 +6,6 @@
 #include "http/access.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #define SCHEME         "Bearer"
 #define SUBJECT_PREFIX "jwt"

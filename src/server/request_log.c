@@ -1,6 +1,5 @@
 #include "server/request_log.h"
 
-#include "bounds.h"
 #include "store/log_limit.h"
 
 #include <stdio.h>

@@ -15,7 +15,6 @@
 #include "store/links.h"
 
 #include <sys/stat.h>
-#include <time.h>
 
 /* The key is read only; where none was ever made no signature can be good. */
 static int check(const struct call *call, struct error *err)

@@ -10,13 +10,10 @@
  */
 #include "api/runs/upload.h"
 
-#include "base/deadline.h"
-#include "bounds.h"
 #include "http/multipart.h"
 #include "store/files.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #define PART_NAME "file"
 

@@ -1,14 +1,10 @@
 #include "api/system/health.h"
 
 #include "base/cleanup.h"
-#include "bounds.h"
 #include "job/slots.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/sysinfo.h>
-#include <unistd.h>
 
 /* of the interface that the sandbox API's clients know, not ours */
 #define SERVICE_VERSION   "2.0.0"
