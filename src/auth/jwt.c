@@ -65,9 +65,8 @@ static json_t *parse_part(struct slice part)
 static bool is_good_header(struct slice part)
 {
 	_cleanup_json_ json_t *header = parse_part(part);
-	const char *algorithm = json_text(header, "alg");
 
-	return algorithm && strcmp(algorithm, "HS256") == 0 && !json_object_get(header, "crit");
+	return json_text_is(header, "alg", "HS256") && !json_object_get(header, "crit");
 }
 
 /* Rule 3. NumericDate may have a fraction (RFC 7519 section 2). */

@@ -105,12 +105,6 @@ static bool is_old_label(struct slice text)
 	       utf8_is_valid(text);
 }
 
-static void copy_text(char *out, struct slice text)
-{
-	memcpy(out, text.data, text.len);
-	out[text.len] = '\0';
-}
-
 static void hash_text(struct slice text, const char *salt, unsigned char out[SHA256_BYTES])
 {
 	struct sha256 hash = sha256_new();
@@ -160,7 +154,7 @@ static int parse_entry(struct slice entry, struct key *out)
 	hash_text(entry, ENV_ID_SALT, id);
 	sha256_hex(id, digest);
 	(void)snprintf(out->id, sizeof(out->id), ENV_ID_PREFIX "%.24s", digest);
-	copy_text(out->label, label);
+	(void)slice_copy(label, out->label, sizeof(out->label));
 	out->scopes = KEY_RUN | KEY_READ;
 	return 0;
 }
@@ -232,8 +226,8 @@ static int parse_line(struct slice line, struct key *out)
 	    (!slice_eq(fields[5], "-") && num_parse(fields[5], 10, INT64_MAX, &expires) < 0) ||
 	    !key_is_label(fields[6]))
 		return -1;
-	copy_text(out->id, fields[0]);
-	copy_text(out->label, fields[6]);
+	(void)slice_copy(fields[0], out->id, sizeof(out->id));
+	(void)slice_copy(fields[6], out->label, sizeof(out->label));
 	out->expires_s = (int64_t)expires;
 	out->is_from_file = true;
 	return 0;

@@ -28,22 +28,22 @@ static bool is_message(struct slice text)
 
 static bool take_field(struct display *display, struct slice key, struct slice value)
 {
-	if (slice_eq(key, "type")) {
-		display->type = value;
-		return is_type(value);
-	}
-	if (slice_eq(key, "name")) {
-		display->name = value;
-		return is_word(value);
-	}
-	if (slice_eq(key, "source")) {
-		display->source = value;
-		return is_word(value);
-	}
-	if (slice_eq(key, "message")) {
-		display->message = value;
-		return is_message(value);
-	}
+	const struct {
+		const char *key;
+		bool (*is_good)(struct slice value);
+		struct slice *place;
+	} texts[] = {
+		{"type", is_type, &display->type},
+		{"name", is_word, &display->name},
+		{"source", is_word, &display->source},
+		{"message", is_message, &display->message},
+	};
+
+	for (size_t i = 0; i < COUNT_OF(texts); i++)
+		if (slice_eq(key, texts[i].key)) {
+			*texts[i].place = value;
+			return texts[i].is_good(value);
+		}
 	return slice_eq(key, "index") && num_parse(value, 10, INT64_MAX, &display->index) == 0;
 }
 

@@ -51,6 +51,16 @@ static inline bool slice_starts_nocase(struct slice a, const char *prefix)
 	return a.len >= len && strncasecmp(a.data, prefix, len) == 0;
 }
 
+/* Copies text and a NUL behind it. False, with nothing done, when it does not fit in size bytes. */
+static inline bool slice_copy(struct slice text, char *out, size_t size)
+{
+	if (text.len >= size)
+		return false;
+	memcpy(out, text.data, text.len);
+	out[text.len] = '\0';
+	return true;
+}
+
 /* Takes len bytes, of which there are as many, off the front. */
 static inline void slice_skip(struct slice *text, size_t len)
 {

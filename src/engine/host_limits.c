@@ -117,13 +117,6 @@ static bool has_text(const json_t *list, const char *text)
 	return false;
 }
 
-static bool is_text(const json_t *object, const char *key, const char *text)
-{
-	const char *have = json_text(object, key);
-
-	return have && strcmp(have, text) == 0;
-}
-
 /* With the cgroupfs manager a rootless Podman may make no cgroup: crun goes on without one, and
    Podman 4.3 still lists the controllers here and the limits in what it says of the container. */
 static void read_podman(const json_t *root, struct answer *out)
@@ -134,7 +127,7 @@ static void read_podman(const json_t *root, struct answer *out)
 
 	out->rootless =
 		json_is_true(json_object_get(json_object_get(host, "security"), "rootless"));
-	out->copies_images = is_text(json_object_get(root, "store"), "graphDriverName", "vfs");
+	out->copies_images = json_text_is(json_object_get(root, "store"), "graphDriverName", "vfs");
 	out->remedy =
 		"give it the controllers, in /etc/systemd/system/user@.service.d/delegate.conf: "
 		"[Service] Delegate=memory pids cpu, then systemctl daemon-reload and systemctl "
@@ -142,10 +135,10 @@ static void read_podman(const json_t *root, struct answer *out)
 	for (unsigned i = 0; i < CONFIG_LIMITS; i++)
 		if (!has_text(controllers, config_limits[i]))
 			out->missing |= 1U << i;
-	if (out->rootless && !is_text(host, "cgroupVersion", "v2")) {
+	if (out->rootless && !json_text_is(host, "cgroupVersion", "v2")) {
 		out->missing = all;
 		out->remedy = "boot with systemd.unified_cgroup_hierarchy=1, for cgroup v2";
-	} else if (out->rootless && !is_text(host, "cgroupManager", "systemd")) {
+	} else if (out->rootless && !json_text_is(host, "cgroupManager", "systemd")) {
 		out->missing = all;
 		out->remedy =
 			"use systemd as its cgroup manager (cgroup_manager in containers.conf), in "
@@ -159,7 +152,7 @@ static void read_docker(const json_t *root, struct answer *out)
 	static const char *const fields[CONFIG_LIMITS] = {"MemoryLimit", "PidsLimit",
 							  "CpuCfsQuota"};
 
-	out->copies_images = is_text(root, "Driver", "vfs");
+	out->copies_images = json_text_is(root, "Driver", "vfs");
 	out->remedy = "see its own warnings: docker info";
 	for (unsigned i = 0; i < CONFIG_LIMITS; i++)
 		if (!json_is_true(json_object_get(root, fields[i])))

@@ -29,17 +29,12 @@ static int get(struct podman *podman, const char *path, const char *what, json_t
 	return podman_get(podman, path, what, deadline_in(ENGINE_CALL_DEADLINE_MS), out, err);
 }
 
-static const char *text_of(const json_t *object, const char *key)
-{
-	return json_text(object, key);
-}
-
 /* "NAME VERSION": the package that the engine says a component is from, else the first line of what
    the component says of itself. */
 static void add_component(struct answer *answer, const json_t *component)
 {
-	const char *name = text_of(component, "Name"), *version = text_of(component, "Version");
-	const char *package = text_of(json_object_get(component, "Details"), "Package");
+	const char *name = json_text(component, "Name"), *version = json_text(component, "Version");
+	const char *package = json_text(json_object_get(component, "Details"), "Package");
 	char text[COMPONENT_BYTES];
 
 	if (!name || !version)
@@ -96,9 +91,9 @@ static int add_info(struct podman *podman, struct answer *answer, struct error *
 			answer->failed |=
 				field_add_number(answer->fields, flags[i].key, json_is_true(flag));
 	}
-	add_text(answer, "cgroup", text_of(info, "CgroupVersion"));
-	add_text(answer, "storage", text_of(info, "Driver"));
-	add_text(answer, "runtime", text_of(info, "DefaultRuntime"));
+	add_text(answer, "cgroup", json_text(info, "CgroupVersion"));
+	add_text(answer, "storage", json_text(info, "Driver"));
+	add_text(answer, "runtime", json_text(info, "DefaultRuntime"));
 	answer->failed |= field_add_number(answer->fields, "rootless", is_rootless(info));
 	return 0;
 }
@@ -113,7 +108,7 @@ static int add_image(struct podman *podman, const char *name, struct answer *ans
 	if (get(podman, path, "asked for an image", &image, err) < 0)
 		return -1;
 	add_text(answer, "image", name);
-	add_text(answer, "image_id", image ? text_of(image, "Id") : "");
+	add_text(answer, "image_id", image ? json_text(image, "Id") : "");
 	return 0;
 }
 

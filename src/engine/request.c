@@ -8,15 +8,6 @@ int request_refuse(struct error *err, const char *what)
 	return error_set(err, 400, "bad_request", "mayfly-engine: %s", what);
 }
 
-static int take_job(struct slice value, char job[ENGINE_JOB_BYTES], struct error *err)
-{
-	if (value.len >= ENGINE_JOB_BYTES || !ascii_is_of(value, ENGINE_JOB_ALPHABET))
-		return request_refuse(err, "a job's id is none");
-	memcpy(job, value.data, value.len);
-	job[value.len] = '\0';
-	return 0;
-}
-
 int request_parse_make(struct slice fields, struct prepare_request *out, char job[ENGINE_JOB_BYTES],
 		       struct error *err)
 {
@@ -38,8 +29,9 @@ int request_parse_make(struct slice fields, struct prepare_request *out, char jo
 			return request_refuse(err, "a limit is not a number above 0");
 		if (slice_eq(key, "template"))
 			request.template = value;
-		else if (slice_eq(key, "job") && take_job(value, job, err) < 0)
-			return -1;
+		else if (slice_eq(key, "job") && !(ascii_is_of(value, ENGINE_JOB_ALPHABET) &&
+						   slice_copy(value, job, ENGINE_JOB_BYTES)))
+			return request_refuse(err, "a job's id is none");
 		else if (!taken && !slice_eq(key, "job"))
 			return request_refuse(err, "an unknown field");
 	}

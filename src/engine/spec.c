@@ -199,25 +199,35 @@ static const char *network_of(const struct spec *spec, const struct dialect *dia
 								 : spec->config->network;
 }
 
-/* 0 is no limit: for pids that are left out Podman would take a default of its own, and the runtime
-   refuse it. */
-static int set_limits(const struct spec *spec, json_t *host)
+void spec_limits(const struct spec *spec, struct spec_limit out[SPEC_LIMITS])
 {
 	const struct template *template = &spec->template;
 	const struct {
 		unsigned limit;
-		const char *field;
-		uint64_t value;
-	} limits[] = {
-		{LIMIT_MEMORY, "Memory", template->memory_mb * MIB},
-		{LIMIT_MEMORY, "MemorySwap", template->memory_mb * MIB},
-		{LIMIT_CPU, "NanoCpus", template->cpu_percent * NANO_CPUS_PER_PERCENT},
-		{LIMIT_PIDS, "PidsLimit", template->pids},
+		struct spec_limit is;
+	} limits[SPEC_LIMITS] = {
+		{LIMIT_MEMORY, {"Memory", template->memory_mb * MIB}},
+		{LIMIT_MEMORY, {"MemorySwap", template->memory_mb * MIB}},
+		{LIMIT_CPU, {SPEC_CPUS, template->cpu_percent * NANO_CPUS_PER_PERCENT}},
+		{LIMIT_PIDS, {"PidsLimit", template->pids}},
 	};
 
-	for (size_t i = 0; i < COUNT_OF(limits); i++)
-		if (set_number(host, limits[i].field,
-			       spec->engine.missing & limits[i].limit ? 0 : limits[i].value) < 0)
+	for (size_t i = 0; i < SPEC_LIMITS; i++) {
+		out[i] = limits[i].is;
+		if (spec->engine.missing & limits[i].limit)
+			out[i].value = 0;
+	}
+}
+
+/* Limits that are none are said, too: for pids that are left out Podman would take a default of its
+   own, and the runtime refuse it. */
+static int set_limits(const struct spec *spec, json_t *host)
+{
+	struct spec_limit limits[SPEC_LIMITS];
+
+	spec_limits(spec, limits);
+	for (size_t i = 0; i < SPEC_LIMITS; i++)
+		if (set_number(host, limits[i].field, limits[i].value) < 0)
 			return -1;
 	return 0;
 }

@@ -40,6 +40,19 @@ struct spec {
 	struct host_limits engine; /* the caller's to set, as folder is */
 };
 
+/* One number of HostConfig that caps what a container takes; 0: not at all. */
+struct spec_limit {
+	const char *field;
+	uint64_t value;
+};
+
+#define SPEC_LIMITS 4
+#define SPEC_CPUS   "NanoCpus" /* a field that may come back in other words */
+
+/* What the container is to have: spec_write asks for it, and verify_container holds it against what
+   the engine says that it has. What the engine cannot enforce is 0. */
+void spec_limits(const struct spec *spec, struct spec_limit out[SPEC_LIMITS]);
+
 #define LABEL_INSTANCE "mayfly.instance"
 /* the run folder: two installations of one name do not touch each other's */
 #define LABEL_RUN      "mayfly.run"

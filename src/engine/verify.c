@@ -30,15 +30,14 @@ static int check_text(const json_t *host, const char *field, const char *want, s
 	return 0;
 }
 
-/* NanoCpus may come back as itself or as the quota that it stands for. */
-static int check_cpu(const json_t *host, uint64_t percent, struct error *err)
+/* NanoCpus may come back as the quota that they stand for. */
+static bool is_quota(const json_t *host, const struct spec_limit *limit)
 {
 	json_int_t quota = json_integer_value(json_object_get(host, "CpuQuota"));
 	json_int_t period = json_integer_value(json_object_get(host, "CpuPeriod"));
 
-	if (period > 0 && (uint64_t)quota * 100 == (uint64_t)period * percent)
-		return 0;
-	return check_number(host, "NanoCpus", percent * 10000000, err);
+	return strcmp(limit->field, SPEC_CPUS) == 0 && period > 0 &&
+	       (uint64_t)quota * NS_PER_S == (uint64_t)period * limit->value;
 }
 
 /* Nothing of the host is writable but the control folder. */
@@ -83,16 +82,14 @@ static int check_network(const struct spec *spec, const json_t *host, struct err
 /* Those that the engine was asked for. */
 static int check_limits(const struct spec *spec, const json_t *host, struct error *err)
 {
-	const struct template *template = &spec->template;
-	unsigned missing = spec->engine.missing;
+	struct spec_limit limits[SPEC_LIMITS];
 
-	if (!(missing & LIMIT_MEMORY) &&
-	    (check_number(host, "Memory", template->memory_mb * MIB, err) < 0 ||
-	     check_number(host, "MemorySwap", template->memory_mb * MIB, err) < 0))
-		return -1;
-	if (!(missing & LIMIT_PIDS) && check_number(host, "PidsLimit", template->pids, err) < 0)
-		return -1;
-	return missing & LIMIT_CPU ? 0 : check_cpu(host, template->cpu_percent, err);
+	spec_limits(spec, limits);
+	for (size_t i = 0; i < SPEC_LIMITS; i++)
+		if (limits[i].value && !is_quota(host, &limits[i]) &&
+		    check_number(host, limits[i].field, limits[i].value, err) < 0)
+			return -1;
+	return 0;
 }
 
 int verify_container(const struct spec *spec, const json_t *created, struct error *err)

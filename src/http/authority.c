@@ -15,21 +15,11 @@
 
 #include <arpa/inet.h>
 
-/* The text as a C string for inet_pton(3). False when it is too long for any address. */
-static bool copy_address(struct slice text, char out[INET6_ADDRSTRLEN])
-{
-	if (text.len >= INET6_ADDRSTRLEN)
-		return false;
-	memcpy(out, text.data, text.len);
-	out[text.len] = '\0';
-	return true;
-}
-
 static bool to_ipv6(struct slice text, struct in6_addr *out)
 {
 	char address[INET6_ADDRSTRLEN];
 
-	return copy_address(text, address) && inet_pton(AF_INET6, address, out) == 1;
+	return slice_copy(text, address, sizeof(address)) && inet_pton(AF_INET6, address, out) == 1;
 }
 
 static struct slice without_trailing_dot(struct slice name)
@@ -112,6 +102,6 @@ bool authority_is_loopback(const struct authority *authority)
 
 	if (slice_eq_nocase(name, "localhost"))
 		return true;
-	return copy_address(name, text) && inet_pton(AF_INET, text, &four) == 1 &&
+	return slice_copy(name, text, sizeof(text)) && inet_pton(AF_INET, text, &four) == 1 &&
 	       ntohl(four.s_addr) >> 24 == IN_LOOPBACKNET;
 }

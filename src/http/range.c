@@ -29,10 +29,8 @@ static bool parse_date(struct slice text, time_t *out)
 					    "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"};
 	char copy[DATE_TEXT_BYTES];
 
-	if (text.len >= sizeof(copy) || memchr(text.data, '\0', text.len))
+	if (memchr(text.data, '\0', text.len) || !slice_copy(text, copy, sizeof(copy)))
 		return false;
-	memcpy(copy, text.data, text.len);
-	copy[text.len] = '\0';
 	for (size_t i = 0; i < COUNT_OF(forms); i++) {
 		struct tm calendar = {0};
 		const char *end = strptime(copy, forms[i], &calendar);

@@ -139,6 +139,11 @@ struct init_program {
 	int failure_fd; /* owned: says why it was not executed, see init_start_failed */
 };
 
+#define INIT_PROGRAM_NONE ((struct init_program){-1, {-1, -1}, -1})
+
+/* Closes what is ours of it; then it is none. */
+void init_program_forget(struct init_program *program);
+
 /* Forks and executes job->argv with env, ended by NULL. go_fd and code_fd, when not -1, become the
    program's INIT_GO_FD and INIT_CODE_FD; with a code_fd its standard input is empty. 0 and *out, or
    -1 with *err when there is no new process. */

@@ -22,13 +22,11 @@
 
 #define LINE_BYTES (JOB_NAME_MAX_BYTES + 128)
 
-static const struct init_program no_program = {-1, {-1, -1}, -1};
-
 static void make_new(struct init_kernel *kernel)
 {
 	*kernel = (struct init_kernel){
 		.job = init_job_new(),
-		.program = no_program,
+		.program = INIT_PROGRAM_NONE,
 		.channel = -1,
 		.code = -1,
 	};
@@ -37,11 +35,9 @@ static void make_new(struct init_kernel *kernel)
 /* Closes what is ours of it. */
 void init_kernel_forget(struct init_kernel *kernel)
 {
-	const int *descriptors[] = {&kernel->program.output[0], &kernel->program.output[1],
-				    &kernel->program.failure_fd, &kernel->channel, &kernel->code};
-
-	for (size_t i = 0; i < COUNT_OF(descriptors); i++)
-		cleanup_close(descriptors[i]);
+	init_program_forget(&kernel->program);
+	cleanup_close(&kernel->channel);
+	cleanup_close(&kernel->code);
 	init_job_free(&kernel->job);
 	make_new(kernel);
 }

@@ -49,13 +49,11 @@ struct request {
 	const char *unless;   /* a path beneath cwd, or NULL */
 };
 
-static const struct init_program no_program = {-1, {-1, -1}, -1};
-
 struct init_prepared init_prepared_new(void)
 {
 	struct init_prepared prepared = {
 		.job = init_job_new(),
-		.program = no_program,
+		.program = INIT_PROGRAM_NONE,
 		.go_fd = -1,
 		.listener = -1,
 	};
@@ -66,11 +64,8 @@ struct init_prepared init_prepared_new(void)
 
 static void forget_program(struct init_prepared *prepared)
 {
-	cleanup_close(&prepared->program.output[0]);
-	cleanup_close(&prepared->program.output[1]);
-	cleanup_close(&prepared->program.failure_fd);
+	init_program_forget(&prepared->program);
 	cleanup_close(&prepared->go_fd);
-	prepared->program = no_program;
 	prepared->go_fd = -1;
 }
 
@@ -319,7 +314,7 @@ bool init_prepared_take(struct init_prepared *prepared, const struct init_job *j
 		return false;
 	if (is_for(prepared, job) && is_usable(prepared)) {
 		*out = prepared->program;
-		prepared->program = no_program;
+		prepared->program = INIT_PROGRAM_NONE;
 		return true;
 	}
 	init_prepared_drop(prepared, lifetime);
@@ -336,7 +331,7 @@ bool init_prepared_go(struct init_prepared *prepared, struct init_program *progr
 		return true;
 	}
 	prepared->program = *program;
-	*program = no_program;
+	*program = INIT_PROGRAM_NONE;
 	init_prepared_drop(prepared, lifetime);
 	return false;
 }

@@ -244,7 +244,7 @@ struct run run_new(const struct init_job *job, const struct init_context *contex
 		.prepared = context->prepared,
 		.reader = context->reader,
 		.cgroup = context->cgroup,
-		.program = {.pid = -1, .output = {-1, -1}, .failure_fd = -1},
+		.program = INIT_PROGRAM_NONE,
 		.pump = {.connection = context->reader->fd,
 			 .connection_id = context->reader,
 			 .space = context->space,

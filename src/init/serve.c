@@ -176,19 +176,26 @@ static void become_session(struct init_prepared *prepared, deadline_ms lifetime)
 	prepared->is_prepared = false;
 }
 
+static int run_and_answer(struct init_job *job, const struct init_context *context,
+			  struct error *err)
+{
+	struct init_outcome outcome = {.reason = "not_started", .status = -1};
+	deadline_ms deadline = context->lifetime;
+
+	if (run_job(job, context, &outcome, err) < 0)
+		return -1;
+	if (context->prepared->is_session)
+		deadline = deadline_earlier(deadline, deadline_in(CELL_SEND_DEADLINE_MS));
+	return answer(job, context, &outcome, deadline, err);
+}
+
 static int serve_session(struct init_job *job, const struct init_context *context,
 			 struct error *err)
 {
-	struct init_outcome outcome = {.reason = "not_started", .status = -1};
-
 	become_session(context->prepared, context->lifetime);
 
-	int result = run_job(job, context, &outcome, err);
-	deadline_ms deadline =
-		deadline_earlier(context->lifetime, deadline_in(CELL_SEND_DEADLINE_MS));
+	int result = run_and_answer(job, context, err);
 
-	if (result == 0)
-		result = answer(job, context, &outcome, deadline, err);
 	context->prepared->ended = clock_read(CLOCK_REALTIME);
 	if (job->idle_s)
 		context->prepared->idle = deadline_earlier(
@@ -198,18 +205,15 @@ static int serve_session(struct init_job *job, const struct init_context *contex
 
 static int serve_job(struct init_job *job, const struct init_context *context, struct error *err)
 {
-	struct init_outcome outcome = {.reason = "not_started", .status = -1};
 	struct init_prepared *prepared = context->prepared;
 	struct init_space *space = context->space;
 
 	cleanup_close(&prepared->listener);
 	prepared->listener = -1;
-
-	int result = run_job(job, context, &outcome, err);
-
-	if (result == 0)
-		result = answer(job, context, &outcome, context->lifetime, err);
 	prepared->is_prepared = prepared->is_session = false;
+
+	int result = run_and_answer(job, context, err);
+
 	buf_free(&space->outgoing);
 	buf_free(&space->fields);
 	buf_free(&space->channel);

@@ -32,6 +32,14 @@ struct failure {
 	const char *step; /* a literal of ours: both processes have it at one address; NULL: exec */
 };
 
+void init_program_forget(struct init_program *program)
+{
+	cleanup_close(&program->output[0]);
+	cleanup_close(&program->output[1]);
+	cleanup_close(&program->failure_fd);
+	*program = INIT_PROGRAM_NONE;
+}
+
 void init_close_on_exec_from(unsigned first, bool walk)
 {
 	struct rlimit files;

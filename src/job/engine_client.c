@@ -117,12 +117,10 @@ static int call(struct engine *engine, uint8_t verb, struct slice fields, deadli
 /* Copies a folder's name that is one component, as all are that the engine makes. */
 static int take_folder(struct slice value, char folder[ENGINE_FOLDER_BYTES])
 {
-	if (value.len == 0 || value.len >= ENGINE_FOLDER_BYTES || value.data[0] == '.' ||
-	    memchr(value.data, '/', value.len))
-		return -1;
-	memcpy(folder, value.data, value.len);
-	folder[value.len] = '\0';
-	return 0;
+	return value.len == 0 || value.data[0] == '.' || memchr(value.data, '/', value.len) ||
+			       !slice_copy(value, folder, ENGINE_FOLDER_BYTES)
+		       ? -1
+		       : 0;
 }
 
 /* All of it fits: FRAME_ENGINE_MAX_BYTES is many names and numbers. */
@@ -181,15 +179,6 @@ struct list_context {
 	void *context;
 };
 
-/* Copies an id made of these characters; what is none is left out. */
-static void take_id(struct slice value, const char *alphabet, char *id, size_t size)
-{
-	if (value.len >= size || !ascii_is_of(value, alphabet))
-		return;
-	memcpy(id, value.data, value.len);
-	id[value.len] = '\0';
-}
-
 static void list_row(void *context, struct slice fields)
 {
 	const struct list_context *list = context;
@@ -199,10 +188,11 @@ static void list_row(void *context, struct slice fields)
 	while (field_next(&fields, &key, &value)) {
 		if (slice_eq(key, "folder") && take_folder(value, row.folder) < 0)
 			return;
-		if (slice_eq(key, "id"))
-			take_id(value, ASCII_HEX, row.id, sizeof(row.id));
-		if (slice_eq(key, "job"))
-			take_id(value, ENGINE_JOB_ALPHABET, row.job, sizeof(row.job));
+		/* an id that is none is left out */
+		if (slice_eq(key, "id") && ascii_is_of(value, ASCII_HEX))
+			(void)slice_copy(value, row.id, sizeof(row.id));
+		if (slice_eq(key, "job") && ascii_is_of(value, ENGINE_JOB_ALPHABET))
+			(void)slice_copy(value, row.job, sizeof(row.job));
 		if (slice_eq(key, "expired"))
 			row.is_expired = slice_eq(value, "1");
 	}

@@ -43,5 +43,13 @@ static inline struct slice json_slice(const json_t *text)
 	return (struct slice){json_string_value(text), json_string_length(text)};
 }
 
+/* Is the field that text? */
+static inline bool json_text_is(const json_t *object, const char *field, const char *text)
+{
+	const char *have = json_text(object, field);
+
+	return have && strcmp(have, text) == 0;
+}
+
 /* Appends value, compact. 0, or -1 as buf_append. */
 MUST_USE int json_write(const json_t *value, struct buf *out);

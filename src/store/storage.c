@@ -180,10 +180,8 @@ static bool is_wanted(const struct storage *storage, struct slice path)
 	for (size_t at = 0; at < hidden->len; at += strlen(hidden->data + at) + 1)
 		if (slice_eq(path, hidden->data + at))
 			return false;
-	if (!storage->patterns || path.len >= sizeof(name))
+	if (!storage->patterns || !slice_copy(path, name, sizeof(name)))
 		return true;
-	memcpy(name, path.data, path.len);
-	name[path.len] = '\0';
 	for (const char *const *pattern = storage->patterns; *pattern; pattern++)
 		if (fnmatch(*pattern, name, 0) == 0)
 			return true;
@@ -225,10 +223,8 @@ int storage_begin_file(struct storage *storage, struct slice path, struct error 
 		return -1;
 	if (!is_wanted(storage, path))
 		return 0; /* and its bytes are dropped */
-	if (!may_be_stored(storage, path))
+	if (!may_be_stored(storage, path) || !slice_copy(path, name, sizeof(name)))
 		return storage_note_skipped(storage, path, err);
-	memcpy(name, path.data, path.len);
-	name[path.len] = '\0';
 	if (fs_make_parents(storage->folder, name, FOLDER_MODE) == 0)
 		storage->file_fd = create(storage, name);
 	if (storage->file_fd < 0) {
