@@ -189,7 +189,6 @@
 #define FRAME_EXIT_MAX_BYTES    KIB
 #define FRAME_LISTED_MAX_BYTES  (2 * KIB)
 #define FRAME_ENGINE_MAX_BYTES  (64 * KIB) /* engine verbs and their answers */
-#define FRAME_FIELD_MAX_COUNT   512
 
 /* --- Containers: the defaults an operator may change, per template ---------------------------- */
 #define DEFAULT_MEMORY_MB    512  /* MAYFLY_MEMORY_MB; swap is set equal to it */

@@ -204,14 +204,8 @@ static bool parse_scopes(struct slice text, unsigned *out)
 	return key_scope_of(text) != 0;
 }
 
-/* An id becomes a file's name: nothing but letters and digits. */
-static bool is_id(struct slice text)
-{
-	return text.len > 0 && text.len < KEY_ID_BYTES && ascii_is_of(text, ASCII_ALNUM);
-}
-
 /* id hash rate burst scopes expires label, with blanks between; expires in seconds since 1970, or
-   "-". */
+   "-". An id becomes a file's name: nothing but letters and digits. */
 static int parse_line(struct slice line, struct key *out)
 {
 	struct slice fields[LINE_FIELDS];
@@ -219,15 +213,14 @@ static int parse_line(struct slice line, struct key *out)
 
 	for (size_t i = 0; i < LINE_FIELDS; i++)
 		fields[i] = take_word(&line);
-	if (take_word(&line).len || !is_id(fields[0]) || !parse_hash(fields[1], out->hash) ||
+	if (take_word(&line).len || fields[0].len == 0 || !ascii_is_of(fields[0], ASCII_ALNUM) ||
+	    !slice_copy(fields[0], out->id, sizeof(out->id)) || !parse_hash(fields[1], out->hash) ||
 	    key_rate_parse(fields[2], &out->rate_micro) < 0 ||
 	    num_parse(fields[3], 10, KEY_BURST_MAX, &out->burst) < 0 || out->burst == 0 ||
 	    !parse_scopes(fields[4], &out->scopes) ||
 	    (!slice_eq(fields[5], "-") && num_parse(fields[5], 10, INT64_MAX, &expires) < 0) ||
-	    !key_is_label(fields[6]))
+	    !key_is_label(fields[6]) || !slice_copy(fields[6], out->label, sizeof(out->label)))
 		return -1;
-	(void)slice_copy(fields[0], out->id, sizeof(out->id));
-	(void)slice_copy(fields[6], out->label, sizeof(out->label));
 	out->expires_s = (int64_t)expires;
 	out->is_from_file = true;
 	return 0;

@@ -140,11 +140,6 @@ int keys_add(const struct config *config, struct key *key, char token[KEY_TOKEN_
 	return result;
 }
 
-static bool is_meant(const struct key *key, const char *id_or_label, bool by_label)
-{
-	return strcmp(by_label ? key->label : key->id, id_or_label) == 0;
-}
-
 /* Copies every line but those of the key that is meant. How many were left out, or -1. */
 static int copy_without(struct edit *edit, const char *id_or_label, bool by_label, struct key *out)
 {
@@ -156,7 +151,8 @@ static int copy_without(struct edit *edit, const char *id_or_label, bool by_labe
 		struct slice line = slice_take(&rest, '\n');
 		struct key key;
 
-		if (key_line_parse(line, &key) == 1 && is_meant(&key, id_or_label, by_label)) {
+		if (key_line_parse(line, &key) == 1 &&
+		    strcmp(by_label ? key.label : key.id, id_or_label) == 0) {
 			*out = key;
 			removed++;
 		} else if (buf_append(&edit->changed, line.data, line.len) < 0 ||

@@ -28,16 +28,20 @@ int io_wait(int fd, short events, deadline_ms deadline)
 	}
 }
 
+int io_await(int fd, short events, deadline_ms deadline)
+{
+	int ready = io_wait(fd, events, deadline);
+
+	if (ready == 0)
+		errno = ETIMEDOUT;
+	return ready > 0 ? 0 : -1;
+}
+
 ssize_t io_read_some(int fd, void *data, size_t len, deadline_ms deadline)
 {
 	for (;;) {
-		int ready = io_wait(fd, POLLIN, deadline);
-
-		if (ready <= 0) {
-			if (ready == 0)
-				errno = ETIMEDOUT;
+		if (io_await(fd, POLLIN, deadline) < 0)
 			return -1;
-		}
 
 		ssize_t got = read(fd, data, len);
 
@@ -57,13 +61,8 @@ int io_send_all(int fd, const void *data, size_t len, deadline_ms deadline)
 			at += sent;
 			len -= (size_t)sent;
 		} else if (sent < 0 && errno == EAGAIN) {
-			int ready = io_wait(fd, POLLOUT, deadline);
-
-			if (ready <= 0) {
-				if (ready == 0)
-					errno = ETIMEDOUT;
+			if (io_await(fd, POLLOUT, deadline) < 0)
 				return -1;
-			}
 		} else if (errno != EINTR) {
 			return -1;
 		}

@@ -12,6 +12,9 @@
 /* Waits for events (POLLIN…) on fd. Returns revents, 0 at the deadline, -1 with errno. */
 int io_wait(int fd, short events, deadline_ms deadline);
 
+/* The same for who goes on only then: 0, or -1 with errno, ETIMEDOUT at the deadline. */
+MUST_USE int io_await(int fd, short events, deadline_ms deadline);
+
 /* Reads what is there, once, waiting at most until the deadline. Bytes read, 0 at end of file, -1
    with errno (ETIMEDOUT at the deadline). Works on sockets and pipes, blocking or not. */
 ssize_t io_read_some(int fd, void *data, size_t len, deadline_ms deadline);

@@ -127,15 +127,6 @@ static int read_flag(const char *name, bool *out, struct error *err)
 	return 0;
 }
 
-/* Where added templates lie: nowhere, beneath a folder whose path has no room for it. */
-static int read_added(struct config *config, struct error *err)
-{
-	bool has_room = strlen(config->storage_dir) + sizeof(CUSTOM_FOLDER) <= PATH_MAX;
-
-	return read_path("MAYFLY_TEMPLATES_DIR", has_room ? config->storage_dir : NULL,
-			 CUSTOM_FOLDER, config->custom, err);
-}
-
 static int read_places(struct config *config, struct error *err)
 {
 	bool is_root = geteuid() == 0;
@@ -144,7 +135,12 @@ static int read_places(struct config *config, struct error *err)
 
 	if (read_path("AA_STORAGE_PATH", home, "/.aa-storage", config->storage, err) < 0 ||
 	    read_path("STORAGE_DIR", config->storage, "", config->storage_dir, err) < 0 ||
-	    read_added(config, err) < 0 ||
+	    /* nowhere, beneath a folder whose path has no room for it */
+	    read_path("MAYFLY_TEMPLATES_DIR",
+		      strlen(config->storage_dir) + sizeof(CUSTOM_FOLDER) > PATH_MAX
+			      ? NULL
+			      : config->storage_dir,
+		      CUSTOM_FOLDER, config->custom, err) < 0 ||
 	    read_path("MAYFLY_RUN_DIR", runtime, "/mayfly", config->run, err) < 0 ||
 	    read_path("MAYFLY_IMAGE_STAMP", is_root ? "/var/lib" : home,
 		      is_root ? PODMAN_IMAGES : "/.local/share" PODMAN_IMAGES, config->image_stamp,
@@ -402,21 +398,19 @@ static void wipe(const char *name, char *copy, size_t size)
 	(void)unsetenv(name);
 }
 
-/* Descriptor 0 stays taken: who would get it next may not expect it. */
-static int close_keys(struct error *err)
-{
-	_cleanup_close_ int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
-		return error_set_errno(err, 500, "keys_not_forgotten",
-				       "/dev/null cannot take the place of the keys file");
-	return 0;
-}
-
 int config_forget_keys(struct config *config, struct error *err)
 {
 	wipe("EXECUTOR_API_KEY", config->executor_api_key, sizeof(config->executor_api_key));
 	wipe("API_KEYS", config->api_keys, sizeof(config->api_keys));
 	wipe("JWT_SECRET", config->jwt_secret, sizeof(config->jwt_secret));
-	return config->keys_on_stdin ? close_keys(err) : 0;
+	if (!config->keys_on_stdin)
+		return 0;
+
+	/* descriptor 0 stays taken: who would get it next may not expect it */
+	_cleanup_close_ int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	return null < 0 || dup2(null, STDIN_FILENO) < 0
+		       ? error_set_errno(err, 500, "keys_not_forgotten",
+					 "/dev/null cannot take the place of the keys file")
+		       : 0;
 }

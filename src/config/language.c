@@ -108,15 +108,13 @@ static int read_runs(const struct registry_file *file, const json_t *object,
 {
 	struct runs runs = {0};
 
-	if (registry_read(file, "runs", object, runs_fields, COUNT_OF(runs_fields), &runs, err) <
-		    0 ||
+	if (REGISTRY_READ(file, "runs", object, runs_fields, &runs, err) < 0 ||
 	    check_file(file, "runs.file", runs.profile.file, err) < 0)
 		return -1;
 	*out = runs.profile;
 	if (!runs.compile)
 		return 0;
-	if (registry_read(file, "runs.compile", runs.compile, compile_fields,
-			  COUNT_OF(compile_fields), out, err) < 0 ||
+	if (REGISTRY_READ(file, "runs.compile", runs.compile, compile_fields, out, err) < 0 ||
 	    check_environment(file, "runs.compile.env", out->compile_env, err) < 0)
 		return -1;
 	return fs_is_component(slice_of(out->compile_output))
@@ -128,25 +126,13 @@ static int read_runs(const struct registry_file *file, const json_t *object,
 static int read_sandbox(const struct registry_file *file, const struct whole *whole,
 			struct language_profile *out, struct error *err)
 {
-	if (registry_read(file, "sandbox", whole->sandbox, sandbox_fields, COUNT_OF(sandbox_fields),
-			  out, err) < 0)
+	if (REGISTRY_READ(file, "sandbox", whole->sandbox, sandbox_fields, out, err) < 0)
 		return -1;
 	if ((out->has_cells || out->is_single_cell) && !whole->kernel)
 		return registry_bad_field(
 			file, out->has_cells ? "sandbox.cells" : "sandbox.single_as_cell", err,
 			"needs a kernel");
 	return check_file(file, "sandbox.file", out->file, err);
-}
-
-static int read_profiles(const struct registry_file *file, const struct whole *whole,
-			 struct language *out, struct error *err)
-{
-	if ((whole->tools && registry_read(file, "tools", whole->tools, tools_fields,
-					   COUNT_OF(tools_fields), &out->tools, err) < 0) ||
-	    (whole->runs && read_runs(file, whole->runs, &out->runs, err) < 0) ||
-	    (whole->sandbox && read_sandbox(file, whole, &out->sandbox, err) < 0))
-		return -1;
-	return 0;
 }
 
 static int read_whole(const struct registry_file *file, struct language *out, struct error *err)
@@ -156,8 +142,7 @@ static int read_whole(const struct registry_file *file, struct language *out, st
 	size_t i;
 
 	if (registry_parse(file, &out->definition, err) < 0 ||
-	    registry_read(file, "", out->definition, whole_fields, COUNT_OF(whole_fields), &whole,
-			  err) < 0 ||
+	    REGISTRY_READ(file, "", out->definition, whole_fields, &whole, err) < 0 ||
 	    check_environment(file, "boot_env", whole.boot_env, err) < 0)
 		return -1;
 	json_array_foreach ((json_t *)whole.boot_env, i, text)
@@ -165,7 +150,11 @@ static int read_whole(const struct registry_file *file, struct language *out, st
 	out->check = whole.check;
 	out->check_waits = whole.check_waits;
 	out->kernel = whole.kernel;
-	return read_profiles(file, &whole, out, err);
+	return REGISTRY_READ(file, "tools", whole.tools, tools_fields, &out->tools, err) < 0 ||
+			       (whole.runs && read_runs(file, whole.runs, &out->runs, err) < 0) ||
+			       (whole.sandbox && read_sandbox(file, &whole, &out->sandbox, err) < 0)
+		       ? -1
+		       : 0;
 }
 
 int language_load(const struct config *config, struct slice name, struct language *out,

@@ -47,8 +47,7 @@ static int check(const struct registry_file *file, const json_t *list, struct er
 		struct pattern pattern;
 
 		(void)snprintf(at, sizeof(at), "patterns[%zu]", i);
-		if (registry_read(file, at, entry, pattern_fields, COUNT_OF(pattern_fields),
-				  &pattern, err) < 0)
+		if (REGISTRY_READ(file, at, entry, pattern_fields, &pattern, err) < 0)
 			return -1;
 		(void)snprintf(field, sizeof(field), "%s.pattern", at);
 		if (isspace((unsigned char)pattern.pattern[0]))
@@ -69,8 +68,7 @@ int patterns_load(const struct config *config, const char *name, struct patterns
 						      "patterns.d/%s.json is not there", name)
 					  : -1;
 	if (registry_parse(&file, &definition, err) < 0 ||
-	    registry_read(&file, "", definition, whole_fields, COUNT_OF(whole_fields), &whole,
-			  err) < 0 ||
+	    REGISTRY_READ(&file, "", definition, whole_fields, &whole, err) < 0 ||
 	    check(&file, whole.patterns, err) < 0)
 		return -1;
 	*out = (struct patterns){definition, whole.patterns};

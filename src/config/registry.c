@@ -33,26 +33,17 @@ static bool entry_name(const char *file_name, struct slice *name)
 	return registry_is_name(*name);
 }
 
-static bool is_known(const struct registry_names *names, struct slice name)
+static int add_name(struct registry_names *names, struct slice name, struct error *err)
 {
 	for (size_t i = 0; i < names->count; i++)
 		if (slice_eq(name, names->names[i]))
-			return true;
-	return false;
-}
-
-static int add_name(struct registry_names *names, struct slice name, struct error *err)
-{
-	if (is_known(names, name))
-		return 0;
+			return 0;
 	if (names->count == REGISTRY_MAX_COUNT)
 		return error_set(err, 500, "registry_too_large",
 				 "A registry holds at most %d entries", REGISTRY_MAX_COUNT);
 	names->names =
 		memory_checked(reallocarray(names->names, names->count + 1, sizeof(*names->names)));
-	memcpy(names->names[names->count], name.data, name.len);
-	names->names[names->count][name.len] = '\0';
-	names->count++;
+	(void)slice_copy(name, names->names[names->count++], sizeof(*names->names));
 	return 0;
 }
 
@@ -255,6 +246,8 @@ int registry_read(const struct registry_file *file, const char *at, const json_t
 {
 	struct json_refusal refusal;
 
+	if (!object)
+		return 0;
 	if (!json_is_object(object))
 		return registry_bad_field(file, at, err, "must be an object");
 	return json_read(object, fields, count, JSON_KNOWN_ONLY, out, &refusal) < 0

@@ -71,10 +71,15 @@ MUST_USE int registry_read_path(const char *path, const char *kind, struct regis
 MUST_USE int registry_parse(const struct registry_file *file, json_t **out, struct error *err);
 
 /* Reads the fields of an object of the file (json/read.h): the whole with at "", else what is at
-   that place, as "files[0]". An unknown field is refused. 0, or -1 as registry_bad_field. */
+   that place, as "files[0]"; NULL has none. An unknown field is refused. 0, or -1 as
+   registry_bad_field. */
 MUST_USE int registry_read(const struct registry_file *file, const char *at, const json_t *object,
 			   const struct json_field *fields, size_t count, void *out,
 			   struct error *err);
+
+/* The same for a table whose size is known. */
+#define REGISTRY_READ(file, at, object, fields, out, err)                                          \
+	registry_read(file, at, object, fields, COUNT_OF(fields), out, err)
 
 /* What is wrong with a field of a file: 500, the code of its kind ("bad_tool", "bad_template"…),
    and "PATH:LINE: "FIELD" what". field is as json_line_of takes it. Returns -1. */

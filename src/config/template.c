@@ -178,7 +178,7 @@ static int read_whole(const struct registry_file *file, const json_t *definition
 {
 	struct template *template = &whole->template;
 
-	if (registry_read(file, "", definition, fields, COUNT_OF(fields), whole, err) < 0 ||
+	if (REGISTRY_READ(file, "", definition, fields, whole, err) < 0 ||
 	    take_environment(template, whole->environment, file, err) < 0 ||
 	    take_preload(template, whole->preload, file, err) < 0 ||
 	    (whole->build && recipe_check(whole->build, file, err) < 0) ||

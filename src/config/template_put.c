@@ -15,10 +15,9 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define HASH_DIGITS  12 /* of a recipe, in an image's tag */
-#define ASIDE_DIGITS 12
-#define FOLDER_MODE  0755 /* the engine reads it, and may be another user */
-#define FILE_MODE    0644
+#define HASH_DIGITS 12   /* of a recipe, in an image's tag */
+#define FOLDER_MODE 0755 /* the engine reads it, and may be another user */
+#define FILE_MODE   0644
 
 /* json/schema.h. Lists, objects and what only the operator's settings bound are looked at apart. */
 static const char parameters_text[] =
@@ -41,12 +40,6 @@ struct put {
 	char image[TEMPLATE_TEXT_BYTES];
 	bool network, needs_build;
 };
-
-static void put_free(struct put *put)
-{
-	json_decref(put->values);
-	json_decref(put->build);
-}
 
 static const char *text_of(const struct put *put, const char *field)
 {
@@ -236,19 +229,6 @@ static int check_text(const struct put *put, struct buf *text, struct error *err
 	return -1;
 }
 
-static int count_added(const struct config *config, struct error *err)
-{
-	_cleanup_registry_names_ struct registry_names names = {0};
-
-	if (custom_names(config, &names, err) < 0)
-		return -1;
-	return names.count < CUSTOM_MAX_COUNT
-		       ? 0
-		       : error_set(err, 409, "too_many_templates",
-				   "There are %d custom templates already, the maximum",
-				   CUSTOM_MAX_COUNT);
-}
-
 static int store(const struct put *put, const struct buf *text, struct error *err)
 {
 	char target[REGISTRY_NAME_MAX_BYTES + sizeof(".json")];
@@ -269,6 +249,7 @@ static int store(const struct put *put, const struct buf *text, struct error *er
 static int check_name(struct put *put, struct error *err)
 {
 	_cleanup_registry_file_ struct registry_file file = {0};
+	_cleanup_registry_names_ struct registry_names names = {0};
 
 	put->name = text_of(put, "name");
 	if (!registry_is_name(slice_of(put->name)))
@@ -276,7 +257,13 @@ static int check_name(struct put *put, struct error *err)
 	if (registry_open(put->config, REGISTRY_TEMPLATES, slice_of(put->name), &file, err) == 0)
 		return error_set(err, 409, "template_exists", "Template %s is the operator's",
 				 put->name);
-	return err->status == 404 ? count_added(put->config, err) : -1;
+	if (err->status != 404 || custom_names(put->config, &names, err) < 0)
+		return -1;
+	return names.count < CUSTOM_MAX_COUNT
+		       ? 0
+		       : error_set(err, 409, "too_many_templates",
+				   "There are %d custom templates already, the maximum",
+				   CUSTOM_MAX_COUNT);
 }
 
 int custom_put(const struct config *config, const json_t *request, struct template *out,
@@ -294,6 +281,7 @@ int custom_put(const struct config *config, const json_t *request, struct templa
 			   : 0;
 
 	*needs_build = put.needs_build;
-	put_free(&put);
+	json_decref(put.values);
+	json_decref(put.build);
 	return done;
 }

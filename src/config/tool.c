@@ -91,8 +91,7 @@ static int check_text(const struct registry_file *file, const struct tool *tool,
 	if (len == 0 || text[0] != '{' || text[len - 1] != '}')
 		return 0;
 	if (!tool_parameter(value, name) ||
-	    strcmp(tool_text_or(json_object_get(tool->parameters, name), "type", ""), "string") !=
-		    0)
+	    !json_text_is(json_object_get(tool->parameters, name), "type", "string"))
 		return registry_bad_field(file, field, err, "names no declared text parameter");
 	return 0;
 }
@@ -132,7 +131,7 @@ static int check_file(const struct registry_file *file, const struct tool *tool,
 	struct tool_file found;
 
 	(void)snprintf(at, sizeof(at), "files[%zu]", index);
-	if (registry_read(file, at, entry, file_fields, COUNT_OF(file_fields), &found, err) < 0)
+	if (REGISTRY_READ(file, at, entry, file_fields, &found, err) < 0)
 		return -1;
 	(void)snprintf(field, sizeof(field), "%s.content", at);
 	if (check_text(file, tool, field, found.content, err) < 0)
@@ -161,10 +160,7 @@ static int read_limits(const struct registry_file *file, const json_t *limits, s
 		       struct error *err)
 {
 	memset(&tool->limits, 0xFF, sizeof(tool->limits)); /* TOOL_NO_LIMIT */
-	if (!limits)
-		return 0;
-	if (registry_read(file, "limits", limits, limits_fields, COUNT_OF(limits_fields), tool,
-			  err) < 0)
+	if (REGISTRY_READ(file, "limits", limits, limits_fields, tool, err) < 0)
 		return -1;
 	return tool->timeout_s > (tool->timeout_max_s ? tool->timeout_max_s : TIMEOUT_MAX_S)
 		       ? registry_bad_field(file, "limits.timeout_s", err,
@@ -197,8 +193,7 @@ static int read_whole(const struct registry_file *file, const json_t *definition
 	struct tool *tool = &whole->tool;
 	struct error why;
 
-	if (registry_read(file, "", definition, whole_fields, COUNT_OF(whole_fields), whole, err) <
-	    0)
+	if (REGISTRY_READ(file, "", definition, whole_fields, whole, err) < 0)
 		return -1;
 	if (schema_check(tool->parameters, &why) < 0 ||
 	    schema_check_defaults(tool->parameters, &why) < 0)
@@ -266,11 +261,6 @@ static bool is_runtime(const struct config *config, const char *name)
 		       : err.status != 404;
 }
 
-static bool names_runtime(const json_t *schema)
-{
-	return strcmp(tool_text_or(schema, "format", ""), RUNTIME_FORMAT) == 0;
-}
-
 /* Gives a parameter of format "runtime" its enum: the languages that tools have. */
 static int fill_enum(const struct config *config, json_t *schema, struct error *err)
 {
@@ -298,8 +288,8 @@ int tool_validate(const struct config *config, const struct tool *tool, const js
 			json_string_value(given ? given : json_object_get(schema, "default"));
 
 		/* all of them are read for a refusal alone, which names them */
-		if (names_runtime(schema) && !(name && is_runtime(config, name)) &&
-		    fill_enum(config, schema, err) < 0)
+		if (json_text_is(schema, "format", RUNTIME_FORMAT) &&
+		    !(name && is_runtime(config, name)) && fill_enum(config, schema, err) < 0)
 			return -1;
 	}
 	return schema_validate(tool->parameters, input, issues, values, err);
@@ -314,7 +304,7 @@ json_t *tool_describe(const struct config *config, const struct tool *tool)
 
 	json_object_foreach (parameters, field, schema) {
 		json_object_del(schema, "errorMessage");
-		if (names_runtime(schema))
+		if (json_text_is(schema, "format", RUNTIME_FORMAT))
 			(void)!fill_enum(config, schema, &ignored);
 	}
 	shown = json_pack("{s:s, s:o}", "description", tool->description, "parameters", parameters);

@@ -87,12 +87,3 @@ json_t *tool_describe(const struct config *config, const struct tool *tool);
 
 /* The name of the parameter that a text of the file, "{name}", stands for; false for a literal. */
 bool tool_parameter(const json_t *text, char out[REGISTRY_NAME_MAX_BYTES + 1]);
-
-/* A field's text, or fallback. */
-static inline const char *tool_text_or(const json_t *object, const char *field,
-				       const char *fallback)
-{
-	const char *text = json_text(object, field);
-
-	return text ? text : fallback;
-}

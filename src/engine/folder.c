@@ -83,19 +83,10 @@ void folders_close(struct job_folders *folders)
 	*folders = JOB_FOLDERS_CLOSED;
 }
 
-static int watch(struct folder *folder)
-{
-	char path[32];
-
-	folder->notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", folder->fd);
-	return folder->notify < 0 || inotify_add_watch(folder->notify, path, IN_MOVED_TO) < 0 ? -1
-											      : 0;
-}
-
 int folder_make(const struct job_folders *folders, struct folder *out, struct error *err)
 {
 	struct folder folder = FOLDER_NONE;
+	char path[32];
 	int saved;
 
 	memcpy(folder.name, FOLDER_PREFIX, sizeof(FOLDER_PREFIX));
@@ -104,8 +95,11 @@ int folder_make(const struct job_folders *folders, struct folder *out, struct er
 		return error_set_errno(err, 500, "engine_failed", "A job's folder cannot be made");
 	folder.fd = openat(folders->making, folder.name,
 			   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", folder.fd);
 	/* the mode is set apart from mkdir, which the umask would cut */
-	if (folder.fd >= 0 && flock(folder.fd, LOCK_EX) == 0 && watch(&folder) == 0 &&
+	if (folder.fd >= 0 && flock(folder.fd, LOCK_EX) == 0 &&
+	    (folder.notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) >= 0 &&
+	    inotify_add_watch(folder.notify, path, IN_MOVED_TO) >= 0 &&
 	    fchmod(folder.fd, 0777) == 0) {
 		*out = folder;
 		return 0;

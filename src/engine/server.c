@@ -30,14 +30,10 @@ struct connection {
 	char job[ENGINE_JOB_BYTES], removing[FOLDER_NAME_BYTES];
 };
 
-static deadline_ms send_deadline(void)
-{
-	return deadline_in(ENGINE_CALL_DEADLINE_MS);
-}
-
 static int send_fields(struct connection *connection, uint8_t type, const struct buf *fields)
 {
-	return frame_send(connection->fd, type, buf_slice(fields), send_deadline());
+	return frame_send(connection->fd, type, buf_slice(fields),
+			  deadline_in(ENGINE_CALL_DEADLINE_MS));
 }
 
 static void begin_line(struct log_line *line, enum log_level level,

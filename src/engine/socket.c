@@ -22,25 +22,17 @@
 
 static const char *const variables[] = {"DOCKER_SOCKET_PATH", "DOCKER_HOST", "CONTAINER_HOST"};
 
-/* 0 when a process listens at path; else an errno. A full backlog counts as one. */
-static int probe(const char *path)
-{
-	_cleanup_close_ int fd = io_connect(path, SOCK_NONBLOCK, 0);
-
-	return fd >= 0 || errno == EAGAIN ? 0 : errno;
-}
-
 /* 0 when path answers, with *out written; else 1, with path and reason added to looked_at. */
 static int try_path(const char *path, char out[SOCKET_PATH_BYTES], struct buf *looked_at)
 {
-	int why = probe(path);
+	_cleanup_close_ int fd = io_connect(path, SOCK_NONBLOCK, 0);
 
-	if (why == 0) {
+	if (fd >= 0 || errno == EAGAIN) { /* a full backlog */
 		memcpy(out, path, strlen(path) + 1);
 		return 0;
 	}
 	/* what does not fit is left out: the message is for reading */
-	(void)!buf_printf(looked_at, "%s%s: %s", looked_at->len ? ", " : "", path, strerror(why));
+	(void)!buf_printf(looked_at, "%s%s: %s", looked_at->len ? ", " : "", path, strerror(errno));
 	return 1;
 }
 

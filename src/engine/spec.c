@@ -232,13 +232,6 @@ static int set_limits(const struct spec *spec, json_t *host)
 	return 0;
 }
 
-/* A user's containers.conf may name another user namespace than the user's own: each image would be
-   copied for it, at its first run. */
-static int set_user_namespace(const struct spec *spec, json_t *host)
-{
-	return spec->engine.rootless ? set(host, "UsernsMode", json_string("host")) : 0;
-}
-
 static json_t *host_config(const struct spec *spec, const struct dialect *dialect)
 {
 	json_t *host = json_pack("{s:s, s:b, s:b, s:[s], s:s, s:s, s:s, s:s, s:{s:s}, s:{s:s}}",
@@ -247,9 +240,11 @@ static json_t *host_config(const struct spec *spec, const struct dialect *dialec
 				 dialect->own, "UTSMode", dialect->own, "CgroupnsMode", "private",
 				 "LogConfig", "Type", "none", "RestartPolicy", "Name", "no");
 
-	if (host && set_limits(spec, host) == 0 && set_user_namespace(spec, host) == 0 &&
-	    set_mounts(spec, dialect, host) == 0 && set_ulimits(&spec->template, host) == 0 &&
-	    set_security(spec, dialect, host) == 0)
+	/* a user's containers.conf may name another user namespace than the user's own: each image
+	   would be copied for it, at its first run */
+	if (host && (!spec->engine.rootless || set(host, "UsernsMode", json_string("host")) == 0) &&
+	    set_limits(spec, host) == 0 && set_mounts(spec, dialect, host) == 0 &&
+	    set_ulimits(&spec->template, host) == 0 && set_security(spec, dialect, host) == 0)
 		return host;
 	json_decref(host);
 	return NULL;

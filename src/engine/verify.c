@@ -19,17 +19,6 @@ static int check_number(const json_t *host, const char *field, uint64_t want, st
 	return 0;
 }
 
-static int check_text(const json_t *host, const char *field, const char *want, struct error *err)
-{
-	const char *got = json_text(host, field);
-
-	if (!got || strcmp(got, want) != 0)
-		return error_set(err, 500, "limit_ignored",
-				 "The engine ignores %s: asked for %s, it says %.64s", field, want,
-				 got ? got : "nothing");
-	return 0;
-}
-
 /* NanoCpus may come back as the quota that they stand for. */
 static bool is_quota(const json_t *host, const struct spec_limit *limit)
 {
@@ -68,15 +57,16 @@ static int check_mounts(const json_t *created, struct error *err)
 /* Without network there is none; with one it is never the host's or another container's. */
 static int check_network(const struct spec *spec, const json_t *host, struct error *err)
 {
-	const char *got = json_text(host, "NetworkMode");
+	const char *got = json_text(host, "NetworkMode"), *wanted = spec->config->network;
 
 	if (!spec->template.network)
-		return check_text(host, "NetworkMode", "none", err);
-	if (got && strcmp(got, "host") != 0 && !strchr(got, ':'))
+		wanted = "none";
+	if (got && (spec->template.network ? strcmp(got, "host") != 0 && !strchr(got, ':')
+					   : strcmp(got, wanted) == 0))
 		return 0;
 	return error_set(err, 500, "limit_ignored",
-			 "The engine gives network %.64s for MAYFLY_NETWORK=%.64s",
-			 got ? got : "nothing", spec->config->network);
+			 "The engine ignores NetworkMode: asked for %.64s, it says %.64s", wanted,
+			 got ? got : "nothing");
 }
 
 /* Those that the engine was asked for. */

@@ -181,16 +181,6 @@ int http_reply_write(struct buf *out, const struct http_reply *reply, struct sli
 	return head_only || is_bodiless(reply->status) ? 0 : buf_append(out, body.data, body.len);
 }
 
-/* Waits until fd takes more bytes. 0, or -1 with errno. */
-static int wait_writable(int fd, deadline_ms deadline)
-{
-	int ready = io_wait(fd, POLLOUT, deadline);
-
-	if (ready == 0)
-		errno = ETIMEDOUT;
-	return ready > 0 ? 0 : -1;
-}
-
 static bool has_begun;
 
 bool http_reply_has_begun(void)
@@ -213,15 +203,11 @@ static int send_two(int fd, struct slice head, struct slice body, deadline_ms de
 		struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
 		ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 
-		if (sent < 0 && errno == EINTR)
-			continue;
-		if (sent < 0 && errno != EAGAIN)
+		if (sent < 0 && errno != EINTR &&
+		    (errno != EAGAIN || io_await(fd, POLLOUT, deadline) < 0))
 			return -1;
-		if (sent < 0) {
-			if (wait_writable(fd, deadline) < 0)
-				return -1;
+		if (sent < 0)
 			continue;
-		}
 
 		size_t of_head = (size_t)sent < head.len ? (size_t)sent : head.len;
 		size_t of_body = (size_t)sent - of_head;

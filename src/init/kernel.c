@@ -145,12 +145,6 @@ int init_kernel_start(struct init_kernels *kernels, const struct init_job *job, 
 	return 0;
 }
 
-/* Rule 3. */
-static bool is_for(const struct init_kernel *kernel, const struct init_job *job)
-{
-	return kernel->cells || init_job_same_command(&kernel->job, job);
-}
-
 struct init_kernel *init_kernel_find(struct init_kernels *kernels, const struct init_job *job,
 				     deadline_ms lifetime)
 {
@@ -159,7 +153,7 @@ struct init_kernel *init_kernel_find(struct init_kernels *kernels, const struct 
 
 		if (strcmp(kernel->name, job->kernel) != 0)
 			continue;
-		if (is_for(kernel, job))
+		if (kernel->cells || init_job_same_command(&kernel->job, job)) /* rule 3 */
 			return kernel;
 		init_kernel_end(kernels, kernel, lifetime);
 		return NULL;

@@ -230,13 +230,6 @@ static void settle(struct run *run)
 		init_kernel_forget(kernel);
 }
 
-static const char *fate(const struct run *run)
-{
-	if (run->job->last)
-		return "ended";
-	return run->ended ? "lost" : "kept";
-}
-
 static int end(struct run *run, struct init_outcome *out, struct error *err)
 {
 	deadline_ms deadline = deadline_earlier(run->lifetime, deadline_in(CELL_SEND_DEADLINE_MS));
@@ -247,18 +240,14 @@ static int end(struct run *run, struct init_outcome *out, struct error *err)
 		init_end_everything(run->lifetime);
 	else if (run->ended)
 		init_kernel_kill(&run->prepared->kernels, run->cell.kernel, run->lifetime);
-	if (run->host_gone)
-		return error_set(err, 502, "host_gone", "the host has gone");
-	if (!is_over)
-		return error_set(err, 504, "lifetime", "the container's time is over");
-	run_report(run, out);
-	out->kernel = fate(run);
-	if (pump_drain(&run->pump, deadline, !run->ended) < 0 ||
-	    (run->ended && drain_channel(run, deadline) < 0))
-		return error_set_errno(err, 502, "host_gone", "sending output");
-	for (int i = 0; i < 2; i++)
-		out->truncated[i] = run->pump.streams[i].truncated;
-	return 0;
+	if (run_report(run, is_over, out, err) < 0)
+		return -1;
+	out->kernel = run->job->last ? "ended" : run->ended ? "lost" : "kept";
+	if (run_drain(run, deadline, !run->ended, out, err) < 0)
+		return -1;
+	return run->ended && drain_channel(run, deadline) < 0
+		       ? error_set_errno(err, 502, "host_gone", "sending output")
+		       : 0;
 }
 
 int init_cell_run(const struct init_job *job, const struct init_context *context,

@@ -300,19 +300,15 @@ int init_prepared_prepare(struct init_prepared *prepared, struct init_job *job, 
 
 /* --- The job ---------------------------------------------------------------------------------- */
 
-/* Rule 2. */
-static bool is_for(const struct init_prepared *prepared, const struct init_job *job)
-{
-	return init_job_same_command(&prepared->job, job) && job->stdin_fd < 0 &&
-	       (!prepared->unless || !init_job_is_input(job, prepared->unless));
-}
-
 bool init_prepared_take(struct init_prepared *prepared, const struct init_job *job,
 			deadline_ms lifetime, struct init_program *out)
 {
 	if (prepared->program.pid < 0)
 		return false;
-	if (is_for(prepared, job) && is_usable(prepared)) {
+	/* rules 2 and 3 */
+	if (init_job_same_command(&prepared->job, job) && job->stdin_fd < 0 &&
+	    (!prepared->unless || !init_job_is_input(job, prepared->unless)) &&
+	    is_usable(prepared)) {
 		*out = prepared->program;
 		prepared->program = INIT_PROGRAM_NONE;
 		return true;

@@ -53,20 +53,15 @@ void run_stop(struct run *run, const char *reason)
 
 /* --- Events ----------------------------------------------------------------------------------- */
 
-/* Before a waitpid, never after: what ends in between must leave a mark. */
-static void forget_signals(const struct run *run)
-{
-	struct signalfd_siginfo info;
-
-	while (read(run->signals, &info, sizeof(info)) > 0)
-		;
-}
-
 /* Bounded: a process that makes orphans without end must not keep us here. The main process, our
    first child, is the first that waitpid looks at. */
 static void reap(struct run *run)
 {
-	forget_signals(run);
+	struct signalfd_siginfo info;
+
+	/* before a waitpid, never after: what ends in between must leave a mark */
+	while (read(run->signals, &info, sizeof(info)) > 0)
+		;
 	for (unsigned i = 0; i < PIDS_MAX; i++) {
 		int status;
 		pid_t pid = waitpid(-1, &status, WNOHANG);
@@ -199,10 +194,14 @@ static const char *reason_of(struct run *run, struct init_outcome *out)
 	return WIFSIGNALED(run->status) ? "signaled" : "exited";
 }
 
-void run_report(struct run *run, struct init_outcome *out)
+int run_report(struct run *run, bool is_over, struct init_outcome *out, struct error *err)
 {
 	struct rusage reaped;
 
+	if (run->host_gone)
+		return error_set(err, 502, "host_gone", "the host has gone");
+	if (!is_over)
+		return error_set(err, 504, "lifetime", "the container's time is over");
 	out->status = run->status;
 	out->reason = reason_of(run, out);
 	out->cpu_us = clock_cpu_us(run);
@@ -210,6 +209,17 @@ void run_report(struct run *run, struct init_outcome *out)
 		(void)getrusage(RUSAGE_CHILDREN, &reaped);
 		out->max_rss_bytes = (uint64_t)reaped.ru_maxrss * KIB;
 	}
+	return 0;
+}
+
+int run_drain(struct run *run, deadline_ms deadline, bool has_writer, struct init_outcome *out,
+	      struct error *err)
+{
+	if (pump_drain(&run->pump, deadline, has_writer) < 0)
+		return error_set_errno(err, 502, "host_gone", "sending output");
+	for (int i = 0; i < 2; i++)
+		out->truncated[i] = run->pump.streams[i].truncated;
+	return 0;
 }
 
 void run_close(struct run *run)
@@ -225,16 +235,10 @@ static int finish(struct run *run, struct init_outcome *out, struct error *err)
 {
 	out->wall_us = (uint64_t)(monotonic_us() - run->started_us);
 	end_others(run);
-	if (run->host_gone)
-		return error_set(err, 502, "host_gone", "the host has gone");
-	if (!run->ended)
-		return error_set(err, 504, "lifetime", "the container's time is over");
-	run_report(run, out);
-	if (pump_drain(&run->pump, run->lifetime, false) < 0)
-		return error_set_errno(err, 502, "host_gone", "sending output");
-	for (int i = 0; i < 2; i++)
-		out->truncated[i] = run->pump.streams[i].truncated;
-	return 0;
+	return run_report(run, run->ended, out, err) < 0 ||
+			       run_drain(run, run->lifetime, false, out, err) < 0
+		       ? -1
+		       : 0;
 }
 
 struct run run_new(const struct init_job *job, const struct init_context *context)

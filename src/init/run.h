@@ -54,8 +54,14 @@ MUST_USE int run_watch(const struct run *run, int fd, void *who);
    ended, whatever the host does. turn, unless NULL, is called after each event. */
 void run_loop(struct run *run, void (*turn)(struct run *run));
 
-/* What EXIT says, once the program or the cell has ended. */
-void run_report(struct run *run, struct init_outcome *out);
+/* What EXIT says, once the program or the cell has ended, which is_over says. 0, or -1 with *err:
+   there is no one to tell. */
+MUST_USE int run_report(struct run *run, bool is_over, struct init_outcome *out, struct error *err);
+
+/* Sends what is left of the output (pump_drain), and says what was cut of it. 0, or -1 with *err.
+ */
+MUST_USE int run_drain(struct run *run, deadline_ms deadline, bool has_writer,
+		       struct init_outcome *out, struct error *err);
 
 /* The job is over for this reason: a program is killed, a cell interrupted. */
 void run_stop(struct run *run, const char *reason);

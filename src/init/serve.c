@@ -59,15 +59,6 @@ int init_space_prepare(struct init_space *space, bool with_channel, struct error
 	return 0;
 }
 
-/* One line: what a program is called may hold anything. */
-static struct slice clean_line(char *text, size_t max)
-{
-	size_t len = strnlen(text, max);
-
-	ascii_mask_control(text, len, '?');
-	return (struct slice){text, len};
-}
-
 static int send_exit(int connection, struct init_outcome *outcome, struct init_space *space,
 		     deadline_ms deadline, struct error *err)
 {
@@ -89,9 +80,13 @@ static int send_exit(int connection, struct init_outcome *outcome, struct init_s
 	failed |= field_add_number(fields, "stderr_truncated", outcome->truncated[1]);
 	if (outcome->kernel)
 		failed |= field_add(fields, "kernel", slice_of(outcome->kernel));
-	if (strcmp(outcome->reason, "not_started") == 0)
-		failed |= field_add(fields, "message",
-				    clean_line(outcome->err.message, FRAME_EXIT_MAX_BYTES / 2));
+	if (strcmp(outcome->reason, "not_started") == 0) {
+		char *text = outcome->err.message;
+		size_t len = strnlen(text, FRAME_EXIT_MAX_BYTES / 2);
+
+		ascii_mask_control(text, len, '?'); /* what a program is called may hold anything */
+		failed |= field_add(fields, "message", (struct slice){text, len});
+	}
 	if (failed || frame_send(connection, FRAME_EXIT, buf_slice(fields), deadline) < 0)
 		return error_set_errno(err, 502, "host_gone", "sending the exit");
 	return 0;

@@ -84,11 +84,6 @@ static void take_stock(void *context, const struct pool_row *row)
 	}
 }
 
-static bool is_full(const struct config *config, const struct stock *stock)
-{
-	return stock->all >= config->pool_total || stock->memory_bytes >= config->pool_memory_bytes;
-}
-
 /* Rule 7. */
 static bool may_displace(const struct refill *refill, const struct stock *stock)
 {
@@ -107,7 +102,8 @@ static int64_t take_place(const struct refill *refill, struct stock *stock)
 			stock->all++;
 		else if (free_place < 0)
 			free_place = place;
-	if (is_full(refill->config, stock) || free_place < 0 ||
+	if (stock->all >= refill->config->pool_total ||
+	    stock->memory_bytes >= refill->config->pool_memory_bytes || free_place < 0 ||
 	    lock_take(refill->locks, free_place) < 0)
 		return -1;
 	return free_place;
@@ -249,15 +245,6 @@ static int prepare_and_publish(const struct refill *refill, const char *folder, 
 	return prepared < 0 ? -1 : publish(refill, folder, &report, err);
 }
 
-static void count_refill(const struct config *config, int64_t us)
-{
-	struct metrics_change change = {0};
-
-	change.add[METRIC_POOL_REFILLS] = 1;
-	change.add[METRIC_POOL_REFILL_US] = (uint64_t)us;
-	metrics_count(config, &change);
-}
-
 static int make_one(const struct refill *refill, struct error *err)
 {
 	const struct config *config = refill->config;
@@ -269,6 +256,7 @@ static int make_one(const struct refill *refill, struct error *err)
 		.is_pooled = true,
 	};
 	char folder[ENGINE_FOLDER_BYTES];
+	struct metrics_change change = {0};
 	int64_t started_us = monotonic_us();
 	struct error second;
 
@@ -282,7 +270,9 @@ static int make_one(const struct refill *refill, struct error *err)
 				     &second);
 		return -1;
 	}
-	count_refill(config, monotonic_us() - started_us);
+	change.add[METRIC_POOL_REFILLS] = 1;
+	change.add[METRIC_POOL_REFILL_US] = (uint64_t)(monotonic_us() - started_us);
+	metrics_count(config, &change);
 	return 0;
 }
 

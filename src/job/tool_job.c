@@ -65,7 +65,7 @@ static int resolve_bytes(const struct making *making, const json_t *text, struct
 				       ? json_object_get(making->tool->parameters, field)
 				       : NULL;
 	bool is_encoded = json_object_get(schema, "contentEncoding") != NULL;
-	bool is_upload = strcmp(tool_text_or(schema, "format", ""), "upload") == 0;
+	bool is_upload = json_text_is(schema, "format", "upload");
 	struct file_meta meta;
 
 	*out = resolve(making, text);
@@ -89,8 +89,7 @@ static struct slice guard_dash(const struct making *making, const json_t *text, 
 
 	if (value.len == 0 || !tool_parameter(text, field) ||
 	    (value.data[0] != '-' && !made->language.tools.by_path) ||
-	    strcmp(tool_text_or(json_object_get(making->tool->parameters, field), "format", ""),
-		   "filename") != 0)
+	    !json_text_is(json_object_get(making->tool->parameters, field), "format", "filename"))
 		return value;
 	if (!made->dashed)
 		made->dashed = json_array();

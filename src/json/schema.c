@@ -100,19 +100,14 @@ static int check_keyword(const char *field, const struct type *type, const char 
 			 keyword);
 }
 
-/* A name goes into "{name}", forms and command lines. */
-static bool is_field_name(const char *name)
-{
-	return *name && ascii_is_of(slice_of(name), ASCII_ALNUM "_-");
-}
-
 static int check_schema(const char *field, const json_t *schema, struct error *err)
 {
 	const struct type *type = find_type(json_object_get(schema, "type"));
 	const char *keyword;
 	json_t *value;
 
-	if (!is_field_name(field))
+	/* it goes into "{name}", forms and command lines */
+	if (!*field || !ascii_is_of(slice_of(field), ASCII_ALNUM "_-"))
 		return error_set(err, 500, "bad_schema",
 				 "parameters.%.64s must be named with letters, digits, _ and -",
 				 field);
@@ -301,17 +296,10 @@ static int check_format(const struct check *check, const char *format)
 	return 0;
 }
 
-/* What stands for a file's bytes: base64, or an upload's id, which no base64 can be. */
-static bool is_file(const json_t *value)
-{
-	struct slice text = json_slice(value);
-
-	return base64_is_good(text) || is_upload(text);
-}
-
 static int check_string(const struct check *check)
 {
 	size_t len = json_string_length(check->value);
+	struct slice text = json_slice(check->value);
 	const json_t *least = json_object_get(check->schema, "minLength"),
 		     *most = json_object_get(check->schema, "maxLength");
 	const json_t *allowed = json_object_get(check->schema, "enum");
@@ -325,7 +313,9 @@ static int check_string(const struct check *check)
 			      (long long)json_integer_value(most));
 	if (allowed)
 		return check_enum(check, allowed);
-	if (json_object_get(check->schema, "contentEncoding") && !is_file(check->value))
+	/* what stands for a file's bytes: base64, or an upload's id, which no base64 can be */
+	if (json_object_get(check->schema, "contentEncoding") && !base64_is_good(text) &&
+	    !is_upload(text))
 		return refuse(check, "invalid_value", "contentEncoding",
 			      "Must be base64, or the id of an upload");
 	return format ? check_format(check, format) : 0;

@@ -109,20 +109,13 @@ static int lock(struct idempotency *idempotency, struct http_watch *watch, int64
 	return failed(idempotency, err);
 }
 
-/* A file that the sweep has removed between our open and our lock protects nothing. */
-static bool is_swept(int fd)
-{
-	struct stat status;
-
-	return fstat(fd, &status) == 0 && status.st_nlink == 0;
-}
-
 int idempotency_take(const struct config *config, const char *owner, struct slice key,
 		     struct slice request, struct http_watch *watch, int64_t wait_ms,
 		     struct idempotency *out, char run_id[RUN_ID_BYTES], struct error *err)
 {
 	char hash[SHA256_HEX_BYTES], name[SHA256_HEX_BYTES + sizeof(RECORDS_KEYS_FOLDER)],
 		fingerprint[SHA256_HEX_BYTES];
+	struct stat status;
 
 	sha256_hex_of(key, hash);
 	sha256_hex_of(request, out->fingerprint);
@@ -136,7 +129,8 @@ int idempotency_take(const struct config *config, const char *owner, struct slic
 			return failed(out, err);
 		if (lock(out, watch, wait_ms, err) < 0)
 			return -1;
-	} while (is_swept(out->fd));
+		/* one that the sweep has removed between our open and our lock protects nothing */
+	} while (fstat(out->fd, &status) == 0 && status.st_nlink == 0);
 
 	if (read_note(out->fd, fingerprint, run_id) && record_exists(config, owner, run_id))
 		return strcmp(fingerprint, out->fingerprint) == 0 ? 0 : reused(err);

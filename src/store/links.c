@@ -44,20 +44,10 @@ static int read_key(int folder, struct sign_key *out)
 	return -1;
 }
 
-/* With the folder locked. */
-static int write_key(int folder, struct sign_key *out)
-{
-	char line[KEY_RANDOM_CHARS + 2];
-
-	random_hex(out->text, KEY_RANDOM_CHARS);
-	(void)snprintf(line, sizeof(line), "%.*s\n", KEY_RANDOM_CHARS, out->text);
-	return atomic_file_write(folder, KEY_ASIDE, SIGN_KEY_FILE, 0600,
-				 ATOMIC_SYNC | ATOMIC_LOCKED | ATOMIC_MODE, slice_of(line));
-}
-
 static int make_key(const struct config *config, struct sign_key *out, struct error *err)
 {
 	_cleanup_close_ int folder = fs_open_or_make_dir(config->storage_dir, 0750);
+	char line[KEY_RANDOM_CHARS + 2];
 
 	if (folder < 0 || flock(folder, LOCK_EX) < 0)
 		return error_set_errno(err, 500, "storage_failed", "%.256s cannot be opened",
@@ -66,7 +56,10 @@ static int make_key(const struct config *config, struct sign_key *out, struct er
 		return 0;
 	if (errno != ENOENT)
 		return key_failed(config, err);
-	if (write_key(folder, out) < 0)
+	random_hex(out->text, KEY_RANDOM_CHARS);
+	(void)snprintf(line, sizeof(line), "%.*s\n", KEY_RANDOM_CHARS, out->text);
+	if (atomic_file_write(folder, KEY_ASIDE, SIGN_KEY_FILE, 0600,
+			      ATOMIC_SYNC | ATOMIC_LOCKED | ATOMIC_MODE, slice_of(line)) < 0)
 		return error_set_errno(err, 500, "storage_failed",
 				       "A signing key cannot be written to %.256s",
 				       config->storage_dir);

@@ -27,36 +27,29 @@ int log_limit_open(const struct config *config, const char *program)
 
 /* Counts a line in its window. False: it is one too many. *suppressed: how many were, in the last
    window before a new one. */
-static bool count_line(struct window *window, uint64_t *suppressed)
-{
-	uint64_t number = boot_now_s() / LOG_WINDOW_S;
-
-	*suppressed = 0;
-	if (window->number != number) {
-		if (window->lines > LOG_WINDOW_LINES)
-			*suppressed = window->lines - LOG_WINDOW_LINES;
-		*window = (struct window){.number = number};
-	}
-	return ++window->lines <= LOG_WINDOW_LINES;
-}
-
 static bool may_write(int fd, bool is_failure, uint64_t *suppressed)
 {
 	const off_t at = is_failure ? sizeof(struct window) : 0;
+	const uint64_t number = boot_now_s() / LOG_WINDOW_S;
 	struct window window = {0};
-	bool may;
 
+	*suppressed = 0;
 	if (!lock_file(fd, false, deadline_in(LOCK_DEADLINE_MS)))
 		return false;
 	if (pread(fd, &window, sizeof(window), at) != (ssize_t)sizeof(window))
 		window = (struct window){0}; /* new */
-	may = count_line(&window, suppressed);
+	if (window.number != number) {
+		if (window.lines > LOG_WINDOW_LINES)
+			*suppressed = window.lines - LOG_WINDOW_LINES;
+		window = (struct window){.number = number};
+	}
+	window.lines++;
 	/* write(2): a confined program may not pwrite(2); where it cannot be kept there is no
 	   limit */
 	if (lseek(fd, at, SEEK_SET) == at)
 		(void)!write(fd, &window, sizeof(window));
 	lock_file_release(fd);
-	return may;
+	return window.lines <= LOG_WINDOW_LINES;
 }
 
 void log_limit_end(struct log_line *line, int count, bool is_failure)

@@ -95,14 +95,6 @@ static void write_row(int fd, uint64_t index, struct row *row)
 
 /* --- counting --------------------------------------------------------------------------------- */
 
-static bool has_values(const uint64_t add[METRIC_COUNT])
-{
-	for (unsigned i = 0; i < METRIC_COUNT; i++)
-		if (add[i])
-			return true;
-	return false;
-}
-
 static void add_values(int fd, const uint64_t add[METRIC_COUNT])
 {
 	struct row row;
@@ -111,12 +103,6 @@ static void add_values(int fd, const uint64_t add[METRIC_COUNT])
 	for (unsigned i = 0; i < METRIC_COUNT; i++)
 		row.of.values[i] += add[i];
 	write_row(fd, 0, &row);
-}
-
-static bool has_labels(const struct metrics_series *series, const struct metrics_job *job)
-{
-	return series->family == job->family && strcmp(series->language, job->language) == 0 &&
-	       strcmp(series->template, job->template) == 0;
 }
 
 static uint64_t hash_labels(const struct metrics_job *job)
@@ -145,7 +131,9 @@ static bool find_row(int fd, const struct metrics_job *job, uint64_t *index, str
 			memcpy(row->of.series.template, job->template, sizeof(job->template));
 			return true;
 		}
-		if (has_labels(&row->of.series, job))
+		if (row->of.series.family == job->family &&
+		    strcmp(row->of.series.language, job->language) == 0 &&
+		    strcmp(row->of.series.template, job->template) == 0)
 			return true;
 	}
 	return false;
@@ -198,7 +186,8 @@ static void add_job(int fd, const struct metrics_job *given)
 
 void metrics_count(const struct config *config, const struct metrics_change *change)
 {
-	bool adds = has_values(change->add);
+	static const struct metrics_change none;
+	bool adds = memcmp(change->add, none.add, sizeof(none.add)) != 0;
 	_cleanup_close_ int fd =
 		adds || change->job.family ? open_file(config, O_RDWR | O_CREAT) : -1;
 
