@@ -91,8 +91,9 @@ run:
 	@scripts/build-worker
 	@scripts/run
 
-# Images of templates (worker/templates.d) that have more than the worker image has.
-TEMPLATES ?= node-basic python-data python-ml python-nlp python-web
+# Images of templates (worker/templates.d) that have more than the worker image has; CHECK_TEMPLATES are those that check uses.
+CHECK_TEMPLATES := node-basic python-data compiled-c
+TEMPLATES ?= $(CHECK_TEMPLATES) python-ml python-nlp python-web python-web-browser compiled agent-browser
 templates: $(BUILD)/mayflyctl
 	@MAYFLY_RUN_DIR=/run/mayfly-none MAYFLY_DATA_DIR=$(CURDIR)/worker $(BUILD)/mayflyctl template build $(TEMPLATES)
 
@@ -113,7 +114,15 @@ tests-build-san:
 images: $(BUILD)/mayflyctl
 	@scripts/build-worker
 	@scripts/build-image documents
+	@$(MAKE) --no-print-directory templates TEMPLATES="$(CHECK_TEMPLATES)"
+
+# The images of the other templates, and what programs find in them. Not part of check: gigabytes and minutes.
+check-templates:
+	@scripts/setup build run check
+	@$(MAKE) --no-print-directory all
+	@scripts/build-worker
 	@$(MAKE) --no-print-directory templates
+	@tests/run $(sort $(wildcard tests/templates/templates_*.py))
 
 # The same tests over HTTP with every program of ours under AddressSanitizer and UBSan. Leaks are looked for in the unit tests: a
 # confined program may not read what the leak checker needs.
@@ -127,7 +136,7 @@ check-san:
 check-docker:
 	@scripts/setup build run check docker
 	@$(MAKE) --no-print-directory $(BESIDE) tests-build images
-	@scripts/docker-service start aa-worker mayfly-documents $(addprefix mayfly-,$(TEMPLATES)) >/dev/null
+	@scripts/docker-service start aa-worker mayfly-documents $(addprefix mayfly-,$(CHECK_TEMPLATES)) >/dev/null
 	@MAYFLY_ENGINE=docker tests/run $(sort $(wildcard tests/api/test_*.py tests/attack/test_*.py tests/kernels/test_*.py))
 
 # Installed under systemd on a Debian host of its own, in a virtual machine: tests/host/vm.py says
@@ -219,6 +228,6 @@ install uninstall: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all run images templates check check-san check-docker check-host check-container lint lint-layers lint-format lint-shell lint-cppcheck fuzz bench \
+.PHONY: all run images templates check check-san check-docker check-templates check-host check-container lint lint-layers lint-format lint-shell lint-cppcheck fuzz bench \
 	bench-activation soak image deb install uninstall clean tests-build tests-build-san
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -22,7 +22,7 @@ static const struct route routes[] = {
 	{"GET, HEAD", "/debug", ACCESS_PUBLIC, BY_PREFIX, 0, NULL},
 	{"GET, HEAD", "/health", ACCESS_SANDBOX, 0, 0, api_health},
 	{"GET, HEAD", "/capabilities", ACCESS_SANDBOX, 0, 0, api_capabilities},
-	{"GET, HEAD", "/templates", ACCESS_SANDBOX, 0, 0, api_templates},
+	{"GET, HEAD", "/templates", ACCESS_SANDBOX, NEEDS_ENGINE, 0, api_templates},
 	{"POST", "/templates", ACCESS_SANDBOX_ADMIN, 0, HTTP_BODY_MAX_BYTES, api_template_add},
 	{"DELETE", "/templates/", ACCESS_SANDBOX_ADMIN, BY_PREFIX, 0, api_template_remove},
 	{"GET, HEAD", "/sessions", ACCESS_SANDBOX_RUN, 0, 0, api_sessions},

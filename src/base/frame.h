@@ -53,6 +53,7 @@ enum frame_type {
 	FRAME_LIST = 'l',
 	FRAME_PING = 'p',
 	FRAME_INFO = 'd',
+	FRAME_IMAGES = 'i',
 	FRAME_OK = 'k',
 	FRAME_ROW = 'w',
 	FRAME_ERROR = 'e',

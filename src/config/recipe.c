@@ -14,6 +14,7 @@ static const struct alphabet debian = {ASCII_LOWER ASCII_DIGITS, ASCII_LOWER ASC
 				     ASCII_LOWER ASCII_UPPER ASCII_DIGITS "._-[],=<>~!+*"},
 			     npm = {ASCII_LOWER ASCII_DIGITS "@",
 				    ASCII_LOWER ASCII_UPPER ASCII_DIGITS "._-@^~+/"},
+			     model = {ASCII_LOWER, ASCII_LOWER ASCII_DIGITS "_:"},
 			     variable = {ASCII_LOWER ASCII_UPPER "_",
 					 ASCII_LOWER ASCII_UPPER ASCII_DIGITS "_"},
 			     module = {ASCII_LOWER ASCII_UPPER "_",
@@ -30,10 +31,10 @@ static const struct {
 	{"apt", "apt", &debian},
 	{"stand_ins", "stand-in", &debian},
 	{"packages", "any", &pypi},
-	{"pip", "pip", &pypi},
+	{"python", "python", &pypi},
 	{"npm", "npm", &npm},
+	{"models", "model", &model},
 	{"setup_commands", "run", NULL},
-	{"online_commands", "online", NULL},
 };
 
 #define LIST_COUNT (COUNT_OF(lists))
@@ -78,12 +79,24 @@ bool recipe_is_line(const json_t *text)
 	       !ascii_has_control(slice_of(json_string_value(text)));
 }
 
+/* "NAME" or "NAME DEBIAN'S". */
+static bool is_python(const char *entry)
+{
+	const char *blank = strchr(entry, ' ');
+	char name[RECIPE_WORD_MAX_BYTES + 2];
+
+	(void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(entry, " "), entry);
+	return is_of(&pypi, name) && (!blank || is_of(&debian, blank + 1));
+}
+
 static bool is_entry(size_t row, const json_t *value)
 {
 	const struct alphabet *alphabet = lists[row].alphabet;
 
 	if (!alphabet)
 		return recipe_is_line(value) && json_string_length(value) > 0;
+	if (strcmp(lists[row].field, "python") == 0)
+		return json_is_string(value) && is_python(json_string_value(value));
 	return json_is_string(value) && is_of(alphabet, json_string_value(value)) &&
 	       (alphabet != &npm || has_npm_slashes(json_string_value(value)));
 }
@@ -155,6 +168,23 @@ uint64_t recipe_package_count(const json_t *build)
 		if (lists[i].alphabet && strcmp(lists[i].field, "stand_ins") != 0)
 			count += json_array_size(json_object_get(build, lists[i].field));
 	return count;
+}
+
+json_t *recipe_names(const json_t *build)
+{
+	json_t *names = json_array();
+	const json_t *value;
+	size_t i;
+
+	for (size_t row = 0; row < LIST_COUNT; row++)
+		if (lists[row].alphabet && strcmp(lists[row].field, "stand_ins") != 0)
+			json_array_foreach (json_object_get(build, lists[row].field), i, value) {
+				const char *name = json_string_value(value);
+
+				(void)json_array_append_new(
+					names, json_stringn(name, strcspn(name, " =<>~!")));
+			}
+	return names;
 }
 
 int recipe_write(const struct template *template, const json_t *build, struct buf *out)

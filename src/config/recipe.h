@@ -3,12 +3,17 @@
  * scripts/build-template carries one out.
  *
  *   base              image that it is made from, which must be here
- *   apt, pip, npm     packages of Debian, PyPI, npm
- *   packages          as a client names them: Debian's where it has them, else PyPI's
+ *   apt, npm          packages of Debian, npm
+ *   python            Python's packages, each under its name at the Python index and, behind a
+ *                     blank, under Debian's, where it has one: all are from the index where that
+ *                     answers, else all from Debian
+ *   packages          as a client names them: one that Debian has under that very name is
+ *                     Debian's, the others are Python's, as above
  *   stand_ins         Debian packages that others depend on and that nothing in the image needs:
  *                     empty ones are put in their place
+ *   models            what Python's packages work with and do not have: "nltk:NAME", "spacy:NAME",
+ *                     from their authors, or from a file that the operator gives
  *   setup_commands    commands that run as root at the end
- *   online_commands   the same, where PyPI answers; what fails is only noted
  *
  * Rules:
  *  1. A value is one line, and a name is of the characters that names have: neither an option, a
@@ -36,8 +41,12 @@ bool recipe_is_list(const char *what, const json_t *list);
 /* Checks the whole. 0, or -1 with *err: 500 "bad_template", which names file, line and field. */
 MUST_USE int recipe_check(const json_t *build, const struct registry_file *file, struct error *err);
 
-/* How many packages it names. */
+/* How many packages and models it names. */
 uint64_t recipe_package_count(const json_t *build);
+
+/* Their names, and those of the models, as the image's label says which of them it lacks: an array,
+   which is the caller's. */
+json_t *recipe_names(const json_t *build);
 
 /* Appends what scripts/build-template reads: lines of a word and a value. build has been checked.
    0, or -1 as buf_append. */

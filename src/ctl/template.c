@@ -197,6 +197,7 @@ int ctl_template_check(const struct config *config, struct ctl_arguments *argume
 struct build {
 	const struct config *config;
 	bool force, trust, all;
+	const char *model; /* a file of one, or NULL */
 	char script[PATH_MAX];
 };
 
@@ -204,16 +205,24 @@ struct build {
 static int run_script(const struct build *build, const struct buf *recipe)
 {
 	_cleanup_close_ int input = memfd_create("recipe", MFD_CLOEXEC);
+	const char *argv[] = {SCRIPT, NULL, NULL, NULL, NULL};
+	unsigned argc = 1;
 	int status;
 	pid_t child;
 
 	if (input < 0 || io_write_all(input, recipe->data, recipe->len) < 0 ||
 	    lseek(input, 0, SEEK_SET) < 0)
 		return -1;
+	if (build->force)
+		argv[argc++] = "--force";
+	if (build->model) {
+		argv[argc++] = "--model";
+		argv[argc] = build->model;
+	}
 	child = fork();
 	if (child == 0) {
 		if (dup2(input, STDIN_FILENO) == STDIN_FILENO)
-			execl(build->script, SCRIPT, build->force ? "--force" : NULL, (char *)NULL);
+			execv(build->script, (char **)argv);
 		_exit(EX_OSERR);
 	}
 	if (child < 0 || waitpid(child, &status, 0) < 0)
@@ -234,6 +243,29 @@ static bool is_trusted(const struct build *build, const struct template *templat
 	return false;
 }
 
+/* Appends a line "lock REQUIREMENT" for each of NAME.lock, which lies beside NAME.json where the
+   versions of the index's packages are pinned. 0, or -1 with *err. */
+static int add_lock(const struct registry_file *file, struct buf *recipe, struct error *err)
+{
+	_cleanup_registry_file_ struct registry_file lock = {0};
+	char path[PATH_MAX];
+	struct slice rest;
+
+	(void)snprintf(path, sizeof(path), "%.*s.lock", (int)(strlen(file->path) - strlen(".json")),
+		       file->path);
+	if (registry_read_path(path, REGISTRY_TEMPLATES, &lock, err) < 0)
+		return err->status == 404 ? 0 : -1;
+	rest = (struct slice){lock.data, lock.len};
+	while (rest.len > 0) {
+		struct slice line = slice_take(&rest, '\n');
+
+		if (line.len > 0 && *line.data != '#' &&
+		    buf_printf(recipe, "lock %.*s\n", (int)line.len, line.data) < 0)
+			return error_set(err, 500, "bad_template", "%.256s is too long", path);
+	}
+	return 0;
+}
+
 static int build_one(const struct build *build, const char *name)
 {
 	_cleanup_registry_file_ struct registry_file file = {0};
@@ -241,13 +273,17 @@ static int build_one(const struct build *build, const char *name)
 	_cleanup_json_ json_t *root = NULL;
 	struct template template;
 	const json_t *recipe;
+	const char *image;
 	struct error err;
 	int status;
 
 	if (find(build->config, name, &file, &template, &err) < 0 ||
 	    registry_parse(&file, &root, &err) < 0)
 		return ctl_error("template", &err);
-	recipe = json_object_get(root, "build");
+	/* an image that RUNNER_IMAGE_… names in its place is the operator's own */
+	image = json_text(root, "image");
+	recipe =
+		image && strcmp(image, template.image) == 0 ? json_object_get(root, "build") : NULL;
 	if (!recipe) {
 		if (!build->all)
 			(void)printf("%s: uses %s as it is, there is nothing to build\n", name,
@@ -259,6 +295,8 @@ static int build_one(const struct build *build, const char *name)
 				(unsigned long long)RECIPE_MAX_BYTES);
 	if (!is_trusted(build, &template, &text))
 		return EX_DATAERR;
+	if (!template.is_custom && add_lock(&file, &text, &err) < 0)
+		return ctl_error("template", &err);
 	(void)fflush(stdout);
 	status = run_script(build, &text);
 	if (status < 0)
@@ -272,7 +310,8 @@ int ctl_template_build(const struct config *config, struct ctl_arguments *argume
 	struct build build = {.config = config,
 			      .force = ctl_option(arguments, "--force"),
 			      .trust = ctl_option(arguments, "--trust"),
-			      .all = ctl_option(arguments, "--all")};
+			      .all = ctl_option(arguments, "--all"),
+			      .model = ctl_option(arguments, "--model")};
 	_cleanup_registry_names_ struct registry_names names = {0};
 	struct error err;
 	int status = EX_OK;

@@ -13,17 +13,26 @@ bool container_is_id(struct slice id)
 	return id.len >= 12 && id.len < CONTAINER_ID_BYTES && ascii_is_of(id, ASCII_HEX);
 }
 
-/* Says how to make it: worker/images has the recipe of mayfly-NAME:latest, the others are the
-   operator's own. */
+/* Says how to make it: worker/images has the recipe of mayfly-documents, the template NAME that of
+   localhost/mayfly-NAME; the others are the operator's own. */
 static int refuse_missing(const char *image, struct error *err)
 {
-	static const char documents[] = "mayfly-documents";
+	static const struct {
+		const char *prefix, *named, *command;
+	} recipes[] = {
+		{"mayfly-", "documents", "scripts/build-image"},
+		{"localhost/mayfly-", "", "mayflyctl template build"},
+	};
 
-	if (strncmp(image, documents, strlen(documents)) == 0)
-		return error_set(err, 500, "image_missing",
-				 "The image %s is missing; build it with: scripts/build-image %.*s",
-				 image, (int)strcspn(image + strlen("mayfly-"), ":"),
-				 image + strlen("mayfly-"));
+	for (size_t i = 0; i < COUNT_OF(recipes); i++) {
+		const char *name = image + strlen(recipes[i].prefix);
+
+		if (strncmp(image, recipes[i].prefix, strlen(recipes[i].prefix)) == 0 &&
+		    strncmp(name, recipes[i].named, strlen(recipes[i].named)) == 0)
+			return error_set(err, 500, "image_missing",
+					 "The image %s is missing; build it with: %s %.*s", image,
+					 recipes[i].command, (int)strcspn(name, ":"), name);
+	}
 	return error_set(
 		err, 500, "image_missing",
 		"The worker image %s is missing; build it with: mayflyctl setup (in a source tree: "

@@ -1,5 +1,5 @@
-/* What the engine is: GET /version, /info and /images/NAME/json of the API that Podman and Docker
-   share. */
+/* What the engine is, and which images it has: GET /version, /info and /images/NAME/json of the API
+   that Podman and Docker share. */
 #include "engine/info.h"
 
 #include "base/frame.h"
@@ -9,7 +9,11 @@
 #include <stdio.h>
 
 #define COMPONENT_BYTES 128
-#define PATH_BYTES      (TEMPLATE_TEXT_BYTES + 32)
+#define LABEL_MISSING   "io.mayfly.missing" /* of scripts/build-template */
+/* those that have the label, as a filter in a URI */
+#define IMAGES_PATH "/images/json?filters=%7B%22label%22%3A%5B%22" LABEL_MISSING "%22%5D%7D"
+
+#define PATH_BYTES (TEMPLATE_TEXT_BYTES + 32)
 
 /* Fields of one answer. */
 struct answer {
@@ -127,4 +131,27 @@ int info_write(struct podman *podman, const struct config *config, struct slice 
 	    add_image(podman, found.image, &answer, err) < 0)
 		return -1;
 	return answer.failed ? error_set(err, 500, "engine_failed", "Out of memory") : 0;
+}
+
+int info_images(struct podman *podman, int (*row)(void *, const char *, const char *),
+		void *context, struct error *err)
+{
+	_cleanup_json_ json_t *list = NULL;
+	const json_t *image, *name;
+	size_t i, j;
+
+	if (podman_get(podman, IMAGES_PATH, "asked for its images",
+		       deadline_in(ENGINE_CALL_DEADLINE_MS), &list, err) != 0)
+		return -1;
+	json_array_foreach (list, i, image) {
+		const char *missing = json_string_value(
+			json_object_get(json_object_get(image, "Labels"), LABEL_MISSING));
+
+		json_array_foreach (json_object_get(image, "RepoTags"), j, name)
+			if (json_is_string(name) &&
+			    row(context, json_string_value(name), missing ? missing : "") < 0)
+				return error_set(err, 500, "engine_failed",
+						 "The list cannot be sent");
+	}
+	return 0;
 }

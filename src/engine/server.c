@@ -220,6 +220,27 @@ static int serve_info(struct connection *connection, struct slice fields, struct
 	return info_write(&connection->podman, connection->config, template, answer, err);
 }
 
+static int send_image(void *context, const char *image, const char *missing)
+{
+	_cleanup_buf_ struct buf fields = buf_new(FRAME_ENGINE_MAX_BYTES);
+
+	if (field_add(&fields, "image", slice_of(image)) < 0 ||
+	    field_add(&fields, "missing", slice_of(missing)) < 0)
+		return -1;
+	return send_fields(context, FRAME_ROW, &fields);
+}
+
+static int serve_images(struct connection *connection, struct slice fields, struct buf *answer,
+			struct error *err)
+{
+	(void)fields;
+	(void)answer;
+	if (get_ready(connection, err) < 0)
+		return -1;
+	settle(connection);
+	return info_images(&connection->podman, send_image, connection, err);
+}
+
 static const struct verb {
 	uint8_t type;
 	const char *name;
@@ -228,7 +249,7 @@ static const struct verb {
 } verbs[] = {
 	{FRAME_MAKE, "make", serve_make},     {FRAME_REMOVE, "remove", serve_remove},
 	{FRAME_LIST, "list", serve_list},     {FRAME_PING, "ping", serve_ping},
-	{FRAME_INFO, "describe", serve_info},
+	{FRAME_INFO, "describe", serve_info}, {FRAME_IMAGES, "images", serve_images},
 };
 
 /* 0 to go on, -1 when the connection is over. */

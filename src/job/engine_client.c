@@ -237,6 +237,35 @@ int engine_info(struct engine *engine, const char *template, deadline_ms deadlin
 	return 0;
 }
 
+struct images_context {
+	void (*row)(void *, struct slice, struct slice);
+	void *context;
+};
+
+static void image_row(void *context, struct slice fields)
+{
+	const struct images_context *images = context;
+	struct slice key, value, image = SLICE_LITERAL(""), missing = SLICE_LITERAL("");
+
+	while (field_next(&fields, &key, &value)) {
+		if (slice_eq(key, "image"))
+			image = value;
+		if (slice_eq(key, "missing"))
+			missing = value;
+	}
+	images->row(images->context, image, missing);
+}
+
+int engine_images(struct engine *engine, deadline_ms deadline,
+		  void (*row)(void *, struct slice, struct slice), void *context, struct error *err)
+{
+	struct images_context images = {row, context};
+	struct slice ok;
+
+	return call(engine, FRAME_IMAGES, SLICE_LITERAL(""), deadline, image_row, &images, &ok,
+		    err);
+}
+
 void engine_close(struct engine *engine)
 {
 	deadline_ms deadline = deadline_in(ENGINE_CALL_DEADLINE_MS);

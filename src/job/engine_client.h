@@ -74,6 +74,12 @@ MUST_USE int engine_info(struct engine *engine, const char *template, deadline_m
 			 void (*field)(void *context, struct slice key, struct slice value),
 			 void *context, struct error *err);
 
+/* Calls row for each name of an image of a template that was built, with what it lacks, names with
+   blanks between; both are followed by NUL. 0, or -1 with *err. */
+MUST_USE int engine_images(struct engine *engine, deadline_ms deadline,
+			   void (*row)(void *context, struct slice image, struct slice missing),
+			   void *context, struct error *err);
+
 /* Hangs up: the engine removes what it made for us. Waits for a child of ours to have done so,
    because the manager that started us may end our children with us. */
 void engine_close(struct engine *engine);

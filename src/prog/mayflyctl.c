@@ -63,7 +63,7 @@ static const struct command {
 	 1},
 	{"template", "check", "[NAME|FILE]...", "report mistakes with file, line and field",
 	 ctl_template_check, 0, INT_MAX},
-	{"template", "build", "[--force] [--trust] NAME...|--all",
+	{"template", "build", "[--force] [--trust] [--model FILE] NAME...|--all",
 	 "make the images of templates; --trust: also one that a client has added",
 	 ctl_template_build, 0, INT_MAX},
 	{"template", "add", "FILE|-", "add a custom template", ctl_template_add, 1, 1},

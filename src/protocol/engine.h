@@ -28,6 +28,10 @@
  *         package's), cgroup=1|2 rootless=0|1 memory= swap= pids= cpu=0|1 (it can limit that)
  *         storage=DRIVER image=NAME image_id=HEX runtime=NAME (image_id is "" when that template's
  *         is missing)
+ * IMAGES  (no fields)
+ *    ROW  image=NAME missing=NAMES     any number of them: the images that scripts/build-template
+ *         has made, under each of their names, and what they lack, with blanks between
+ *    OK
  * ERROR   status=… code=… message=…              instead of OK and ROW
  *
  * A folder is called c-<24 hex digits>, and s-<16 hex digits of its kind>-<the same 24> while it

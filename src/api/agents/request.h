@@ -1,7 +1,7 @@
 /*
  * The body of POST …/auto-run, checked: {"frontend":{"html","css","javascript"},"test","prompt"},
- * all texts, all of them optional: what is missing is empty. Unknown keys are ignored. And the path
- * behind AGENTS_PATH. Pure.
+ * all texts, and "browser", true or false, all of them optional: what is missing is empty. Unknown
+ * keys are ignored. And the path behind AGENTS_PATH. Pure.
  */
 #pragma once
 
@@ -13,7 +13,7 @@ struct agent_request {
 	json_t *body; /* owned */
 	const json_t *frontend;
 	struct slice html, css, javascript, test, prompt;
-	bool has_prompt;
+	bool has_prompt, browser;
 };
 
 /* 0, or -1 with *err, 400: "bad_json", "json_too_deep", "wrong_type", "prompt_too_long". The caller

@@ -1,5 +1,6 @@
 /*
- * POST …/auto-run: the validators, then node test.js in a container of the template "agent".
+ * POST …/auto-run: the validators, then node test.js in a container of the template "agent",
+ * or with "browser" of "agent-browser".
  *
  * In the container are /workspace/run, which holds index.html, style.css, script.js and test.js, is
  * where the program starts and cannot be changed by it, and /workspace/output beside it, named by
@@ -15,7 +16,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define TEMPLATE "agent"
+#define TEMPLATE         "agent"
+#define TEMPLATE_BROWSER "agent-browser"
 /* whose claims on ids are: of all agents, so that no two runs have one id */
 #define CLAIMS   "agents"
 #define FOLDER   "run"
@@ -102,16 +104,17 @@ static int prepare_job(struct agent_run *run, struct error *err)
 	static const char *const folders[] = {OUTPUT, NULL};
 	const struct agent_request *request = &run->request;
 	struct job *job = &run->job;
+	const char *name = request->browser ? TEMPLATE_BROWSER : TEMPLATE;
 	struct template template;
 
-	if (template_load(run->call->config, SLICE_LITERAL(TEMPLATE), &template, err) < 0 ||
+	if (template_load(run->call->config, slice_of(name), &template, err) < 0 ||
 	    language_load(run->call->config, SLICE_LITERAL(LANGUAGE), &run->language, err) < 0)
 		return -1;
 	job_defaults(run->call->config, job);
 	job->env[job->env_count++] = SLICE_LITERAL("OUTPUT_DIR=/workspace/" OUTPUT);
 	job->argv[job->argc++] = SLICE_LITERAL("node");
 	job->argv[job->argc++] = SLICE_LITERAL("test.js");
-	job->template = TEMPLATE;
+	job->template = name;
 	job->language = SLICE_LITERAL(LANGUAGE);
 	job->wall_ms = template.timeout_s * 1000;
 	job->stream_bytes = AGENT_STREAM_MAX_BYTES;
