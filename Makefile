@@ -157,7 +157,7 @@ check-container:
 
 # clang-tidy takes seconds for each file, so a file that is as it was, with all that it includes, is not looked at again.
 C_FILES := $(wildcard src/*.h src/*/*.[ch] src/*/*/*.[ch] tests/unit/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch])
-SHELL_FILES := $(filter-out scripts/check-layers scripts/sdk scripts/docker-build scripts/man scripts/debian,$(wildcard scripts/[a-z]*)) \
+SHELL_FILES := $(filter-out scripts/check-layers scripts/lock-template scripts/sdk scripts/docker-build scripts/man scripts/debian,$(wildcard scripts/[a-z]*)) \
 	scripts/docker-build/podman scripts/debian/mayfly.prerm scripts/debian/mayfly.postrm tests/host/image tests/host/customize \
 	worker/template/install worker/service/serve .ci/run
 TIDY := $(patsubst %.c,$(BUILD)/%.tidy,$(wildcard src/*/*.c src/*/*/*.c))
