@@ -250,9 +250,13 @@ class Notebook(SandboxTest):
         self.assertEqual(("success", 0, "21\n'/workspace'\n"), (body["status"], body["exit_code"], body["stdout"]))
 
     def test_one_that_fails(self):
-        body = self.cells("x = 1", "1/0", "print(x)")
-        self.assertEqual([0, 1, 0], [cell["exit_code"] for cell in body["cells"]])
-        self.assertEqual((1, "error", "1\n"), (body["exit_code"], body["status"], body["cells"][2]["stdout"]))
+        for more, codes, said, why in (({}, [0, 1, -1], "", "Not run: cell 1 failed"), ({"stop_on_error": None}, [0, 1, -1], "", "Not run: cell 1 failed"),
+                                       ({"stop_on_error": False}, [0, 1, 0], "1\n", None)):
+            with self.subTest(more=more):
+                body = self.cells("x = 1", "1/0", "print(x)", **more)
+                self.assertEqual(codes, [cell["exit_code"] for cell in body["cells"]])
+                self.assertEqual((1, "error", said, why), (body["exit_code"], body["status"], body["cells"][2]["stdout"], body["cells"][2].get("error")))
+                self.assertEqual(["error"], [entry["type"] for entry in body["artifacts"]])
 
     def test_time_out_is_of_all_of_them(self):
         body = self.cells("x = 1", "import time; time.sleep(60)", timeout=2)

@@ -173,6 +173,94 @@ class PythonTest(CellsTest):
         self.check(self.run_cell("import subprocess\nkept, subprocess.run(['pgrep', 'sleep']).returncode"), "(1, 1)\n")
 
 
+# cells of one kernel, in order: (name, cell, output, what errors hold, exit code)
+DIALECT = (
+    ("a command, with the program's values", "x = 5\n!echo hi {x} $x $HOME it\\'s '{print $1}' $((x + 1))", "hi 5 5 /tmp it's {print $1} 1\n", "", "0"),
+    ("an expression that the shell keeps", "!echo '{nothing}' $nothing-", "{nothing} -\n", "", "0"),
+    ("its exit code", "!exit 3\n_exit_code", "3\n", "", "0"),
+    ("its lines", "y = !printf 'a\\nb\\n'\nprint(y, y.s, y.n == 'a\\nb')", "['a', 'b'] a b True\n", "", "0"),
+    ("in a block, over two lines", "for i in range(2):\n    !echo \\\n      {i}\nz = 7", "0\n1\n", "", "0"),
+    ("strings, brackets and joined lines are Python's", "s = \"\"\"\n!a\n%b\n\"\"\"\nt = (7\n%4)\nu = 'it' \\\n  ' # !'\n!echo {t}\ns, t, u",
+     "3\n('\\n!a\\n%b\\n', 3, 'it # !')\n", "", "0"),
+    ("a comparison is none", "a = 5 != 3\n!true\na", "True\n", "", "0"),
+    ("nothing to do", "%matplotlib inline\n%load_ext autoreload\n%autoreload 2\n%config InlineBackend.figure_format = 'retina'\n1", "1\n", "", "0"),
+    ("a package that is there", "%pip install -q requests\n%pip install requests==1", "requests 2.", "", "0"),
+    ("one that is not", "%pip install nosuch[extra]>=2", "", "Not installed: nosuch. This sandbox cannot fetch packages.", "0"),
+    ("pip as a command, and bare", "!pip install nosuch\npip install nosuch2", "", "Not installed: nosuch2.", "0"),
+    ("pip of the future", "%pip install 'unclosed", "", "ValueError: No closing quotation", "1"),
+    ("timed, and its value", "%time 6 * 7", r"CPU times: total: .*\nWall time: .*\n42\n$", "", "0"),
+    ("timed, and its names", "%time w = 8;\nw", r"Wall time: .*\n8\n$", "", "0"),
+    ("timed, as a value", "v = %time 9\nv", r"Wall time: .*\n9\n$", "", "0"),
+    ("many times", "%timeit -n 3 -r 2 sum(range(9))", r"per loop \(mean ± std. dev. of 2 runs, 3 loops each\)", "", "0"),
+    ("a cell, timed", "%%time\nimport asyncio\nq = await asyncio.sleep(0, 4)\nq", r"^4\nCPU times: total: .*\nWall time: .*\n$", "", "0"),
+    ("a cell of bash", "\n%%bash\nfor i in 1 2; do echo $i; done", "1\n2\n", "", "0"),
+    ("one that fails", "%%bash\nexit 3", "", 'File "<cell N>", line 1, in <module>\n    %%bash\nsubprocess.CalledProcessError: ', "1"),
+    ("a cell to a file", "%%writefile a.py\nran = __name__", "Writing a.py\n", "", "0"),
+    ("a file", "%run a.py\nran", "'__main__'\n", "", "0"),
+    ("captured", "%%capture c\nprint('kept')\ndisplay(1)", "", "", "0"),
+    ("what was captured", "str(c)", "'kept\\n1\\n'\n", "", "0"),
+    ("captured, with a mistake", "%%capture\nprint('gone')\n1/0", "", 'line 3, in <module>\n    1/0\n    ~^~\n', "1"),
+    ("help", "def f(a, b=1):\n    'Does it.'\nf?", r"Signature: +f\(a, b=1\)\nType: +function\nDocstring: +Does it\.\n", "", "0"),
+    ("its source", "?? f", r"Source:\ndef f\(a, b=1\):\n", "", "0"),
+    ("an unknown one", "1\n%nosuch", "", 'Traceback (most recent call last):\n  File "<cell N>", line 2, in <module>\n    %nosuch\nUsageError: Line magic function `%nosuch` not found.\n', "1"),
+    ("a mistake below one", "!true\ng = 1\n1/0", "", 'Traceback (most recent call last):\n  File "<cell N>", line 3, in <module>\n    1/0\n    ~^~\nZeroDivisionError', "1"),
+    ("a mistake in one", "def h():\n    1/0\n%time h()", "", '  File "<cell N>", line 3, in <module>\n    %time h()\n  File "<cell N>", line 2, in h\n    1/0\n', "1"),
+    ("a mistake of Python's", "!true\nx = = 1", "", '  File "<cell N>", line 2\n    x = = 1\n        ^\nSyntaxError: invalid syntax\n', "1"),
+    ("a mistake in the text of one", "%time x = = 1", "", '  File "<cell N>", line 1\n    %time x = = 1\n    ^\nSyntaxError: invalid syntax\n', "1"),
+    ("nothing of the dialect", "x = 1 +", "", '  File "<cell N>", line 1\n    x = 1 +\n           ^\nSyntaxError: invalid syntax\n', "1"),
+    ("each expression", "from IPython.core.interactiveshell import InteractiveShell\nInteractiveShell.ast_node_interactivity = 'all'", "", "", "0"),
+    ("all of them", "1\n2;\nk = 3\n4", "1\n4\n", "", "0"),
+    ("the shell", "from IPython import get_ipython as g\ng() is get_ipython(), g().user_ns['k'], 'IPKernelApp' in g().config, g().events.register('a', 1)",
+     "(True, 3, False, None)\n", "", "0"),
+    ("a magic of one's own", "from IPython.core.magic import register_line_magic\n@register_line_magic\ndef twice(line):\n    return line * 2\n", "", "", "0"),
+    ("it", "%twice ab", "'abab'\n", "", "0"),
+)
+
+
+class DialectTest(CellsTest):
+    """IPython's dialect in python cells."""
+
+    def test_table(self):
+        container = self.make()
+        for number, (name, cell, out, err, code) in enumerate(DIALECT):
+            with self.subTest(name=name):
+                result = container.cell("python", cell, echo=1)
+                self.assertEqual(result.exit.get("code"), code, result.err.decode())
+                said = result.out.decode()
+                if out and ("%time" in cell or "?" in cell or "pip" in cell):
+                    self.assertRegex(said, out)
+                else:
+                    self.assertEqual(said, out)
+                (self.assertIn if err else self.assertEqual)(err.replace("<cell N>", f"<cell {number}>"), result.err.decode())
+                self.assertNotIn("/usr/lib/mayfly", result.err.decode())
+
+    def test_shown(self):
+        cell = ("from IPython.display import *\nimport pathlib\npathlib.Path('p.png').write_bytes(b'\\x89PNG-')\n"
+                "display(HTML('<b>'), Markdown('# m'), Image('p.png'), Latex('$x$'), JSON({'a': 1}), display_id=True)\nclear_output()\n"
+                "display({'text/html': 'raw', 'text/plain': 'no'}, raw=True)\nAudio([0, 1, 0], rate=8000)")
+        result = self.make().cell("python", cell, echo=1)
+        self.assertEqual((result.exit["code"], result.err), ("0", b""))
+        self.assertEqual([(d.type, d.content[:5]) for d in result.displays],
+                         [("text/html", b"<b>"), ("text/markdown", b"# m"), ("image/png", b"\x89PNG-"), ("text/latex", b"$x$"), ("application/json", b'{"a":'),
+                          ("text/html", b"raw"), ("text/html", b"<audi")])
+
+    def test_tasks_run_on(self):
+        container = self.make()
+
+        def run(code, out=""):
+            self.check(container.cell("python", code, echo=1), out)
+        run("import asyncio\nseen = []\nasync def count():\n    while True:\n        seen.append(1)\n        await asyncio.sleep(0)\nt = asyncio.create_task(count())")
+        run("a = len(seen)\na > 0", "True\n")  # between the cells
+        run("await asyncio.sleep(0.01)\nlen(seen) > a", "True\n")
+        run("asyncio.run(asyncio.sleep(0, 'run'))", "'run'\n")  # a loop of its own
+        run("t.cancel()\nawait asyncio.wait([t])\nt.cancelled()", "True\n")
+        run("t = asyncio.get_event_loop().create_task(asyncio.sleep(0, 'old way'))")
+        run("await t", "'old way'\n")
+        run("async def end():\n    raise SystemExit(3)\nt = asyncio.create_task(end())")
+        result = container.cell("python", "'here'", echo=1)
+        self.assertEqual((result.out, result.err), (b"'here'\n", b"SystemExit: 3\n"))
+
+
 class OneShotTest(CellsTest):
     def last(self, language, code, **more):
         return self.make().cell(language, code, last=1, **more)

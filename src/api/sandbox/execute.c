@@ -3,13 +3,15 @@
  *
  * Rules:
  *  1. The reply is flat and nested, so that both generations of clients work.
- *  2. Cells run in order in one container, each with what is left of the time-out; one that fails
- *     does not keep the next from running, but a container that is lost does.
+ *  2. Cells run in order in one container, each with what is left of the time-out. What stops them
+ *     is a container that is lost and, but for "stop_on_error": false, a cell that fails; those
+ *     that follow have a result, too, which says so.
  */
 #include "api/sandbox/internal.h"
 #include "api/sandbox/sandbox.h"
 #include "base/clock.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define CELL_IDLE_S 60 /* from one cell to the next */
@@ -101,18 +103,24 @@ static int run_cells(struct sandbox_run *run, json_t *cells, struct sandbox_resu
 		     struct error *err)
 {
 	deadline_ms deadline = deadline_in((int64_t)run->program.timeout_s * MS_PER_S);
-	bool is_lost = false;
+	bool goes_on = json_is_false(json_object_get(run->body, "stop_on_error"));
+	char stopped[64] = ""; /* why no more cells run */
 	int ran = 0;
 
 	for (size_t i = 0; ran == 0 && i < json_array_size(run->cells); i++) {
 		struct sandbox_result one = sandbox_result_new(run);
 
-		if (is_lost)
-			sandbox_refuse(&one, "The sandbox was lost before this cell");
+		if (*stopped)
+			sandbox_refuse(&one, stopped);
 		else
 			ran = run_cell(run, i, deadline, &one, err);
 		if (ran == 0) {
-			is_lost |= one.execution.result.reason == JOB_LOST;
+			if (!*stopped && one.execution.result.reason == JOB_LOST)
+				(void)snprintf(stopped, sizeof(stopped),
+					       "The sandbox was lost before this cell");
+			else if (!*stopped && !goes_on && sandbox_exit_code(&one) != 0)
+				(void)snprintf(stopped, sizeof(stopped), "Not run: cell %zu failed",
+					       i);
 			(void)json_array_append_new(cells, sandbox_describe(&one));
 			add_result(whole, &one);
 		}

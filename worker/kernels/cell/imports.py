@@ -19,6 +19,8 @@ def watch(hooks, load_rich):
             load_rich()
             return from_file(fullname, folder + "/figures.py")
         spec = original(fullname, path, target)
+        if fullname == "IPython" and spec is None:
+            spec = from_file(fullname, folder + "/ipython.py", submodule_search_locations=[])
         if (fullname in hooks or fullname == "matplotlib") and spec and spec.loader:
             hold(spec.loader, hooks.get(fullname))
         return spec

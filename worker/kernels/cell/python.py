@@ -94,6 +94,8 @@ class Kernel:
         self.index = 0
         self.counts = {}
         self.loop = None
+        self.thread = _thread.get_ident()
+        self.captured = None  # displays, where %%capture keeps them
         self.hooks = {"linecache": self.fill_linecache}
         self.handler = _signal.default_int_handler
         self.is_session = False
@@ -102,6 +104,9 @@ class Kernel:
 
     def display(self, kind, name, source, content, message=None):
         """Sends one; a name is numbered when it comes again. rich.py calls this."""
+        if self.captured is not None and name != "error":
+            self.captured.append((kind, name, source, content))
+            return
         count = self.counts[name] = self.counts.get(name, -1) + 1
         if name != "chart" and name != "error":
             name = f"{name}_{count}"
@@ -119,15 +124,34 @@ class Kernel:
             flush(stream)
         self.channel.send(b"P", payload)
 
-    def rich(self):
-        """rich.py, loaded when it is wanted."""
-        module = sys.modules.get("mayfly_rich")
+    def load(self, name):
+        """Another file of this folder as the module mayfly_NAME, loaded when it is wanted."""
+        module = sys.modules.get("mayfly_" + name)
         if module is None:
-            module = type(sys)("mayfly_rich")
-            run_file("rich.py", module.__dict__)
+            module = type(sys)("mayfly_" + name)
+            run_file(name + ".py", module.__dict__)
             module.kernel = self
-            sys.modules["mayfly_rich"] = module
+            sys.modules["mayfly_" + name] = module
         return module
+
+    def rich(self):
+        return self.load("rich")
+
+    def shell(self):
+        """What get_ipython() gives."""
+        return self.load("shell").get_shell()
+
+    def after_ipython(self, package):
+        """An IPython of the image's own knows nothing of this kernel."""
+        package.kernel = self
+        if package.__file__.startswith(__file__.rpartition("/")[0]):
+            package.make_modules(package)
+            return
+        package.get_ipython = sys.modules["IPython.core.getipython"].get_ipython = self.shell
+        for name in ("IPython.display", "IPython.core.display_functions"):
+            if name in sys.modules:
+                sys.modules[name].display = self.show_value
+                sys.modules[name].clear_output = lambda wait=False: None
 
     def after(self, name):
         return lambda module: getattr(self.rich(), "after_" + name)(module)
@@ -149,28 +173,87 @@ class Kernel:
     # --- one cell ---------------------------------------------------------------------------------------------------
 
     def compile(self, source, name, echo):
-        """(code of the statements or None, code of the last expression or None)."""
+        """The cell's code as (code, is it an expression to be shown?) in the order in which they run."""
         flags = TOP_LEVEL_AWAIT | self.futures
-        if not echo:
-            return compile(source, name, "exec", flags, True), None
-        tree = compile(source, name, "exec", flags | ONLY_AST, True)
-        last = tree.body[-1] if tree.body else None
-        if type(last).__name__ != "Expr" or is_silenced(source, last):
-            return compile(tree, name, "exec", flags, True), None
-        del tree.body[-1]
-        import _ast
-        body = compile(tree, name, "exec", flags, True)
-        return body, compile(_ast.Expression(last.value), name, "eval", flags | body.co_flags & FUTURES, True)
+        try:
+            if not echo:
+                return [(compile(source, name, "exec", flags, True), False)]
+            return self.compile_tree(compile(source, name, "exec", flags | ONLY_AST, True), source, name, flags)
+        except SyntaxError as error:
+            mistake = error
+        mistake.__traceback__ = None
+        return self.compile_dialect(source, name, flags, echo, mistake)
+
+    def compile_tree(self, tree, source, name, flags):
+        shell = sys.modules.get("IPython.core.interactiveshell")
+        shows = shell.InteractiveShell.ast_node_interactivity if shell else "last_expr"
+        steps, body = [], []
+        for node in tree.body:
+            is_shown = type(node).__name__ == "Expr" and (shows == "all" or node is tree.body[-1]) and not is_silenced(source, node)
+            if not is_shown or shows == "none":
+                body.append(node)
+                continue
+            flags = self.add_step(steps, tree, body, name, flags)
+            import _ast
+            steps.append((compile(_ast.Expression(node.value), name, "eval", flags, True), True))
+            body = []
+        if body or not steps:
+            self.add_step(steps, tree, body, name, flags)
+        return steps
+
+    @staticmethod
+    def add_step(steps, tree, body, name, flags):
+        """Adds statements; flags with the futures that they import."""
+        tree.body = body
+        code = compile(tree, name, "exec", flags, True)
+        steps.append((code, False))
+        return flags | code.co_flags & FUTURES
+
+    def compile_dialect(self, source, name, flags, echo, mistake):
+        """A cell of IPython's dialect; for another one its own mistake."""
+        dialect = self.load("dialect")
+        try:
+            text = source.decode()
+        except UnicodeDecodeError:
+            raise mistake
+        found = dialect.cell_magic(text)
+        if found:
+            return self.compile_cell_magic(name, echo, *found)
+        found = dialect.translate(text)
+        if found is None:
+            raise mistake
+        python, changed = found
+        lines = dialect.lines_of(text)
+        try:
+            tree = compile(python, name, "exec", flags | ONLY_AST, True)
+        except SyntaxError as error:
+            if error.lineno in changed:
+                error.text, error.offset, error.end_offset = lines[error.lineno - 1], 1, None
+            error.__traceback__ = error.__context__ = None
+            mistake = error
+        else:
+            dialect.restore_places(tree, changed, lines)
+            if not echo:
+                return [(compile(tree, name, "exec", flags, True), False)]
+            return self.compile_tree(tree, text.encode(), name, flags)
+        raise mistake
+
+    def compile_cell_magic(self, name, echo, number, magic, arguments, body):
+        """%%time and %%capture are about the cell below them; what is given to others is its text."""
+        if magic in ("time", "capture"):
+            begin, end = (compile(f"get_ipython().{magic}_{what}({arguments!r})", name, "eval") for what in ("begins", "ends"))
+            return [(begin, False), *self.compile(("\n" * (number + 1) + body).encode(), name, echo), (end, False)]
+        call = f"get_ipython().run_cell_magic({magic!r}, {arguments!r}, {body!r})"
+        tree = compile("\n" * number + call, name, "eval", ONLY_AST, True)
+        self.load("dialect").restore_places(tree, {number + 1: 1}, [""] * number + [f"%%{magic} {arguments}".rstrip()])
+        return [(compile(tree, name, "eval"), echo)]
 
     def evaluate(self, code):
         """Runs code in __main__; what an expression gives."""
         self.futures |= code.co_flags & FUTURES
         if not code.co_flags & IS_COROUTINE:
             return eval(code, self.main.__dict__)
-        import asyncio
-        if self.loop is None or self.loop.is_closed():
-            self.loop = asyncio.new_event_loop()
-            asyncio.set_event_loop(self.loop)
+        self.open_loop()
         task = self.loop.create_task(eval(code, self.main.__dict__))
         try:
             return self.loop.run_until_complete(task)
@@ -181,6 +264,50 @@ class Kernel:
             except BaseException:
                 pass
             raise
+
+    def open_loop(self):
+        """The loop of all cells: the one that the program has made, if any."""
+        import asyncio
+        import warnings
+        if self.loop is None or self.loop.is_closed():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                try:
+                    self.loop = asyncio.get_event_loop()
+                except RuntimeError:
+                    self.loop = None
+            if self.loop is None or self.loop.is_closed():
+                self.loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self.loop)  # asyncio.run() leaves none
+
+    def after_asyncio_tasks(self, module):
+        """In a cell create_task() works without await, too: its task begins behind the cell."""
+        create = module.create_task
+
+        def create_task(coro, **options):
+            if self.is_session and module.events._get_running_loop() is None and _thread.get_ident() == self.thread:
+                self.open_loop()
+                return self.loop.create_task(coro, **options)
+            return create(coro, **options)
+
+        create_task.__doc__, create_task.__module__ = create.__doc__, create.__module__
+        module.create_task = create_task
+
+    def wait(self):
+        """The next cell's request. Meanwhile the tasks of the cells before run on."""
+        if self.loop is None and "asyncio" in sys.modules:
+            self.open_loop()
+        while self.loop is not None and not self.loop.is_closed() and b"\n" not in self.channel.data:
+            try:
+                self.loop.add_reader(self.channel.descriptor, self.loop.stop)
+                self.loop.run_forever()
+                break
+            except BaseException as problem:  # a task's SystemExit
+                sys.stderr.write(f"{type(problem).__name__}: {problem}\n")
+            finally:
+                if not self.loop.is_closed():
+                    self.loop.remove_reader(self.channel.descriptor)
+        return self.channel.receive()
 
     def show(self, value):
         """As sys.displayhook does, and more for what can show itself."""
@@ -200,18 +327,20 @@ class Kernel:
         try:
             _signal.signal(INTERRUPT, self.handler)
             try:
-                body, expression = self.compile(source, name, echo)
-                self.evaluate(body)
-                if expression:
-                    self.show(self.evaluate(expression))
+                for code, is_shown in self.compile(source, name, echo):
+                    value = self.evaluate(code)
+                    if is_shown:
+                        self.show(value)
                 self.show_figures()
                 return 0
             except SystemExit as end:
+                self.end_capture()
                 code = self.exit_code(end)
                 self.show_figures()
                 return code
             except BaseException:
                 kind, value, trace = sys.exc_info()
+                self.end_capture()
                 self.report(kind, value, users_part(trace))
                 self.show_figures()
                 return 130 if kind is KeyboardInterrupt else 1
@@ -225,6 +354,11 @@ class Kernel:
             before = _signal.signal(INTERRUPT, self.channel.note_interrupt)
             if before is not None and before != self.channel.note_interrupt:
                 self.handler = before
+
+    def end_capture(self):
+        """Of %%capture, whose cell has failed."""
+        if self.captured is not None:
+            self.shell().capture_ends()
 
     def show_figures(self):
         if "matplotlib._pylab_helpers" in sys.modules:
@@ -266,6 +400,7 @@ class Kernel:
         sys.argv = [""]
         self.main.__dict__.pop("__file__", None)
         builtins.display = self.show_value
+        builtins.get_ipython = self.shell
         _signal.signal(INTERRUPT, self.channel.note_interrupt)
         sys.stdout.reconfigure(line_buffering=True)
         for name in ("site", "sitecustomize"):  # they are not being imported any more, whoever asks
@@ -276,7 +411,9 @@ class Kernel:
     def show_value(self, *values, **options):
         """display(value, …): like a last expression, each of them. A mere text is printed."""
         for value in values:
-            if isinstance(value, PLAIN) or not self.rich().show(value):
+            if options.get("raw") and isinstance(value, dict):
+                self.rich().send_bundle(value)
+            elif isinstance(value, PLAIN) or not self.rich().show(value):
                 sys.stdout.write((value if isinstance(value, str) else repr(value)) + "\n")
 
     def serve(self, request):
@@ -302,7 +439,7 @@ class Kernel:
             except KeyboardInterrupt:
                 pass  # too late for this cell, too early for the next
             import traceback  # nobody waits now, and the first error will
-            request = self.channel.receive()
+            request = self.wait()
         posix._exit(0)
 
 
@@ -322,12 +459,17 @@ def is_silenced(source, last):
 
 
 def users_part(trace):
-    """What is below our own frames, and those of the event loop between them and the program."""
-    while trace and trace.tb_frame.f_code.co_filename == __file__:
+    """What is not of our own frames, nor of the event loop between them and the program."""
+    folder, kept, before, is_ours = __file__.rpartition("/")[0] + "/", [], None, False
+    while trace:
+        name = trace.tb_frame.f_code.co_filename
+        is_ours = name.startswith(folder) or is_ours and "/asyncio/" in name
+        if not is_ours:
+            kept.append(trace)
         trace = trace.tb_next
-        while trace and "/asyncio/" in trace.tb_frame.f_code.co_filename:
-            trace = trace.tb_next
-    return trace
+    for entry in reversed(kept):
+        entry.tb_next, before = before, entry
+    return before
 
 
 def flush(stream):
@@ -354,8 +496,10 @@ def end(code):
 def serve(descriptor, code, preload, modules):
     """Waits for the first cell. Returns True when it is a script for python itself; else never."""
     kernel = Kernel(Channel(descriptor, code))
-    for name in ("matplotlib._pylab_helpers", "plotly.io._renderers", "PIL.ImageShow"):
+    for name in ("matplotlib._pylab_helpers", "matplotlib.font_manager", "plotly.io._renderers", "PIL.ImageShow"):
         kernel.hooks[name] = kernel.after(name.replace(".", "_"))
+    kernel.hooks["asyncio.tasks"] = kernel.after_asyncio_tasks
+    kernel.hooks["IPython"] = kernel.after_ipython
     run_file("imports.py", {})["watch"](kernel.hooks, kernel.rich)
     if preload:
         preload(modules)

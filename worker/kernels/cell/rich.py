@@ -53,8 +53,12 @@ def figure_format():
 
 def send_figure(figure):
     import io
+    import warnings
     wanted, content = figure_format(), io.BytesIO()
-    figure.savefig(content, format=wanted, bbox_inches="tight")
+    with warnings.catch_warnings(record=True) as caught:  # none is about a line of ours
+        figure.savefig(content, format=wanted, bbox_inches="tight")
+    for warning in caught:
+        sys.stderr.write(f"{warning.category.__name__}: {warning.message}\n")
     kernel.display(FIGURE_TYPES[wanted], "plot", "matplotlib", content.getvalue())
 
 
@@ -82,6 +86,28 @@ def show_figure(figure):
     send_figure(figure)
     if helpers:
         helpers.Gcf.destroy_fig(figure)  # not once more at the end
+
+
+# The image's fonts (worker/packages) for what a text's own font has no picture of.
+FALLBACKS = ("WenQuanYi Micro Hei", "Symbola")
+
+
+def after_matplotlib_font_manager(module):
+    """Each text may use them, whatever family it asks for (matplotlib knows fallbacks since 3.6). A family that is not there is told once."""
+    find, told = getattr(module.FontManager, "_find_fonts_by_props", None), set()
+    if find is None:
+        return
+
+    def find_with_fallbacks(self, prop, *args, **options):
+        paths = find(self, prop, *args, **options)
+        return paths + [entry.fname for entry in self.ttflist if entry.name in FALLBACKS and entry.fname not in paths]
+
+    def is_new(record):
+        text = record.getMessage()
+        return not (text in told or told.add(text))
+
+    module.FontManager._find_fonts_by_props = find_with_fallbacks
+    module._log.addFilter(is_new)
 
 
 # --- others -------------------------------------------------------------------------------------------------------------
@@ -124,19 +150,23 @@ def send_table(frame):
         kernel.display("text/html", "table", "pandas", html.encode())
 
 
+def send_bundle(forms):
+    """{type: content}; true when there was a form beside the text."""
+    found = False
+    for kind, content in (forms or {}).items():
+        if kind != "text/plain" and is_type(kind) and content is not None:
+            kernel.display(kind, "display", "repr", as_bytes(content, kind))
+            found = True
+    return found
+
+
 def send_methods(value):
     """True when there was a form."""
-    found = False
     bundle = getattr(type(value), "_repr_mimebundle_", None)
-    if bundle:
-        given = bundle(value)
-        given = given[0] if isinstance(given, tuple) else given
-        for kind, content in (given or {}).items():
-            if kind != "text/plain" and is_type(kind) and content is not None:
-                kernel.display(kind, "display", "repr", as_bytes(content, kind))
-                found = True
-    if found:
+    given = bundle(value) if bundle else None
+    if send_bundle(given[0] if isinstance(given, tuple) else given):
         return True
+    found = False
     for name, kind in METHODS:
         method = getattr(type(value), name, None)
         content = method(value) if method else None
@@ -154,7 +184,7 @@ def is_a(value, module, name):
 
 
 FORMS = (("matplotlib.figure", "Figure", show_figure), ("plotly.basedatatypes", "BaseFigure", lambda figure: send_chart(figure.to_json())),
-         ("PIL.Image", "Image", send_image), ("pandas", "DataFrame", send_table))
+         ("PIL.Image", "Image", send_image), ("pandas", "DataFrame", send_table), ("pandas.io.formats.style", "Styler", send_table))
 
 
 def show(value):
