@@ -261,6 +261,45 @@ class DialectTest(CellsTest):
         self.assertEqual((result.out, result.err), (b"'here'\n", b"SystemExit: 3\n"))
 
 
+# cells of one node kernel, in order: (name, cell, output, what errors hold, exit code)
+MODERN = (
+    ("static imports", "import fs, { readFileSync as rf } from 'fs';\nimport * as os from 'node:os'\nimport 'path'\nconst x = 1, y = 2\nlet z\n[typeof fs.existsSync, typeof rf, typeof os.cpus, z]",
+     "[ 'function', 'function', 'function', undefined ]\n", "", "0"),
+    ("again", "import { join as rf } from 'path'; rf('a', 'b')", "'a/b'\n", "", "0"),
+    ("an import comes first", "const j = join2('a', 'b')\nimport { join as join2 } from 'path'\nj", "'a/b'\n", "", "0"),
+    ("a name that is not exported", "import { nope } from 'fs'", "", "SyntaxError: The requested module 'fs' does not provide an export named 'nope'", "1"),
+    ("a module that is not there", "import './none.mjs'", "", "Cannot find module '/workspace/none.mjs'", "1"),
+    ("declared again, exported", "const x = 5; let { a, b: [c] } = { a: 1, b: [2] }\nclass K { m() { return x } }\nexport const q = 9\nexport default function foo() { return 7 }\n"
+     "export { x }\nnew K().m() + c + q + foo()", "23\n", "", "0"),
+    ("with await", "const x = await Promise.resolve(8)\nclass K { m() { return -x } }\nvar z = 3\nfor await (const e of [1]) console.log(e, z)\nnew K().m()", "1 3\n-8\n", "", "0"),
+    ("an initializer that fails", "const n = 1, w = (() => { throw new Error('boom') })()", "", "<cell N>:1\nconst n = 1, w = (() => { throw new Error('boom') })()\n"
+     "                                ^\n\nError: boom\n    at <cell N>:1:33\n", "1"),
+    ("does not lose the name", "const w = 11\nw", "11\n", "", "0"),
+    ("a declaration has no value", "const v = 5", "", "", "0"),
+    ("var, function and let of one name", "let i = 0\nfor (var i = 0; i < 2; i++) console.log(i)\nvar i = 7\nfunction i2() {}\nlet i2 = i\ni2", "", "already been declared", "1"),
+    ("in two cells", "let k = 0, g = 1", "", "", "0"),
+    ("they meet", "for (var k = 0; k < 2; k++) console.log(k)\nvar k = 7\nfunction g() { return 6 }\nk + g()", "0\n1\n13\n", "", "0"),
+    ("and back", "let g = 4\ng", "4\n", "", "0"),
+    ("a name of node's", "const fetch = () => 1, process2 = process\nfetch()", "1\n", "", "0"),
+    ("texts are no code", "const s = 'import x from \"y\"'; let t = `const x = ${s}\nconst x = 3`; t", "'const x = import x from \"y\"\\nconst x = 3'\n", "", "0"),
+    ("no semicolons", "console.log(1)\nlet [m] = [2]\n;[3].forEach((e) => console.log(e + m))\nimport.meta.url", "1\n5\n'file:///workspace/cell.mjs'\n", "", "0"),
+    ("sloppy code", "var o = { p: 010 }; with (o) { p }", "8\n", "", "0"),
+    ("a text that ends too early", "let e = ", "", "SyntaxError: Unexpected end of input", "1"),
+    ("a mistake", "let e = = 1", "", "<cell N>:1\nlet e = = 1\n        ^\n", "1"),
+)
+
+
+class ModernTest(CellsTest):
+    def test_table(self):
+        container = self.make()
+        for number, (name, cell, out, err, code) in enumerate(MODERN):
+            with self.subTest(name=name):
+                result = container.cell("node", cell, echo=1)
+                self.assertEqual((result.exit.get("code"), result.out.decode()), (code, out), result.err.decode())
+                (self.assertIn if err else self.assertEqual)(err.replace("<cell N>", f"<cell {number}>"), result.err.decode())
+                self.assertNotIn("/usr/lib/mayfly", result.err.decode())
+
+
 class OneShotTest(CellsTest):
     def last(self, language, code, **more):
         return self.make().cell(language, code, last=1, **more)

@@ -11,6 +11,7 @@
  *  5. An interrupt is for the REPL: its watchdog ends what loops, its listeners what waits. The watchdog's handler is lost when a listener of the
  *     process is taken off under it, so none is there while it works.
  *  6. A last cell with a script is that script, run by node's own loader.
+ *  7. What the REPL does not take of JavaScript is put into other words first (modern.js).
  */
 'use strict';
 
@@ -19,6 +20,7 @@ const path = require('path');
 const repl = require('repl');
 const util = require('util');
 const { Readable, Writable } = require('stream');
+const modern = require('./modern.js');
 
 const [channel, codeDescriptor] = process.env.MAYFLY_CELL.split(',').map(Number);
 const MAX_BYTES = 4 << 20;
@@ -187,6 +189,8 @@ function codeOf(error) {
 function fail(error) {
 	if (error === EXIT)
 		return;
+	if (error instanceof repl.Recoverable)
+		error = error.err; /* of a text that ends too early */
 	report(error, cell || { name: '', text: '' });
 	if (!cell)
 		process.exitCode = 1;
@@ -244,12 +248,14 @@ function run(request) {
 	wasLast = request.last;
 	if (!request.last)
 		cell.keeper = setInterval(() => {}, 1 << 30); /* nothing to do is no reason to end */
-	withoutListeners(() => server.eval(`${text}\n`, server.context, cell.name, (error, value) => {
+	const script = modern.rewrite(text);
+
+	withoutListeners(() => server.eval(`${script.text}\n`, server.context, cell.name, (error, value) => {
 		if (error) {
 			fail(error);
 			return;
 		}
-		if (request.echo && value !== undefined) {
+		if (request.echo && !script.isSilent && value !== undefined) {
 			process.stdout.write(`${util.inspect(value)}\n`);
 			show(value);
 		}

@@ -96,17 +96,20 @@ class Shell:
         import string
         frame = sys._getframe(depth + 1)
         names = {**frame.f_globals, **frame.f_locals}
+        pieces = []
         try:
-            pieces = []
             for text, field, form, conversion in string.Formatter().parse(command):
                 pieces.append(re.sub(r"\$(\$|[A-Za-z_]\w*)", lambda found: "$" if found[1] == "$" else str(names.get(found[1], found[0])), text))
-                if field is not None:
-                    value = eval(field, names)
-                    value = {"r": repr, "a": ascii}.get(conversion, lambda given: given)(value)
+                if field is None:
+                    continue
+                try:
+                    value = {"r": repr, "a": ascii, "s": str}.get(conversion, lambda given: given)(eval(field, names))
                     pieces.append(format(value, form))
-            return "".join(pieces)
-        except Exception:
+                except Exception:
+                    pieces.append("{" + field + (f"!{conversion}" if conversion else "") + (f":{form}" if form else "") + "}")
+        except ValueError:
             return command
+        return "".join(pieces)
 
     def system(self, command, depth=1):
         """!command: prints what it prints; its exit code is _exit_code."""
