@@ -81,6 +81,12 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz_main.c $(wildcard tests/fuzz/*.h
 	@echo "  FUZZ $<"
 	@$(CC) $(ALL_CFLAGS) -MMD -MP -o $@ $< tests/fuzz/fuzz_main.c $(LIB) $(LINK) -ljansson
 
+# The Python SDK, one pure wheel.
+sdk:
+	@mkdir -p $(BUILD)
+	@rm -f $(BUILD)/mayfly_sandbox-*.whl
+	@scripts/sdk/python/backend.py $(BUILD)
+
 tests-build: all $(UNIT_TESTS) $(FUZZ_REPLAY)
 
 # --- the two commands -------------------------------------------------------------------------------------------
@@ -228,6 +234,6 @@ install uninstall: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all run images templates check check-san check-docker check-templates check-host check-container lint lint-layers lint-format lint-shell lint-cppcheck fuzz bench \
+.PHONY: all run images templates sdk check check-san check-docker check-templates check-host check-container lint lint-layers lint-format lint-shell lint-cppcheck fuzz bench \
 	bench-activation soak image deb install uninstall clean tests-build tests-build-san
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -125,8 +125,8 @@
 #define RECIPE_LINE_MAX_BYTES      1024        /* a command, a variable's value */
 #define RECIPE_MAX_BYTES           (256 * KIB) /* as scripts/build-template reads it */
 #define CUSTOM_MAX_COUNT           64          /* custom templates */
-#define CUSTOM_MEMORY_DEFAULT_MB   2048        /* MAYFLY_TEMPLATE_MEMORY_MB, the most of one */
-#define CUSTOM_CPU_DEFAULT_PERCENT 200         /* MAYFLY_TEMPLATE_CPU_PERCENT */
+#define CUSTOM_MEMORY_DEFAULT_MB   4096        /* MAYFLY_TEMPLATE_MEMORY_MB, the most of one */
+#define CUSTOM_CPU_DEFAULT_PERCENT 400         /* MAYFLY_TEMPLATE_CPU_PERCENT */
 #define CUSTOM_CPU_QUOTA_PERIOD_US 100000      /* of a cpu_quota in microseconds */
 #define NETWORK_NAME_MAX_BYTES     64
 #define SELINUX_TYPE_MAX_BYTES     64

@@ -1,5 +1,6 @@
-"""The Python SDK (scripts/sdk/python): installed by pip from the tree without PyPI, and its examples run against a real server."""
+"""The Python SDK (scripts/sdk/python): installed by pip without an index, and its examples run against a real server."""
 import ast
+import importlib
 import os
 import re
 import shutil
@@ -154,13 +155,17 @@ class Sandboxes(SdkTest):
                 self.assertEqual(file.read(), PNG)
 
 
+def build_python_data(test):
+    built = subprocess.run([MAYFLYCTL, "template", "build", "python-data"], env={**test.server.environment, "HOME": os.environ["HOME"]},
+                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=BUILD_DEADLINE_S, check=False)
+    test.assertEqual(built.returncode, 0, built.stdout)
+    harness.hand_over("localhost/mayfly-python-data:latest")
+
+
 class Visualisation(SdkTest):
     def test_figures(self):
         """The example of visualisation, in the template that has matplotlib."""
-        built = subprocess.run([MAYFLYCTL, "template", "build", "python-data"], env={**self.server.environment, "HOME": os.environ["HOME"]},
-                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=BUILD_DEADLINE_S, check=False)
-        self.assertEqual(built.returncode, 0, built.stdout)
-        harness.hand_over("localhost/mayfly-python-data:latest")
+        build_python_data(self)
         with self.sandbox(template="python-data") as sandbox:
             result = sdk.CodeInterpreter(sandbox).run(
                 "import matplotlib.pyplot as plt\nimport pandas as pd\nframe = pd.DataFrame({'x': [1, 2, 3], 'y': [2, 4, 8]})\n"
@@ -298,33 +303,119 @@ class Errors(unittest.TestCase):
             self.assertIsInstance(raised.exception, ValueError)
 
 
+class OriginalNames(SdkTest):
+    """Programs for the original executor: its modules, classes, arguments and results."""
+
+    def run_program(self, *arguments, **environment):
+        done = subprocess.run(["/usr/bin/python3", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+                              cwd=self.folder, env={"PYTHONPATH": SDK, "MAYFLY_URL": self.url, "PYTHONDONTWRITEBYTECODE": "1", **environment})
+        self.assertEqual(done.returncode, 0, done.stdout)
+        return done.stdout
+
+    def test_modules(self):
+        for module, names in {"sandbox": ("CodeSandbox",), "session": ("SessionManager",), "interpreter": ("CodeInterpreter",),
+                              "templates": ("TemplateManager", "template_manager")}.items():
+            loaded = importlib.import_module("executor." + module)
+            for name in names:
+                self.assertIs(getattr(loaded, name), getattr(sdk, name))
+            for name in loaded.__all__:
+                self.assertTrue(hasattr(loaded, name), name)
+
+    def test_sandbox_and_session(self):
+        program = ("from executor.sandbox import CodeSandbox\nfrom executor.session import SessionManager\nfrom executor.interpreter import CodeInterpreter\n"
+                   "with CodeSandbox(template='default') as sandbox:\n"
+                   "    result = CodeInterpreter(sandbox).run('class Shown:\\n    def _repr_html_(self): return \"<b>\"\\n    __repr__ = lambda self: \"shown\"\\nprint(6 * 7)\\nShown()')\n"
+                   "    print(result.stdout, result.stderr, result.exit_code, [(artifact.name, artifact.type) for artifact in result.artifacts])\n"
+                   "with SessionManager() as manager:\n"
+                   "    session_id = manager.create_session(template='default')\n"
+                   "    result = manager.execute_in_session(session_id, 'import sys; print(sys.version_info.major)')\n"
+                   "    print(result.stdout, result['stdout'], manager.destroy_session(session_id))\n")
+        self.assertEqual(self.run_program("-c", program), "42\nshown\n  0 [('display_0', 'text/html')]\n3\n 3\n True\n")
+
+    def test_custom_template(self):
+        """Its largest: 4 GB, four processors; packages wait for the operator."""
+        program = ("from executor.templates import SandboxTemplate, template_manager\n"
+                   "template = SandboxTemplate(name='sdk-large', description='Large', base_image='executor-sandbox:latest', packages=['pillow', 'keras'],\n"
+                   "                           memory_limit='4g', cpu_quota=400000, timeout=300)\n"
+                   "template_manager.register_template(template, persist=True)\n"
+                   "shown = template_manager.get_template('sdk-large')\n"
+                   "print(shown['description'], shown['memory_limit'], shown['timeout'], template.base_image, template.cpu_quota)\n"
+                   "template_manager.unregister_template('sdk-large')\n")
+        self.assertEqual(self.run_program("-c", program), "Large 4g 300 executor-sandbox:latest 400000\n")
+
+    def test_session_examples(self):
+        self.assertEqual(self.run_program("-m", "executor.examples.session_examples"),
+                         "area: 12.57\nthe other session knows radius: False\nits shell: kept\nsessions now: 2 of 10\nafterwards: SessionNotFound\n")
+
+    def test_file_operations(self):
+        self.assertEqual(self.run_program("-m", "executor.examples.file_operations", self.folder),
+                         "uploaded: orders.csv\nprogram: written\nfiles: notes/readme.txt, orders.csv, out/report.json\nnote: text, or bytes\n"
+                         "report: {'orders': 2, 'total': 29.75}\nrefused: Path traversal detected: ../outside\n")
+        self.assertTrue(os.path.isfile(self.path("report.json")))
+
+    def test_visualization_examples(self):
+        build_python_data(self)
+        said = self.run_program("-m", "executor.examples.visualization_examples", self.path("charts"))
+        self.assertIn("{'Kiel': 36, 'Ulm': 34}\nArtifact: plot_0 (image/png)\n", said)
+        for cell in ("0", "1"):
+            with open(self.path("charts", cell, "plot_0.png"), "rb") as file:
+                self.assertTrue(file.read().startswith(PNG))
+        self.assertIn("(text/html)", said, "the table of describe()")
+
+
 class Installation(unittest.TestCase):
-    def test_pip_installs_it_from_the_tree(self):
-        """Without PyPI, with Debian's setuptools; what is installed is complete and needs nothing else."""
-        with tempfile.TemporaryDirectory() as folder:
-            source, target = os.path.join(folder, "source"), os.path.join(folder, "target")
-            shutil.copytree(SDK, source, ignore=shutil.ignore_patterns("__pycache__", "build", "*.egg-info"))
-            pip = subprocess.run(["/usr/bin/python3", "-m", "pip", "install", "--no-index", "--no-build-isolation", "--no-cache-dir", "--no-compile",
-                                  "--disable-pip-version-check", "--target", target, source], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                 env={"PATH": "/usr/bin:/bin", "HOME": folder}, check=False)
-            self.assertEqual(pip.returncode, 0, pip.stdout)
-            self.assertEqual(sorted(name for name in os.listdir(os.path.join(target, "mayfly_sandbox")) if name != "__pycache__"),
-                             sorted(name for name in os.listdir(os.path.join(SDK, "mayfly_sandbox")) if name != "__pycache__"))
-            shown = subprocess.run(["/usr/bin/python3", "-I", "-c", f"import sys; sys.path.insert(0, {target!r}); import mayfly_sandbox as m; print(m.__file__)"],
-                                   stdout=subprocess.PIPE, text=True, check=True)
-            self.assertEqual(shown.stdout.strip(), os.path.join(target, "mayfly_sandbox/__init__.py"))
+    """In fresh virtual environments, where nothing is but Python; no index answers."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="mayfly-sdk-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.environment = {"PATH": "/usr/bin:/bin", "HOME": self.folder, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_CACHE_DIR": "1", "PIP_CONFIG_FILE": os.devnull}
+
+    def run_program(self, *command):
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self.environment, cwd=self.folder, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        return done.stdout
+
+    def wheel(self):
+        built = os.path.join(self.folder, "built")
+        self.run_program("make", "--no-print-directory", "-C", harness.ROOT, "sdk", f"BUILD={built}")
+        wheels = [name for name in os.listdir(built) if name.endswith(".whl")]
+        self.assertEqual(wheels, [f"mayfly_sandbox-{sdk.__version__}-py3-none-any.whl"])
+        return os.path.join(built, wheels[0])
+
+    def test_pip_installs_it(self):
+        wheel, closed = self.wheel(), f"http://127.0.0.1:{harness.free_port()}/simple"
+        for what in (SDK, wheel):
+            for index in (("--no-index",), ("--index-url", closed)):
+                with self.subTest(what=what, index=index):
+                    home = tempfile.mkdtemp(dir=self.folder)
+                    self.run_program("/usr/bin/python3", "-m", "venv", "--without-pip", home)
+                    self.run_program("/usr/bin/python3", "-m", "pip", "--python", f"{home}/bin/python", "install", *index, what)
+                    shown = self.run_program(f"{home}/bin/python", "-I", "-c",
+                                             "import executor.examples, executor.interpreter, executor.sandbox, executor.session, executor.templates as t, mayfly_sandbox as m\n"
+                                             "print(m.__file__, t.template_manager is m.template_manager)")
+                    self.assertRegex(shown, f"\\A{home}/lib/.*/site-packages/mayfly_sandbox/__init__.py True\n\\Z")
+                    listed = self.run_program("/usr/bin/python3", "-m", "pip", "--python", f"{home}/bin/python", "show", "--files", "mayfly-sandbox")
+                    for name in ("mayfly_sandbox/py.typed", "executor/examples/session_examples.py", f"Version: {sdk.__version__}"):
+                        self.assertIn(name, listed)
+                    self.run_program("/usr/bin/python3", "-m", "pip", "--python", f"{home}/bin/python", "check")
+
+    def test_wheel_is_the_same_again(self):
+        with open(self.wheel(), "rb") as first:
+            before = first.read()
+        with open(self.wheel(), "rb") as second:
+            self.assertEqual(before, second.read())
 
     def test_standard_library_only_and_typed(self):
-        for name in os.listdir(os.path.join(SDK, "mayfly_sandbox")):
-            if not name.endswith(".py"):
-                continue
-            with open(os.path.join(SDK, "mayfly_sandbox", name), encoding="utf-8") as file:
+        for name in (os.path.join(folder, name) for package in ("mayfly_sandbox", "executor") for folder, _, names in os.walk(os.path.join(SDK, package))
+                     for name in names if name.endswith(".py")):
+            with open(name, encoding="utf-8") as file:
                 tree = ast.parse(file.read(), feature_version=(3, 9))
             for node in ast.walk(tree):
                 modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else \
                     [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
                 for module in modules:
-                    self.assertIn(module.partition(".")[0], sys.stdlib_module_names, name)
+                    self.assertIn(module.partition(".")[0], {*sys.stdlib_module_names, "executor", "mayfly_sandbox"}, name)
                 if isinstance(node, ast.FunctionDef):
                     self.assertIsNotNone(node.returns, f"{name}: {node.name}")
                     for argument in node.args.args + node.args.kwonlyargs:
@@ -333,9 +424,9 @@ class Installation(unittest.TestCase):
     def test_readme_names_what_there_is(self):
         with open(os.path.join(SDK, "README.md"), encoding="utf-8") as file:
             text = file.read()
-        for names in re.findall(r"from mayfly_sandbox import (.*)", text):
+        for module, names in re.findall(r"from ((?:mayfly_sandbox|executor)[.a-z]*) import (.*)", text):
             for name in names.split(", "):
-                self.assertTrue(hasattr(sdk, name), name)
+                self.assertTrue(hasattr(importlib.import_module(module), name), name)
         for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
             ast.parse(block)
         for name in sdk.__all__:

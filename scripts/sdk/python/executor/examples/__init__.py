@@ -1,0 +1,1 @@
+"""Each runs by itself: python -m executor.examples.session_examples."""

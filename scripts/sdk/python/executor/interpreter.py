@@ -1,0 +1,3 @@
+from mayfly_sandbox import Artifact, CodeInterpreter, Event, ExecutionFailed, ExecutionResult
+
+__all__ = ["Artifact", "CodeInterpreter", "Event", "ExecutionFailed", "ExecutionResult"]
