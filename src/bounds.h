@@ -223,10 +223,9 @@
 #define ENGINE_REPLY_MAX_BYTES      (4 * MIB) /* an API reply's body */
 #define ENGINE_REQUEST_MAX_BYTES    MIB   /* an API request's body; Docker takes the seccomp text */
 #define ENGINE_REMOVE_DEADLINE_MS   15000 /* a container's removal, with every retry */
-#define ENGINE_REMOVE_RETRY_MS      10    /* after the first failure; doubled each time */
-#define ENGINE_REMOVE_RETRY_MAX_MS  500
-#define ENGINE_INSPECT_RETRY_MS     10 /* after an answer of 500; doubled each time */
-#define ENGINE_INSPECT_RETRY_MAX_MS 80
+#define ENGINE_AGAIN_MS             10 /* before an uncertain answer is asked for again; doubled */
+#define ENGINE_AGAIN_MAX_MS         500
+#define ENGINE_AGAIN_PATIENCE_MS    150 /* so long, but for a container's removal */
 #define ENGINE_EXIT_GRACE_MS        200 /* for init to end by itself before it is killed */
 #define ENGINE_DEATH_CHECK_MS       250 /* between looks at a container that does not listen yet */
 #define ENGINE_IDLE_DEADLINE_MS     60000 /* a connection that owns no container and says nothing */
@@ -323,7 +322,7 @@
 
 /* --- Metrics (store/metrics.h)
    ---------------------------------------------------------------------- */
-#define METRICS_LAYOUT       1   /* part of the file's name: another layout is another file */
+#define METRICS_LAYOUT       2   /* part of the file's name: another layout is another file */
 #define METRICS_ROW_BYTES    512 /* divides a page */
 #define METRICS_ROW_COUNT    512 /* one of counters, the others of jobs by their labels */
 #define METRICS_FAMILY_FIRST 'A'

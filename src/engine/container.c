@@ -80,12 +80,16 @@ int container_create(struct podman *podman, const char *name, const char *image,
 	struct podman_reply reply;
 	char path[PATH_BYTES];
 	const char *id;
+	int done;
 
 	(void)snprintf(path, sizeof(path), "/containers/create?name=%s", name);
-	if (podman_call(podman, "POST", path, body, deadline, &reply, err) < 0)
+	done = podman_call(podman, "POST", path, body, deadline, &reply, err);
+	if (podman_is_uncertain(podman, done, &reply, "asked for a container", err))
+		return CONTAINER_UNCERTAIN;
+	if (done < 0)
 		return -1;
 	if (reply.status == 409)
-		return 1;
+		return CONTAINER_TAKEN;
 	if (reply.status != 201)
 		return refuse_create(podman, &reply, image, err);
 	if (json_parse(reply.body, &root, err) < 0 || !(id = json_text(root, "Id")) ||
@@ -107,23 +111,14 @@ int container_inspect(struct podman *podman, const char *id, deadline_ms deadlin
 
 int container_remove(struct podman *podman, const char *id, deadline_ms deadline, struct error *err)
 {
+	static const char what[] = "told to remove a container";
 	struct podman_reply reply;
 	char path[PATH_BYTES];
-	int pause_ms = ENGINE_REMOVE_RETRY_MS;
 
 	(void)snprintf(path, sizeof(path), "/containers/%s?force=true&v=true", id);
-	for (;;) {
-		if (podman_call(podman, "DELETE", path, SLICE_LITERAL(""), deadline, &reply, err) <
-		    0)
-			return -1;
-		if (reply.status == 204 || reply.status == 200 || reply.status == 404)
-			return 0;
-		if ((reply.status != 500 && reply.status != 409) ||
-		    deadline_left_ms(deadline) <= pause_ms)
-			return podman_unexpected(podman, &reply, "told to remove a container", err);
-		/* no event tells when it has made up its mind */
-		(void)poll(NULL, 0, pause_ms);
-		pause_ms = pause_ms * 2 < ENGINE_REMOVE_RETRY_MAX_MS ? pause_ms * 2
-								     : ENGINE_REMOVE_RETRY_MAX_MS;
-	}
+	if (podman_ask(podman, "DELETE", path, what, deadline, deadline, &reply, err) < 0)
+		return -1;
+	return reply.status == 204 || reply.status == 200 || reply.status == 404
+		       ? 0
+		       : podman_unexpected(podman, &reply, what, err);
 }

@@ -29,7 +29,7 @@ static void remove_folder(struct lifecycle *lifecycle, const struct job_folders 
 	lifecycle->folder.name[0] = '\0';
 }
 
-/* Makes folder and container under one new name. 0; 1 when that name is taken; -1 with *err. */
+/* Makes folder and container under one new name. As container_create. */
 static int create(struct lifecycle *lifecycle, struct podman *podman,
 		  const struct job_folders *jobs, struct spec *spec, deadline_ms deadline,
 		  struct error *err)
@@ -51,9 +51,10 @@ static int create(struct lifecycle *lifecycle, struct podman *podman,
 	if (result == 0) {
 		memcpy(lifecycle->id, made.id, sizeof(lifecycle->id));
 		memcpy(lifecycle->warning, made.warning, sizeof(lifecycle->warning));
-	} else if (result == 1) {
+	} else if (result == CONTAINER_TAKEN) {
 		lifecycle->name[0] = '\0'; /* it is another container's */
-	} else if (strcmp(err->code, "image_missing") == 0 && spec->template.is_built) {
+	} else if (result < 0 && strcmp(err->code, "image_missing") == 0 &&
+		   spec->template.is_built) {
 		return error_set(
 			err, 500, "image_missing",
 			"The image %s is missing; build it with: mayflyctl template build %s",
@@ -62,22 +63,29 @@ static int create(struct lifecycle *lifecycle, struct podman *podman,
 	return result;
 }
 
-/* A name that is taken is tried once more under another. */
+/* Once more under another name, when the first is taken, or it is open whether it stands for a
+   container: that one, if it is there, is removed now or by the reaper. */
 static int create_any(struct lifecycle *lifecycle, struct podman *podman,
 		      const struct job_folders *jobs, struct spec *spec, deadline_ms deadline,
 		      struct error *err)
 {
 	int result = create(lifecycle, podman, jobs, spec, deadline, err);
+	struct error ignored;
 
-	if (result == 1) {
+	if (result == CONTAINER_UNCERTAIN) {
+		podman_again(podman, err, ENGINE_AGAIN_MS);
+		(void)!container_remove(podman, lifecycle->name,
+					deadline_in(ENGINE_AGAIN_PATIENCE_MS), &ignored);
+	}
+	if (result > 0) {
 		remove_folder(lifecycle, jobs);
 		result = create(lifecycle, podman, jobs, spec, deadline, err);
 	}
-	if (result == 1)
+	if (result == CONTAINER_TAKEN)
 		return error_set(err, 502, "engine_bad_reply",
 				 "%s says that every container's name is taken",
 				 podman_name(podman));
-	return result;
+	return result == 0 ? 0 : -1;
 }
 
 static int verify(struct lifecycle *lifecycle, struct podman *podman, const struct spec *spec,
@@ -110,16 +118,19 @@ static int begin_start(struct lifecycle *lifecycle, struct podman *podman, deadl
 	return 0;
 }
 
+/* 0; 1 with *err when it is open whether it was started; or -1 with *err. */
 static int finish_start(struct lifecycle *lifecycle, struct podman *podman, struct error *err)
 {
+	static const char what[] = "told to start a container";
 	struct podman_reply reply;
+	int done = podman_finish(podman, &reply, err);
 
 	lifecycle->starting = false;
-	if (podman_finish(podman, &reply, err) < 0)
-		return -1;
-	if (reply.status != 204 && reply.status != 304)
-		return podman_unexpected(podman, &reply, "told to start a container", err);
-	return 0;
+	if (podman_is_uncertain(podman, done, &reply, what, err))
+		return 1;
+	if (done == 0 && reply.status != 204 && reply.status != 304)
+		return podman_unexpected(podman, &reply, what, err);
+	return done;
 }
 
 /* Started, and init does not listen: does it live at all? */
@@ -140,11 +151,28 @@ static int check_alive(const struct lifecycle *lifecycle, struct podman *podman,
 			 (long long)json_integer_value(json_object_get(state, "ExitCode")));
 }
 
+/* Takes the answer to start. What does not say whether it was started is asked once more: to start
+   what runs is harmless. */
+static int take_start(struct lifecycle *lifecycle, struct podman *podman, bool *was_asked_again,
+		      deadline_ms deadline, struct error *err)
+{
+	int started = finish_start(lifecycle, podman, err);
+
+	if (started == 0 || folder_is_listening(&lifecycle->folder))
+		return 0;
+	if (started < 0 || *was_asked_again)
+		return -1;
+	*was_asked_again = true;
+	podman_again(podman, err, ENGINE_AGAIN_MS);
+	return begin_start(lifecycle, podman, deadline, err);
+}
+
 /* Waits until init listens (rule 1). */
 static int wait_listening(struct lifecycle *lifecycle, struct podman *podman,
 			  const struct job_folders *jobs, deadline_ms deadline, struct error *err)
 {
 	struct pollfd notify = {.fd = lifecycle->folder.notify, .events = POLLIN};
+	bool was_asked_again = false;
 
 	while (!folder_is_listening(&lifecycle->folder)) {
 		if (deadline_left_ms(deadline) == 0)
@@ -152,7 +180,7 @@ static int wait_listening(struct lifecycle *lifecycle, struct podman *podman,
 					 "The container did not listen in time");
 		if (lifecycle->starting) {
 			if (podman_wait(podman, &notify, 1, deadline) &&
-			    finish_start(lifecycle, podman, err) < 0)
+			    take_start(lifecycle, podman, &was_asked_again, deadline, err) < 0)
 				return -1;
 			continue;
 		}
@@ -192,7 +220,7 @@ void lifecycle_started(struct lifecycle *lifecycle, struct podman *podman)
 	struct error ignored;
 	json_int_t pid;
 
-	if ((lifecycle->starting && finish_start(lifecycle, podman, &ignored) < 0) ||
+	if ((lifecycle->starting && finish_start(lifecycle, podman, &ignored) != 0) ||
 	    container_inspect(podman, lifecycle->id, deadline_in(ENGINE_CALL_DEADLINE_MS), &now,
 			      &ignored) != 0)
 		return;

@@ -76,13 +76,14 @@ static bool set_up(struct podman *podman)
  */
 static int greet(struct podman *podman, struct error *err)
 {
+	static const char what[] = "asked whether it is there";
 	struct podman_reply reply = {0};
 
-	if (podman_call(podman, "GET", "/_ping", SLICE_LITERAL(""),
-			deadline_in(ENGINE_CALL_DEADLINE_MS), &reply, err) < 0)
+	if (podman_ask(podman, "GET", "/_ping", what, deadline_in(ENGINE_CALL_DEADLINE_MS),
+		       deadline_in(ENGINE_AGAIN_PATIENCE_MS), &reply, err) < 0)
 		return -1;
 	if (reply.status != 200)
-		return podman_unexpected(podman, &reply, "asked whether it is there", err);
+		return podman_unexpected(podman, &reply, what, err);
 	if (!slice_eq(reply.body, "OK") || !podman->api[0])
 		return error_set(err, 502, "engine_bad_reply",
 				 "What answers at %s is neither Podman nor Docker", podman->socket);
@@ -149,6 +150,7 @@ int podman_begin(struct podman *podman, const char *method, const char *path, st
 	char url[URL_MAX_BYTES];
 	int len = snprintf(url, sizeof(url), "http://engine%s%s", podman->api, path);
 
+	podman->result = CURLE_OK;
 	if (len < 0 || (size_t)len >= sizeof(url) ||
 	    !set_request(podman, method, url, body, deadline))
 		return error_set(err, 500, "engine_failed",
@@ -268,18 +270,55 @@ int podman_call(struct podman *podman, const char *method, const char *path, str
 	return podman_finish(podman, out, err);
 }
 
+bool podman_is_uncertain(const struct podman *podman, int done, const struct podman_reply *reply,
+			 const char *what, struct error *err)
+{
+	if (done < 0)
+		return podman->result == CURLE_GOT_NOTHING || podman->result == CURLE_RECV_ERROR ||
+		       podman->result == CURLE_SEND_ERROR || podman->result == CURLE_PARTIAL_FILE;
+	return reply->status == 500 && podman_unexpected(podman, reply, what, err) < 0;
+}
+
+void podman_again(struct podman *podman, const struct error *err, int pause_ms)
+{
+	podman->asked_again++;
+	(void)snprintf(podman->uncertain, sizeof(podman->uncertain), "%.*s",
+		       (int)sizeof(podman->uncertain) - 1, err->message);
+	(void)poll(NULL, 0, pause_ms); /* no event tells when it has made up its mind */
+}
+
+int podman_ask(struct podman *podman, const char *method, const char *path, const char *what,
+	       deadline_ms deadline, deadline_ms patience, struct podman_reply *out,
+	       struct error *err)
+{
+	/* an engine that has gone is not waited for so long */
+	const deadline_ms patience_of_broken =
+		deadline_earlier(patience, deadline_in(ENGINE_AGAIN_PATIENCE_MS));
+	int pause_ms = ENGINE_AGAIN_MS;
+
+	for (;;) {
+		int done = podman_call(podman, method, path, SLICE_LITERAL(""), deadline, out, err);
+		bool is_under_way =
+			done == 0 && out->status == 409 && strcmp(method, "DELETE") == 0;
+
+		if ((!is_under_way && !podman_is_uncertain(podman, done, out, what, err)) ||
+		    deadline_left_ms(done < 0 ? patience_of_broken : patience) <= pause_ms)
+			return done;
+		if (is_under_way)
+			(void)podman_unexpected(podman, out, what, err);
+		podman_again(podman, err, pause_ms);
+		pause_ms = pause_ms * 2 < ENGINE_AGAIN_MAX_MS ? pause_ms * 2 : ENGINE_AGAIN_MAX_MS;
+	}
+}
+
 int podman_get(struct podman *podman, const char *path, const char *what, deadline_ms deadline,
 	       json_t **out, struct error *err)
 {
 	struct podman_reply reply = {0};
 
-	for (int pause_ms = ENGINE_INSPECT_RETRY_MS;; pause_ms *= 2) {
-		if (podman_call(podman, "GET", path, SLICE_LITERAL(""), deadline, &reply, err) < 0)
-			return -1;
-		if (reply.status != 500 || pause_ms > ENGINE_INSPECT_RETRY_MAX_MS)
-			break;
-		(void)poll(NULL, 0, pause_ms);
-	}
+	if (podman_ask(podman, "GET", path, what, deadline, deadline_in(ENGINE_AGAIN_PATIENCE_MS),
+		       &reply, err) < 0)
+		return -1;
 	if (reply.status != 200) {
 		(void)podman_unexpected(podman, &reply, what, err);
 		return reply.status == 404 ? 1 : -1;

@@ -11,6 +11,10 @@
  *  2. Nothing in the environment (http_proxy, .netrc) changes where a call goes.
  *  3. A status is the caller's to judge; a transport that fails is an error: 503
  *     "engine_unreachable", 504 "engine_timeout", 502 "engine_bad_reply".
+ *  4. Some answers leave open what the engine has done: 500, which Podman gives for a moment when
+ *     another process of it (the clean-up after another container) has just rewritten its store, or
+ *     when a container ends while it is removed; and a connection that breaks. What can be asked
+ *     again without harm is, and every time is noted for the log and the metrics.
  */
 #pragma once
 
@@ -32,6 +36,10 @@ struct podman {
 	char version[32]; /* the engine's own, "" when it does not say */
 	char socket[SOCKET_PATH_BYTES];
 	uid_t owner; /* who listens there, in our user namespace; (uid_t)-1 when unknown */
+	/* how often something was asked again (rule 4), and what the engine had said, the last time
+	 */
+	uint64_t asked_again;
+	char uncertain[ENGINE_MESSAGE_BYTES];
 	/* private */
 	char api[16]; /* "/v1.41" */
 	CURLM *multi;
@@ -63,9 +71,22 @@ MUST_USE int podman_call(struct podman *podman, const char *method, const char *
 			 struct slice body, deadline_ms deadline, struct podman_reply *out,
 			 struct error *err);
 
-/* GET, and the reply read as JSON, which is the caller's; again while the answer is 500, which
-   Podman gives for a moment when another process of it (the clean-up after another container) has
-   just rewritten its store. what: what was asked for, for the message. 0; 1 for 404, with *err; or
+/* After podman_call or podman_finish, whose result done is, with its reply or its *err: true when
+   rule 4 is about it, and *err says what the answer was to what. */
+bool podman_is_uncertain(const struct podman *podman, int done, const struct podman_reply *reply,
+			 const char *what, struct error *err);
+
+/* Notes that what err says is asked again, once pause_ms are over. */
+void podman_again(struct podman *podman, const struct error *err, int pause_ms);
+
+/* As podman_call without a body, for what can be done twice, GET and DELETE: again while the answer
+   is uncertain and patience has not run out; 409 to a DELETE (another one is under way) is, too.
+   what: what was asked for, for the message. */
+MUST_USE int podman_ask(struct podman *podman, const char *method, const char *path,
+			const char *what, deadline_ms deadline, deadline_ms patience,
+			struct podman_reply *out, struct error *err);
+
+/* GET by podman_ask, and the reply read as JSON, which is the caller's. 0; 1 for 404, with *err; or
    -1 with *err. */
 MUST_USE int podman_get(struct podman *podman, const char *path, const char *what,
 			deadline_ms deadline, json_t **out, struct error *err);

@@ -73,6 +73,23 @@ static void log_warning(const struct connection *connection, const char *verb)
 	log_end(&line);
 }
 
+/* Logs what was asked again since the last time, and tells the client how often. */
+static int tell_again(struct connection *connection, const char *verb, struct buf *fields)
+{
+	struct podman *podman = &connection->podman;
+	uint64_t count = podman->asked_again;
+	struct log_line line;
+
+	if (!count)
+		return 0;
+	podman->asked_again = 0;
+	begin_line(&line, LOG_LEVEL_WARNING, connection, verb);
+	log_number(&line, ENGINE_ASKED_AGAIN, (int64_t)count);
+	log_text(&line, "engine_says", podman->uncertain);
+	log_end(&line);
+	return fields ? field_add_number(fields, ENGINE_ASKED_AGAIN, count) : 0;
+}
+
 static int send_error(struct connection *connection, const char *verb, const struct error *err)
 {
 	_cleanup_buf_ struct buf fields = buf_new(FRAME_ENGINE_MAX_BYTES);
@@ -80,7 +97,8 @@ static int send_error(struct connection *connection, const char *verb, const str
 	log_failure(connection, verb, err);
 	if (field_add_number(&fields, "status", (uint64_t)err->status) < 0 ||
 	    field_add(&fields, "code", slice_of(err->code)) < 0 ||
-	    field_add(&fields, "message", slice_of(err->message)) < 0)
+	    field_add(&fields, "message", slice_of(err->message)) < 0 ||
+	    tell_again(connection, verb, &fields) < 0)
 		return -1;
 	return send_fields(connection, FRAME_ERROR, &fields);
 }
@@ -278,7 +296,8 @@ static int serve(struct connection *connection, const struct frame *frame)
 			(void)!end_lifecycle(connection, &err);
 		return sent;
 	}
-	if (send_fields(connection, FRAME_OK, &answer) < 0)
+	if (tell_again(connection, verb->name, &answer) < 0 ||
+	    send_fields(connection, FRAME_OK, &answer) < 0)
 		return -1;
 	if (verb->type == FRAME_MAKE && connection->lifecycle.warning[0])
 		log_warning(connection, verb->name);
@@ -351,6 +370,7 @@ int engine_serve(const struct config *config, const struct error *config_error, 
 		log_failure(&connection, "end", &err);
 		left = -1;
 	}
+	(void)!tell_again(&connection, "end", NULL);
 	/* who waits for the end has waited enough: closing what inotify(7) watched takes tens of ms
 	 */
 	shutdown(fd, SHUT_RDWR);

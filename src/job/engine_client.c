@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/num.h"
 #include "bounds.h"
+#include "store/metrics.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -58,7 +59,8 @@ int engine_open(const struct config *config, struct engine *out, struct error *e
 					       "no process for the engine");
 		}
 	}
-	*out = (struct engine){.fd = fd, .child = child, .reader = frame_reader_new(fd)};
+	*out = (struct engine){
+		.fd = fd, .child = child, .reader = frame_reader_new(fd), .config = config};
 	return 0;
 }
 
@@ -81,6 +83,19 @@ static int take_error(struct slice fields, struct error *err)
 			 "%.*s", (int)message.len, message.data);
 }
 
+/* Counts what mayfly-engine had to ask its engine again for. */
+static void count_again(const struct engine *engine, struct slice fields)
+{
+	uint64_t count = 0;
+	const struct field_number number = {ENGINE_ASKED_AGAIN, UINT32_MAX, &count};
+	struct slice key, value;
+
+	while (field_next(&fields, &key, &value))
+		(void)!field_take_number(&number, 1, key, value);
+	if (count)
+		metric_add(engine->config, METRIC_ENGINE_ASKED_AGAIN, count);
+}
+
 /* Sends a verb and reads frames until OK (0, its fields in *ok) or an error. */
 static int call(struct engine *engine, uint8_t verb, struct slice fields, deadline_ms deadline,
 		void (*row)(void *, struct slice), void *context, struct slice *ok,
@@ -101,6 +116,8 @@ static int call(struct engine *engine, uint8_t verb, struct slice fields, deadli
 				"mayfly-engine ended without an answer; is it installed beside "
 				"mayfly?");
 		}
+		if (frame.type == FRAME_ERROR || frame.type == FRAME_OK)
+			count_again(engine, frame.payload);
 		if (frame.type == FRAME_ERROR)
 			return take_error(frame.payload, err);
 		if (frame.type == FRAME_OK) {
@@ -216,7 +233,8 @@ int engine_ping(struct engine *engine, deadline_ms deadline, struct buf *version
 	if (call(engine, FRAME_PING, SLICE_LITERAL(""), deadline, NULL, NULL, &ok, err) < 0)
 		return -1;
 	while (field_next(&ok, &key, &value))
-		if (buf_printf(version, "%s%.*s", version->len ? " " : "", (int)value.len,
+		if (!slice_eq(key, ENGINE_ASKED_AGAIN) &&
+		    buf_printf(version, "%s%.*s", version->len ? " " : "", (int)value.len,
 			       value.data) < 0)
 			return error_set_errno(err, 502, "engine_failed",
 					       "the version is too long");

@@ -22,6 +22,7 @@ struct engine {
 	int fd;      /* owned; -1 when closed */
 	pid_t child; /* 0 when the other end is a socket of systemd's */
 	struct frame_reader reader;
+	const struct config *config; /* for the metrics */
 };
 
 /* Opens a way to the engine. 0, or -1 with *err. */

@@ -33,6 +33,8 @@
  *         has made, under each of their names, and what they lack, with blanks between
  *    OK
  * ERROR   status=… code=… message=…              instead of OK and ROW
+ * OK and ERROR have asked_again=N, too, when answers of the engine left open what it had done and
+ * it was asked again, N times since the last of them: for the metrics.
  *
  * A folder is called c-<24 hex digits>, and s-<16 hex digits of its kind>-<the same 24> while it
  * waits as a pooled container (job/pool.h): the 24 digits are the container's.
@@ -47,6 +49,8 @@
 #define MAKING_DIR_NAME  "making"
 #define POOL_PREFIX      "s-"
 #define POOL_KIND_DIGITS 16
+
+#define ENGINE_ASKED_AGAIN "asked_again"
 
 #define ENGINE_JOB_BYTES    64 /* of a job's id, with its NUL */
 #define ENGINE_JOB_ALPHABET "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"

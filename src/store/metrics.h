@@ -36,6 +36,7 @@ enum metric {
 	METRIC_POOL_REFILL_US,
 	METRIC_SLOTS_TAKEN,
 	METRIC_SLOT_WAIT_US,
+	METRIC_ENGINE_ASKED_AGAIN, /* engine/podman.h, rule 4 */
 	METRIC_ENGINE_ERRORS, /* the first of ENGINE_CODE_COUNT, in the order of engine_codes */
 	METRIC_COUNT = METRIC_ENGINE_ERRORS + ENGINE_CODE_COUNT,
 };

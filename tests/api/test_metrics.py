@@ -202,7 +202,7 @@ class MetricsTest(harness.ServerTest):
         self.assertEqual({dict(labels)["code"]: value for labels, value in samples["mayfly_engine_errors_total"].items()}, expected["engine_errors"])
 
     def test_damaged_file_is_counted_over(self):
-        path = os.path.join(self.server.run, "metrics-1")
+        path = os.path.join(self.server.run, "metrics-2")
         self.server.execute("true")
         harness.until(lambda: not self.server.processes(), "all processes ended")
         with open(path, "r+b") as file:
@@ -223,7 +223,7 @@ class SlowCounting(harness.ServerTest):
         self.server.execute("true")
         harness.until(lambda: not self.server.processes(), "all processes ended")
         before = metrics(self.server)["jobs_total"]
-        with open(os.path.join(self.server.run, "metrics-1"), "r+b") as file:
+        with open(os.path.join(self.server.run, "metrics-2"), "r+b") as file:
             fcntl.lockf(file, fcntl.LOCK_EX)
             self.assertEqual(self.server.execute("true")["exitCode"], 0)
             self.assertTrue(self.server.processes(), "the count waits for the lock")
@@ -234,7 +234,7 @@ class SlowCounting(harness.ServerTest):
         """Who never gets the lock gives up: containers are removed, jobs answered, and reading says what is the matter."""
         self.server.execute("true")
         harness.until(lambda: not self.server.processes(), "all processes ended")
-        with open(os.path.join(self.server.run, "metrics-1"), "r+b") as file:
+        with open(os.path.join(self.server.run, "metrics-2"), "r+b") as file:
             fcntl.lockf(file, fcntl.LOCK_EX)
             self.assertEqual(self.server.execute("true")["exitCode"], 0)
             harness.until(lambda: not self.server.processes(), "all processes ended")

@@ -57,13 +57,13 @@ class Handler(socketserver.StreamRequestHandler):
 
 
 class FaultyEngine:
-    """fault is what happens at the step named; slow_s is how long every answer waits. calls counts by step."""
+    """fault is what happens at the step named, so many times (None: always); slow_s is how long every answer waits. calls counts by step."""
 
     def __init__(self):
         self.real = harness.podman_socket()
         self.folder = tempfile.mkdtemp(prefix="mayfly-faults-")
         self.path = os.path.join(self.folder, "podman.sock")
-        self.step, self.fault, self.slow_s = None, None, 0
+        self.step, self.fault, self.times, self.slow_s = None, None, None, 0
         self.released = threading.Event()
         self.calls = {}
         self.server = type("Server", (socketserver.ThreadingMixIn, socketserver.UnixStreamServer), {"daemon_threads": True,
@@ -77,7 +77,8 @@ class FaultyEngine:
         self.calls[step] = self.calls.get(step, 0) + 1
         if self.slow_s:
             self.released.wait(self.slow_s)
-        if step == self.step and not self.released.is_set():
+        if step == self.step and self.times != 0 and not self.released.is_set():
+            self.times = self.times and self.times - 1
             if self.fault == "hang":
                 self.released.wait(120)
             elif self.fault == "drip":
@@ -104,7 +105,7 @@ class FaultyEngine:
         return True
 
     def heal(self):
-        self.step, self.fault, self.slow_s = None, None, 0
+        self.step, self.fault, self.times, self.slow_s = None, None, None, 0
 
     def close(self):
         self.released.set()

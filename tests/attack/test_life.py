@@ -338,6 +338,23 @@ class Engine(attack.AttackTest):
                 self.assertEqual(self.server.reap().returncode, 0)
                 self.assertEqual(self.server.leaks(), {})
 
+    def test_uncertain_answers_are_asked_again_and_never_shown(self):
+        def asked_again():
+            return json.loads(self.server.request("GET", "/metrics").body)["metrics"]["engine_asked_again"]
+        for step in ("ping", "create", "inspect", "start", "remove"):
+            for fault in ("500", "500 without a body", "truncated"):
+                with self.subTest(step=step, fault=fault):
+                    before = asked_again()
+                    self.engine.step, self.engine.fault, self.engine.times = step, fault, 1
+                    reply = self.server.request("POST", "/run", HELLO)
+                    self.assertEqual((reply.status, json.loads(reply.body)["output"]), (200, "hello\n"))
+                    harness.until(lambda: not self.server.processes(), "our processes end", 30)
+                    self.assertEqual(self.engine.times, 0)
+                    self.assertGreaterEqual(asked_again(), before + 1)
+                    self.engine.heal()
+        self.assertIn("asked_again=1", self.server.logs())
+        self.assertEqual(self.server.leaks(), {})
+
     def test_what_the_engine_says_is_passed_on_cleanly(self):
         self.assertIn("the engine is unwell", self.fails_and_heals("create", "500"))
         self.fails_and_heals("create", "control bytes")

@@ -93,10 +93,10 @@ class SystemTest(installed.Installed):
                                       .replace("/host/", "/host/job-")).status, 0)
 
     def test_16_folders_have_their_modes(self):
-        shown = self.machine.run("cd /run/mayfly && stat --format '%n %a %U %G' . making jobs pool metrics-1 buckets slots images")
+        shown = self.machine.run("cd /run/mayfly && stat --format '%n %a %U %G' . making jobs pool metrics-2 buckets slots images")
         self.assertEqual(shown.splitlines(), [
             ". 750 mayfly-engine mayfly", "making 700 mayfly-engine mayfly-engine", "jobs 770 mayfly-engine mayfly",
-            "pool 750 mayfly mayfly", "metrics-1 640 mayfly mayfly", "buckets 700 mayfly mayfly", "slots 600 mayfly mayfly",
+            "pool 750 mayfly mayfly", "metrics-2 640 mayfly mayfly", "buckets 700 mayfly mayfly", "slots 600 mayfly mayfly",
             "images 644 mayfly-engine mayfly"])
         self.hello()
         self.until(lambda: self.folders("bash script.js"), "a pooled container")

@@ -363,7 +363,7 @@ class InstalledTest(unittest.TestCase):
         self.assertEqual(shown.returncode, 0, shown.stdout)
         for path, mode, owner in (("etc/mayfly/keys", 0o600, "root"), ("run/mayfly", 0o750, "mayfly-engine"), ("run/mayfly/jobs", 0o770, "mayfly-engine"),
                                   ("run/mayfly/making", 0o700, "mayfly-engine"), ("run/mayfly/pool", 0o750, "mayfly"),
-                                  ("run/mayfly/sessions", 0o700, "mayfly"), ("run/mayfly/metrics-1", 0o640, "mayfly"), ("run/mayfly/images", 0o644, "mayfly-engine"),
+                                  ("run/mayfly/sessions", 0o700, "mayfly"), ("run/mayfly/metrics-2", 0o640, "mayfly"), ("run/mayfly/images", 0o644, "mayfly-engine"),
                                   ("run/mayfly/slots", 0o600, "mayfly"), ("var/lib/mayfly", 0o711, "mayfly"),
                                   ("run/mayfly/log-mayfly", 0o600, "mayfly"), ("run/mayfly-static", 0o700, "mayfly-static"),
                                   ("var/lib/mayfly/artifacts", 0o2750, "mayfly")):

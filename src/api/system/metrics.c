@@ -133,8 +133,9 @@ static json_t *describe(const struct metrics_now *now)
 
 	(void)json_object_update_new(
 		metrics,
-		json_pack("{s:I, s:o, s:o, s:o, s:o}", "jobs_total", total, "jobs", list, "pool",
-			  pool, "slots", slots, "engine_errors",
+		json_pack("{s:I, s:o, s:o, s:o, s:I, s:o}", "jobs_total", total, "jobs", list,
+			  "pool", pool, "slots", slots, "engine_asked_again",
+			  (json_int_t)values[METRIC_ENGINE_ASKED_AGAIN], "engine_errors",
 			  numbers(engine_codes, values + METRIC_ENGINE_ERRORS, ENGINE_CODE_COUNT)));
 	return metrics;
 }

@@ -29,6 +29,8 @@ static const struct counter {
 	{"pool_refills_total", "Pooled containers made.", METRIC_POOL_REFILLS, false},
 	{"pool_refill_seconds_total", "Time to make pooled containers.", METRIC_POOL_REFILL_US,
 	 true},
+	{"engine_asked_again_total", "Uncertain answers of the container engine, asked for again.",
+	 METRIC_ENGINE_ASKED_AGAIN, false},
 	{"slots_taken_total", "Slots given to jobs.", METRIC_SLOTS_TAKEN, false},
 	{"slot_wait_seconds_total", "Time that jobs waited for their slots.", METRIC_SLOT_WAIT_US,
 	 true},
