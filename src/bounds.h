@@ -97,6 +97,7 @@
 #define SANDBOX_FILES_MAX_BYTES     (100 * MIB) /* all of a request's */
 #define SANDBOX_STREAM_MAX_BYTES    MIB         /* each stream of a reply */
 #define RESULT_MAX_COUNT            64          /* rich results of a request */
+#define RESULT_FILE_SHOWN_MAX_BYTES MIB         /* a file whose content a reply has */
 #define RESULTS_MAX_BYTES           (8 * MIB)   /* all of them, as they are shown */
 /* both copies of it all, each byte written as \u0000 */
 #define SANDBOX_REPLY_MAX_BYTES      (96 * MIB)
@@ -151,7 +152,8 @@
 #define JOB_INPUT_MAX_COUNT     256
 #define JOB_ARGV_MAX_COUNT      128
 #define JOB_ENV_MAX_COUNT       128
-#define JOB_FOLDER_MAX_COUNT    8 /* made for a job before it starts */
+#define JOB_FOLDER_MAX_COUNT    8  /* made for a job before it starts */
+#define JOB_IGNORED_MAX_COUNT   16 /* names that are not collected */
 
 /* --- mayfly-init ------------------------------------------------------------------------------ */
 #define INIT_LIFETIME_MAX_S       (7 * 24 * 3600) /* its own deadline, its only argument */

@@ -13,6 +13,8 @@
  *     would break a cap.
  *  6. What is past a cap on counts is not named: one SKIPPED CONTROL_SKIPPED_MORE at the end stands
  *     for it.
+ *  7. An input is sent when its bytes are others than came: by its size, then by a hash. ctime,
+ * which no program can set back, says which need no look. One that is gone stays so.
  */
 #include "base/ascii.h"
 #include "base/cleanup.h"
@@ -23,6 +25,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #define ENTRIES_BYTES (8 * KIB) /* of getdents64(2) at once */
@@ -46,6 +49,7 @@ struct collection {
 
 	uint64_t count_left, bytes_left;
 	unsigned scan_left, skipped_left;
+	bool in_cwd; /* what is walked is the working directory, where inputs are */
 	bool more;   /* rule 6 */
 	bool enough; /* nothing else can be sent */
 
@@ -112,7 +116,6 @@ static int send_contents(const struct collection *all, int fd, uint64_t size)
 	return 0;
 }
 
-/* ctime, which no program can set back. */
 static bool is_before(const struct timespec *time, const struct timespec *since)
 {
 	return time->tv_sec < since->tv_sec ||
@@ -139,19 +142,41 @@ static int name_file(struct collection *all, const struct stat *status)
 	return send_up(all, FRAME_LISTED, buf_slice(&fields));
 }
 
+static int open_file(int folder, const char *name)
+{
+	return open_entry(folder, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0600);
+}
+
+/* Rule 7, for a regular file where the input was. One that cannot be read counts as changed. */
+static bool is_changed(const struct collection *all, int folder, const char *name,
+		       const struct init_input *input, const struct stat *status)
+{
+	uint64_t hash = INIT_HASH_EMPTY;
+	ssize_t got;
+
+	if (is_before(&status->st_ctim, &all->job->started))
+		return false;
+	if ((uint64_t)status->st_size != input->size_bytes)
+		return true;
+
+	_cleanup_close_ int fd = open_file(folder, name);
+
+	while ((got = read(fd, all->data, FRAME_DATA_MAX_BYTES)) > 0)
+		hash = init_hash(hash, (struct slice){all->data, (size_t)got});
+	return got < 0 || hash != input->hash;
+}
+
 static int collect_file(struct collection *all, int folder, const char *name)
 {
 	struct stat status;
 	bool is_file;
 
-	if (!all->job->collect && init_job_is_input(all->job, all->path))
-		return 0;
 	if (all->count_left == 0) {
 		all->more = all->enough = true;
 		return 0;
 	}
 
-	_cleanup_close_ int fd = open_entry(folder, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0600);
+	_cleanup_close_ int fd = open_file(folder, name);
 
 	is_file = fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
 	if (!is_file || (uint64_t)status.st_size > all->job->artifact_bytes ||
@@ -247,13 +272,24 @@ static int enter_folder(struct collection *all, int parent, const char *name)
 	return 0;
 }
 
+static bool is_ignored(const struct init_job *job, const char *name)
+{
+	for (unsigned i = 0; i < job->ignored_count; i++)
+		if (strcmp(name, job->ignored[i]) == 0)
+			return true;
+	return false;
+}
+
 /* Looks at one name: a file in the first round, a folder in the second. */
 static int look_at(struct collection *all, const struct level *level, const char *name)
 {
+	const struct init_input *input;
 	size_t len = strlen(name);
 	struct stat status;
 	bool is_folder;
 
+	if (is_ignored(all->job, name))
+		return 0;
 	memcpy(all->path + level->path_len, name, len + 1);
 	if (fstatat(level->fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
 		return level->folders ? 0 : skip(all);
@@ -268,7 +304,12 @@ static int look_at(struct collection *all, const struct level *level, const char
 		return enter_folder(all, level->fd, name);
 	if (!S_ISREG(status.st_mode))
 		return skip(all);
-	return all->job->list ? name_file(all, &status) : collect_file(all, level->fd, name);
+	if (all->job->list)
+		return name_file(all, &status);
+	input = all->in_cwd ? init_job_input(all->job, all->path) : NULL;
+	if (input && !is_changed(all, level->fd, name, input, &status))
+		return 0;
+	return collect_file(all, level->fd, name);
 }
 
 static int walk(struct collection *all)
@@ -289,15 +330,78 @@ static int walk(struct collection *all)
 	return 0;
 }
 
-/* The folder that artifacts are in. The program may have put something else in its place: then
-   there are none. */
-static int open_top(const struct init_job *job)
+static bool is_absolute(const char *path)
 {
-	if (job->collect && job->collect[0] == '/')
+	return path[0] == '/';
+}
+
+/* The folder that collect names. The program may have put something else in its place: -1. */
+static int open_collected(const struct init_job *job)
+{
+	if (is_absolute(job->collect))
 		return open(job->collect, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (job->collect)
-		return open_entry(job->cwd_fd, job->collect, O_RDONLY | O_DIRECTORY, 0700);
-	return fcntl(job->cwd_fd, F_DUPFD_CLOEXEC, 0);
+	return open_entry(job->cwd_fd, job->collect, O_RDONLY | O_DIRECTORY, 0700);
+}
+
+/* Walks a folder, which is taken and may be -1. What it holds is named behind path: "", or ended by
+   a slash. */
+static int collect_folder(struct collection *all, int folder, const char *path)
+{
+	size_t path_len = strlen(path);
+	int result;
+
+	if (folder < 0)
+		return 0;
+	memcpy(all->path, path, path_len);
+	(void)lseek(folder, 0, SEEK_SET); /* the last reader may have moved it */
+	enter(all, folder, path_len);
+	result = walk(all);
+	while (all->depth)
+		leave(all);
+	return result;
+}
+
+/* Looks at each input, beneath the working directory, and names it by its absolute path. */
+static int collect_inputs(struct collection *all)
+{
+	const struct init_job *job = all->job;
+	const char *path = job->inputs.data;
+	struct stat status;
+	int result = 0;
+
+	for (unsigned i = 0; i < job->input_count && result == 0 && !all->enough; i++) {
+		if (fstatat(job->cwd_fd, path, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(status.st_mode) &&
+		    is_changed(all, job->cwd_fd, path, &job->given[i], &status))
+			result = snprintf(all->path, sizeof(all->path), "%s/%s", job->cwd, path) >
+						 JOB_PATH_MAX_BYTES
+					 ? skip(all)
+					 : collect_file(all, job->cwd_fd, path);
+		path += strlen(path) + 1;
+	}
+	return result;
+}
+
+/* Everything that artifacts may be: see "collect" in protocol/control.h. */
+static int collect_all(struct collection *all)
+{
+	const struct init_job *job = all->job;
+	bool is_apart = job->collect && is_absolute(job->collect);
+	char path[JOB_PATH_MAX_BYTES + 2] = "";
+	int result = 0;
+
+	if (!job->collect || is_apart) {
+		all->in_cwd = true;
+		result = collect_folder(all, fcntl(job->cwd_fd, F_DUPFD_CLOEXEC, 0), "");
+	}
+	all->in_cwd = false;
+	if (is_apart)
+		(void)snprintf(path, sizeof(path), "%s/", job->collect);
+	if (job->collect && result == 0 && !all->enough)
+		result = collect_folder(all, open_collected(job), path);
+	if (job->collect && !is_apart && !job->readonly && result == 0)
+		result = collect_inputs(all);
+	return result;
 }
 
 static struct collection *begin(const struct init_job *job, int connection,
@@ -322,15 +426,11 @@ int init_collect(const struct init_job *job, int connection, struct init_space *
 		 deadline_ms deadline, struct error *err)
 {
 	struct collection *all = begin(job, connection, space, deadline, err);
-	int top, result;
+	int result;
 
-	if (job->artifact_count == 0 || (top = open_top(job)) < 0)
+	if (job->artifact_count == 0)
 		return 0;
-	(void)lseek(top, 0, SEEK_SET); /* the last reader may have moved it */
-	enter(all, top, 0);
-	result = walk(all);
-	while (all->depth)
-		leave(all);
+	result = collect_all(all);
 	if (result == 0 && all->more)
 		result = send_up(all, FRAME_SKIPPED, SLICE_LITERAL(CONTROL_SKIPPED_MORE));
 	return result;

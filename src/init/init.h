@@ -55,25 +55,34 @@ MUST_USE int init_control_accept(int listener, pid_t peer_pid, deadline_ms deadl
 
 /* --- job.c ------------------------------------------------------------------------------------ */
 
+/* What an input was when it came. */
+struct init_input {
+	uint64_t size_bytes, hash;
+};
+
 /* A job as it came down the control socket. */
 struct init_job {
-	struct buf text;    /* owned: the JOB frame; argv, env and cwd point into it */
-	struct buf inputs;  /* owned: the paths of FILE frames, each ended by NUL */
-	struct buf prepare; /* owned: the PREPARE frame */
+	struct buf text;   /* owned: the JOB frame; argv, env and cwd point into it */
+	struct buf inputs; /* owned: the paths of FILE frames, each ended by NUL */
+	struct init_input given[JOB_INPUT_MAX_COUNT]; /* in the order of inputs */
+	struct buf prepare;                           /* owned: the PREPARE frame */
 	char *argv[JOB_ARGV_MAX_COUNT + 1];
 	char *env[JOB_ENV_MAX_COUNT + 1];
 	unsigned argc, envc, input_count;
 	char *cwd;
-	char *folders[JOB_FOLDER_MAX_COUNT]; /* to be made beneath cwd */
-	unsigned folder_count;
+	char *folders[JOB_FOLDER_MAX_COUNT];  /* to be made beneath cwd */
+	char *ignored[JOB_IGNORED_MAX_COUNT]; /* names that are not collected */
+	unsigned folder_count, ignored_count;
 	char *readonly; /* the folder beneath cwd that the program cannot change; NULL: none */
-	/* the folder that artifacts are in, beneath cwd unless absolute; NULL: cwd */
+	/* a folder that artifacts are in: beneath cwd and in place of it, or absolute and beside
+	   it; NULL: none */
 	char *collect;
 	char *kernel; /* name of the kernel that runs it; NULL: a program of its own */
 	char *script; /* an input that is the cell's code; NULL: standard input is */
 	char *fetch;  /* path of a file that is asked for, or NULL */
 	uint64_t echo, last, list, idle_s; /* see protocol/control.h */
 	struct timespec since;             /* only files changed since then are collected; 0: all */
+	struct timespec started;           /* inputs changed before then are as they came */
 	uint64_t flat;                     /* 1: see protocol/control.h */
 	uint64_t wall_ms, cpu_ms, stream_bytes;
 	uint64_t artifact_count, artifact_bytes, artifacts_bytes;
@@ -104,8 +113,13 @@ bool init_job_is_files(const struct init_job *job);
 /* True when both have one argv, environment and folders. */
 bool init_job_same_command(const struct init_job *left, const struct init_job *right);
 
-/* True when path was an input of the job. */
-bool init_job_is_input(const struct init_job *job, const char *path);
+/* The input of the job that came under path, or NULL. */
+const struct init_input *init_job_input(const struct init_job *job, const char *path);
+
+/* What a file's hash becomes by more of its bytes; it begins with INIT_HASH_EMPTY. A program that
+   makes two files of one hash fools only itself. */
+#define INIT_HASH_EMPTY 0xcbf29ce484222325ULL
+uint64_t init_hash(uint64_t hash, struct slice data);
 
 /* --- cgroup.c --------------------------------------------------------------------------------- */
 
@@ -319,9 +333,9 @@ MUST_USE int init_cell_run(const struct init_job *job, const struct init_context
 
 /* --- collect.c -------------------------------------------------------------------------------- */
 
-/* Sends every regular file beneath job->cwd_fd that is not an input, or every one of the folder
-   that artifacts are in, within the job's caps, and names what it skips. Nothing else may be
-   running. 0, or -1 with *err when the host has gone. */
+/* Sends every regular file that the job left where its artifacts are, and every input that it
+   changed, within the job's caps, and names what it skips. 0, or -1 with *err when the host has
+   gone. */
 MUST_USE int init_collect(const struct init_job *job, int connection, struct init_space *space,
 			  deadline_ms deadline, struct error *err);
 

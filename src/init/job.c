@@ -98,19 +98,24 @@ bool init_job_is_files(const struct init_job *job)
 	return job->argc == 0 && !job->kernel && init_job_is_session(job);
 }
 
-bool init_job_is_input(const struct init_job *job, const char *path)
+const struct init_input *init_job_input(const struct init_job *job, const char *path)
 {
-	struct slice inputs = buf_slice(&job->inputs);
+	const struct init_input *input = job->given;
 
-	while (inputs.len) {
-		size_t len = strlen(inputs.data) + 1;
-
-		if (strcmp(inputs.data, path) == 0)
-			return true;
-		inputs.data += len;
-		inputs.len -= len;
+	for (size_t at = 0; at < job->inputs.len; input++) {
+		if (strcmp(job->inputs.data + at, path) == 0)
+			return input;
+		at += strlen(job->inputs.data + at) + 1;
 	}
-	return false;
+	return NULL;
+}
+
+/* FNV-1a. */
+uint64_t init_hash(uint64_t hash, struct slice data)
+{
+	for (size_t i = 0; i < data.len; i++)
+		hash = (hash ^ (unsigned char)data.data[i]) * 0x100000001b3ULL;
+	return hash;
 }
 
 static int add_text(char **list, unsigned *count, unsigned max, struct slice value,
@@ -146,6 +151,9 @@ static int take_field(struct init_job *job, struct slice key, struct slice value
 	if (slice_eq(key, "folder"))
 		return add_text(job->folders, &job->folder_count, JOB_FOLDER_MAX_COUNT, value,
 				"folder", err);
+	if (slice_eq(key, "ignore"))
+		return add_text(job->ignored, &job->ignored_count, JOB_IGNORED_MAX_COUNT, value,
+				"ignore", err);
 	for (size_t i = 0; i < COUNT_OF(texts); i++)
 		if (slice_eq(key, texts[i].key) && texts[i].is_good(value)) {
 			*(char **)(void *)((char *)job + texts[i].place) = (char *)value.data;
@@ -170,6 +178,9 @@ static int make_folders(const struct init_job *job, struct error *err)
 		if (mkdirat(job->cwd_fd, job->folders[i], 0755) < 0 && errno != EEXIST)
 			return error_set_errno(err, 500, "cwd", "folder %s", job->folders[i]);
 	}
+	/* without it, what is in the way of it is the program's own doing */
+	if (job->collect && job->collect[0] == '/')
+		(void)mkdir(job->collect, 0755);
 	return 0;
 }
 
@@ -229,7 +240,7 @@ static int begin_file(struct init_job *job, struct slice path, struct error *err
 	    buf_append(&job->inputs, &end, 1) < 0)
 		return error_set_errno(err, 500, "input_failed", "keeping an input's path");
 	name = job->inputs.data + job->inputs.len - path.len - 1;
-	job->input_count++;
+	job->given[job->input_count++] = (struct init_input){.hash = INIT_HASH_EMPTY};
 	if (fs_make_parents(job->cwd_fd, name, 0755) < 0)
 		return error_set_errno(err, 500, "input_failed", "folders of input %s", name);
 	if (init_job_is_session(job))
@@ -241,8 +252,12 @@ static int begin_file(struct init_job *job, struct slice path, struct error *err
 	return 0;
 }
 
-static int append_data(const struct init_job *job, struct slice data, struct error *err)
+static int append_data(struct init_job *job, struct slice data, struct error *err)
 {
+	struct init_input *input = &job->given[job->input_count - 1];
+
+	input->size_bytes += data.len;
+	input->hash = init_hash(input->hash, data);
 	if (io_write_all(job->file_fd, data.data, data.len) < 0)
 		return error_set_errno(err, 500, "input_failed", "writing an input");
 	return 0;

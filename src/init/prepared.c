@@ -307,8 +307,7 @@ bool init_prepared_take(struct init_prepared *prepared, const struct init_job *j
 		return false;
 	/* rules 2 and 3 */
 	if (init_job_same_command(&prepared->job, job) && job->stdin_fd < 0 &&
-	    (!prepared->unless || !init_job_is_input(job, prepared->unless)) &&
-	    is_usable(prepared)) {
+	    (!prepared->unless || !init_job_input(job, prepared->unless)) && is_usable(prepared)) {
 		*out = prepared->program;
 		prepared->program = INIT_PROGRAM_NONE;
 		return true;

@@ -129,7 +129,9 @@ static int run_job(struct init_job *job, const struct init_context *context,
 		return 0;
 	}
 	if (init_job_is_session(job))
-		job->since = begin_after(&context->prepared->ended);
+		job->started = job->since = begin_after(&context->prepared->ended);
+	else
+		job->started = clock_read(CLOCK_REALTIME_COARSE);
 	if (job->kernel)
 		return init_cell_run(job, context, outcome, err);
 	return init_run(job, context, outcome, err);

@@ -5,6 +5,10 @@
 
 #include <string.h>
 
+/* What compilers and runtimes leave for themselves. */
+static const char *const ignored[] = {"@main",  ".cache", ".config",     ".go", ".go-cache",
+				      ".local", ".npm",   "__pycache__", NULL};
+
 /* Does a file of the client's lie where the language's own has to? */
 static bool is_taken(const struct program *program)
 {
@@ -46,6 +50,7 @@ int program_prepare(const struct config *config, struct program *program, struct
 		job_set_variable(job, at);
 	job->stream_bytes = program->stream_bytes;
 	job->collect = PROGRAM_OUTPUT_FOLDER;
+	job->ignored = ignored;
 	job->wall_ms = program->timeout_s * 1000;
 	job->template = program->template->name;
 	if (program->file_count)

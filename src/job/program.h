@@ -14,7 +14,7 @@
 #include "config/template.h"
 #include "job/run.h"
 
-/* where programs leave images (src/api/sandbox/README.md) */
+/* where programs leave files, beside their working directory (src/api/sandbox/README.md) */
 #define PROGRAM_OUTPUT_FOLDER "/tmp/output"
 
 struct program {

@@ -6,12 +6,14 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "http/media_types.h"
+#include "job/program.h"
 #include "store/files.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* What a file of a type is called, where its name does not say so. */
 static const struct {
@@ -109,6 +111,8 @@ static void add(struct results *results, struct result *result)
 		return;
 	results->count++;
 	results->bytes += result->content.len;
+	result->size_bytes = result->content.len;
+	result->has_content = true;
 	result->is_text = is_text(result->type);
 	if (store(results, result, &meta, &err) == 0)
 		result->file_id = meta.id;
@@ -138,23 +142,54 @@ void results_display(void *context, const struct display *display)
 		results->traceback = memory_text(display->content.data, display->content.len);
 }
 
+/* The content of a file, where it is small enough to be shown. The caller frees it. */
+static char *read_shown(struct results *results, int fd, uint64_t size_bytes, struct result *result)
+{
+	char *data;
+
+	if (size_bytes > RESULT_FILE_SHOWN_MAX_BYTES ||
+	    size_bytes > RESULTS_MAX_BYTES - results->bytes ||
+	    io_read_file(fd, RESULT_FILE_SHOWN_MAX_BYTES, &data, &result->content.len) < 0)
+		return NULL;
+	results->bytes += result->content.len;
+	result->content.data = data;
+	result->has_content = true;
+	result->is_text = is_text(result->type) && utf8_is_valid(result->content);
+	return data;
+}
+
+/* Moves a file of the program's into the store. */
 static void add_file(struct results *results, const struct storage *storage, const char *path)
 {
-	const char *type = static_type_of(slice_of(path)).name;
-	_cleanup_close_ int fd = fs_open_beneath(storage->folder, path, O_RDONLY | O_NOFOLLOW, 0);
-	_cleanup_free_ char *data = NULL;
-	size_t len;
+	_cleanup_buf_ struct buf clean = buf_new(4 * JOB_PATH_MAX_BYTES);
+	struct slice type = slice_of(static_type_of(slice_of(path)).name);
+	struct result result = {
+		.name = slice_of(path), .source = SLICE_LITERAL("file"), .path = path};
+	char stored[JOB_PATH_MAX_BYTES + 1];
+	struct file_meta meta;
+	struct stat status;
+	struct error err;
 
-	if (strncmp(type, "image/", strlen("image/")) != 0 || fd < 0 ||
-	    io_read_file(fd, RESULTS_MAX_BYTES, &data, &len) < 0)
+	if (!storage_path(storage, result.name, stored))
 		return;
-	add(results, &(struct result){
-			     .type = slice_of(type),
-			     .name = slice_of(path),
-			     .content = {data, len},
-			     .source = SLICE_LITERAL("file"),
-			     .path = path,
-		     });
+	if (slice_starts(result.name, PROGRAM_OUTPUT_FOLDER "/"))
+		slice_skip(&result.name, strlen(PROGRAM_OUTPUT_FOLDER "/"));
+	result.type = slice_take(&type, ';'); /* without a charset */
+
+	_cleanup_close_ int fd = fs_open_beneath(storage->folder, stored, O_RDONLY | O_NOFOLLOW, 0);
+
+	if (fd < 0 || fstat(fd, &status) < 0)
+		return;
+	result.size_bytes = (uint64_t)status.st_size;
+
+	_cleanup_free_ char *data = read_shown(results, fd, result.size_bytes, &result);
+
+	if (files_publish(results->config, results->owner, storage->folder, stored,
+			  file_name(SLICE_LITERAL(""), result.name, &clean), &meta, &err) == 0)
+		result.file_id = meta.id;
+	else
+		result.code = err.code;
+	results->on_result(results->context, &result);
 }
 
 int results_collect(struct results *results, struct storage *storage, struct error *err)

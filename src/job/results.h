@@ -1,11 +1,12 @@
 /*
- * Rich results of programs: what a kernel displays while a cell runs, images that the program
- * leaves, and why it failed. Each is put into the file store, so that it can be fetched by a link
- * or given to another job by its id.
+ * Results of programs: what a kernel displays while a cell runs, files that the program leaves, and
+ * why it failed. Each is put into the file store, so that it can be fetched by a link or given to
+ * another job by its id.
  *
  * Rules:
  *  1. What a container says of a result is checked (base/display.h); what is not so is dropped.
- *  2. Count and size are capped, over all programs of a request.
+ *  2. Count and size of what is displayed, and the content of files, are capped over all programs
+ * of a request; how many files there are, and their sizes, by the job.
  *  3. A result that cannot be stored is told all the same, without an id.
  */
 #pragma once
@@ -16,11 +17,13 @@
 /* One of them, for as long as it is told. */
 struct result {
 	struct slice type, name, content;
-	bool is_text; /* by its type: content is text; else bytes */
+	uint64_t size_bytes;
+	bool has_content; /* false: a file too large to show */
+	bool is_text;     /* content is text; else bytes */
 	struct slice
 		source;   /* what displayed it, such as "matplotlib"; "file": the program left it */
 	uint64_t cell;    /* of what was displayed: in its kernel, from 0 */
-	const char *path; /* of a file: in PROGRAM_OUTPUT_FOLDER; else NULL */
+	const char *path; /* of a file: relative to the working directory, or absolute; else NULL */
 	const char *file_id; /* in the store, or NULL: code says why */
 	const char *code;
 };
@@ -32,7 +35,7 @@ struct results {
 	void (*on_result)(void *context, const struct result *result);
 	void *context;
 
-	unsigned count; /* told so far, against rule 2 */
+	unsigned count; /* displayed so far, against rule 2 */
 	uint64_t bytes;
 	char *failure,
 		*traceback; /* owned: what the kernel says of a program that failed, or NULL */
@@ -46,8 +49,8 @@ void results_next(struct results *results);
 /* Takes what a kernel displays: an execution's on_display. results: a struct results. */
 void results_display(void *results, const struct display *display);
 
-/* Takes the images that were stored of a program that has ended. 0, or -1 with *err: as
-   storage_end_file. */
+/* Takes the files that were stored of a program that has ended: they are gone from the storage
+   then. 0, or -1 with *err: as storage_end_file. */
 MUST_USE int results_collect(struct results *results, struct storage *storage, struct error *err);
 
 struct result_failure {

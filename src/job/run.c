@@ -67,6 +67,14 @@ int job_command(const struct job *job, struct buf *fields)
 	return field_add(fields, "cwd", slice_of(job->cwd));
 }
 
+static int add_names(const char *key, const char *const *names, struct buf *fields)
+{
+	for (; names && *names; names++)
+		if (field_add(fields, key, slice_of(*names)) < 0)
+			return -1;
+	return 0;
+}
+
 static int add_request(const struct job *job, struct buf *fields)
 {
 	const struct {
@@ -85,11 +93,9 @@ static int add_request(const struct job *job, struct buf *fields)
 		{"idle_s", job->idle_s},
 	};
 
-	if (job_command(job, fields) < 0)
+	if (job_command(job, fields) < 0 || add_names("folder", job->folders, fields) < 0 ||
+	    add_names("ignore", job->ignored, fields) < 0)
 		return -1;
-	for (const char *const *folder = job->folders; folder && *folder; folder++)
-		if (field_add(fields, "folder", slice_of(*folder)) < 0)
-			return -1;
 	if ((job->kernel && field_add(fields, "kernel", slice_of(job->kernel)) < 0) ||
 	    (job->script && field_add(fields, "script", slice_of(job->script)) < 0) ||
 	    (job->fetch && field_add(fields, "fetch", slice_of(job->fetch)) < 0))

@@ -35,7 +35,10 @@ struct job {
 	const char *const *folders; /* made beneath cwd, ended by NULL; or NULL */
 	/* a folder beneath cwd in which the program starts and can change nothing; or NULL */
 	const char *readonly;
-	const char *collect; /* the folder beneath cwd that artifacts are in; NULL: cwd */
+	/* a folder of artifacts: beneath cwd and in place of it, or absolute and beside it; NULL:
+	   none */
+	const char *collect;
+	const char *const *ignored; /* names that are not collected, ended by NULL; or NULL */
 	/* only what is directly in it, and no further than the first file that breaks a cap */
 	bool collect_flat;
 	/* patterns (fnmatch(3)) of files that are kept, ended by NULL; NULL: all */

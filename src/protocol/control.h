@@ -7,8 +7,12 @@
  *   env=NAME=value       the program's whole environment
  *   cwd=/workspace       absolute; inputs are written and artifacts collected beneath it
  *   folder=…             made beneath cwd before the program starts; may repeat
- *   collect=…            a folder beneath cwd: artifacts are its files, by paths relative to it;
- *                        without it cwd's
+ *   collect=…            a folder beneath cwd: artifacts are its files, by paths relative to it,
+ *                        then the inputs that the program changed, by absolute paths. An absolute
+ *                        one is made: artifacts are cwd's files, then its own by absolute paths.
+ *                        Without it they are cwd's. Of cwd's an input is one when it was changed
+ *   ignore=…             a name: what is called so, in any folder, is neither collected nor
+ *                        entered; may repeat
  *   readonly=…           a folder beneath cwd, made before the program starts, which starts in it
  *                        and can change nothing there, nor in cwd itself; what "folder" made stays
  *                        writable (src/init/readonly.c)
@@ -62,8 +66,8 @@
  *                        `python3 main.py`
  *   idle_s=…             without last: init waits so long for the next connection, and then ends;
  *                        every connection that brings it renews it
- *   collect=…            of these jobs may be absolute; without last, only files are sent that were
- *                        changed since the tick (4 ms) in which the cell began
+ *   Without last, only files are sent that were changed since the tick (4 ms) in which the job
+ *   began.
  * A job with idle_s but neither argv nor kernel is a file operation: FILE frames are written, and
  * then EXIT, what was asked for, END.
  *   list=1               one LISTED frame for each regular file beneath cwd (or collect), within

@@ -83,6 +83,7 @@ static int open_storage(const struct config *config, bool keeps_streams, struct 
 		.total_left = config->artifacts_bytes,
 		.artifact_bytes = config->artifact_bytes,
 		.names = buf_new(NAMES_MAX_BYTES),
+		.inputs = buf_new(NAMES_MAX_BYTES),
 		.skipped = buf_new(NAMES_MAX_BYTES),
 		.hidden = buf_new(NAMES_MAX_BYTES),
 		.storage_path = config->storage,
@@ -120,6 +121,22 @@ int storage_open_files(const struct config *config, struct storage *out, struct 
 	return open_storage(config, false, out, err);
 }
 
+static int add_name(struct storage *storage, struct buf *names, struct slice path,
+		    struct error *err)
+{
+	if (buf_append(names, path.data, path.len) < 0 || buf_append(names, "", 1) < 0)
+		return failed(storage, err, "listing files");
+	return 0;
+}
+
+static bool has_name(const struct buf *names, struct slice path)
+{
+	for (size_t at = 0; at < names->len; at += strlen(names->data + at) + 1)
+		if (slice_eq(path, names->data + at))
+			return true;
+	return false;
+}
+
 int storage_put_input(struct storage *storage, const char *path, struct slice data,
 		      struct error *err)
 {
@@ -130,7 +147,7 @@ int storage_put_input(struct storage *storage, const char *path, struct slice da
 
 	if (fd < 0 || io_write_all(fd, data.data, data.len) < 0 || fdatasync(fd) < 0)
 		return failed(storage, err, "writing an input");
-	return 0;
+	return add_name(storage, &storage->inputs, slice_of(path), err);
 }
 
 int storage_append_stream(struct storage *storage, bool is_stderr, struct slice data,
@@ -158,14 +175,6 @@ int storage_sync_streams(struct storage *storage, struct error *err)
 	return 0;
 }
 
-static int add_name(struct storage *storage, struct buf *names, struct slice path,
-		    struct error *err)
-{
-	if (buf_append(names, path.data, path.len) < 0 || buf_append(names, "", 1) < 0)
-		return failed(storage, err, "listing files");
-	return 0;
-}
-
 int storage_hide(struct storage *storage, struct slice path, struct error *err)
 {
 	return add_name(storage, &storage->hidden, path, err);
@@ -174,12 +183,10 @@ int storage_hide(struct storage *storage, struct slice path, struct error *err)
 /* Is an artifact of that path named in replies? */
 static bool is_wanted(const struct storage *storage, struct slice path)
 {
-	const struct buf *hidden = &storage->hidden;
 	char name[JOB_PATH_MAX_BYTES + 1];
 
-	for (size_t at = 0; at < hidden->len; at += strlen(hidden->data + at) + 1)
-		if (slice_eq(path, hidden->data + at))
-			return false;
+	if (has_name(&storage->hidden, path))
+		return false;
 	if (!storage->patterns || !slice_copy(path, name, sizeof(name)))
 		return true;
 	for (const char *const *pattern = storage->patterns; *pattern; pattern++)
@@ -205,10 +212,28 @@ int storage_end_file(struct storage *storage, struct error *err)
 	return 0;
 }
 
+bool storage_path(const struct storage *storage, struct slice path,
+		  char out[JOB_PATH_MAX_BYTES + 1])
+{
+	bool is_absolute = slice_starts(path, "/");
+	const char *prefix =
+		is_absolute || has_name(&storage->inputs, path) ? STORAGE_APART "/" : "";
+
+	if (is_absolute)
+		slice_skip(&path, 1);
+	if (!fs_is_relative_path(path, JOB_ARTIFACT_DEPTH_MAX + 1) ||
+	    strlen(prefix) + path.len > JOB_PATH_MAX_BYTES)
+		return false;
+	memcpy(out, prefix, strlen(prefix));
+	memcpy(out + strlen(prefix), path.data, path.len);
+	out[strlen(prefix) + path.len] = '\0';
+	return true;
+}
+
 /* The captured streams win over a program's own files of that name. */
 static bool may_be_stored(const struct storage *storage, struct slice path)
 {
-	if (storage->count_left == 0 || !fs_is_relative_path(path, JOB_ARTIFACT_DEPTH_MAX + 1))
+	if (storage->count_left == 0)
 		return false;
 	return storage->stdout_fd < 0 ||
 	       (!slice_eq(path, "stdout") && !slice_eq(path, "stderr") &&
@@ -223,7 +248,7 @@ int storage_begin_file(struct storage *storage, struct slice path, struct error 
 		return -1;
 	if (!is_wanted(storage, path))
 		return 0; /* and its bytes are dropped */
-	if (!may_be_stored(storage, path) || !slice_copy(path, name, sizeof(name)))
+	if (!may_be_stored(storage, path) || !storage_path(storage, path, name))
 		return storage_note_skipped(storage, path, err);
 	if (fs_make_parents(storage->folder, name, FOLDER_MODE) == 0)
 		storage->file_fd = create(storage, name);
@@ -244,16 +269,17 @@ int storage_begin_file(struct storage *storage, struct slice path, struct error 
 /* Takes back the file begun last: it passed a cap. */
 static int drop_file(struct storage *storage, struct error *err)
 {
+	char stored[JOB_PATH_MAX_BYTES + 1];
 	size_t start = storage->names.len - 1;
 
 	while (start > 0 && storage->names.data[start - 1] != '\0')
 		start--;
 	close(steal_fd(&storage->file_fd));
-	if (unlinkat(storage->folder, storage->names.data + start, 0) < 0)
-		return failed(storage, err, "removing a file that is too large");
 
 	struct slice path = slice_of(storage->names.data + start);
 
+	if (!storage_path(storage, path, stored) || unlinkat(storage->folder, stored, 0) < 0)
+		return failed(storage, err, "removing a file that is too large");
 	storage->names.len = start;
 	return storage_note_skipped(storage, path, err);
 }
@@ -316,6 +342,7 @@ void storage_close(struct storage *storage)
 	if (storage->root >= 0)
 		close(steal_fd(&storage->root));
 	buf_free(&storage->names);
+	buf_free(&storage->inputs);
 	buf_free(&storage->skipped);
 	buf_free(&storage->hidden);
 }

@@ -9,6 +9,9 @@
  *     overwrite anything.
  *  3. A result that is given up is removed; what a crash leaves in .incoming is swept by the
  *     reaper.
+ *  4. What an artifact is called may be taken: by the input that the program changed. An artifact
+ * of an input's path, or of an absolute one, lies in a folder of its own, STORAGE_APART, by that
+ *     path.
  */
 #pragma once
 
@@ -23,6 +26,8 @@
 /* <storage>/.records/<sessionId>/<id>: what a result was answered with, JSON */
 #define STORAGE_RECORDS ".records"
 
+#define STORAGE_APART ".changed"
+
 #define STORAGE_INCOMING_BYTES 25 /* of a name there, with the NUL */
 
 struct storage {
@@ -36,7 +41,8 @@ struct storage {
 	uint64_t count_left, file_left,
 		total_left;      /* what collecting may still store: files, bytes */
 	uint64_t artifact_bytes; /* of one file at most */
-	struct buf names;        /* relative paths of stored artifacts, each ended by NUL */
+	struct buf names;        /* paths of stored artifacts, each ended by NUL */
+	struct buf inputs;       /* the same, of inputs */
 	struct buf skipped;      /* the same, of those that were not stored */
 	struct buf hidden;       /* the same, of those that no reply names */
 	/* not owned: of artifacts that are wanted, ended by NULL (fnmatch(3)); NULL: all */
@@ -68,6 +74,11 @@ MUST_USE int storage_open_files(const struct config *config, struct storage *out
 MUST_USE int storage_put_input(struct storage *storage, const char *path, struct slice data,
 			       struct error *err);
 
+/* Writes where an artifact lies in the result (rule 4). False when the path may not be: it is not
+   clean, too deep or too long. */
+bool storage_path(const struct storage *storage, struct slice path,
+		  char out[JOB_PATH_MAX_BYTES + 1]);
+
 /* An artifact of that path will be neither stored nor noted. */
 MUST_USE int storage_hide(struct storage *storage, struct slice path, struct error *err);
 
@@ -78,8 +89,8 @@ MUST_USE int storage_append_stream(struct storage *storage, bool is_stderr, stru
 /* Syncs what the streams have so far, so that storage_commit has the less to wait for. */
 MUST_USE int storage_sync_streams(struct storage *storage, struct error *err);
 
-/* Begins an artifact, then appends to it. A path that may not be (not relative, one of the captured
-   streams, taken already) or that passes a cap is noted as skipped, together with its bytes; only
+/* Begins an artifact, then appends to it. A path that may not be (storage_path; one of the captured
+   streams; taken already) or that passes a cap is noted as skipped, together with its bytes; only
    the storage itself makes an error. */
 MUST_USE int storage_begin_file(struct storage *storage, struct slice path, struct error *err);
 MUST_USE int storage_append_file(struct storage *storage, struct slice data, struct error *err);

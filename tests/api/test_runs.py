@@ -11,6 +11,7 @@ import struct
 import threading
 import time
 
+import changes
 import harness
 
 LIMITS = {"timeout_ms": 5000, "memory_mb": 256, "cpu_ms": 5000, "max_output_bytes": 1048576, "max_artifact_bytes": 5242880, "max_artifact_files": 10}
@@ -372,6 +373,13 @@ class Files(RunsTest):
         identifier = self.upload(b"original")
         for _ in range(2):
             self.assertEqual(self.run_code("print(open('inputs/f').read()); open('inputs/f', 'w').write('changed')", files=[{"id": identifier, "path": "f"}])["stdout"], "original\n")
+
+    def test_what_was_sent_and_changed_comes_back(self):
+        files = [{"id": self.upload(data), "path": name} for name, data in changes.files().items()]
+        result = self.run_code(changes.code("inputs/"), files=files)
+        self.assertEqual((0, ""), (result["exit_code"], result["stderr"]))
+        found = {artifact["name"]: self.server.fetch(artifact["url"]) for artifact in result["artifacts"]}
+        changes.check(self, {name if name != "renamed.txt" else "sub/renamed.txt": data for name, data in found.items()})
 
     def test_an_artifact_is_the_next_ones_input(self):
         artifact, = self.run_code("open('outputs/x', 'w').write('handed on')")["artifacts"]

@@ -5,6 +5,7 @@ import json
 import os
 import re
 
+import changes
 import harness
 import pool
 
@@ -121,12 +122,46 @@ class Execute(SandboxTest):
         self.assertIn("Traceback (most recent call last)", entry["metadata"]["traceback"])
         self.assertIn("line 2, in f", entry["metadata"]["traceback"])
 
-    def test_images_left_in_tmp_output(self):
-        for language, code in (("bash", "mkdir -p /tmp/output; printf '\\211PNG' > /tmp/output/a.png; echo x > /tmp/output/notes.txt"),
-                               ("python", "import os; os.makedirs('/tmp/output', exist_ok=True)\nopen('/tmp/output/a.png', 'wb').write(b'\\x89PNG')")):
+    def files_of(self, body):
+        """What came back, by name: content where it is there, and the same by the link."""
+        found = {}
+        for entry in body["artifacts"]:
+            reply = self.server.request("GET", entry["url"].split(self.server.host, 1)[1])
+            self.assertEqual((200, entry["size"], entry["metadata"]["size"]), (reply.status, len(reply.body), len(reply.body)))
+            content = entry["content"]
+            if content is not None:
+                content = base64.b64decode(content) if entry["metadata"]["encoding"] == "base64" else content.encode()
+                self.assertEqual(reply.body, content)
+            found[entry["name"]] = reply.body
+        return found
+
+    def test_files_that_a_program_leaves(self):
+        bash = "printf 'a,b' > t.csv; mkdir sub; printf 1 > sub/.x; printf '\\211PNG' > /tmp/output/a.png; printf '\\377' > latin.txt; truncate -s 2M big; ln -s big link; true"
+        python = ("import os\nopen('t.csv', 'w').write('a,b')\nos.mkdir('sub')\nopen('sub/.x', 'w').write('1')\nopen('/tmp/output/a.png', 'wb').write(b'\\x89PNG')\n"
+                  "open('latin.txt', 'wb').write(b'\\xff')\nopen('big', 'w').truncate(2**21)\nos.symlink('big', 'link')")
+        node = ("const fs = require('fs'); fs.writeFileSync('t.csv', 'a,b'); fs.mkdirSync('sub'); fs.writeFileSync('sub/.x', '1'); fs.writeFileSync('/tmp/output/a.png', Buffer.from([0x89, 80, 78, 71]));"
+                "fs.writeFileSync('latin.txt', Buffer.from([255])); fs.writeFileSync('big', ''); fs.truncateSync('big', 2**21); fs.symlinkSync('big', 'link')")
+        expected = [("big", "application/octet-stream", None, "big"), ("latin.txt", "text/plain", "base64", "latin.txt"), ("t.csv", "text/csv", "utf-8", "t.csv"),
+                    ("sub/.x", "application/octet-stream", "base64", "sub/.x"), ("a.png", "image/png", "base64", "/tmp/output/a.png")]
+        for language, code in (("bash", bash), ("python", python), ("node", node)):
             with self.subTest(language=language):
-                (entry,) = self.execute(code, language=language)["artifacts"]
-                self.assertEqual(("image/png", "a.png", b"\x89PNG"), (entry["type"], entry["name"], base64.b64decode(entry["content"])))
+                body = self.execute(code, language=language)
+                self.assertEqual(expected, [(entry["name"], entry["type"], entry["content"] and entry["metadata"]["encoding"], entry["metadata"]["path"])
+                                            for entry in body["artifacts"]])
+                self.assertEqual({"big": bytes(2**21), "latin.txt": b"\xff", "t.csv": b"a,b", "sub/.x": b"1", "a.png": b"\x89PNG"}, self.files_of(body))
+                self.assertEqual(1, len({entry["metadata"]["source"] for entry in body["artifacts"]} | {"file"}))
+
+    def test_what_a_runtime_leaves_for_itself_is_no_file_of_the_programs(self):
+        self.assertEqual([], self.execute("import mod; print(mod.x)", files={"mod.py": "x = 5"})["artifacts"])
+        self.assertEqual([], self.execute("import os; os.makedirs('.cache/deep'); open('.cache/deep/x', 'w')")["artifacts"])
+
+    def test_what_was_sent_and_changed_comes_back(self):
+        files = {name: {"content": base64.b64encode(data).decode(), "encoding": "base64"} for name, data in changes.files().items()}
+        files = {name.replace(" ", "_"): data for name, data in files.items()}
+        for more in ({"code": changes.code().replace(" bytes", "_bytes").replace("same size", "same_size").replace("made anew", "made_anew").replace("there and back", "there_and_back")},):
+            body = self.execute(files=files, **more)
+            self.assertEqual((0, ""), (body["exit_code"], body["stderr"]))
+            changes.check(self, {name.replace("_", " "): data for name, data in self.files_of(body).items()})
 
     def test_rich_results_of_a_program(self):
         code = "class Plot:\n    def _repr_png_(self):\n        return b'\\x89PNG'\nx = Plot()\nx"

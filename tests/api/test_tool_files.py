@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 
+import changes
 import harness
 from pool import MAYFLYCTL
 from tooltest import ToolTest, upload
@@ -18,6 +19,21 @@ def text(**more):
 
 
 class Files(ToolTest):
+    def test_what_was_sent_and_changed_comes_back(self):
+        files = [{"id": upload(self.server, data), "path": name} for name, data in changes.files().items()]
+        for tool, cached in (("code_execution", None), ("code_execution", True)):
+            result = self.run_tool(tool, language="python", code=changes.code(), filename="main.py", files=files, cache=True)
+            self.assertEqual((0, cached), (result["exitCode"], result.get("cached")), result)
+            outputs = {name: self.server.fetch(url) for name, url in result["artifacts"]["outputs"].items()}
+            changes.check(self, {name: data for name, data in outputs.items() if name not in ("stdout", "stderr")})
+            self.assertEqual(changes.files(), {name: self.server.fetch(url) for name, url in result["artifacts"]["inputs"].items() if name != "main.py"})
+
+    def test_a_program_that_changes_itself(self):
+        reply = self.server.execute("echo '# more' >> $0; echo new > .changed", language="bash")
+        outputs = {name: self.server.fetch(url) for name, url in reply["artifacts"]["outputs"].items()}
+        self.assertEqual({"stdout", "stderr", "script.js", ".changed"}, set(outputs) | set(reply.get("skipped", ())))
+        self.assertEqual(b"new\n", outputs[".changed"])
+
     def test_the_tool_of_the_manual(self):
         with open(os.path.join(harness.ROOT, "scripts/man/mayfly-tool.5"), encoding="utf-8") as page:
             definition = re.search(r"\.Bd -literal\n(.*?)\n\.Ed", page.read(), re.S)[1]

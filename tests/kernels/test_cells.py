@@ -337,8 +337,8 @@ class OneShotTest(CellsTest):
             container.connect()
 
     def test_everything_is_collected_and_killed(self):
-        result = self.last("python", "import os\nos.makedirs('/tmp/output')\nopen('/tmp/output/a', 'w').write('1')\nopen('b', 'w')", collect="/tmp/output")
-        self.assertEqual(result.files, {b"a": b"1"})
+        result = self.last("python", "open('/tmp/output/a', 'w').write('1')\nopen('b', 'w')", collect="/tmp/output")
+        self.assertEqual(result.files, {b"b": b"", b"/tmp/output/a": b"1"})
 
 
 class PooledTest(CellsTest):

@@ -91,7 +91,10 @@ static void listen_to(int fd)
 	frame_reader_free(&reader);
 }
 
-/* Collects in a process of its own, as init would, and lists what comes. */
+/* When the job began: before that no input was changed. */
+static struct timespec started = {.tv_sec = INT64_MAX};
+
+/* Collects in a process of its own, as init would, and lists what comes. The input was "ab". */
 static void collect(uint64_t count, uint64_t bytes, uint64_t total, const char *input)
 {
 	static struct init_space space;
@@ -103,6 +106,9 @@ static void collect(uint64_t count, uint64_t bytes, uint64_t total, const char *
 	job.artifact_bytes = bytes;
 	job.artifacts_bytes = total;
 	job.cwd_fd = fcntl(root_fd, F_DUPFD_CLOEXEC, 0);
+	job.started = started;
+	job.given[0] = (struct init_input){2, init_hash(INIT_HASH_EMPTY, SLICE_LITERAL("ab"))};
+	job.input_count = input != NULL;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0 ||
 	    (input && buf_append(&job.inputs, input, strlen(input) + 1) < 0))
 		abort();
@@ -165,6 +171,54 @@ static void test_kinds(void)
 	       "F \xE2\x80\xAEgpj.exe (1)\nF \xFF\xFE (1)\nF locked/in (1)\nF sub/b (1)\n"
 	       "F sub/input (1)\n",
 	       "files by name, then folders by name; only the one input is left out");
+	end();
+}
+
+static void write_input(const char *bytes)
+{
+	_cleanup_close_ int fd =
+		openat(root_fd, "input", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	if (fd < 0 || write(fd, bytes, strlen(bytes)) != (ssize_t)strlen(bytes))
+		perror(bytes);
+}
+
+static void test_changed_inputs(void)
+{
+	static const struct {
+		const char *what, *bytes, *expected; /* bytes NULL: the input is gone */
+	} rows[] = {
+		{"the same bytes, written again", "ab", ""},
+		{"appended to", "abc", "F input (3)\n"},
+		{"of the same size", "aB", "F input (2)\n"},
+		{"emptied", "", "F input (0)\n"},
+		{"gone", NULL, ""},
+	};
+
+	started.tv_sec = 0;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		begin();
+		if (rows[i].bytes)
+			write_input(rows[i].bytes);
+		collect(100, MIB, MIB, "input");
+		expect(rows[i].expected, rows[i].what);
+		collect(1, 0, 0, "input");
+		expect(!*rows[i].expected ? ""
+		       : !*rows[i].bytes  ? rows[i].expected
+					  : "S input\n",
+		       "past a cap only what was changed is named");
+		end();
+	}
+	begin();
+	ok(symlinkat("/etc/passwd", root_fd, "input") == 0, "a link in its place");
+	collect(100, MIB, MIB, "input");
+	expect("S input\n", "is none of ours");
+	end();
+	begin();
+	write_input("abc");
+	started.tv_sec = INT64_MAX;
+	collect(100, MIB, MIB, "input");
+	expect("", "what was not touched since the job began is not read");
 	end();
 }
 
@@ -330,6 +384,7 @@ int main(void)
 	fs_force_walk(true);
 	test_kinds();
 	fs_force_walk(false);
+	test_changed_inputs();
 	test_bad_names();
 	test_depth();
 	test_nested();

@@ -131,6 +131,73 @@ static void test_flat(void)
 	init_job_free(&job);
 }
 
+/* The text, with "~" for the scratch folder. */
+static const char *shown(const char *text)
+{
+	static char out[2048];
+	const char *found;
+
+	out[0] = '\0';
+	while ((found = strstr(text, scratch()))) {
+		size_t len = strlen(out);
+
+		(void)snprintf(out + len, sizeof(out) - len, "%.*s~", (int)(found - text), text);
+		text = found + strlen(scratch());
+	}
+	return strcat(out, text);
+}
+
+/* Names, and where they are from: see "collect" and "ignore" in protocol/control.h. */
+static void test_places(void)
+{
+	static const struct {
+		const char *collect, *expected; /* ~: the scratch folder */
+	} rows[] = {
+		{"apart", "F x, F y, F ~/three/in/put"},
+		{"~", "F own, F apart/x, F apart/y, F in/put, F ~/three-apart/z"},
+		{NULL, "F own, F apart/x, F apart/y, F in/put"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		make_folder(in_scratch("three"));
+
+		struct buf fields = job_in(in_scratch("three"));
+		const char *collect = rows[i].collect;
+
+		add(&fields, "ignore", "__cache__");
+		add(&fields, "ignore", ".hidden");
+		if (collect)
+			add(&fields, "collect",
+			    *collect == '~' ? in_scratch("three-apart") : collect);
+
+		struct init_job job = taken(&fields);
+
+		ok(!job.refused &&
+			   (!collect || *collect != '~' || exists(in_scratch("three-apart"))),
+		   "an absolute one is made");
+		must(buf_append(&job.inputs, "in/put\0same", 12) == 0);
+		job.input_count = 2;
+		job.given[1] =
+			(struct init_input){1, init_hash(INIT_HASH_EMPTY, SLICE_LITERAL("\0"))};
+		(void)mkdir(in_scratch("three/apart"), 0755);
+		make_folder(in_scratch("three/in"));
+		make_folder(in_scratch("three/__cache__"));
+		put(in_scratch("three/apart/x"), 1);
+		put(in_scratch("three/apart/y"), 1);
+		put(in_scratch("three/in/put"), 1);
+		put(in_scratch("three/same"), 1);
+		put(in_scratch("three/own"), 1);
+		put(in_scratch("three/__cache__/z"), 1);
+		put(in_scratch("three/.hidden"), 1);
+		if (collect && *collect == '~')
+			put(in_scratch("three-apart/z"), 1);
+		is_text(shown(collected(&job)), rows[i].expected, "collect %s",
+			collect ? collect : "of all");
+		init_job_free(&job);
+		must(fs_remove_tree(AT_FDCWD, in_scratch("three")) == 0);
+	}
+}
+
 static void test_refused(void)
 {
 	static const struct {
@@ -175,6 +242,7 @@ static void test_refused(void)
 int main(void)
 {
 	test_flat();
+	test_places();
 	test_refused();
 	return done();
 }

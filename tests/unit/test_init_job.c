@@ -188,7 +188,7 @@ static void test_inputs(bool walk)
 	fs_force_walk(walk);
 	read_inputs(good, &job);
 	ok(!job.refused && job.input_count == 3, "three inputs");
-	ok(init_job_is_input(&job, "b/c/d") && !init_job_is_input(&job, "b/c"), "are known");
+	ok(init_job_input(&job, "b/c/d") && !init_job_input(&job, "b/c"), "are known");
 	ok(read(job.stdin_fd, text, sizeof(text)) == 5 && strcmp(text, "typed") == 0,
 	   "standard input is at its beginning");
 	ok(fstatat(root_fd, "b/c/d", &status, 0) == 0 && status.st_size == 2 &&

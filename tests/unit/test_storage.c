@@ -121,13 +121,13 @@ static void test_abort(void)
 static void test_hostile_names(void)
 {
 	static const struct slice bad[] = {
-		SLICE_LITERAL(""),         SLICE_LITERAL("/etc/passwd"),
+		SLICE_LITERAL(""),         SLICE_LITERAL("//etc/passwd"),
 		SLICE_LITERAL("../up"),    SLICE_LITERAL("a/../../up"),
 		SLICE_LITERAL("."),        SLICE_LITERAL("a/"),
 		SLICE_LITERAL("a//b"),     SLICE_LITERAL("a\nb"),
 		SLICE_LITERAL("stdout"),   SLICE_LITERAL("stderr"),
 		SLICE_LITERAL("stdout/x"), SLICE_LITERAL("stderr/a/b"),
-		SLICE_LITERAL("input"),    SLICE_LITERAL("input/x"),
+		SLICE_LITERAL("/../up"),   SLICE_LITERAL("input/x"),
 		SLICE_LITERAL("taken"),    SLICE_LITERAL("taken/x"),
 		SLICE_LITERAL("folder"),
 	};
@@ -149,6 +149,9 @@ static void test_hostile_names(void)
 	is_text(listed(&storage.names), "taken folder/x", "none is listed");
 	put(&storage, "-rf \"$(x)\" \xff\xE2\x80\xAE", "odd");
 	put(&storage, ".stdout", "dot");
+	put(&storage, "input", "changed");
+	put(&storage, "/etc/passwd", "elsewhere");
+	put(&storage, "stdout", "lost");
 
 	const char *id = committed(&storage, "hostile");
 
@@ -157,12 +160,17 @@ static void test_hostile_names(void)
 	   "the captured stream wins");
 	ok(file_is(in_scratch("storage/hostile/job-%s/input", id), SLICE_LITERAL("in")),
 	   "so does the input");
+	ok(file_is(in_scratch("storage/hostile/job-%s/.changed/input", id),
+		   SLICE_LITERAL("changed")) &&
+		   file_is(in_scratch("storage/hostile/job-%s/.changed/etc/passwd", id),
+			   SLICE_LITERAL("elsewhere")),
+	   "what became of it lies apart, and what has an absolute path");
 	ok(file_is(in_scratch("storage/hostile/job-%s/taken", id), SLICE_LITERAL("first")),
 	   "and the first file of a name");
 	ok(file_is(in_scratch("storage/hostile/job-%s/-rf \"$(x)\" \xff\xE2\x80\xAE", id),
 		   SLICE_LITERAL("odd")),
 	   "odd names are names");
-	is_number(count_entries(in_scratch("storage/hostile/job-%s", id)), 7,
+	is_number(count_entries(in_scratch("storage/hostile/job-%s", id)), 8,
 		  "nothing else is there");
 	ok(!exists(in_scratch("up")) && !exists(in_scratch("storage/up")) &&
 		   !exists(in_scratch("storage/.incoming/up")),

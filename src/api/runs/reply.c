@@ -61,9 +61,13 @@ static json_t *limits_of(const struct run_limits *limits)
 
 /* --- artifacts -------------------------------------------------------------------------------- */
 
-/* Names of any bytes become UTF-8, as long as the store takes them. */
-static struct slice clean_name(const char *name, struct buf *out)
+/* Names of any bytes become UTF-8, as long as the store takes them; of a path the last
+   component. */
+static struct slice clean_name(const char *path, struct buf *out)
 {
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+
 	if (utf8_append_clean(out, slice_of(name)) < 0)
 		return SLICE_LITERAL("artifact");
 	if (out->len > JOB_NAME_MAX_BYTES)
@@ -75,12 +79,16 @@ static int add_artifact(struct run *run, const struct sign_key *key, const char 
 			struct error *err)
 {
 	struct call *call = run->call;
+	const struct storage *storage = &run->execution.storage;
 	_cleanup_buf_ struct buf clean = buf_new(3 * JOB_PATH_MAX_BYTES);
 	struct slice name = clean_name(path, &clean);
+	char stored[JOB_PATH_MAX_BYTES + 1];
 	struct file_meta meta;
 
-	if (files_publish(call->config, call->caller.id, run->execution.storage.folder, path, name,
-			  &meta, err) < 0)
+	if (!storage_path(storage, slice_of(path), stored))
+		return error_set(err, 500, "storage_failed", "%.256s is no stored file", path);
+	if (files_publish(call->config, call->caller.id, storage->folder, stored, name, &meta,
+			  err) < 0)
 		return -1;
 
 	json_t *artifact = json_pack("{s:s, s:I, s:s}", "name", meta.name, "size",

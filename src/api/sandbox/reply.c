@@ -47,6 +47,8 @@ static json_t *encode(const struct result *result)
 {
 	_cleanup_buf_ struct buf text = buf_new(result->content.len * 2 + 4);
 
+	if (!result->has_content)
+		return json_null();
 	if (result->is_text)
 		return json_clean_string(result->content);
 	return base64_encode(&text, result->content) < 0 ? NULL : json_stringn(text.data, text.len);
@@ -56,7 +58,7 @@ static json_t *describe_origin(const struct result *result)
 {
 	return json_pack("{s:o, s:s, s:I, s:o, s:s*}", "source", json_clean_string(result->source),
 			 "encoding", result->is_text ? "utf-8" : "base64", "size",
-			 (json_int_t)result->content.len, result->path ? "path" : "cell",
+			 (json_int_t)result->size_bytes, result->path ? "path" : "cell",
 			 result->path ? json_clean_string(slice_of(result->path))
 				      : json_integer((json_int_t)result->cell),
 			 "library", slice_eq(result->source, "plotly") ? "plotly" : NULL);
@@ -79,9 +81,10 @@ static const char *add_link(struct sandbox_run *run, const struct result *result
 void sandbox_add_result(void *context, const struct result *result)
 {
 	struct sandbox_run *run = context;
-	json_t *entry = json_pack("{s:o, s:o, s:o, s:o}", "type", json_clean_string(result->type),
-				  "name", json_clean_string(result->name), "content",
-				  encode(result), "metadata", describe_origin(result));
+	json_t *entry = json_pack(
+		"{s:o, s:o, s:o, s:I, s:o}", "type", json_clean_string(result->type), "name",
+		json_clean_string(result->name), "content", encode(result), "size",
+		(json_int_t)result->size_bytes, "metadata", describe_origin(result));
 	const char *failed = add_link(run, result, entry);
 
 	if (failed)

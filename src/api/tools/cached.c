@@ -51,6 +51,7 @@ static int take_stderr(struct storage *storage, struct slice data, struct error 
 static int copy_all(int result, const json_t *reply, struct storage *storage)
 {
 	const json_t *outputs = json_object_get(json_object_get(reply, "artifacts"), "outputs");
+	char path[JOB_PATH_MAX_BYTES + 1];
 	struct error ignored;
 	const char *name;
 	json_t *url;
@@ -61,8 +62,9 @@ static int copy_all(int result, const json_t *reply, struct storage *storage)
 	json_object_foreach ((json_t *)outputs, name, url) {
 		if (strcmp(name, "stdout") == 0 || strcmp(name, "stderr") == 0)
 			continue;
-		if (storage_begin_file(storage, slice_of(name), &ignored) < 0 ||
-		    copy(result, name, storage, storage_append_file) < 0 ||
+		if (!storage_path(storage, slice_of(name), path) ||
+		    storage_begin_file(storage, slice_of(name), &ignored) < 0 ||
+		    copy(result, path, storage, storage_append_file) < 0 ||
 		    storage_end_file(storage, &ignored) < 0)
 			return -1;
 	}

@@ -33,13 +33,22 @@ static json_t *artifact_url(const struct tool_run *run, const char *id, struct s
 	return json_stringn(url.data, url.len);
 }
 
+/* path: where it lies in the result. */
 static void add_artifact(const struct tool_run *run, json_t *list, const char *id,
-			 struct slice name)
+			 struct slice name, const char *path)
 {
 	_cleanup_buf_ struct buf clean = buf_new(JOB_PATH_MAX_BYTES * 3);
 
 	if (utf8_append_clean(&clean, name) == 0)
-		(void)json_object_set_new(list, clean.data, artifact_url(run, id, name));
+		(void)json_object_set_new(list, clean.data, artifact_url(run, id, slice_of(path)));
+}
+
+static void add_output(const struct tool_run *run, json_t *list, const char *id, const char *name)
+{
+	char path[JOB_PATH_MAX_BYTES + 1];
+
+	if (storage_path(&run->execution.storage, slice_of(name), path))
+		add_artifact(run, list, id, slice_of(name), path);
 }
 
 /* {"inputs":{name:url},"outputs":{name:url}} */
@@ -50,11 +59,12 @@ static json_t *list_artifacts(const struct tool_run *run, const char *id)
 
 	for (unsigned i = 0; i < run->job.input_count; i++)
 		if (!job_is_hidden(&run->job, i))
-			add_artifact(run, inputs, id, run->inputs[i].path);
-	add_artifact(run, outputs, id, SLICE_LITERAL("stdout"));
-	add_artifact(run, outputs, id, SLICE_LITERAL("stderr"));
+			add_artifact(run, inputs, id, run->inputs[i].path,
+				     run->inputs[i].path.data);
+	add_output(run, outputs, id, "stdout");
+	add_output(run, outputs, id, "stderr");
 	for (size_t at = 0; at < names->len; at += strlen(names->data + at) + 1)
-		add_artifact(run, outputs, id, slice_of(names->data + at));
+		add_output(run, outputs, id, names->data + at);
 	return json_pack("{s:o, s:o}", "inputs", inputs, "outputs", outputs);
 }
 

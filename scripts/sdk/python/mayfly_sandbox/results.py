@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import base64
 import os
+import urllib.request
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Union
 
@@ -16,19 +17,28 @@ _BINARY = ("image/png", "image/jpeg", "image/gif", "image/webp", "application/pd
 
 @dataclass(frozen=True)
 class Artifact:
-    """A figure, a chart, a table, an image, or an error.
+    """A figure, a chart, a table, a file that the program left, or an error.
 
-    type: a media type, "chart" or "error". content: text, or base64 where the bytes are no text:
-    data has the bytes in either case.
+    type: a media type, "chart" or "error". content: text, or base64 where the bytes are no text; None
+    for a large file. data has the bytes in every case: those of a large file come from url, a link
+    that is good for some minutes. size: bytes.
     """
 
     type: str
     name: str
-    content: str
+    content: Optional[str]
     metadata: Dict[str, Any] = field(default_factory=dict)
+    url: Optional[str] = None
+    size: Optional[int] = None
 
     @property
     def data(self) -> bytes:
+        if self.content is None:
+            try:
+                with urllib.request.urlopen(self.url or "", timeout=60) as reply:
+                    return bytes(reply.read())
+            except (OSError, ValueError) as error:
+                raise SandboxError(f"{self.name}: {error}") from error
         encoding = self.metadata.get("encoding")
         if encoding == "base64" or (encoding is None and self.type in _BINARY):
             return base64.b64decode(self.content)
@@ -120,7 +130,7 @@ class ExecutionFailed(SandboxError):
 
 
 def artifact_from_reply(reply: Mapping[str, Any]) -> Artifact:
-    return Artifact(reply.get("type", ""), reply.get("name", ""), reply.get("content", ""), reply.get("metadata") or {})
+    return Artifact(reply.get("type", ""), reply.get("name", ""), reply.get("content", ""), reply.get("metadata") or {}, reply.get("url"), reply.get("size"))
 
 
 @dataclass(frozen=True)
