@@ -245,7 +245,7 @@ static void list_open(const struct doctor *doctor, const struct component *compo
 
 	*out = '\0';
 	json_array_foreach (json_object_get(doctor->advisories, "escapes"), i, escape)
-		if (strcmp(ctl_text(escape, "component"), component->name) == 0 &&
+		if (json_text_is(escape, "component", component->name) &&
 		    is_open(escape, component->package, upstream, debian))
 			doctor_list(out, LIST_BYTES, "%s", ctl_text(escape, "id"));
 }

@@ -50,7 +50,7 @@ static unsigned count_broken(const json_t *attack)
 	size_t i;
 
 	json_array_foreach (json_object_get(attack, "acts"), i, act)
-		broken += strcmp(ctl_text(act, "verdict"), "broken") == 0;
+		broken += json_text_is(act, "verdict", "broken");
 	return broken;
 }
 
@@ -92,7 +92,7 @@ static void print_acts(const json_t *attack, const char *verdict)
 	size_t i;
 
 	json_array_foreach (json_object_get(attack, "acts"), i, act) {
-		if (strcmp(ctl_text(act, "verdict"), verdict) != 0)
+		if (!json_text_is(act, "verdict", verdict))
 			continue;
 		(void)fputs("| ", stdout);
 		print_cell(ctl_text(act, "what"));

@@ -15,19 +15,11 @@
 /* What it says of itself: a text by each key (protocol/engine.h), "component" an array of them. */
 static void take_field(void *context, struct slice key, struct slice value)
 {
-	char name[TEXT_BYTES];
-
-	(void)snprintf(name, sizeof(name), "%.*s", (int)key.len, key.data);
-	if (strcmp(name, "component") == 0)
-		(void)json_array_append_new(json_object_get(context, name),
+	if (slice_eq(key, "component"))
+		(void)json_array_append_new(json_object_get(context, "component"),
 					    json_clean_string(value));
 	else
-		(void)json_object_set_new(context, name, json_clean_string(value));
-}
-
-static bool is_said(const json_t *is, const char *key, const char *text)
-{
-	return strcmp(ctl_text(is, key), text) == 0;
+		(void)json_object_setn_new(context, key.data, key.len, json_clean_string(value));
 }
 
 /* The words behind the last blank: "Podman Engine 4.3.1", "Conmon conmon_2.1.6+ds1-1_amd64". */
@@ -48,7 +40,7 @@ static void say_component(struct doctor *doctor, const json_t *is, const char *t
 static void say_engine(struct doctor *doctor, const json_t *is, bool is_own)
 {
 	const char *version = ctl_text(is, "version"),
-		   *least = is_said(is, "engine", "podman") ? LEAST_PODMAN : LEAST_DOCKER;
+		   *least = json_text_is(is, "engine", "podman") ? LEAST_PODMAN : LEAST_DOCKER;
 	bool is_old = *version && doctor_version_compare(version, least) < 0;
 
 	doctor_say(doctor, is_old ? DOCTOR_FAIL : DOCTOR_OK, "engine",
@@ -62,13 +54,13 @@ static void say_limits(struct doctor *doctor, const json_t *is)
 {
 	static const char *const limits[] = {"memory", "swap", "pids", "cpu"};
 	const char *engine = ctl_text(is, "engine");
-	bool is_rootless = is_said(is, "rootless", "1");
+	bool is_rootless = json_text_is(is, "rootless", "1");
 	char missing[TEXT_BYTES] = "";
 
 	for (size_t i = 0; i < COUNT_OF(limits); i++)
-		if (is_said(is, limits[i], "0"))
+		if (json_text_is(is, limits[i], "0"))
 			doctor_list(missing, sizeof(missing), "%s", limits[i]);
-	if (is_rootless && is_said(is, "cgroup", "1"))
+	if (is_rootless && json_text_is(is, "cgroup", "1"))
 		doctor_fail(
 			doctor, "engine.limits",
 			"boot with systemd.unified_cgroup_hierarchy=1, or run the engine as root",
@@ -102,7 +94,7 @@ static void say_image(struct doctor *doctor, const json_t *is)
 
 static void say_storage(struct doctor *doctor, const json_t *is)
 {
-	if (is_said(is, "storage", "vfs"))
+	if (json_text_is(is, "storage", "vfs"))
 		doctor_warn(doctor, "engine.storage",
 			    "set driver = \"overlay\" in /etc/containers/storage.conf",
 			    "the engine keeps images with vfs, which copies each image whole for "

@@ -106,7 +106,7 @@ static void say_memory(struct doctor *doctor, const json_t *said, const struct t
 		doctor_ok(doctor, "probe.memory",
 			  "a job that took more than %" PRIu64 " MiB was stopped%s",
 			  template->memory_mb,
-			  strcmp(ctl_text(said, "swap"), "0") == 0 ? "; it has no swap" : "");
+			  json_text_is(said, "swap", "0") ? "; it has no swap" : "");
 	else
 		doctor_fail(doctor, "probe.memory", LIMIT_ADVICE,
 			    "a job took twice its %" PRIu64 " MiB and ended with status %d: %.200s",

@@ -82,7 +82,7 @@ void doctor_units(struct doctor *doctor)
 			    "systemctl%s does not answer", is_user ? " --user" : "");
 		return;
 	}
-	if (strcmp(ctl_text(first, "LoadState"), "not-found") == 0) {
+	if (json_text_is(first, "LoadState", "not-found")) {
 		doctor_warn(doctor, "units", "make install; see systemd/README.md",
 			    "the units of mayfly are not installed");
 		return;
@@ -91,8 +91,7 @@ void doctor_units(struct doctor *doctor)
 		_cleanup_json_ json_t *state =
 			is_user && units[i].system_only ? NULL : read_state(&units[i], is_user);
 
-		if (state &&
-		    (units[i].is_needed || strcmp(ctl_text(state, "LoadState"), "not-found") != 0))
+		if (state && (units[i].is_needed || !json_text_is(state, "LoadState", "not-found")))
 			say_unit(doctor, &units[i], is_user, state);
 	}
 }
