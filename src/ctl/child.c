@@ -1,7 +1,6 @@
 #include "ctl/child.h"
 
 #include "base/cleanup.h"
-#include "base/io.h"
 #include "bounds.h"
 
 #include <errno.h>

@@ -6,9 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 #include <sysexits.h>
 
 const char *ctl_option(const struct ctl_arguments *arguments, const char *name)

@@ -4,11 +4,8 @@
 #include "base/clock.h"
 #include "base/date.h"
 
-#include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <sysexits.h>
-#include <time.h>
 
 #define DAYS_MAX   36500
 #define ROW_FORMAT "%-25s  %-24s  %8s  %8s  %-14s  %-20s  %s\n"

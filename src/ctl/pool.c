@@ -5,9 +5,7 @@
 #include "job/pool.h"
 #include "store/metrics.h"
 
-#include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <sysexits.h>
 
 #define ROW_FORMAT "%-16s  %8s  %10s  %-9s  %s\n"

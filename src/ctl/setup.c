@@ -4,7 +4,6 @@
 #include "ctl/script.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 

@@ -8,9 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/sendfile.h>
-#include <unistd.h>
 
 #define COPY_BYTES (64 * KIB)
 

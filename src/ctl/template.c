@@ -16,11 +16,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 #define SCRIPT     "build-template"
 #define ROW_FORMAT "%-20s  %8s  %6s  %8s  %-7s  %-9s  %s\n"

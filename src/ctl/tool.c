@@ -9,7 +9,6 @@
 #include "json/schema.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 

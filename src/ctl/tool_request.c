@@ -3,7 +3,6 @@
 #include "ctl/command.h"
 #include "job/defaults.h"
 #include "server/call.h"
-#include "json/schema.h"
 
 #include <sysexits.h>
 

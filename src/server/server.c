@@ -6,20 +6,16 @@
 #include "base/fs.h"
 #include "base/io.h"
 #include "base/memory.h"
-#include "bounds.h"
 #include "http/accept.h"
 #include "http/access.h"
 #include "server/request_log.h"
 #include "store/log_limit.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 /* --- finding the route ------------------------------------------------------------------------ */
 

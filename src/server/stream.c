@@ -1,7 +1,6 @@
 #include "server/stream.h"
 
 #include "base/utf8.h"
-#include "bounds.h"
 
 #define EVENT_MAX_BYTES (8 * FRAME_DATA_MAX_BYTES) /* \u00XX is six bytes for one */
 

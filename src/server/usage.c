@@ -1,8 +1,5 @@
 #include "server/usage.h"
 
-#include "base/clock.h"
-#include "bounds.h"
-
 json_t *usage_rounded_up(uint64_t value, uint64_t unit)
 {
 	return json_integer((json_int_t)((value + unit - 1) / unit));

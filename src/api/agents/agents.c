@@ -1,7 +1,6 @@
 #include "api/agents/agents.h"
 
 #include "api/agents/internal.h"
-#include "base/clock.h"
 #include "base/date.h"
 #include "http/sse.h"
 #include "server/stream.h"

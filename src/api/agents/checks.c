@@ -1,8 +1,6 @@
 /* The validators that only look at bytes. */
 #include "api/agents/checks.h"
 
-#include "bounds.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 

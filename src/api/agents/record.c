@@ -9,8 +9,6 @@
 #include "base/sha256.h"
 #include "server/usage.h"
 
-#include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 static const char *const statuses[] = {

@@ -12,7 +12,6 @@
 #include "base/clock.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #define CELL_IDLE_S 60 /* from one cell to the next */
 

@@ -1,9 +1,6 @@
 #include "api/system/metrics.h"
 
 #include "api/system/internal.h"
-#include "base/cleanup.h"
-#include "bounds.h"
-#include "job/pool.h"
 #include "job/session.h"
 #include "job/slots.h"
 

@@ -15,8 +15,6 @@
  */
 #include "ctl/doctor/attack.h"
 
-#include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/date.h"
 #include "ctl/doctor/doctor.h"
 #include "job/engine_client.h"
@@ -24,7 +22,6 @@
 
 #include <poll.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 

@@ -10,10 +10,8 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/statfs.h>
 #include <sys/timex.h>
-#include <unistd.h>
 
 #define CGROUPS "/sys/fs/cgroup"
 #define YEAR_MS INT64_C(31556952000) /* on the average */

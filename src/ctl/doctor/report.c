@@ -4,7 +4,6 @@
 #include "base/ascii.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static const char *const status_names[] = {"ok", "warn", "fail"};
 

@@ -7,7 +7,6 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 int doctor_request(const struct config *config, const char *method, const char *path,
 		   const json_t *body, deadline_ms deadline, struct http_client_reply *out,

@@ -14,8 +14,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #define TABLE_MAX_BYTES  (4 * MIB)
 #define STATE_LISTEN     "0A"
