@@ -26,8 +26,8 @@ UNITS = {"system": COMMON_UNITS + ["mayfly-podman.socket", "mayfly-podman.servic
                                    "mayfly-images.service"], "user": COMMON_UNITS}
 DATA = ["seccomp.json", "hosts", "resolv.conf", "worker/Containerfile", "worker/packages", "scripts/build-worker", "scripts/build-lib", "scripts/build-image",
         "scripts/setup-service", "scripts/first-jobs",
-        "scripts/build-template", "worker/template/Containerfile", "worker/template/install", "worker/images/documents",
-        "templates.d/python-data.json", "mayfly.conf.example",
+        "scripts/build-template", "worker/template/Containerfile", "worker/template/install", "worker/template/missing.py", "worker/images/documents",
+        "templates.d/python-data.json", "templates.d/python-data.lock", "mayfly.conf.example",
         "credentials.conf.example", "front/nginx.conf", "front/Caddyfile", "front/unix-socket.conf", "manifest", "templates.d/default.json", "tools.d/code_execution.json",
         "languages.d/python.json", "languages.d/node.json", "languages.d/bun.json", "languages.d/bash.json"]
 # on the way of a request, where each directive costs (see the units), and Podman itself, which cannot be sandboxed

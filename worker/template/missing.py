@@ -25,7 +25,7 @@ def extend_nltk(module):
             error.args = (str(error) + MODEL,)
             raise
 
-    original, module.find = module.find, hidden(find, module.__file__)
+    original, module.find = module.find, hidden(find, "<nltk.data>")
 
 
 HOOKS = {"spacy.errors": extend_spacy, "nltk.data": extend_nltk}
