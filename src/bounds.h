@@ -109,7 +109,8 @@
 #define SESSIONS_MAX                 256
 #define SESSION_TTL_DEFAULT_S        300
 #define SESSION_TTL_MAX_S            86400
-#define SESSION_LIFETIME_S           86400 /* of its container, however much it is used */
+#define SESSION_LIFETIME_S           86400       /* of its container, however much it is used */
+#define SESSION_FILE_MAX_BYTES       (100 * MIB) /* one that is sent or fetched by itself */
 #define SESSION_WAIT_MS              30000 /* for another cell of the session to end; then 409 */
 #define SESSION_RECORD_MAX_BYTES     (8 * KIB)
 

@@ -440,7 +440,11 @@ int init_fetch(const struct init_job *job, int connection, struct init_space *sp
 	       deadline_ms deadline, struct error *err)
 {
 	struct collection *one = begin(job, connection, space, deadline, err);
+	struct stat status;
 
+	if (fstatat(job->cwd_fd, job->fetch, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !S_ISREG(status.st_mode))
+		return 0;
 	memcpy(one->path, job->fetch, strlen(job->fetch) + 1); /* a path: checked by job.c */
 	return collect_file(one, job->cwd_fd, job->fetch);
 }

@@ -80,6 +80,7 @@ struct init_job {
 	char *kernel; /* name of the kernel that runs it; NULL: a program of its own */
 	char *script; /* an input that is the cell's code; NULL: standard input is */
 	char *fetch;  /* path of a file that is asked for, or NULL */
+	char *remove; /* path of a file that is to go, or NULL */
 	uint64_t echo, last, list, idle_s; /* see protocol/control.h */
 	struct timespec since;             /* only files changed since then are collected; 0: all */
 	struct timespec started;           /* inputs changed before then are as they came */
@@ -115,6 +116,9 @@ bool init_job_same_command(const struct init_job *left, const struct init_job *r
 
 /* The input of the job that came under path, or NULL. */
 const struct init_input *init_job_input(const struct init_job *job, const char *path);
+
+/* Removes the file at path, which is a clean one, beneath the job's cwd. 0, or -1 with errno. */
+int init_job_remove(const struct init_job *job, const char *path);
 
 /* What a file's hash becomes by more of its bytes; it begins with INIT_HASH_EMPTY. A program that
    makes two files of one hash fools only itself. */
@@ -339,7 +343,8 @@ MUST_USE int init_cell_run(const struct init_job *job, const struct init_context
 MUST_USE int init_collect(const struct init_job *job, int connection, struct init_space *space,
 			  deadline_ms deadline, struct error *err);
 
-/* The file job->fetch as an artifact, or SKIPPED. 0, or -1 with *err when the host has gone. */
+/* The file job->fetch as an artifact, or SKIPPED, or nothing when there is none. 0, or -1 with *err
+ * when the host has gone. */
 MUST_USE int init_fetch(const struct init_job *job, int connection, struct init_space *space,
 			deadline_ms deadline, struct error *err);
 

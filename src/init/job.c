@@ -58,6 +58,7 @@ static const struct {
 	{"kernel", is_kernel_name, offsetof(struct init_job, kernel)},
 	{"script", fs_is_component, offsetof(struct init_job, script)},
 	{"fetch", is_path, offsetof(struct init_job, fetch)},
+	{"remove", is_path, offsetof(struct init_job, remove)},
 };
 
 struct init_job init_job_new(void)
@@ -206,23 +207,19 @@ static int parse_job(struct init_job *job, struct slice payload, struct error *e
 	return make_folders(job, err);
 }
 
-/* A folder stays, and what is not there is none: both show when the file is made. */
-static void remove_old(const struct init_job *job, const char *path)
+int init_job_remove(const struct init_job *job, const char *path)
 {
 	char parent[JOB_PATH_MAX_BYTES + 1];
 	const char *slash = strrchr(path, '/');
 
-	if (!slash) {
-		(void)unlinkat(job->cwd_fd, path, 0);
-		return;
-	}
+	if (!slash)
+		return unlinkat(job->cwd_fd, path, 0);
 	memcpy(parent, path, (size_t)(slash - path)); /* a path: checked before */
 	parent[slash - path] = '\0';
 
 	_cleanup_close_ int folder = fs_open_beneath(job->cwd_fd, parent, O_PATH | O_DIRECTORY, 0);
 
-	if (folder >= 0)
-		(void)unlinkat(folder, slash + 1, 0);
+	return folder < 0 ? -1 : unlinkat(folder, slash + 1, 0);
 }
 
 static int begin_file(struct init_job *job, struct slice path, struct error *err)
@@ -243,8 +240,9 @@ static int begin_file(struct init_job *job, struct slice path, struct error *err
 	job->given[job->input_count++] = (struct init_input){.hash = INIT_HASH_EMPTY};
 	if (fs_make_parents(job->cwd_fd, name, 0755) < 0)
 		return error_set_errno(err, 500, "input_failed", "folders of input %s", name);
+	/* a folder stays, and what is not there is none: both show when the file is made */
 	if (init_job_is_session(job))
-		remove_old(job, name);
+		(void)init_job_remove(job, name);
 	job->file_fd =
 		fs_open_beneath(job->cwd_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
 	if (job->file_fd < 0)

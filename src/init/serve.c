@@ -125,7 +125,10 @@ static int run_job(struct init_job *job, const struct init_context *context,
 	}
 	if (init_job_is_files(job)) {
 		outcome->reason = "exited";
-		outcome->status = 0;
+		if (job->remove && init_job_remove(job, job->remove) < 0)
+			outcome->status = 1 << 8; /* as wait(2) has code 1 */
+		else
+			outcome->status = 0;
 		return 0;
 	}
 	if (init_job_is_session(job))

@@ -98,7 +98,8 @@ static int add_request(const struct job *job, struct buf *fields)
 		return -1;
 	if ((job->kernel && field_add(fields, "kernel", slice_of(job->kernel)) < 0) ||
 	    (job->script && field_add(fields, "script", slice_of(job->script)) < 0) ||
-	    (job->fetch && field_add(fields, "fetch", slice_of(job->fetch)) < 0))
+	    (job->fetch && field_add(fields, "fetch", slice_of(job->fetch)) < 0) ||
+	    (job->remove && field_add(fields, "remove", slice_of(job->remove)) < 0))
 		return -1;
 	if ((job->collect && field_add(fields, "collect", slice_of(job->collect)) < 0) ||
 	    (job->collect_flat && field_add_number(fields, "flat", 1) < 0))

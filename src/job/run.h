@@ -59,7 +59,7 @@ struct job {
 	struct slice standard_input;
 	/* what the fields of these names say in protocol/control.h; without argv and kernel it is
 	   about files alone */
-	const char *kernel, *script, *fetch;
+	const char *kernel, *script, *fetch, *remove;
 	bool is_echo, is_last, is_list;
 	uint64_t idle_s;
 };

@@ -74,22 +74,24 @@ static void ignore_output(void *context, bool is_stderr, struct slice data)
 	(void)data;
 }
 
-/* What a job that fetches a file brought. */
+/* What a job about files brought. */
 struct fetched {
+	int code;   /* its exit code */
 	char *data; /* owned; NULL: the file is not there */
 	size_t len;
+	bool is_skipped; /* it is there, and does not come */
 };
 
-static void read_fetched(const struct config *config, const struct storage *storage,
-			 struct fetched *out)
+static void read_fetched(const struct storage *storage, struct fetched *out)
 {
 	_cleanup_close_ int fd =
 		storage->names.len
 			? fs_open_beneath(storage->folder, storage->names.data, O_RDONLY, 0)
 			: -1;
 
-	if (fd < 0 || io_read_file(fd, config->artifact_bytes, &out->data, &out->len) < 0)
+	if (fd < 0 || io_read_file(fd, SESSION_FILE_MAX_BYTES, &out->data, &out->len) < 0)
 		out->data = NULL;
+	out->is_skipped = storage->skipped.len > 0;
 }
 
 /* Runs a job about files alone over a connection to its container, which is closed. */
@@ -104,6 +106,8 @@ static int run_files(struct executor *executor, int control, const struct job *j
 	listener.on_output = ignore_output;
 	if (storage_open_files(executor->config, &storage, err) < 0)
 		return -1;
+	storage.artifact_bytes = job->artifact_bytes;
+	storage.total_left = job->artifacts_bytes;
 	ran = job_run(job, connection, &storage, &listener, &executor->watch, &result, err);
 	if (ran == 0 && result.reason == JOB_LOST)
 		ran = error_set(err, 502, "control_failed", "The session's container has ended");
@@ -111,8 +115,10 @@ static int run_files(struct executor *executor, int control, const struct job *j
 		ran = error_set(err, 400, "files_refused", "%s", result.message);
 	else if (ran == 0)
 		ran = storage_end_file(&storage, err);
-	if (ran == 0 && out)
-		read_fetched(executor->config, &storage, out);
+	if (ran == 0 && out) {
+		out->code = result.code;
+		read_fetched(&storage, out);
+	}
 	storage_close(&storage);
 	return ran;
 }
@@ -160,6 +166,11 @@ int session_write_files(struct executor *executor, struct session *session,
 	return use_files(executor, session, &job, (struct job_listener){0}, NULL, err);
 }
 
+static int no_file(const char *path, struct error *err)
+{
+	return error_set(err, 404, "file_not_found", "File not found: %.200s", path);
+}
+
 int session_read_file(struct executor *executor, struct session *session, const char *path,
 		      char **data, size_t *len, struct error *err)
 {
@@ -167,15 +178,31 @@ int session_read_file(struct executor *executor, struct session *session, const 
 	struct fetched fetched = {0};
 
 	job.fetch = path;
+	job.artifact_bytes = job.artifacts_bytes = SESSION_FILE_MAX_BYTES;
 	if (use_files(executor, session, &job, (struct job_listener){0}, &fetched, err) < 0) {
 		free(fetched.data);
 		return -1;
 	}
+	if (!fetched.data && fetched.is_skipped)
+		return error_set(err, 400, "file_too_large",
+				 "File exceeds 100 MiB, or cannot be read: %.200s", path);
 	if (!fetched.data)
-		return error_set(err, 404, "file_not_found", "File not found: %.200s", path);
+		return no_file(path, err);
 	*data = fetched.data;
 	*len = fetched.len;
 	return 0;
+}
+
+int session_remove_file(struct executor *executor, struct session *session, const char *path,
+			struct error *err)
+{
+	struct job job = file_job(executor, session);
+	struct fetched done = {0};
+
+	job.remove = path;
+	if (use_files(executor, session, &job, (struct job_listener){0}, &done, err) < 0)
+		return -1;
+	return done.code ? no_file(path, err) : 0;
 }
 
 /* --- the beginning ---------------------------------------------------------------------------- */

@@ -34,8 +34,8 @@ MUST_USE int session_list_files(struct executor *executor, struct session *sessi
 					    int64_t mtime_ms),
 				void *context, struct error *err);
 
-/* Reads a file of at most config->artifact_bytes into memory that the caller frees. 0, or -1
-   with *err: 404 "session_not_found", "file_not_found"; 400 "files_refused". */
+/* Reads a file of at most SESSION_FILE_MAX_BYTES into memory that the caller frees. 0, or -1
+   with *err: 404 "session_not_found", "file_not_found"; 400 "file_too_large", "files_refused". */
 MUST_USE int session_read_file(struct executor *executor, struct session *session, const char *path,
 			       char **data, size_t *len, struct error *err);
 
@@ -43,6 +43,10 @@ MUST_USE int session_read_file(struct executor *executor, struct session *sessio
    400 "files_refused". */
 MUST_USE int session_write_files(struct executor *executor, struct session *session,
 				 const struct job_input *files, unsigned count, struct error *err);
+
+/* Removes a file. 0, or -1 with *err: 404 "session_not_found", "file_not_found". */
+MUST_USE int session_remove_file(struct executor *executor, struct session *session,
+				 const char *path, struct error *err);
 
 /* Ends a requester's session, whatever runs in it. 0 with its id in *out, or -1 with *err: 404
    "session_not_found". */

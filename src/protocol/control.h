@@ -72,7 +72,9 @@
  * then EXIT, what was asked for, END.
  *   list=1               one LISTED frame for each regular file beneath cwd (or collect), within
  *                        the caps
- *   fetch=PATH           that file beneath cwd comes up as an artifact; SKIPPED when it cannot be
+ *   fetch=PATH           that file beneath cwd comes up as an artifact; SKIPPED when it is past a
+ *                        cap or cannot be read, nothing when there is none
+ *   remove=PATH          that file beneath cwd is removed; code=1 when there is none
  * FILE frames of a session's jobs replace an existing file. A file operation needs no wall_ms.
  * PREPARE kernel=NAME: that kernel is booted and waits, for cells or for a last one with its
  * script; MAYFLY_PRELOAD=module,… in its environment names what python imports meanwhile. READY

@@ -137,6 +137,8 @@ static void add_fields(const struct call *call, const char *type, struct http_re
 		http_reply_field(reply, "WWW-Authenticate", "Bearer");
 	if (call->is_replayed)
 		http_reply_field(reply, "Idempotent-Replayed", "true");
+	if (call->disposition && status == 200)
+		http_reply_field(reply, "Content-Disposition", "%s", call->disposition);
 	if (status == 405)
 		http_reply_field(reply, "Allow", "%s", call->allow);
 	if (call->code && strcmp(call->code, "content_encoding") == 0)

@@ -33,20 +33,21 @@ struct call {
 	struct executor executor; /* runs its jobs */
 	/* of events, or NULL: the reply becomes its last one (server/stream.h) */
 	struct stream *stream;
-	const char *allow;     /* with 405: the methods that are allowed */
-	int64_t retry_after_s; /* with 429 and 409: when to come again */
-	bool has_service_key;  /* EXECUTOR_API_KEY is set, and the caller of the sandbox API has
-				  shown it */
-	bool is_replayed;      /* the answer is an earlier one's: the same X-Idempotency-Key */
-	bool is_cached;        /* the answer is an earlier run's: cache:true */
-	bool body_is_unread;   /* a handler that reads the body itself stopped before its end */
-	int status;            /* answered; 0: the client had gone */
-	const char *route;     /* the row's path, for the log; NULL: there is none */
-	struct slice rest;     /* the request's path behind the row's */
-	int64_t sent_bytes;    /* of a file or a page, for the log; or CALL_UNCOUNTED */
-	int64_t started_us;    /* on the monotonic clock: when the connection was there */
-	int64_t answered_us;   /* on the monotonic clock: when the answer was sent; 0: it was not */
-	const char *code;      /* of a refusal, for the log */
+	const char *allow;       /* with 405: the methods that are allowed */
+	const char *disposition; /* of a file that is sent (RFC 6266), or NULL */
+	int64_t retry_after_s;   /* with 429 and 409: when to come again */
+	bool has_service_key;    /* EXECUTOR_API_KEY is set, and the caller of the sandbox API has
+				    shown it */
+	bool is_replayed;        /* the answer is an earlier one's: the same X-Idempotency-Key */
+	bool is_cached;          /* the answer is an earlier run's: cache:true */
+	bool body_is_unread;     /* a handler that reads the body itself stopped before its end */
+	int status;              /* answered; 0: the client had gone */
+	const char *route;       /* the row's path, for the log; NULL: there is none */
+	struct slice rest;       /* the request's path behind the row's */
+	int64_t sent_bytes;      /* of a file or a page, for the log; or CALL_UNCOUNTED */
+	int64_t started_us;      /* on the monotonic clock: when the connection was there */
+	int64_t answered_us; /* on the monotonic clock: when the answer was sent; 0: it was not */
+	const char *code;    /* of a refusal, for the log */
 	/* the sandbox API: X-Request-ID as it was sent, or one of ours; "" with any other */
 	char request_id[SANDBOX_REQUEST_ID_MAX_BYTES + 1];
 };

@@ -129,6 +129,10 @@ class Sandboxes(SdkTest):
             self.assertEqual({file.path: file.size for file in sandbox.list_files()},
                              {"sales.csv": 23, "notes/b.bin": 2, "notes/t.txt": 4, "total.json": 1})
             self.assertEqual(sandbox.read_file("notes/b.bin"), b"\x00\xff")
+            sandbox.write_file("résumé (1) 数.pdf", b"mine")
+            self.assertEqual(sandbox.read_file("résumé (1) 数.pdf"), b"mine")
+            sandbox.delete_file("résumé (1) 数.pdf")
+            self.assertNotIn("résumé (1) 数.pdf", [file.path for file in sandbox.list_files()])
             self.assertEqual(sandbox.download("total.json", self.folder), self.path("total.json"))
             self.assertEqual(sandbox.download("total.json", self.path("other.json")), self.path("other.json"))
             with open(self.path("other.json"), encoding="ascii") as file:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import time
+import urllib.parse
 
 import harness
 
@@ -468,19 +469,62 @@ class SessionFiles(SessionTest):
         self.assertLess(abs(body["files"][0]["modified"] - time.time()), 600)
         self.assertEqual(200, self.server.request("GET", self.path(session, "made.sh")).status)
 
+    def test_names_as_people_write_them(self):
+        session = self.create()
+        for name in ("résumé 1.pdf", "re\u0301sume\u0301.pdf", "sales 2024.csv", "数.csv", "report (1).pdf", ".env", "run.sh", "100%.txt", "a+b&c=d?#.txt", "it's \"quoted\".txt", "back\\slash", "d e/ü.txt", "😀.txt"):
+            with self.subTest(name=name):
+                path = self.path(session, urllib.parse.quote(name))
+                self.assertEqual(200, self.server.request("PUT", path, b"mine").status)
+                self.assertEqual("True\n", self.output(session, f"__import__('os').path.isfile({name!r})"))
+                listed = self.get(self.path(session))[1]["files"]
+                self.assertEqual([name], [row["path"] for row in listed])
+                reply = self.server.request("GET", path)
+                self.assertEqual((200, b"mine"), (reply.status, reply.body))
+                last = name.rsplit("/", 1)[-1]
+                if last.isascii() and not set(last) & set('"\\%'):
+                    self.assertEqual(f'attachment; filename="{last}"', reply.headers["content-disposition"])
+                else:
+                    self.assertEqual(last, urllib.parse.unquote(reply.headers["content-disposition"].split("filename*=UTF-8''")[1]))
+                self.assertEqual({"status": "success", "message": f"File {name} removed"}, json.loads(self.server.request("DELETE", path).body))
+                self.assertEqual([], self.get(self.path(session))[1]["files"])
+        self.assertEqual(200, self.post(self.path(session), {"files": {"sales 2024.csv": "1", "x.sh": "2"}})[0])
+
+    def test_sizes(self):
+        session = self.create()
+        reply = self.server.request("PUT", self.path(session, "big"), bytes(40 << 20))
+        self.assertEqual((200, 40 << 20), (reply.status, json.loads(reply.body)["files"][0]["size"]))
+        self.assertEqual(40 << 20, len(self.server.request("GET", self.path(session, "big")).body))
+        reply = self.server.request("PUT", self.path(session, "more"), bytes(40 << 20))
+        self.assertEqual(400, reply.status)
+        self.assertIn("No space left", json.loads(reply.body)["error"])
+        head = f"PUT {self.path(session, 'large')} HTTP/1.1\r\nHost: {self.server.host}\r\nContent-Length: {(100 << 20) + 1}\r\n\r\n"
+        self.assertIn(b" 413 ", self.server.raw(head.encode(), half_close=True).split(b"\r\n")[0])
+
+    def test_a_cell_tells_what_it_changed(self):
+        session = self.create()
+        self.post(self.path(session), {"files": {"a b.csv": "1\n", "other": "2"}})
+        body = self.run_cell(session, "open('a b.csv', 'a').write('2\\n'); open('/tmp/output/x', 'w').write('y')")
+        self.assertEqual([("a b.csv", "1\n2\n"), ("x", "eQ==")], [(entry["name"], entry["content"]) for entry in body["artifacts"]])
+        self.assertEqual([], self.run_cell(session, "1", files={"c.csv": "3"})["artifacts"])
+
     def test_refusals(self):
         session = self.create()
         self.output(session, "import os; os.symlink('/etc/passwd', 'link'); os.mkfifo('fifo'); os.mkdir('d')")
         for name, status, message in (("nothing", 404, "File not found: nothing"), ("link", 404, "File not found: link"), ("fifo", 404, "File not found: fifo"),
                                       ("d", 404, "File not found: d"), ("..%2f..%2fetc%2fpasswd", 400, "Path traversal detected: ../../etc/passwd"),
                                       ("a%00b", 400, "Path contains null bytes"), ("%2fetc%2fpasswd", 400, "Absolute paths not allowed: /etc/passwd"),
-                                      ("a%20b", 400, "Invalid characters in path component: a b")):
+                                      ("a%20b", 404, "File not found: a b"), ("a%0ab", 400, "Invalid characters in path component: a\nb")):
             with self.subTest(name=name):
                 self.assertEqual((status, {"status": "error", "error": message}), self.get(self.path(session, name)))
-        reply = self.server.request("PUT", self.path(session, "x.sh"), b"x")
-        self.assertEqual((400, "Dangerous file extension not allowed: .sh"), (reply.status, json.loads(reply.body)["error"]))
-        reply = self.server.request("PUT", self.path(session, "big"), b"x" * 10485761)
-        self.assertEqual((400, "File size 10485761 exceeds limit 10485760"), (reply.status, json.loads(reply.body)["error"]))
+        for method in ("PUT", "DELETE"):
+            for name, status, message in (("..%2fx", 400, "Path traversal detected: ../x"), ("%2fx", 400, "Absolute paths not allowed: /x"), ("a%07b", 400, "Invalid characters in path component: a\7b")):
+                with self.subTest(method=method, name=name):
+                    reply = self.server.request(method, self.path(session, name), b"x" if method == "PUT" else None)
+                    self.assertEqual((status, {"status": "error", "error": message}), (reply.status, json.loads(reply.body)))
+        for name in ("nothing", "d", "link/x"):
+            reply = self.server.request("DELETE", self.path(session, name))
+            self.assertEqual((404, {"status": "error", "error": f"File not found: {name}"}), (reply.status, json.loads(reply.body)))
+        self.assertEqual(405, self.server.request("DELETE", self.path(session)).status)
         self.assertEqual((400, {"status": "error", "error": "Missing required fields: files"}), self.post(self.path(session), {}))
         self.assertEqual(405, self.server.request("PUT", self.path(session), b"x").status)
 

@@ -382,12 +382,14 @@ class FilesTest(CellsTest):
         self.assertEqual({path: entry["size"] for path, entry in listed.items()}, {"a.txt": "1", "d/e/b.bin": "256000"})
         self.assertLess(abs(int(listed["a.txt"]["mtime_ms"]) / 1000 - time.time()), 600)
         self.assertEqual(container.operate(fetch="d/e/b.bin").files, {b"d/e/b.bin": bytes(range(256)) * 1000})
-        self.assertEqual(container.operate({"a.txt": b"2"}, fetch="d/none").skipped, [b"d/none"])
+        self.assertEqual(container.operate({"a.txt": b"2"}, fetch="d/none").skipped, [])
         result = container.cell("bash", "cat a.txt; echo new > c.txt; ln -s /etc/passwd link; mkfifo fifo")
         self.check(result, "2")
         result.files.pop(b"a.txt", None)  # perhaps of the same tick of the kernel's clock
         self.assertEqual((result.files, sorted(result.skipped)), ({b"c.txt": b"new\n"}, [b"fifo", b"link"]))
-        self.assertEqual(container.operate(fetch="link").skipped, [b"link"])
+        self.assertEqual(container.operate(fetch="link").skipped, [])
+        self.assertEqual([container.operate(remove=path).exit["code"] for path in ("d/e/b.bin", "d/e/b.bin", "d", "nothing", "link/x")], ["0", "1", "1", "1", "1"])
+        self.assertNotIn("d/e/b.bin", container.operate(list=1).listed)
         result = container.cell("bash", "true", files={"given": b"x", "link": b"mine"})
         self.assertFalse({b"given", b"link"} & set(result.files), result.files)
         self.assertEqual(container.operate(fetch="link").files, {b"link": b"mine"})
@@ -395,7 +397,8 @@ class FilesTest(CellsTest):
     def test_refusals(self):
         container = self.make()
         self.assertEqual(container.operate({"../x": b""}).exit["reason"], "not_started")
-        self.assertEqual(container.operate(fetch="/etc/passwd").exit["reason"], "not_started")
+        for what in ("fetch", "remove"):
+            self.assertEqual(container.operate(**{what: "/etc/passwd"}).exit["reason"], "not_started")
         container.operate({"d/x": b""})
         self.assertEqual(container.operate({"d": b""}).exit["reason"], "not_started")
         self.assertEqual(container.operate({"d/x/y": b""}).exit["reason"], "not_started")

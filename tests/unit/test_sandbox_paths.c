@@ -63,8 +63,48 @@ static void test_extensions(void)
 	taken("a.sh.txt", "a.sh.txt");
 	taken("sh", "sh");
 	taken("x.sh/y", "x.sh/y");
-	is_number(sandbox_path_to_read(SLICE_LITERAL("a.sh"), (char[SANDBOX_PATH_BYTES]){""}, &err),
+	is_number(sandbox_session_path(SLICE_LITERAL("a.sh"), (char[SANDBOX_PATH_BYTES]){""}, &err),
 		  0, "what a program made may be called anything");
+}
+
+/* In files of /execute letters and digits of any script; in a session any name. */
+static void test_scripts(void)
+{
+	static const struct {
+		const char *name;
+		bool is_plain;
+	} rows[] = {
+		{"r\u00e9sum\u00e9.pdf", true},
+		{"re\u0301sume\u0301.pdf", true},
+		{"\u6570.csv", true},
+		{"\u0434\u0430\u043d\u043d\u044b\u0435_1.txt", true},
+		{"\u0627\u0644\u0639\u0631\u0628\u064a\u0629", true},
+		{"\u0e44\u0e17\u0e22", true},
+		{"\U00020000", true},
+		{".env", true},
+		{"report (1).pdf", false},
+		{"r\u00e9sum\u00e9 1.pdf", false},
+		{"a\u00a0b", false},
+		{"a\u3000b", false},
+		{"\u202egpj.exe.txt", false},
+		{"\u2603.txt", false},
+		{"\U0001f600.txt", false},
+		{"a\uff0fb", false},
+		{"\xff.txt", false},
+		{"a\\b", false},
+	};
+	char out[SANDBOX_PATH_BYTES];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		is_number(sandbox_path(slice_of(rows[i].name), out, &err),
+			  rows[i].is_plain ? 0 : -1, "\"%s\"", rows[i].name);
+		is_number(sandbox_session_path(slice_of(rows[i].name), out, &err), 0,
+			  "in a session: \"%s\"", rows[i].name);
+		is_text(out, rows[i].name, "as it is");
+	}
+	is_number(sandbox_session_path(SLICE_LITERAL("a\nb"), out, &err), -1,
+		  "but for control characters");
+	is_text(err.code, "path_characters", "by its code");
 }
 
 static void test_good(void)
@@ -109,14 +149,17 @@ static void test_sizes(void)
 {
 	uint64_t total = 0;
 
-	is_number(sandbox_add_size(10485760, &total, &err), 0, "10 MiB are taken");
-	is_number(sandbox_add_size(10485761, &total, &err), -1, "one byte more is refused");
+	is_number(sandbox_add_size(10485760, SANDBOX_FILE_MAX_BYTES, &total, &err), 0,
+		  "10 MiB are taken");
+	is_number(sandbox_add_size(10485761, SANDBOX_FILE_MAX_BYTES, &total, &err), -1,
+		  "one byte more is refused");
 	is_text(err.message, "File size 10485761 exceeds limit 10485760", "with its message");
 	for (unsigned i = 1; i < 10; i++)
-		(void)!sandbox_add_size(10485760, &total, &err);
+		(void)!sandbox_add_size(10485760, SANDBOX_FILE_MAX_BYTES, &total, &err);
 	is_number(total, 104857600, "ten of them are 100 MiB");
-	is_number(sandbox_add_size(0, &total, &err), 0, "an empty one fits");
-	is_number(sandbox_add_size(1, &total, &err), -1, "a byte does not");
+	is_number(sandbox_add_size(0, SANDBOX_FILE_MAX_BYTES, &total, &err), 0,
+		  "an empty one fits");
+	is_number(sandbox_add_size(1, SANDBOX_FILE_MAX_BYTES, &total, &err), -1, "a byte does not");
 	is_text(err.message, "Total storage would exceed limit 104857600", "with its message");
 }
 
@@ -124,6 +167,7 @@ int main(void)
 {
 	test_messages();
 	test_extensions();
+	test_scripts();
 	test_good();
 	test_lengths();
 	test_sizes();

@@ -70,10 +70,16 @@ static void run_cell(int fd, struct slice code)
 
 static void send_files(int fd, struct slice job)
 {
-	struct slice fetch = field(job, "fetch");
+	struct slice fetch = field(job, "fetch"), removed = field(job, "remove");
 	_cleanup_buf_ struct buf listed = buf_new(KIB);
 
+	if (removed.len && !slice_eq(removed, world.path)) {
+		up(fd, FRAME_EXIT, SLICE_LITERAL(EXIT_FIELDS("1")));
+		return;
+	}
 	up(fd, FRAME_EXIT, SLICE_LITERAL("reason=exited\0code=0\0signal=0\0"));
+	if (removed.len)
+		world.path[0] = '\0';
 	if (field(job, "list").len) {
 		must(buf_printf(&listed, "path=%s%csize=%zu%cmtime_ms=5%c", world.path, 0,
 				world.len, 0, 0) == 0);
@@ -82,7 +88,7 @@ static void send_files(int fd, struct slice job)
 	if (fetch.len && slice_eq(fetch, world.path)) {
 		up(fd, FRAME_FILE, fetch);
 		up(fd, FRAME_DATA, (struct slice){world.data, world.len});
-	} else if (fetch.len) {
+	} else if (slice_eq(fetch, "large")) {
 		up(fd, FRAME_SKIPPED, fetch);
 	}
 }
@@ -266,6 +272,16 @@ static void test_files(struct executor *executor)
 		  "one that is not there is not");
 	is_text(err.code, "file_not_found", "by its code");
 	is_number(session.lock, -1, "and the lock is given back");
+	session = take(executor);
+	is_number(session_read_file(executor, &session, "large", &data, &len, &err), -1,
+		  "one that is too large is not read");
+	is_text(err.code, "file_too_large", "by its code");
+	session = take(executor);
+	is_number(session_remove_file(executor, &session, "d/a", &err), 0, "a file is removed");
+	is_number(session.lock, -1, "and the lock is given back");
+	session = take(executor);
+	is_number(session_remove_file(executor, &session, "d/a", &err), -1, "and is gone");
+	is_text(err.code, "file_not_found", "by its code");
 }
 
 static void test_destroy(struct executor *executor)

@@ -20,7 +20,7 @@ static int take_path(struct sandbox_files *files, struct slice path, struct erro
 {
 	char *out = files->paths[files->count];
 
-	if (sandbox_path(path, out, err) < 0)
+	if ((files->is_session ? sandbox_session_path : sandbox_path)(path, out, err) < 0)
 		return -1;
 	for (unsigned i = 0; i < files->count; i++)
 		if (fs_paths_collide(slice_of(files->paths[i]), slice_of(out)))
@@ -91,7 +91,9 @@ static int take_file(const struct config *config, const char *owner, struct sand
 		taken = take_content(files, value, err);
 	if (taken < 0)
 		return -1;
-	return sandbox_add_size(files->inputs[files->count++].data.len, &files->total_bytes, err);
+	return sandbox_add_size(files->inputs[files->count++].data.len,
+				files->is_session ? SESSION_FILE_MAX_BYTES : SANDBOX_FILE_MAX_BYTES,
+				&files->total_bytes, err);
 }
 
 int sandbox_take_files(const struct config *config, const char *owner, const json_t *given,

@@ -22,10 +22,11 @@
    "path_too_long", "extension_not_allowed". */
 MUST_USE int sandbox_path(struct slice path, char out[SANDBOX_PATH_BYTES], struct error *err);
 
-/* The same for a file that is asked for: what a program made may have any extension. */
-MUST_USE int sandbox_path_to_read(struct slice path, char out[SANDBOX_PATH_BYTES],
+/* The same for a session's file, where a name may be any without control characters. */
+MUST_USE int sandbox_session_path(struct slice path, char out[SANDBOX_PATH_BYTES],
 				  struct error *err);
 
-/* Adds a file's size to those before. 0, or -1 with *err, 400: "file_too_large",
-   "files_too_large". */
-MUST_USE int sandbox_add_size(uint64_t size_bytes, uint64_t *total_bytes, struct error *err);
+/* Adds a file's size, max_bytes at most, to those before. 0, or -1 with *err, 400:
+   "file_too_large", "files_too_large". */
+MUST_USE int sandbox_add_size(uint64_t size_bytes, uint64_t max_bytes, uint64_t *total_bytes,
+			      struct error *err);

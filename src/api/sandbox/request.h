@@ -57,6 +57,8 @@ struct sandbox_files {
 	struct buf decoded[JOB_INPUT_MAX_COUNT]; /* owned: of those in base64 */
 	struct staging uploads;                  /* owned */
 	uint64_t total_bytes;
+	/* for a session's workspace alone: sandbox_session_path, SESSION_FILE_MAX_BYTES */
+	bool is_session;
 };
 
 /* Takes {path: text | {"content","encoding"} | {"id"}}; owner: whose uploads may be named. The

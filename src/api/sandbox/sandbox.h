@@ -15,6 +15,7 @@ void api_session_destroy(struct call *call);
 void api_sessions(struct call *call);
 void api_session_files_read(struct call *call);
 void api_session_files_write(struct call *call);
+void api_session_files_remove(struct call *call);
 
 /* A template as GET /templates shows it. */
 json_t *sandbox_describe_template(const struct template *template);

@@ -1,14 +1,16 @@
-/* The files of a session: listed, fetched, put (routes in sandbox.h). */
+/* The files of a session: listed, fetched, put, removed (routes in sandbox.h). */
 #include "api/sandbox/internal.h"
 #include "api/sandbox/sandbox.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "http/media_types.h"
 #include "http/uri.h"
 
 #include <string.h>
 
 #define FILES     "/files"
 #define BYTE_TYPE "application/octet-stream"
+#define METHODS   "GET, HEAD, POST, PUT, DELETE"
 
 /* What the request's path names. */
 struct place {
@@ -34,9 +36,8 @@ static int split(struct slice rest, struct place *out, struct error *err)
 	return 0;
 }
 
-/* What a file is called. A name that is asked for may have any extension. */
-static int take_path(const struct place *place, bool is_read, char path[SANDBOX_PATH_BYTES],
-		     struct error *err)
+/* What a file is called. */
+static int take_path(const struct place *place, char path[SANDBOX_PATH_BYTES], struct error *err)
 {
 	_cleanup_buf_ struct buf decoded = buf_new(URI_PATH_MAX_BYTES);
 
@@ -44,7 +45,7 @@ static int take_path(const struct place *place, bool is_read, char path[SANDBOX_
 		return strcmp(err->code, "nul_in_path") == 0
 			       ? error_set(err, 400, "path_nul", "Path contains null bytes")
 			       : -1;
-	return (is_read ? sandbox_path_to_read : sandbox_path)(buf_slice(&decoded), path, err);
+	return sandbox_session_path(buf_slice(&decoded), path, err);
 }
 
 static int take_session(struct call *call, const struct place *place, struct session *out,
@@ -83,14 +84,21 @@ static int reply_list(struct call *call, struct session *session, struct error *
 static int reply_file(struct call *call, const struct place *place, struct session *session,
 		      struct error *err)
 {
+	_cleanup_buf_ struct buf disposition = buf_new(HTTP_REPLY_HEAD_MAX_BYTES / 2);
 	_cleanup_free_ char *data = NULL;
 	char path[SANDBOX_PATH_BYTES];
+	const char *slash;
 	size_t len;
 
-	if (take_path(place, true, path, err) < 0 ||
+	if (take_path(place, path, err) < 0 ||
 	    session_read_file(&call->executor, session, path, &data, &len, err) < 0)
 		return -1;
+	slash = strrchr(path, '/');
+	if (static_disposition(&disposition, STATIC_SAVED, slice_of(slash ? slash + 1 : path)) < 0)
+		return error_set(err, 500, "reply_failed", "Cannot make the reply");
+	call->disposition = disposition.data;
 	call_reply(call, 200, BYTE_TYPE, (struct slice){data, len});
+	call->disposition = NULL;
 	return 0;
 }
 
@@ -112,8 +120,8 @@ void api_session_files_read(struct call *call)
 static int take_body(const struct call *call, const struct place *place, char *path,
 		     struct sandbox_files *files, struct error *err)
 {
-	if (take_path(place, false, path, err) < 0 ||
-	    sandbox_add_size(call->body.len, &files->total_bytes, err) < 0)
+	if (take_path(place, path, err) < 0 ||
+	    sandbox_add_size(call->body.len, SESSION_FILE_MAX_BYTES, &files->total_bytes, err) < 0)
 		return -1;
 	files->inputs[files->count++] = (struct job_input){slice_of(path), buf_slice(&call->body)};
 	return 0;
@@ -168,11 +176,42 @@ static int write_files(struct call *call, struct sandbox_files *files, struct er
 
 void api_session_files_write(struct call *call)
 {
-	struct sandbox_files files = {0};
+	struct sandbox_files files = {.is_session = true};
 	struct error err;
 
-	call->allow = "GET, HEAD, POST, PUT";
+	call->allow = METHODS;
 	if (write_files(call, &files, &err) < 0)
 		call_refuse(call, &err);
 	sandbox_files_free(&files);
+}
+
+/* --- removing --------------------------------------------------------------------------------- */
+
+static int remove_file(struct call *call, char path[SANDBOX_PATH_BYTES], struct error *err)
+{
+	_cleanup_session_ struct session session = {.lock = -1};
+	struct place place = {0};
+
+	if (split(call->rest, &place, err) < 0)
+		return -1;
+	if (!place.has_path)
+		return error_set(err, 405, "method_not_allowed", "DELETE takes a file's path");
+	if (take_path(&place, path, err) < 0 || take_session(call, &place, &session, err) < 0)
+		return -1;
+	return session_remove_file(&call->executor, &session, path, err);
+}
+
+void api_session_files_remove(struct call *call)
+{
+	char path[SANDBOX_PATH_BYTES];
+	struct error err;
+
+	call->allow = METHODS;
+	if (remove_file(call, path, &err) < 0) {
+		call_refuse(call, &err);
+		return;
+	}
+	call_reply_json(call, 200,
+			json_pack("{s:s, s:o}", "status", "success", "message",
+				  json_sprintf("File %s removed", path)));
 }

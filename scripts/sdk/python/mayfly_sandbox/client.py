@@ -133,6 +133,10 @@ class Client:
     def read_file(self, session_id: str, path: str) -> bytes:
         return self._transport.raw("GET", self._files(session_id, path))
 
+    def delete_file(self, session_id: str, path: str) -> None:
+        """NotFound when there is none."""
+        self._transport.json("DELETE", self._files(session_id, path))
+
     def _tenant(self) -> str:
         return urllib.parse.urlencode({"tenant_id": self.tenant_id})
 

@@ -91,6 +91,9 @@ class CodeSandbox:
     def read_file(self, path: str) -> bytes:
         return self.client.read_file(self.start(), path)
 
+    def delete_file(self, path: str) -> None:
+        self.client.delete_file(self.start(), path)
+
     def list_files(self) -> List[FileInfo]:
         return self.client.list_files(self.start())
 

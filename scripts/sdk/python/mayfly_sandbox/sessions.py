@@ -74,6 +74,9 @@ class SessionManager:
     def download(self, session_id: str, path: str) -> bytes:
         return self.client.read_file(session_id, path)
 
+    def delete(self, session_id: str, path: str) -> None:
+        self.client.delete_file(session_id, path)
+
     def list_files(self, session_id: str) -> List[FileInfo]:
         return self.client.list_files(session_id)
 
