@@ -9,12 +9,14 @@
 struct whole {
 	struct language *language;
 	const char *description;
-	const json_t *boot_env, *check, *kernel, *tools, *runs, *sandbox;
+	const json_t *aliases, *boot_env, *check, *kernel, *tools, *runs, *sandbox;
 	bool check_waits;
 };
 
 static const struct json_field whole_fields[] = {
 	{READ_FIELD(struct whole, description, "description", READ_TEXT), READ_REQUIRED},
+	{READ_FIELD(struct whole, aliases, "aliases", READ_TEXTS),
+	 READ_BOUNDS(0, LANGUAGE_ALIASES_MAX_COUNT)},
 	{READ_FIELD(struct whole, boot_env, "boot_env", READ_TEXTS),
 	 READ_BOUNDS(0, LANGUAGE_BOOT_ENV_MAX_COUNT)},
 	{READ_FIELD(struct whole, check, "check", READ_TEXTS),
@@ -41,6 +43,7 @@ static const struct json_field whole_fields[] = {
 static const struct json_field tools_fields[] = {
 	ARGV(LANGUAGE_ARGV_MAX_COUNT),
 	{PROFILE(by_path, "by_path", READ_FLAG)},
+	{PROFILE(file, "file", READ_TEXT), READ_BOUNDS(1, JOB_NAME_MAX_BYTES)},
 };
 
 /* What is read of runs before its compile step. */
@@ -70,7 +73,6 @@ static const struct json_field compile_fields[] = {
 static const struct json_field sandbox_fields[] = {
 	ARGV(LANGUAGE_ARGV_MAX_COUNT),
 	PROGRAM,
-	{PROFILE(aliases, "aliases", READ_TEXTS), READ_BOUNDS(0, LANGUAGE_ALIASES_MAX_COUNT)},
 	{PROFILE(has_cells, "cells", READ_FLAG)},
 	{PROFILE(is_single_cell, "single_as_cell", READ_FLAG)},
 };
@@ -147,18 +149,33 @@ static int read_whole(const struct registry_file *file, struct language *out, st
 		return -1;
 	json_array_foreach ((json_t *)whole.boot_env, i, text)
 		out->boot_env[i] = json_string_value(text);
+	out->aliases = whole.aliases;
 	out->check = whole.check;
 	out->check_waits = whole.check_waits;
 	out->kernel = whole.kernel;
 	return REGISTRY_READ(file, "tools", whole.tools, tools_fields, &out->tools, err) < 0 ||
+			       (out->tools.file &&
+				check_file(file, "tools.file", out->tools.file, err) < 0) ||
 			       (whole.runs && read_runs(file, whole.runs, &out->runs, err) < 0) ||
 			       (whole.sandbox && read_sandbox(file, &whole, &out->sandbox, err) < 0)
 		       ? -1
 		       : 0;
 }
 
-int language_load(const struct config *config, struct slice name, struct language *out,
-		  struct error *err)
+static bool is_called(const struct language *language, struct slice called)
+{
+	const json_t *alias;
+	size_t i;
+
+	json_array_foreach ((json_t *)language->aliases, i, alias)
+		if (slice_eq_nocase(called, json_string_value(alias)))
+			return true;
+	return slice_eq_nocase(called, language->name);
+}
+
+/* Reads the file of that name. */
+static int load(const struct config *config, struct slice name, struct language *out,
+		struct error *err)
 {
 	_cleanup_registry_file_ struct registry_file file = {0};
 	_cleanup_language_ struct language language = {0};
@@ -176,6 +193,26 @@ int language_load(const struct config *config, struct slice name, struct languag
 	return 0;
 }
 
+int language_load(const struct config *config, struct slice name, struct language *out,
+		  struct error *err)
+{
+	_cleanup_registry_names_ struct registry_names names = {0};
+	struct error ignored;
+
+	if (load(config, name, out, err) == 0)
+		return 0;
+	if (err->status != 404 || registry_names(config, REGISTRY_LANGUAGES, &names, &ignored) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count; i++) {
+		if (load(config, slice_of(names.names[i]), out, &ignored) < 0)
+			continue;
+		if (is_called(out, name))
+			return 0;
+		language_free(out);
+	}
+	return -1;
+}
+
 /* --- a template's list ------------------------------------------------------------------------ */
 
 bool language_next(const char **list, struct slice *name)
@@ -184,17 +221,6 @@ bool language_next(const char **list, struct slice *name)
 	*name = (struct slice){*list, strcspn(*list, " ")};
 	*list += name->len;
 	return name->len > 0;
-}
-
-static bool is_called(const struct language *language, struct slice called)
-{
-	const json_t *alias;
-	size_t i;
-
-	json_array_foreach ((json_t *)language->sandbox.aliases, i, alias)
-		if (slice_eq_nocase(called, json_string_value(alias)))
-			return true;
-	return slice_eq_nocase(called, language->name);
 }
 
 /* Reads the first language of the list that is so called; by_alias: whatever its own name is. */
@@ -209,7 +235,7 @@ static int find(const struct config *config, const char *list, struct slice call
 
 		if (is_name == by_alias)
 			continue;
-		if (language_load(config, name, out, err) < 0) {
+		if (load(config, name, out, err) < 0) {
 			/* another that is broken harms this one not */
 			if (is_name && err->status != 404)
 				return -1;

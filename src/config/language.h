@@ -2,6 +2,7 @@
  * Languages: drop-in files languages.d/NAME.json (config/registry.h), one for all APIs.
  *
  *   description*  text
+ *   aliases       other names that clients may use
  *   boot_env      environment (texts NAME=value) that makes the interpreter wait before its script,
  *                 so that it can be booted ahead; see worker/kernels
  *   check         argv of the language's parser, which behind it takes a file and says by its exit
@@ -14,6 +15,8 @@
  *     argv*
  *     by_path     true: a file is named to it as ./NAME, because it takes some bare names for
  *                 commands of its own
+ *     file        what a program is called whose request does not say, in place of the tool's
+ *                 default
  *   runs          of POST /v1/runs, where its template has an image
  *     template*, file*, argv*     file: where the program is written, beneath the working directory
  *     compile     what is built before it runs: {template*, argv*, env, output*}. argv runs in
@@ -21,7 +24,6 @@
  *                 /work/outputs/<output>, which is staged beside the program
  *   sandbox       of the sandbox API, in templates that list the language
  *     file*, argv*
- *     aliases     other names that clients may use
  *     cells       true: its state may stay from one cell to the next, by the kernel
  *     single_as_cell   true: a single program runs as a cell, too, so that it has rich results
  */
@@ -36,8 +38,7 @@
 /* A language's profile for one API. argv NULL: that API does not have it. Lists are arrays of
    texts. */
 struct language_profile {
-	const json_t *argv, *aliases, *compile_argv,
-		*compile_env; /* each NULL where there is none */
+	const json_t *argv, *compile_argv, *compile_env; /* each NULL where there is none */
 	const char *file, *template, *compile_template, *compile_output;
 	bool by_path, has_cells, is_single_cell;
 };
@@ -46,14 +47,15 @@ struct language {
 	json_t *definition; /* owned: the whole file, which all else points into */
 	char name[REGISTRY_NAME_MAX_BYTES + 1];
 	const char *boot_env[LANGUAGE_BOOT_ENV_MAX_COUNT + 1]; /* ended by NULL */
-	const json_t *check, *kernel;                          /* NULL where there is none */
+	const json_t *aliases, *check, *kernel;                /* NULL where there is none */
 	bool check_waits;
 	struct language_profile tools, runs, sandbox;
 };
 
 #define _cleanup_language_ __attribute__((cleanup(language_free)))
 
-/* Reads a language's file; the caller frees *out. 0, or -1 with *err: 404 "unknown_language"; 500
+/* Reads the file of a language by its name, or by one of its aliases, in any case; the caller frees
+   *out. 0, or -1 with *err: 404 "unknown_language"; 500
    "bad_language", naming file, line and field, and what registry_open says. */
 MUST_USE int language_load(const struct config *config, struct slice name, struct language *out,
 			   struct error *err);

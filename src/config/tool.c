@@ -250,15 +250,19 @@ void tool_free(struct tool *tool)
 /* --- its parameters --------------------------------------------------------------------------- */
 
 /* May a tool have this language as its runtime? One whose file is broken counts: what is wrong is
-   said when it is used. */
-static bool is_runtime(const struct config *config, const char *name)
+   said when it is used. file: what a program of it is called, "" where its file does not say. */
+static bool is_runtime(const struct config *config, const char *name,
+		       char file[JOB_NAME_MAX_BYTES + 1])
 {
 	_cleanup_language_ struct language language = {0};
 	struct error err;
 
-	return language_load(config, slice_of(name), &language, &err) == 0
-		       ? language.tools.argv != NULL
-		       : err.status != 404;
+	*file = '\0';
+	if (language_load(config, slice_of(name), &language, &err) < 0)
+		return err.status != 404;
+	if (language.tools.file)
+		(void)snprintf(file, JOB_NAME_MAX_BYTES + 1, "%s", language.tools.file);
+	return language.tools.argv != NULL;
 }
 
 /* Gives a parameter of format "runtime" its enum: the languages that tools have. */
@@ -266,12 +270,13 @@ static int fill_enum(const struct config *config, json_t *schema, struct error *
 {
 	_cleanup_registry_names_ struct registry_names names = {0};
 	json_t *options = json_array();
+	char file[JOB_NAME_MAX_BYTES + 1];
 
 	(void)json_object_set_new(schema, "enum", options);
 	if (registry_names(config, REGISTRY_LANGUAGES, &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.count; i++)
-		if (is_runtime(config, names.names[i]))
+		if (is_runtime(config, names.names[i], file))
 			(void)json_array_append_new(options, json_string(names.names[i]));
 	return 0;
 }
@@ -279,6 +284,7 @@ static int fill_enum(const struct config *config, json_t *schema, struct error *
 int tool_validate(const struct config *config, const struct tool *tool, const json_t *input,
 		  json_t *issues, json_t *values, struct error *err)
 {
+	char file[JOB_NAME_MAX_BYTES + 1] = "";
 	const char *field;
 	json_t *schema;
 
@@ -289,10 +295,16 @@ int tool_validate(const struct config *config, const struct tool *tool, const js
 
 		/* all of them are read for a refusal alone, which names them */
 		if (json_text_is(schema, "format", RUNTIME_FORMAT) &&
-		    !(name && is_runtime(config, name)) && fill_enum(config, schema, err) < 0)
+		    !(name && is_runtime(config, name, file)) && fill_enum(config, schema, err) < 0)
 			return -1;
 	}
-	return schema_validate(tool->parameters, input, issues, values, err);
+	if (schema_validate(tool->parameters, input, issues, values, err) < 0)
+		return -1;
+	json_object_foreach ((json_t *)tool->parameters, field, schema)
+		if (*file && !json_object_get(input, field) &&
+		    json_text_is(schema, "format", "filename"))
+			(void)json_object_set_new(values, field, json_string(file));
+	return 0;
 }
 
 json_t *tool_describe(const struct config *config, const struct tool *tool)

@@ -76,7 +76,8 @@ void tool_free(struct tool *tool);
 /* An entry of tool->files, which has been checked. */
 void tool_take_file(const json_t *entry, struct tool_file *out);
 
-/* Validates a request's fields (schema_validate), those of format "runtime" too. 0, or -1 with *err
+/* Validates a request's fields (schema_validate), those of format "runtime" too; a file's name that
+   is left out is what the language calls a program. 0, or -1 with *err
    as registry_names. */
 MUST_USE int tool_validate(const struct config *config, const struct tool *tool,
 			   const json_t *input, json_t *issues, json_t *values, struct error *err);

@@ -2,6 +2,7 @@
 
 #include "job/defaults.h"
 #include "json/read.h"
+#include "json/schema.h"
 
 /* As they stand in a request. */
 struct fields {
@@ -51,17 +52,33 @@ static int take_variables(const json_t *env, const char *const *ours, json_t *ou
 	return 0;
 }
 
-int invocation_take(const json_t *body, const char *const *ours, struct invocation *out,
-		    struct error *err)
+static int take_field(const json_t *body, const struct json_field *field, const char *const *ours,
+		      struct invocation *out, struct error *err)
 {
-	struct fields given = {.standard_input = SLICE_LITERAL("")};
+	struct fields given = {.standard_input = out->standard_input, .args = out->args};
 
-	*out = (struct invocation){.variables = json_array()};
-	if (json_take(body, "", fields, COUNT_OF(fields), JSON_NULL_IS_ABSENT, &given, err) < 0)
+	if (json_take(body, "", field, 1, JSON_NULL_IS_ABSENT, &given, err) < 0)
 		return -1;
 	out->standard_input = given.standard_input;
 	out->args = given.args;
 	return take_variables(given.env, ours, out->variables, err);
+}
+
+int invocation_take(const json_t *body, const char *const *ours, json_t *issues,
+		    struct invocation *out, struct error *err)
+{
+	*out = (struct invocation){SLICE_LITERAL(""), .variables = json_array()};
+	for (size_t i = 0; i < COUNT_OF(fields); i++) {
+		if (take_field(body, &fields[i], ours, out, err) == 0)
+			continue;
+		if (!issues)
+			return -1;
+		schema_add_issue(issues,
+				 strcmp(err->code, "wrong_type") == 0 ? "invalid_type"
+								      : "invalid_value",
+				 fields[i].name, "%s", err->message);
+	}
+	return 0;
 }
 
 void invocation_free(struct invocation *invocation)
@@ -70,13 +87,20 @@ void invocation_free(struct invocation *invocation)
 	invocation->variables = NULL;
 }
 
-void invocation_apply(const struct invocation *invocation, struct job *job)
+int invocation_apply(const struct invocation *invocation, struct job *job, struct error *err)
 {
+	size_t i, count = json_array_size(invocation->args);
 	const json_t *text;
-	size_t i;
 
+	if (count == 0 && job->argc && slice_eq(job->argv[job->argc - 1], "--"))
+		job->argc--;
+	if (job->argc + count > JOB_ARGV_MAX_COUNT)
+		return error_set(err, 400, "too_many_args", "args has more than %u entries",
+				 JOB_ARGV_MAX_COUNT - job->argc);
 	job_add_arguments(job, invocation->args);
 	json_array_foreach (invocation->variables, i, text)
-		job->env[job->env_count++] = json_slice(text);
-	job->standard_input = invocation->standard_input;
+		job_set_variable(job, json_string_value(text));
+	if (invocation->standard_input.len)
+		job->standard_input = invocation->standard_input;
+	return 0;
 }

@@ -22,13 +22,16 @@ struct invocation {
 	json_t *variables;  /* owned: an array of texts NAME=value */
 };
 
-/* Reads a request's fields. ours: what its API sets, NAME=value, ended by NULL. 0, or -1 with *err,
-   400: "wrong_type", "too_many_args", "bad_env". The caller frees *out in either case; body must
-   outlive it. */
-MUST_USE int invocation_take(const json_t *body, const char *const *ours, struct invocation *out,
-			     struct error *err);
+/* Reads a request's fields. ours: what its API sets, NAME=value, ended by NULL. issues: NULL, or
+   where every wrong field is noted (json/schema.h), which is left out then. 0, or -1 with *err,
+   400: "wrong_type", "too_many_args", "bad_env". The caller frees *out in either case; body's
+   values must outlive it. */
+MUST_USE int invocation_take(const json_t *body, const char *const *ours, json_t *issues,
+			     struct invocation *out, struct error *err);
 void invocation_free(struct invocation *invocation);
 
-/* Appends arguments and variables to a job's, and sets its standard input. The invocation must
-   outlive the job. */
-void invocation_apply(const struct invocation *invocation, struct job *job);
+/* Appends arguments and variables to a job's, and sets its standard input where there is one; a
+   "--" at the end of a command that gets no arguments goes. The invocation must outlive the job. 0,
+   or -1 with *err: 400 "too_many_args". */
+MUST_USE int invocation_apply(const struct invocation *invocation, struct job *job,
+			      struct error *err);

@@ -43,6 +43,7 @@ static void fill_cell(struct program *program)
 int program_prepare(const struct config *config, struct program *program, struct error *err)
 {
 	const struct language_profile *profile = &program->language.sandbox;
+	bool has_input = program->invocation && program->invocation->standard_input.len;
 	struct job *job = &program->job;
 
 	job_defaults(config, job);
@@ -60,12 +61,16 @@ int program_prepare(const struct config *config, struct program *program, struct
 			 &program->inputs[program->file_count]);
 	job->inputs = program->inputs;
 	job->input_count = program->file_count + 1;
-	if (program->is_cell ? profile->has_cells : profile->is_single_cell)
+	if (program->is_cell ? profile->has_cells : profile->is_single_cell && !has_input) {
+		if (has_input)
+			return error_set(err, 400, "no_stdin",
+					 "stdin is for programs: cells have none");
 		fill_cell(program);
-	else if (is_taken(program))
+	} else if (is_taken(program)) {
 		return error_set(err, 400, "path_taken", "Path collides with another file: %s",
 				 program->inputs[program->file_count].path.data);
-	return 0;
+	}
+	return program->invocation ? invocation_apply(program->invocation, job, err) : 0;
 }
 
 void program_free(struct program *program)

@@ -6,13 +6,13 @@
  *     to.
  *  2. A program of its own is a script of a kernel where its language says so, run as its
  *     interpreter would run it. Where a file of the client's has the script's place, its code comes
- *     as a cell's.
+ *     as a cell's. With standard input it is run by the interpreter itself: a kernel has none.
  */
 #pragma once
 
 #include "config/language.h"
 #include "config/template.h"
-#include "job/run.h"
+#include "job/invocation.h"
 
 /* where programs leave files, beside their working directory (src/api/sandbox/README.md) */
 #define PROGRAM_OUTPUT_FOLDER "/tmp/output"
@@ -24,6 +24,7 @@ struct program {
 	struct slice code;
 	const struct job_input *files; /* paths end with a NUL */
 	unsigned file_count; /* less than JOB_INPUT_MAX_COUNT: the program's own is behind them */
+	const struct invocation *invocation; /* or NULL */
 	uint64_t timeout_s, stream_bytes;
 	bool is_cell; /* the kernel's state stays: in a session, or for the next of several cells */
 
@@ -31,7 +32,8 @@ struct program {
 	struct job_input inputs[JOB_INPUT_MAX_COUNT];
 };
 
-/* Fills job. 0, or -1 with *err: 400 "path_taken" (rule 1). The caller frees it in either case. */
+/* Fills job. 0, or -1 with *err: 400 "path_taken" (rule 1), "no_stdin" (a cell has none), and as
+   invocation_apply. The caller frees it in either case. */
 MUST_USE int program_prepare(const struct config *config, struct program *program,
 			     struct error *err);
 void program_free(struct program *program);

@@ -9,9 +9,17 @@
 
 #define WANTED "files must be an array of {\"id\",\"path\"}, both strings"
 
-static int bad_path(struct error *err, const char *path)
+static int bad_path(struct error *err, const char *path, const char *why)
 {
-	return error_set(err, 400, "bad_file_path", "invalid file path: %s", path);
+	return error_set(err, 400, "bad_file_path", "invalid file path: %s%s", path, why);
+}
+
+/* Why a file cannot be there beside another; NULL: it can. */
+static const char *clash(const char *path, struct slice other)
+{
+	if (slice_eq(other, path))
+		return ": it is there twice";
+	return fs_paths_collide(other, slice_of(path)) ? ": another file is in its way" : NULL;
 }
 
 static int take_file(struct staging *staging, const json_t *item, const char *prefix,
@@ -20,6 +28,7 @@ static int take_file(struct staging *staging, const json_t *item, const char *pr
 	struct staged_file *file = &staging->files[staging->file_count];
 	const json_t *id = json_object_get(item, "id"), *path = json_object_get(item, "path");
 	struct slice text = json_slice(path);
+	const char *why;
 
 	if (!json_is_string(id) || !json_is_string(path))
 		return error_set(err, 400, "wrong_type", WANTED);
@@ -27,10 +36,12 @@ static int take_file(struct staging *staging, const json_t *item, const char *pr
 	if (!fs_is_relative_path(text, JOB_ARTIFACT_DEPTH_MAX - 1) ||
 	    snprintf(file->path, sizeof(file->path), "%s%s", prefix, text.data) >
 		    JOB_PATH_MAX_BYTES)
-		return bad_path(err, text.data);
+		return bad_path(err, text.data, "");
+	if (storage_is_stream(slice_of(file->path)))
+		return bad_path(err, text.data, STAGING_RESERVED);
 	for (unsigned i = 0; i < staging->file_count; i++)
-		if (fs_paths_collide(slice_of(staging->files[i].path), slice_of(file->path)))
-			return bad_path(err, text.data);
+		if ((why = clash(file->path, slice_of(staging->files[i].path))))
+			return bad_path(err, text.data, why);
 	staging->file_count++;
 	return 0;
 }
@@ -100,10 +111,11 @@ int staging_inputs(struct staging *staging, const struct config *config, const c
 		const struct staged_file *file = &staging->files[i];
 		struct file_meta meta;
 		struct slice data;
+		const char *why;
 
 		for (unsigned other = 0; other < before; other++)
-			if (fs_paths_collide(inputs[other].path, slice_of(file->path)))
-				return bad_path(err, file->path);
+			if ((why = clash(file->path, inputs[other].path)))
+				return bad_path(err, file->path, why);
 		if (*count == JOB_INPUT_MAX_COUNT)
 			return error_set(err, 400, "too_many_files", "at most %d files",
 					 JOB_INPUT_MAX_COUNT);

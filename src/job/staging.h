@@ -17,6 +17,8 @@
 
 #define STAGING_PREFIX_BYTES 16 /* of what is put before every path, with the NUL */
 #define STAGING_FILES_MAX    (JOB_INPUT_MAX_COUNT - 8)
+/* what a message says of a path that storage_is_stream */
+#define STAGING_RESERVED ": stdout and stderr hold the program's output"
 
 struct staged_file {
 	struct slice id; /* of the store's; the request's bytes */
@@ -39,7 +41,8 @@ struct staging {
 
 /* Takes a request's list [{"id","path"}], which must outlive the staging; NULL and null are empty
    ones. prefix, such as "inputs/" or "", is put before every path. 0, or -1 with *err: 400
-   "wrong_type", "too_many_files", "bad_file_path" ("invalid file path: P"). */
+   "wrong_type", "too_many_files", "bad_file_path" ("invalid file path: P", and
+   why where it is a good one). */
 MUST_USE int staging_list(struct staging *staging, const json_t *list, const char *prefix,
 			  struct error *err);
 

@@ -125,13 +125,14 @@ static int add_runtime(const struct making *making, struct slice name)
 		return error_set(making->err, 404, "unknown_language", "Tools have no language %s",
 				 language->name);
 	job_add_arguments(making->job, language->tools.argv);
+	making->job->language = slice_of(language->name);
 	return 0;
 }
 
-static int bad_path(const struct making *making, struct slice path)
+static int bad_path(const struct making *making, struct slice path, const char *why)
 {
-	return error_set(making->err, 400, "bad_file_path", "invalid file path: %.*s",
-			 (int)path.len, path.data);
+	return error_set(making->err, 400, "bad_file_path", "invalid file path: %.*s%s",
+			 (int)path.len, path.data, why);
 }
 
 /* A path that came from a client must be one; the file's own are checked when it is read. */
@@ -145,10 +146,12 @@ static int add_file(const struct making *making, const json_t *entry)
 	*input = (struct job_input){.path = resolve(making, file.path)};
 	making->made->hidden[job->input_count] = !file.is_artifact;
 	for (unsigned i = 0; i < job->input_count; i++)
-		if (slice_eq(input->path, making->inputs[i].path.data))
-			return bad_path(making, input->path);
+		if (slice_same(input->path, making->inputs[i].path))
+			return bad_path(making, input->path, ": it is there twice");
 	if (!fs_is_relative_path(input->path, JOB_ARTIFACT_DEPTH_MAX))
-		return bad_path(making, input->path);
+		return bad_path(making, input->path, "");
+	if (storage_is_stream(input->path))
+		return bad_path(making, input->path, STAGING_RESERVED);
 	job->input_count++;
 	return resolve_bytes(making, file.content, &input->data);
 }

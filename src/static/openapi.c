@@ -110,8 +110,13 @@ static void add_tool(const struct config *config, json_t *schemas, json_t *choic
 {
 	_cleanup_json_ json_t *shown = tool_describe(config, tool);
 	json_t *parameters = json_object_get(shown, "parameters");
-	char name[TOOL_NAME_BYTES], reference[sizeof(REF_PREFIX) + TOOL_NAME_BYTES];
+	char parameter[REGISTRY_NAME_MAX_BYTES + 1], name[TOOL_NAME_BYTES],
+		reference[sizeof(REF_PREFIX) + TOOL_NAME_BYTES];
 
+	if (tool->runtime && tool_parameter(tool->runtime, parameter))
+		(void)json_object_update_missing(
+			parameters,
+			json_object_get(json_object_get(schemas, "Invocation"), "properties"));
 	(void)snprintf(name, sizeof(name), TOOL_PREFIX "%s", tool->name);
 	(void)snprintf(reference, sizeof(reference), REF_PREFIX "%s", name);
 	(void)json_object_set_new(schemas, name,

@@ -230,14 +230,18 @@ bool storage_path(const struct storage *storage, struct slice path,
 	return true;
 }
 
+bool storage_is_stream(struct slice path)
+{
+	return slice_eq(path, "stdout") || slice_eq(path, "stderr") ||
+	       slice_starts(path, "stdout/") || slice_starts(path, "stderr/");
+}
+
 /* The captured streams win over a program's own files of that name. */
 static bool may_be_stored(const struct storage *storage, struct slice path)
 {
 	if (storage->count_left == 0)
 		return false;
-	return storage->stdout_fd < 0 ||
-	       (!slice_eq(path, "stdout") && !slice_eq(path, "stderr") &&
-		!slice_starts(path, "stdout/") && !slice_starts(path, "stderr/"));
+	return storage->stdout_fd < 0 || !storage_is_stream(path);
 }
 
 int storage_begin_file(struct storage *storage, struct slice path, struct error *err)

@@ -96,6 +96,9 @@ MUST_USE int storage_begin_file(struct storage *storage, struct slice path, stru
 MUST_USE int storage_append_file(struct storage *storage, struct slice data, struct error *err);
 MUST_USE int storage_note_skipped(struct storage *storage, struct slice path, struct error *err);
 
+/* Would a file of that path lie where a result has its captured streams? */
+bool storage_is_stream(struct slice path);
+
 /* Ends the artifact begun last: it is synced. storage_commit does so, too. */
 MUST_USE int storage_end_file(struct storage *storage, struct error *err);
 

@@ -155,7 +155,7 @@ class Uploads(ToolTest):
             reply = self.post("code_execution", key=ALICE, code="true", files=[{"id": file_id, "path": path}])
             self.assertEqual(reply.status, 400, path)
         self.assertEqual(self.refused("code_execution", key=ALICE, code="true", files=[{"id": file_id, "path": "a"}, {"id": file_id, "path": "a/b"}])[2][0],
-                         (["files"], "invalid file path: a/b"))
+                         (["files"], "invalid file path: a/b: another file is in its way"))
         self.assertEqual(self.run_tool("code_execution", key=ALICE, code="echo ok", files=[])["stdout"], "ok\n")
 
 

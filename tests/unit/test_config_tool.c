@@ -75,7 +75,7 @@ static void test_code_execution(void)
 	runs("{\"code\":\"1\",\"language\":\"python\",\"filename\":\"a.py\"}", "[python3][a.py]",
 	     "a.py", "1");
 	runs("{\"code\":\"1\",\"language\":\"node\"}", "[node][./script.js]", "script.js", "1");
-	runs("{\"code\":\"1\",\"language\":\"bun\"}", "[bun][./script.js]", "script.js", "1");
+	runs("{\"code\":\"1\",\"language\":\"bun\"}", "[bun][./script.ts]", "script.ts", "1");
 	runs("{\"code\":\"1\",\"filename\":\"-e\"}", "[bash][./-e]", "-e", "1");
 	runs("{\"code\":\"1\",\"filename\":\"--version\"}", "[bash][./--version]", "--version",
 	     "1");

@@ -57,10 +57,11 @@ static void test_names(void)
 {
 	static const struct {
 		const char *called, *name;
-	} rows[] = {{"python", "python"},   {"PYTHON", "python"}, {"node", "node"},
-		    {"JavaScript", "node"}, {"js", "node"},       {"Bash", "bash"},
-		    {"sh", "bash"},         {"SHELL", "bash"},    {"r", "none"},
-		    {"ruby", "none"},       {"php", "none"},      {"", "none"},
+	} rows[] = {{"python", "python"},   {"PYTHON", "python"},  {"node", "node"},
+		    {"JavaScript", "node"}, {"js", "node"},        {"Bash", "bash"},
+		    {"py", "python"},       {"python3", "python"}, {"sh", "bash"},
+		    {"SHELL", "bash"},      {"ts", "none"},        {"r", "none"},
+		    {"ruby", "none"},       {"php", "none"},       {"", "none"},
 		    {"pytho", "none"},      {"python3 ", "none"}};
 	const char *more = "  cpp go  r rust java ruby nothing";
 
@@ -73,6 +74,28 @@ static void test_names(void)
 	is_text(found("ruby", more), "none", "nor one without a profile for sandboxes");
 	is_text(found("nothing", more), "none", "nor one that is not installed");
 	ok(err.status == 404, "which is no mistake of the operator's");
+}
+
+/* By whichever name a language is asked for, it is loaded by its own. */
+static void test_aliases(void)
+{
+	static const struct {
+		const char *called, *name;
+	} rows[] = {{"python3", "python"},  {"py", "python"}, {"Python", "python"},
+		    {"javascript", "node"}, {"js", "node"},   {"TypeScript", "bun"},
+		    {"ts", "bun"},          {"sh", "bash"},   {"Shell", "bash"}};
+	struct language language = {0};
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		must(language_load(&config, slice_of(rows[i].called), &language, &err) == 0);
+		is_text(language.name, rows[i].name, "%s", rows[i].called);
+		language_free(&language);
+	}
+	ok(language_load(&config, SLICE_LITERAL("cobol"), &language, &err) < 0 && err.status == 404,
+	   "what no language is called");
+	ok(language_load(&config, SLICE_LITERAL("../python"), &language, &err) < 0 &&
+		   err.status == 404,
+	   "nor a way out of the folder");
 }
 
 /* A broken file harms no other, and is told of when it is meant. */
@@ -93,6 +116,7 @@ int main(void)
 	test_installed();
 	test_fields();
 	test_names();
+	test_aliases();
 	make_folder(in_scratch("registry"));
 	test_broken();
 	return done();

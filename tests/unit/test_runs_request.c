@@ -275,8 +275,11 @@ static void test_paths(void)
 		 "1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16"},
 	};
 	static const struct {
-		const char *first, *second;
-	} collisions[] = {{"a", "a"}, {"a", "a/b"}, {"a/b", "a"}, {"a/b/c", "a/b"}};
+		const char *first, *second, *why;
+	} collisions[] = {{"a", "a", ": it is there twice"},
+			  {"a", "a/b", ": another file is in its way"},
+			  {"a/b", "a", ": another file is in its way"},
+			  {"a/b/c", "a/b", ": another file is in its way"}};
 	struct run_request request;
 	char body[2048], message[1200];
 
@@ -301,8 +304,8 @@ static void test_paths(void)
 			"{" CODE
 			",\"files\":[{\"id\":\"i\",\"path\":\"%s\"},{\"id\":\"j\",\"path\":\"%s\"}]}",
 			collisions[i].first, collisions[i].second);
-		(void)snprintf(message, sizeof(message), "invalid file path: %s",
-			       collisions[i].second);
+		(void)snprintf(message, sizeof(message), "invalid file path: %s%s",
+			       collisions[i].second, collisions[i].why);
 		refuses(body, "bad_file_path", message);
 	}
 	must(parse(SLICE_LITERAL(

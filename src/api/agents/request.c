@@ -9,6 +9,8 @@
 
 #define RUN_MS_MAX 3521614606207LL /* the last that fits a record's id, 62^7 - 1 */
 
+const char *const agent_environment[] = {"OUTPUT_DIR=/workspace/output", NULL};
+
 #define TEXT(place) READ_FIELD(struct agent_request, place, #place, READ_SLICE)
 
 static const struct json_field frontend_fields[] = {
@@ -41,13 +43,16 @@ int agent_request_parse(struct slice body, struct agent_request *out, struct err
 	    TAKE(out->frontend, "frontend.", page_fields, out, err) < 0)
 		return -1;
 	out->has_prompt = json_object_get(out->body, "prompt") != NULL;
-	return TAKE(out->body, "", other_fields, out, err);
+	if (TAKE(out->body, "", other_fields, out, err) < 0)
+		return -1;
+	return invocation_take(out->body, agent_environment, NULL, &out->invocation, err);
 }
 
 void agent_request_free(struct agent_request *request)
 {
 	json_decref(request->body);
 	request->body = NULL;
+	invocation_free(&request->invocation);
 }
 
 /* --- the path --------------------------------------------------------------------------------- */

@@ -7,17 +7,21 @@
 
 #include "base/slice.h"
 #include "bounds.h"
-#include "json/json.h"
+#include "job/invocation.h"
 
 struct agent_request {
 	json_t *body; /* owned */
 	const json_t *frontend;
 	struct slice html, css, javascript, test, prompt;
 	bool has_prompt, browser;
+	struct invocation invocation; /* owned: of the test */
 };
 
-/* 0, or -1 with *err, 400: "bad_json", "json_too_deep", "wrong_type", "prompt_too_long". The caller
-   frees *out in either case. */
+/* What the test's environment has of ours, NAME=value, ended by NULL; only we set these. */
+extern const char *const agent_environment[];
+
+/* 0, or -1 with *err, 400: what invocation_take says, "bad_json", "json_too_deep", "wrong_type",
+   "prompt_too_long". The caller frees *out in either case. */
 MUST_USE int agent_request_parse(struct slice body, struct agent_request *out, struct error *err);
 void agent_request_free(struct agent_request *request);
 

@@ -111,7 +111,7 @@ static int prepare_job(struct agent_run *run, struct error *err)
 	    language_load(run->call->config, SLICE_LITERAL(LANGUAGE), &run->language, err) < 0)
 		return -1;
 	job_defaults(run->call->config, job);
-	job->env[job->env_count++] = SLICE_LITERAL("OUTPUT_DIR=/workspace/" OUTPUT);
+	job->env[job->env_count++] = slice_of(agent_environment[0]);
 	job->argv[job->argc++] = SLICE_LITERAL("node");
 	job->argv[job->argc++] = SLICE_LITERAL("test.js");
 	job->template = name;
@@ -130,8 +130,8 @@ static int prepare_job(struct agent_run *run, struct error *err)
 		(struct job_input){SLICE_LITERAL(FOLDER "/test.js"),
 				   request->test.len ? request->test : slice_of(basic_test)};
 	job->inputs = run->inputs;
-	job->input_count = sizeof(run->inputs) / sizeof(run->inputs[0]);
-	return 0;
+	job->input_count = COUNT_OF(run->inputs);
+	return invocation_apply(&request->invocation, job, err);
 }
 
 static int execute(struct agent_run *run, struct error *err)

@@ -3,6 +3,7 @@
 #include "api/agents/checks.h"
 #include "base/fs.h"
 #include "bounds.h"
+#include "config/language.h"
 #include "json/read.h"
 
 struct validation {
@@ -68,9 +69,12 @@ static int check_patterns(const struct config *config, struct validation *valida
 			  struct error *err)
 {
 	_cleanup_patterns_ struct patterns patterns = {0};
+	_cleanup_language_ struct language language = {0};
 	struct error why;
 
-	if (patterns_load(config, validation->language, &patterns, &why) < 0 && why.status != 404) {
+	if (language_load(config, slice_of(validation->language), &language, err) < 0)
+		return -1;
+	if (patterns_load(config, language.name, &patterns, &why) < 0 && why.status != 404) {
 		*err = why;
 		return -1;
 	}

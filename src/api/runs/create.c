@@ -26,6 +26,7 @@ static int take_request(struct run *run, struct error *err)
 	if (run_request_begin(buf_slice(&run->call->body), &run->request, err) < 0 ||
 	    run_language(run->call->config, run->request.language, &run->language, err) < 0)
 		return -1;
+	run->request.language = slice_of(run->language.name);
 	return run_request_take(&run->request, err);
 }
 
@@ -52,7 +53,8 @@ static int prepare_job(struct run *run, struct error *err)
 		.artifacts_bytes = limits->max_artifact_bytes,
 	};
 	job_set_language(job, &run->language, &run->language.runs, run->request.code, run->inputs);
-	invocation_apply(&run->request.invocation, job);
+	if (invocation_apply(&run->request.invocation, job, err) < 0)
+		return -1;
 	for (const char *const *ours = run_environment; *ours; ours++)
 		job->env[job->env_count++] = slice_of(*ours);
 	return staging_inputs(&run->request.staging, run->call->config, run->call->caller.id,

@@ -96,7 +96,7 @@ int run_request_begin(struct slice body, struct run_request *out, struct error *
 int run_request_take(struct run_request *request, struct error *err)
 {
 	if (take(request, CODE, 1, err) < 0 ||
-	    invocation_take(request->body, run_environment, &request->invocation, err) < 0 ||
+	    invocation_take(request->body, run_environment, NULL, &request->invocation, err) < 0 ||
 	    take(request, LIMITS, 1, err) < 0 ||
 	    json_take(request->asked_limits, "", run_limit_table, RUN_LIMIT_COUNT,
 		      JSON_NULL_IS_ABSENT, &request->limits, err) < 0 ||

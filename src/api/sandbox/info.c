@@ -28,7 +28,7 @@ static json_t *list_languages(const struct config *config)
 		if (language_load(config, name, &language, &ignored) < 0 || !language.sandbox.argv)
 			continue;
 		(void)json_array_append_new(list, json_string(language.name));
-		(void)json_array_extend(list, (json_t *)language.sandbox.aliases);
+		(void)json_array_extend(list, (json_t *)language.aliases);
 	}
 	return list;
 }

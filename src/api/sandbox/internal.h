@@ -22,7 +22,8 @@ struct sandbox_run {
 	struct sandbox_request request;
 	const json_t *cells; /* an array of texts, or NULL */
 	struct template template;
-	struct sandbox_files files; /* owned */
+	struct sandbox_files files;   /* owned */
+	struct invocation invocation; /* owned */
 	struct program program; /* owned; without a language: the template has none of that name */
 	struct stream stream;   /* owned */
 	struct results results; /* owned */

@@ -26,6 +26,7 @@ void sandbox_run_free(struct sandbox_run *run)
 	results_free(&run->results);
 	program_free(&run->program);
 	sandbox_files_free(&run->files);
+	invocation_free(&run->invocation);
 	json_decref(run->body);
 }
 
@@ -52,12 +53,15 @@ void sandbox_result_free(struct sandbox_result *result)
 int sandbox_prepare(struct sandbox_run *run, struct error *err)
 {
 	const struct config *config = run->call->config;
+	static const char *const none[] = {NULL};
 	const char *caller = run->call->caller.id;
 	struct program *program = &run->program;
 
 	if (sandbox_take_files(config, *caller ? caller : CALLER_LOOPBACK,
-			       json_object_get(run->body, "files"), &run->files, err) < 0)
+			       json_object_get(run->body, "files"), &run->files, err) < 0 ||
+	    invocation_take(run->body, none, NULL, &run->invocation, err) < 0)
 		return -1;
+	program->invocation = &run->invocation;
 	program->code = run->request.code;
 	program->template = &run->template;
 	program->timeout_s = sandbox_timeout_s(run->body, &run->template);

@@ -76,9 +76,15 @@ static int take_cell(struct sandbox_run *run, struct session *session, struct er
 	request->tenant_id = slice_of(session->tenant_id);
 	request->scope = slice_of(session->scope);
 	run->program.is_cell = true;
-	if (sandbox_template(call->config, slice_of(session->template), &run->template, err) < 0)
+	if (sandbox_template(call->config, slice_of(session->template), &run->template, err) < 0 ||
+	    sandbox_prepare(run, err) < 0)
 		return -1;
-	return sandbox_prepare(run, err);
+	/* the kernel has begun already */
+	if (run->program.job.kernel &&
+	    (json_array_size(run->invocation.args) || json_array_size(run->invocation.variables)))
+		return error_set(err, 400, "no_invocation",
+				 "args and env are for programs: a cell has its session's");
+	return 0;
 }
 
 static void reply_cell(const struct sandbox_run *run, const struct session *session,

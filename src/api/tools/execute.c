@@ -11,6 +11,7 @@ static void run_free(struct tool_run *run)
 	tool_job_free(&run->made);
 	tool_free(&run->tool);
 	staging_free(&run->staging);
+	invocation_free(&run->invocation);
 	execution_free(&run->execution);
 }
 

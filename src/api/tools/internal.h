@@ -4,6 +4,7 @@
 #include "bounds.h"
 #include "config/tool.h"
 #include "job/execution.h"
+#include "job/invocation.h"
 #include "job/result_cache.h"
 #include "job/staging.h"
 #include "job/tool_job.h"
@@ -14,12 +15,13 @@
 /* One run of a tool, from request to answer. */
 struct tool_run {
 	struct call *call;
-	bool is_run;            /* POST /run: one output, no tool name */
-	json_t *input;          /* owned: the request */
-	json_t *agent, *values; /* owned: validated */
-	struct tool tool;       /* owned */
-	struct tool_job made;   /* owned */
-	struct staging staging; /* owned: uploads that the request names */
+	bool is_run;                  /* POST /run: one output, no tool name */
+	json_t *input;                /* owned: the request */
+	json_t *agent, *values;       /* owned: validated */
+	struct tool tool;             /* owned */
+	struct tool_job made;         /* owned */
+	struct staging staging;       /* owned: uploads that the request names */
+	struct invocation invocation; /* owned: of a tool that runs code */
 	uint64_t timeout_s;
 	struct job job;
 	struct job_input inputs[JOB_INPUT_MAX_COUNT];

@@ -128,6 +128,23 @@ static void take_timeout(struct tool_run *run, json_t *issues)
 				 "Timeout cannot exceed %" PRIu64 " seconds", most);
 }
 
+/* Does the client say in which language its code is? Then it may say how that is invoked, but for
+   fields that are the tool's own. */
+static int take_invocation(struct tool_run *run, json_t *issues, struct error *err)
+{
+	static const char *const none[] = {NULL};
+	_cleanup_json_ json_t *rest = json_copy(run->input);
+	char parameter[REGISTRY_NAME_MAX_BYTES + 1];
+	const char *field;
+	json_t *schema;
+
+	if (!run->tool.runtime || !tool_parameter(run->tool.runtime, parameter))
+		return 0;
+	json_object_foreach ((json_t *)run->tool.parameters, field, schema)
+		(void)json_object_del(rest, field);
+	return invocation_take(rest, none, issues, &run->invocation, err);
+}
+
 /* Reads the request as far as its fields go. 0, or -1 when it was answered with a refusal. */
 static int take_fields(struct tool_run *run)
 {
@@ -147,7 +164,8 @@ static int take_fields(struct tool_run *run)
 	if (!run->is_run && json_array_size(issues))
 		return refuse_input(run, AGENT, issues);
 	if (json_is_object(run->input) &&
-	    tool_validate(call->config, &run->tool, run->input, issues, run->values, &err) < 0)
+	    (tool_validate(call->config, &run->tool, run->input, issues, run->values, &err) < 0 ||
+	     take_invocation(run, issues, &err) < 0))
 		return refuse(call, &err);
 	return json_array_size(issues) ? refuse_input(run, TOOL, issues) : 0;
 }
@@ -164,6 +182,9 @@ static int make_job(struct tool_run *run, const char **field, struct error *err)
 	run->made.owner = call->caller.id;
 	*field = run->made.bad_field;
 	if (tool_job(call->config, &run->tool, run->values, &run->made, job, run->inputs, err) < 0)
+		return -1;
+	*field = "args";
+	if (run->invocation.variables && invocation_apply(&run->invocation, job, err) < 0)
 		return -1;
 	run->execution.timeout_text = run->tool.timeout_text;
 	*field = "files";
