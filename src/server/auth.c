@@ -23,20 +23,19 @@ static bool bearer_token(const struct http_request *request, struct slice *out, 
 {
 	unsigned found = 0;
 
-	*out = (struct slice){"", 0};
+	*out = SLICE_LITERAL("");
 	for (unsigned i = 0; i < request->field_count; i++) {
 		struct slice value = request->fields[i].value;
-		size_t len = strlen(SCHEME);
 
 		if (!slice_eq_nocase(request->fields[i].name, "Authorization"))
 			continue;
 		found++;
-		if (value.len <= len || value.data[len] != ' ' ||
-		    strncasecmp(value.data, SCHEME, len) != 0)
+		if (!slice_starts_nocase(value, SCHEME " "))
 			continue;
-		while (len < value.len && value.data[len] == ' ')
-			len++;
-		*out = (struct slice){value.data + len, value.len - len};
+		slice_skip(&value, strlen(SCHEME));
+		while (value.len && *value.data == ' ')
+			slice_skip(&value, 1);
+		*out = value;
 	}
 	*doubled = found > 1;
 	return out->len > 0;

@@ -24,14 +24,27 @@ __asm__(".pushsection .rodata\n"
 	".popsection\n");
 extern const char openapi_text[];
 
+/* What is at the end of a path of names joined by dots. */
+static json_t *at(const json_t *object, const char *path)
+{
+	struct slice rest = slice_of(path);
+
+	while (rest.len) {
+		struct slice name = slice_take(&rest, '.');
+
+		object = json_object_getn(object, name.data, name.len);
+	}
+	return (json_t *)object;
+}
+
 /* --- the limits of a run ---------------------------------------------------------------------- */
 
 /* Into RunLimits, which a request may hold, and RunLimitsInForce, which a record does. */
 static void add_limits(json_t *schemas)
 {
-	json_t *asked = json_object_get(json_object_get(schemas, "RunLimits"), "properties");
-	json_t *in_force = json_object_get(schemas, "RunLimitsInForce");
-	json_t *required = json_object_get(in_force, "required");
+	json_t *asked = at(schemas, "RunLimits.properties"),
+	       *in_force = at(schemas, "RunLimitsInForce.properties"),
+	       *required = at(schemas, "RunLimitsInForce.required");
 
 	for (size_t i = 0; i < RUN_LIMIT_COUNT; i++) {
 		const struct json_field *row = &run_limit_table[i];
@@ -41,7 +54,7 @@ static void add_limits(json_t *schemas)
 			json_pack("{s:s, s:I, s:I, s:I}", "type", "integer", "minimum",
 				  (json_int_t)row->least, "maximum", (json_int_t)row->most,
 				  "default", (json_int_t)run_limit_of(&run_limit_defaults, row)));
-		(void)json_object_set_new(json_object_get(in_force, "properties"), row->name,
+		(void)json_object_set_new(in_force, row->name,
 					  json_pack("{s:s}", "type", "integer"));
 		(void)json_array_append_new(required, json_string(row->name));
 	}
@@ -64,11 +77,8 @@ static int add_languages(const struct config *config, json_t *schemas, struct er
 			(void)json_array_append_new(options, json_string(names.names[i]));
 	}
 	if (json_array_size(options))
-		(void)json_object_set(
-			json_object_get(json_object_get(json_object_get(schemas, "RunRequest"),
-							"properties"),
-					"language"),
-			"enum", options);
+		(void)json_object_set(at(schemas, "RunRequest.properties.language"), "enum",
+				      options);
 	return 0;
 }
 
@@ -114,9 +124,7 @@ static void add_tool(const struct config *config, json_t *schemas, json_t *choic
 		reference[sizeof(REF_PREFIX) + TOOL_NAME_BYTES];
 
 	if (tool->runtime && tool_parameter(tool->runtime, parameter))
-		(void)json_object_update_missing(
-			parameters,
-			json_object_get(json_object_get(schemas, "Invocation"), "properties"));
+		(void)json_object_update_missing(parameters, at(schemas, "Invocation.properties"));
 	(void)snprintf(name, sizeof(name), TOOL_PREFIX "%s", tool->name);
 	(void)snprintf(reference, sizeof(reference), REF_PREFIX "%s", name);
 	(void)json_object_set_new(schemas, name,
@@ -180,9 +188,7 @@ static json_t *bare_response(const json_t *document, const json_t *response)
 	json_t *bare;
 
 	if (name)
-		response = json_object_get(
-			json_object_get(json_object_get(document, "components"), "responses"),
-			name);
+		response = json_object_get(at(document, "components.responses"), name);
 	bare = json_copy((json_t *)response);
 	(void)json_object_del(bare, "content");
 	return bare;
@@ -231,7 +237,7 @@ int openapi_document(const struct config *config, json_t **out, struct error *er
 		return -1;
 	(void)json_object_set_new(json_object_get(document, "info"), "version",
 				  json_string(MAYFLY_VERSION));
-	schemas = json_object_get(json_object_get(document, "components"), "schemas");
+	schemas = at(document, "components.schemas");
 	add_limits(schemas);
 	if (add_languages(config, schemas, err) < 0 || add_tools(config, schemas, err) < 0)
 		return -1;

@@ -66,36 +66,28 @@ struct walk {
 	unsigned left; /* entries that may still be looked at */
 };
 
-/* Adds the regular files of a folder, which is taken over, and of those beneath it. */
-static void walk_folder(struct walk *walk, int folder, const char *prefix, unsigned depth)
+/* Adds the regular files of a folder in at, and of those beneath it. */
+static void walk_folder(struct walk *walk, int at, const char *name, const char *prefix,
+			unsigned depth)
 {
-	_cleanup_closedir_ DIR *listing = folder < 0 ? NULL : fdopendir(folder);
+	_cleanup_closedir_ DIR *listing = fs_list(at, name);
 	char path[JOB_PATH_MAX_BYTES + 1];
 	struct stat status;
 
-	if (!listing && folder >= 0)
-		close(folder);
-	for (struct dirent *entry; listing && (entry = readdir(listing));) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+	for (const char *entry; walk->left && (entry = fs_next(listing)); walk->left--) {
+		if (snprintf(path, sizeof(path), "%s%s%s", prefix, *prefix ? "/" : "", entry) >=
+			    (int)sizeof(path) ||
+		    fstatat(dirfd(listing), entry, &status, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
-		if (walk->left == 0)
-			return;
-		walk->left--;
-		if (snprintf(path, sizeof(path), "%s%s%s", prefix, *prefix ? "/" : "",
-			     entry->d_name) >= (int)sizeof(path) ||
-		    fstatat(dirfd(listing), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0)
-			continue;
-		if (S_ISREG(status.st_mode)) {
+		if (S_ISREG(status.st_mode))
 			(void)json_array_append_new(walk->rows,
 						    json_pack("{s:o, s:I}", "path",
 							      json_clean_string(slice_of(path)),
 							      "size", (json_int_t)status.st_size));
-		} else if (S_ISDIR(status.st_mode) && depth < JOB_ARTIFACT_DEPTH_MAX) {
-			walk_folder(walk,
-				    openat(dirfd(listing), entry->d_name,
-					   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
-				    path, depth + 1);
-		}
+		else if (S_ISDIR(status.st_mode) && depth < JOB_ARTIFACT_DEPTH_MAX)
+			walk_folder(walk, dirfd(listing), entry, path, depth + 1);
+		if (walk->left == 0)
+			return;
 	}
 }
 
@@ -103,38 +95,30 @@ static json_t *list_files(int folder)
 {
 	struct walk walk = {json_array(), JOB_ARTIFACT_SCAN_MAX};
 
-	walk_folder(&walk, folder, "", 0);
+	walk_folder(&walk, folder, ".", "", 0);
 	return json_pack("{s:o, s:b}", "files", sorted(walk.rows, "path", false), "cut",
 			 walk.left == 0);
 }
 
 static json_t *list_jobs(int folder)
 {
-	_cleanup_closedir_ DIR *listing = fdopendir(folder);
+	_cleanup_closedir_ DIR *listing = fs_list(folder, ".");
 	unsigned left = JOB_ARTIFACT_SCAN_MAX;
 	json_t *rows = json_array();
 	char modified[DATE_BYTES];
 	struct stat status;
 
-	if (!listing)
-		close(folder);
-	for (struct dirent *entry; listing && left && (entry = readdir(listing)); left--) {
-		if (strncmp(entry->d_name, JOB_PREFIX, strlen(JOB_PREFIX)) != 0 ||
-		    fstatat(dirfd(listing), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+	for (const char *entry; left && (entry = fs_next(listing)); left--) {
+		if (strncmp(entry, JOB_PREFIX, strlen(JOB_PREFIX)) != 0 ||
+		    fstatat(dirfd(listing), entry, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
 		    !S_ISDIR(status.st_mode))
 			continue;
 		date_rfc3339(timespec_ms(status.st_mtim), modified);
 		(void)json_array_append_new(rows, json_pack("{s:s, s:s}", "id",
-							    entry->d_name + strlen(JOB_PREFIX),
-							    "modified", modified));
+							    entry + strlen(JOB_PREFIX), "modified",
+							    modified));
 	}
 	return json_pack("{s:o, s:b}", "jobs", sorted(rows, "modified", true), "cut", left == 0);
-}
-
-/* Answers for what is there. folder is taken over. */
-static void reply_list(struct call *call, const struct static_place *place, int folder)
-{
-	call_reply_json(call, 200, place->job.len ? list_files(folder) : list_jobs(folder));
 }
 
 bool static_preview(struct call *call, const struct static_place *place)
@@ -147,21 +131,15 @@ bool static_preview(struct call *call, const struct static_place *place)
 	if (!call->config->debug_ui || !(is_view || (is_list && !is_file)))
 		return false;
 
-	int found = fs_open_beneath(place->storage, place->beneath,
-				    O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
+	_cleanup_close_ int found = fs_open_beneath(
+		place->storage, place->beneath, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
 
-	if (found < 0)
+	if (found < 0 || fstat(found, &status) < 0 ||
+	    !(is_file ? S_ISREG(status.st_mode) : S_ISDIR(status.st_mode)))
 		return false;
-	if (fstat(found, &status) < 0 ||
-	    !(is_file ? S_ISREG(status.st_mode) : S_ISDIR(status.st_mode))) {
-		close(found);
-		return false;
-	}
-	if (is_list) {
-		reply_list(call, place, found);
-		return true;
-	}
-	close(found);
-	static_page(call, SLICE_LITERAL(PAGE_VIEW));
+	if (is_list)
+		call_reply_json(call, 200, place->job.len ? list_files(found) : list_jobs(found));
+	else
+		static_page(call, SLICE_LITERAL(PAGE_VIEW));
 	return true;
 }
