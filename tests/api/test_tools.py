@@ -80,7 +80,7 @@ class Run(harness.ServerTest):
                 ({"sessionId": "x" * 129}, "too_big"), ({"sessionId": "a/b"}, "invalid_value"), ({"sessionId": ".x"}, "invalid_value"),
                 ({"sessionId": "a\x07"}, "invalid_value"), ({"sessionId": 5}, "invalid_type"), ({"sessionId": None}, "invalid_type"),
                 ({"code": None}, "invalid_type"), ({"code": ["x"]}, "invalid_type"), ({"language": 1}, "invalid_type"),
-                ({"language": "Python"}, "invalid_value"), ({"timeout": 901}, "too_big"), ({"timeout": 1.5}, "invalid_type"),
+                ({"language": "pythons"}, "invalid_value"), ({"timeout": 901}, "too_big"), ({"timeout": 1.5}, "invalid_type"),
                 ({"timeout": "1"}, "invalid_type"), ({"timeout": -1}, "too_small"), ({"timeout": True}, "invalid_type"),
                 ({"filename": ".."}, "invalid_value"), ({"filename": "a/b"}, "invalid_value"), ({"filename": "stdout"}, "invalid_value"),
                 ({"filename": "stderr"}, "invalid_value"), ({"filename": ""}, "too_small"), ({"filename": "x" * 256}, "too_big")]:

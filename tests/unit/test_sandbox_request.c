@@ -52,13 +52,14 @@ static void missing(const char *text, const char *message)
 static void test_required(void)
 {
 	missing("{}", "Missing required fields: tenant_id, scope, code");
-	missing("{\"scope\":\"s\"}", "Missing required fields: tenant_id, code");
+	missing("{\"scope\":\"s\"}", "Missing required fields: tenant_id, scope, code");
 	missing("{\"tenant_id\":\"\",\"scope\":null,\"code\":0}",
 		"Missing required fields: tenant_id, scope, code");
 	missing("{\"tenant_id\":false,\"scope\":[],\"code\":{}}",
 		"Missing required fields: tenant_id, scope, code");
 	missing("{\"tenant_id\":0.0,\"scope\":true,\"code\":-1}",
-		"Missing required fields: tenant_id");
+		"Missing required fields: tenant_id, scope, code");
+	missing("{\"tenant_id\":1,\"scope\":true,\"code\":-1}", NULL);
 	missing("{\"tenant_id\":\"1\",\"scope\":\"0\",\"code\":\" \"}", NULL);
 }
 
@@ -83,7 +84,9 @@ static void test_texts(void)
 {
 	static const char *const nothing[] = {NULL};
 	_cleanup_json_ json_t *empty = body_of("{\"tenant_id\":null}"),
-			      *wrong = body_of("{\"language\":7}");
+			      *wrong = body_of("{\"language\":[7]}"),
+			      *other = body_of("{\"tenant_id\":7,\"scope\":true,\"code\":0.5,"
+					       "\"language\":0,\"template\":\"\"}");
 	char longest[SANDBOX_NAME_MAX_BYTES + 2] = "";
 	struct sandbox_request request;
 
@@ -91,7 +94,13 @@ static void test_texts(void)
 	ok(request.tenant_id.len == 0 && slice_eq(request.template, "default") &&
 		   slice_eq(request.language, "python"),
 	   "what is missing, or null, is the default");
-	is_number(sandbox_take(wrong, nothing, &request, &err), -1, "a number is no text");
+	is_number(sandbox_take(other, nothing, &request, &err), 0, "numbers and booleans");
+	ok(slice_eq(request.tenant_id, "7") && slice_eq(request.scope, "true") &&
+		   slice_eq(request.code, "0.5"),
+	   "are their texts");
+	ok(slice_eq(request.language, "python") && slice_eq(request.template, "default"),
+	   "but for those that are as good as missing");
+	is_number(sandbox_take(wrong, nothing, &request, &err), -1, "a list is no text");
 	is_text(err.message, "language must be a string", "and told so");
 	memset(longest, 'n', sizeof(longest) - 1);
 	takes("scope", "a", 1, NULL);

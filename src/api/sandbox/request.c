@@ -39,16 +39,19 @@ static bool is_truthy(const json_t *value)
 	}
 }
 
+/* The message names all fields of the route, whichever is missing. */
 static int require(const json_t *body, const char *const *names, struct error *err)
 {
-	_cleanup_buf_ struct buf missing = buf_new(ERROR_MESSAGE_BYTES);
+	_cleanup_buf_ struct buf all = buf_new(ERROR_MESSAGE_BYTES);
+	bool is_missing = false;
 
-	for (; *names; names++)
-		if (!is_truthy(json_object_get(body, *names)))
-			(void)!buf_printf(&missing, "%s%s", missing.len ? ", " : "", *names);
-	return missing.len ? error_set(err, 400, "fields_missing", "Missing required fields: %s",
-				       missing.data)
-			   : 0;
+	for (; *names; names++) {
+		is_missing |= !is_truthy(json_object_get(body, *names));
+		(void)!buf_printf(&all, "%s%s", all.len ? ", " : "", *names);
+	}
+	return is_missing ? error_set(err, 400, "fields_missing", "Missing required fields: %s",
+				      all.data)
+			  : 0;
 }
 
 #define TEXT(place) READ_FIELD(struct sandbox_request, place, #place, READ_SLICE)
@@ -66,7 +69,23 @@ static const struct json_field fields[] = {
 	{TEXT(code)},    {TEXT(template)}, {TEXT(language)},
 };
 
-int sandbox_take(const json_t *body, const char *const *required, struct sandbox_request *out,
+/* Rule 2. */
+static void make_text(json_t *body, const char *name)
+{
+	json_t *value = json_object_get(body, name);
+
+	if (json_is_array(value) || json_is_object(value))
+		return;
+	if (!is_truthy(value))
+		(void)json_object_del(body, name);
+	else if (json_is_true(value))
+		(void)json_object_set_new(body, name, json_string("true"));
+	else if (json_is_number(value))
+		(void)json_object_set_new(body, name,
+					  json_sprintf("%.15g", json_number_value(value)));
+}
+
+int sandbox_take(json_t *body, const char *const *required, struct sandbox_request *out,
 		 struct error *err)
 {
 	const struct slice *names[NAME_COUNT] = {&out->tenant_id, &out->scope, &out->session_id};
@@ -74,8 +93,11 @@ int sandbox_take(const json_t *body, const char *const *required, struct sandbox
 
 	*out = (struct sandbox_request){
 		none, none, none, none, SLICE_LITERAL(TEMPLATE_DEFAULT), SLICE_LITERAL("python")};
-	if (require(body, required, err) < 0 ||
-	    json_take(body, "", fields, COUNT_OF(fields), JSON_NULL_IS_ABSENT, out, err) < 0)
+	if (require(body, required, err) < 0)
+		return -1;
+	for (size_t i = 0; i < COUNT_OF(fields); i++)
+		make_text(body, fields[i].name);
+	if (json_take(body, "", fields, COUNT_OF(fields), JSON_NULL_IS_ABSENT, out, err) < 0)
 		return -1;
 	for (unsigned i = 0; i < NAME_COUNT; i++)
 		if (ascii_has_control(*names[i]))

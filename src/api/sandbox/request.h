@@ -4,7 +4,8 @@
  * Rules:
  *  1. Malformed JSON, and what is no object, counts as {}. A NUL in a file's path is refused as
  *     one, although no JSON key may hold it.
- *  2. "Required" means present and truthy, as in the languages that clients are written in.
+ *  2. "Required" means present and truthy, as in the languages that clients are written in. Where
+ *     text is wanted a number or a boolean is taken as its text, and what is not truthy as missing.
  *  3. A time-out that is no whole number of seconds from 1 to SANDBOX_TIMEOUT_MAX_S is the
  *     template's.
  */
@@ -30,10 +31,10 @@ struct sandbox_request {
 };
 
 /* Reads them from an object that outlives *out. required: what a route needs (rule 2), ended by
-   NULL. 0, or -1 with *err, 400: "fields_missing", whose message lists those that are missing,
+   NULL. 0, or -1 with *err, 400: "fields_missing", whose message lists all that are needed,
    "wrong_type"; of what is a name "name_too_long", "name_characters". */
-MUST_USE int sandbox_take(const json_t *body, const char *const *required,
-			  struct sandbox_request *out, struct error *err);
+MUST_USE int sandbox_take(json_t *body, const char *const *required, struct sandbox_request *out,
+			  struct error *err);
 
 /* Rule 3, and never more than the template's maximum. In seconds. */
 uint64_t sandbox_timeout_s(const json_t *body, const struct template *template);

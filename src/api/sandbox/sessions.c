@@ -18,7 +18,7 @@ struct session_requester sandbox_requester(const struct call *call, struct slice
 
 /* --- making ----------------------------------------------------------------------------------- */
 
-static int take_session(const struct call *call, const json_t *body, struct session *session,
+static int take_session(const struct call *call, json_t *body, struct session *session,
 			struct template *template, struct error *err)
 {
 	static const char *const required[] = {"tenant_id", "scope", NULL};
@@ -142,8 +142,7 @@ void api_session_execute(struct call *call)
 
 /* --- destroying ------------------------------------------------------------------------------- */
 
-static int destroy(struct call *call, const json_t *body, struct session *session,
-		   struct error *err)
+static int destroy(struct call *call, json_t *body, struct session *session, struct error *err)
 {
 	static const char *const required[] = {"session_id", NULL};
 	struct sandbox_request request;
