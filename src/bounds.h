@@ -201,18 +201,24 @@
 #define DEFAULT_TMP_MB       100  /* MAYFLY_TMP_MB, charged to memory */
 #define DEFAULT_SHM_MB       64   /* MAYFLY_SHM_MB, charged to memory */
 #define DEFAULT_NOFILE       1024 /* MAYFLY_NOFILE */
-/* MAYFLY_NPROC; per uid across all containers, so well above pids */
-#define DEFAULT_NPROC       4096
-#define DEFAULT_FSIZE_MB    128 /* MAYFLY_FSIZE_MB, the largest file a program may write */
-#define SMALL_TMPFS_BYTES   MIB /* /run and /var/tmp: present, useless for storing */
-#define MEMORY_MIN_MB       16
-#define MEMORY_MAX_MB       (1024 * 1024)
-#define PIDS_MIN            4
-#define PIDS_MAX            32768
-#define CPU_PERCENT_MAX     102400
-#define TMPFS_MAX_MB        (1024 * 1024)
-#define RUNNER_ID           10001 /* uid and gid of a job, where a template names none */
-#define RUNNER_ID_MAX       65533 /* what fits a user namespace of the usual size */
+#define DEFAULT_NPROC        4096 /* MAYFLY_NPROC */
+#define DEFAULT_FSIZE_MB     128  /* MAYFLY_FSIZE_MB, the largest file a program may write */
+#define SMALL_TMPFS_BYTES    MIB  /* /run and /var/tmp: present, useless for storing */
+#define MEMORY_MIN_MB        16
+#define MEMORY_MAX_MB        (1024 * 1024)
+#define PIDS_MIN             4
+#define PIDS_MAX             32768
+#define CPU_PERCENT_MAX      102400
+#define TMPFS_MAX_MB         (1024 * 1024)
+/* MAYFLY_UIDS, else USER_COUNT ids from here; in a namespace of 65536 ids, and for a rootless
+   engine, from USER_FIRST_INSIDE */
+#define USER_FIRST          70000
+#define USER_FIRST_INSIDE   20000
+#define USER_COUNT          4096
+#define USER_MIN            1000 /* below are a host's own */
+#define USER_MAX            2147483647
+#define USER_RANGE_MIN      64 /* ids of a range */
+#define TEMPLATE_USER_BYTES 32 /* with its NUL */
 #define NOFILE_MIN          16
 #define NOFILE_MAX          1048576
 #define NPROC_MIN           4

@@ -302,6 +302,26 @@ static int read_unenforced(struct config *config, struct error *err)
 	return 0;
 }
 
+static int read_uids(struct config *config, struct error *err)
+{
+	const char *text = variable("MAYFLY_UIDS");
+	struct slice last, first;
+
+	if (!text)
+		return 0;
+	last = slice_of(text);
+	first = slice_take(&last, '-');
+	if (num_parse(first, 10, USER_MAX, &config->uids_first) < 0 ||
+	    num_parse(last, 10, USER_MAX, &config->uids_last) < 0 ||
+	    config->uids_first < USER_MIN ||
+	    config->uids_last < config->uids_first + USER_RANGE_MIN - 1)
+		return error_set(err, 500, "bad_configuration",
+				 "MAYFLY_UIDS is \"%.64s\", but takes FIRST-LAST: at least %d ids "
+				 "from %d to %d, which no user of the host has",
+				 text, USER_RANGE_MIN, USER_MIN, USER_MAX);
+	return 0;
+}
+
 /* An old name would be a setting that does nothing: its operator is told what it is called. */
 static int refuse_old_names(struct error *err)
 {
@@ -368,8 +388,9 @@ int config_read(struct config *out, struct error *err)
 	    read_origins(&config, err) < 0 || read_flag("DEBUG_UI", &config.debug_ui, err) < 0 ||
 	    read_flag("MAYFLY_TEMPLATE_NETWORK", &config.custom_network, err) < 0 ||
 	    read_network(&config, err) < 0 || read_unenforced(&config, err) < 0 ||
-	    read_places(&config, err) < 0 || refuse_old_folders(&config, err) < 0 ||
-	    read_libexec(&config, err) < 0 || read_keys_file(&config, err) < 0 ||
+	    read_uids(&config, err) < 0 || read_places(&config, err) < 0 ||
+	    refuse_old_folders(&config, err) < 0 || read_libexec(&config, err) < 0 ||
+	    read_keys_file(&config, err) < 0 ||
 	    read_secret("EXECUTOR_API_KEY", config.executor_api_key,
 			sizeof(config.executor_api_key), err) < 0 ||
 	    read_secret("API_KEYS", config.api_keys, sizeof(config.api_keys), err) < 0 ||

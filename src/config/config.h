@@ -76,6 +76,9 @@ struct config {
 	uint64_t custom_memory_mb, custom_cpu_percent, custom_timeout_s;
 	bool custom_network;
 	uint64_t retention_days; /* ARTIFACT_RETENTION_DAYS; 0 keeps */
+	/* MAYFLY_UIDS=FIRST-LAST: user ids of containers; 0 and 0: the default ones
+	   (engine/user.h) */
+	uint64_t uids_first, uids_last;
 };
 
 /* Reads the environment. The strings live as long as the environment does. 0, or -1 with *err: 500

@@ -1,6 +1,7 @@
 /* Templates; the rules are in the header. */
 #include "config/template.h"
 
+#include "base/ascii.h"
 #include "config/recipe.h"
 #include "config/registry.h"
 
@@ -10,13 +11,12 @@
 #define WORKDIR_DEFAULT   "/workspace"
 #define LANGUAGES_DEFAULT "python node bash"
 #define WORKDIR_OTHER     "/work"
+#define USER_DEFAULT      "runner"
 #define IMAGE_ENV_PREFIX  "RUNNER_IMAGE_"
 
 /* NUMBER(field, variable, least, most, fallback): the variable, where there is one, gives the value
    of a file that leaves the field out. */
 #define NUMBERS(NUMBER)                                                                            \
-	NUMBER(uid, NULL, 1, RUNNER_ID_MAX, RUNNER_ID)                                             \
-	NUMBER(gid, NULL, 1, RUNNER_ID_MAX, RUNNER_ID)                                             \
 	NUMBER(memory_mb, "MAYFLY_MEMORY_MB", MEMORY_MIN_MB, MEMORY_MAX_MB, DEFAULT_MEMORY_MB)     \
 	NUMBER(pids, "MAYFLY_PIDS", PIDS_MIN, PIDS_MAX, DEFAULT_PIDS)                              \
 	NUMBER(cpu_percent, "MAYFLY_CPU_PERCENT", 1, CPU_PERCENT_MAX, DEFAULT_CPU_PERCENT)         \
@@ -35,6 +35,7 @@
 	TEXT(image)                                                                                \
 	TEXT(image_env)                                                                            \
 	TEXT(workdir)                                                                              \
+	TEXT(user)                                                                                 \
 	TEXT(languages)
 
 /* What is read of a file. */
@@ -154,6 +155,14 @@ static int take_image_env(struct template *template, const struct registry_file 
 	return 0;
 }
 
+/* A name for passwd(5), and none that stands there already (engine/user.c). */
+static bool is_user(const char *name)
+{
+	return strchr(ASCII_LOWER, *name) && strcmp(name, "root") != 0 &&
+	       strcmp(name, "nobody") != 0 &&
+	       ascii_is_of(slice_of(name), ASCII_LOWER ASCII_DIGITS "_-");
+}
+
 static int check_whole(const struct template *template, struct slice name,
 		       const struct registry_file *file, struct error *err)
 {
@@ -168,6 +177,10 @@ static int check_whole(const struct template *template, struct slice name,
 	    strcmp(template->workdir, WORKDIR_OTHER) != 0)
 		return registry_bad_field(file, "workdir", err,
 					  "takes " WORKDIR_DEFAULT " or " WORKDIR_OTHER);
+	if (!is_user(template->user))
+		return registry_bad_field(file, "user", err,
+					  "takes a lower-case letter, then a-z, 0-9, _ and -; "
+					  "neither root nor nobody");
 	if (template->timeout_s > template->timeout_max_s)
 		return registry_bad_field(file, "timeout_s", err, "is more than timeout_max_s");
 	return 0;
@@ -192,8 +205,9 @@ static int read_whole(const struct registry_file *file, const json_t *definition
 int template_parse(const struct registry_file *file, struct slice name, struct template *out,
 		   struct error *err)
 {
-	struct whole whole = {
-		.template = {.workdir = WORKDIR_DEFAULT, .languages = LANGUAGES_DEFAULT}};
+	struct whole whole = {.template = {.workdir = WORKDIR_DEFAULT,
+					   .user = USER_DEFAULT,
+					   .languages = LANGUAGES_DEFAULT}};
 	_cleanup_json_ json_t *definition = NULL;
 
 	memcpy(whole.template.name, name.data, name.len);

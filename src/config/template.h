@@ -9,10 +9,9 @@
  *     field.
  *  3. A limit that a file leaves out is the operator's (an environment variable), else the default
  *     of bounds.h.
- *  4. The user is never root.
  *
  * Fields: name (if there, the file's own), public (true: clients of the sandbox API may name it),
- * description, languages, image (required, unless image_env), uid, gid, network (boolean), workdir,
+ * description, languages, image (required, unless image_env), network (boolean), workdir, user,
  * image_env, and those of struct template that are numbers, by the same names. image_env names an
  * environment variable of the operator's, RUNNER_IMAGE_…, which stands for the image where it is
  * set; a template that has neither is not there. environment ({"NAME": "value"}), preload (a list
@@ -39,18 +38,18 @@ struct template
 	char workdir[TEMPLATE_TEXT_BYTES];
 	/* of the sandbox API that the image has, with blanks between: "python node bash" */
 	char languages[TEMPLATE_TEXT_BYTES];
-	uint64_t uid, gid;
-	bool network;          /* false: nothing but a loopback of its own */
-	uint64_t memory_mb;    /* MAYFLY_MEMORY_MB; swap is never more */
-	uint64_t pids;         /* MAYFLY_PIDS */
-	uint64_t cpu_percent;  /* MAYFLY_CPU_PERCENT; 100 is one CPU */
-	uint64_t workspace_mb; /* MAYFLY_WORKSPACE_MB */
-	uint64_t tmp_mb;       /* MAYFLY_TMP_MB */
-	uint64_t shm_mb;       /* MAYFLY_SHM_MB */
-	uint64_t nofile;       /* MAYFLY_NOFILE */
-	uint64_t nproc;        /* MAYFLY_NPROC */
-	uint64_t fsize_mb;     /* MAYFLY_FSIZE_MB */
-	uint64_t timeout_s;    /* of a job that names none */
+	char user[TEMPLATE_USER_BYTES]; /* the name of the container's user id, inside */
+	bool network;                   /* false: nothing but a loopback of its own */
+	uint64_t memory_mb;             /* MAYFLY_MEMORY_MB; swap is never more */
+	uint64_t pids;                  /* MAYFLY_PIDS */
+	uint64_t cpu_percent;           /* MAYFLY_CPU_PERCENT; 100 is one CPU */
+	uint64_t workspace_mb;          /* MAYFLY_WORKSPACE_MB */
+	uint64_t tmp_mb;                /* MAYFLY_TMP_MB */
+	uint64_t shm_mb;                /* MAYFLY_SHM_MB */
+	uint64_t nofile;                /* MAYFLY_NOFILE */
+	uint64_t nproc;                 /* MAYFLY_NPROC */
+	uint64_t fsize_mb;              /* MAYFLY_FSIZE_MB */
+	uint64_t timeout_s;             /* of a job that names none */
 	uint64_t timeout_max_s;
 	/* of a job's program: texts NAME=value, each ended by a NUL, all by one more */
 	char environment[TEMPLATE_ENVIRONMENT_BYTES];

@@ -64,11 +64,11 @@ static int open_one(const struct config *config, const char *name, struct error 
 
 int folders_open(const struct config *config, struct job_folders *out, struct error *err)
 {
-	struct job_folders folders = {.jobs = open_one(config, JOBS_DIR_NAME, err), .making = -1};
+	struct job_folders folders = JOB_FOLDERS_CLOSED;
 
-	if (folders.jobs >= 0)
-		folders.making = open_one(config, MAKING_DIR_NAME, err);
-	if (folders.making < 0) {
+	if ((folders.jobs = open_one(config, JOBS_DIR_NAME, err)) < 0 ||
+	    (folders.making = open_one(config, MAKING_DIR_NAME, err)) < 0 ||
+	    (folders.users = open_one(config, USERS_DIR_NAME, err)) < 0) {
 		folders_close(&folders);
 		return -1;
 	}
@@ -80,6 +80,7 @@ void folders_close(struct job_folders *folders)
 {
 	cleanup_close(&folders->jobs);
 	cleanup_close(&folders->making);
+	cleanup_close(&folders->users);
 	*folders = JOB_FOLDERS_CLOSED;
 }
 

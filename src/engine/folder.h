@@ -24,10 +24,10 @@
 #define FOLDER_NAME_BYTES (sizeof(FOLDER_PREFIX) + FOLDER_HEX_DIGITS) /* with the NUL */
 
 struct job_folders {
-	int jobs, making; /* owned; -1 when closed */
+	int jobs, making, users; /* owned; -1 when closed */
 };
 
-#define JOB_FOLDERS_CLOSED ((struct job_folders){-1, -1})
+#define JOB_FOLDERS_CLOSED ((struct job_folders){-1, -1, -1})
 
 struct folder {
 	int fd;     /* owned, locked (rule 3) */
@@ -45,8 +45,8 @@ bool folder_is_name(struct slice name);
 /* The name that a folder had when its container was made, whatever it is called now. */
 void folder_first_name(const char *name, char out[FOLDER_NAME_BYTES]);
 
-/* Opens <run>/jobs and <run>/making, made (0700) if missing. 0, or -1 with *err: 500
-   "bad_configuration" when others may enter. */
+/* Opens <run>/jobs, <run>/making and <run>/users (engine/user.h), made (0700) if missing. 0, or -1
+   with *err: 500 "bad_configuration" when others may enter. */
 MUST_USE int folders_open(const struct config *config, struct job_folders *out, struct error *err);
 void folders_close(struct job_folders *folders);
 

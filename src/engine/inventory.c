@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "engine/container.h"
 #include "engine/spec.h"
+#include "engine/user.h"
 #include "http/uri.h"
 #include "json/json.h"
 
@@ -118,6 +119,22 @@ static int list_folder(void *context, int place, const char *name)
 	return rows->row(rows->context, &one);
 }
 
+/* A claim is made after its folder and given back before it (engine/user.h). A folder that moves
+   while it is looked for is young. */
+static int list_claim(void *context, const struct claim *claim)
+{
+	const struct folder_rows *rows = context;
+	struct inventory_row one = {
+		.folder = claim->folder, .id = "", .template = "", .job = "", .expired = true};
+	int64_t age_ms;
+
+	if (json_object_get(rows->seen, claim->folder) ||
+	    claim->age_ms <= ENGINE_MAKE_DEADLINE_MS ||
+	    folder_look(rows->folders, claim->folder, &age_ms) != FOLDER_ABSENT)
+		return 0;
+	return rows->row(rows->context, &one);
+}
+
 int inventory_list(struct podman *podman, const struct config *config,
 		   const struct job_folders *folders,
 		   int (*row)(void *context, const struct inventory_row *row), void *context,
@@ -132,7 +149,8 @@ int inventory_list(struct podman *podman, const struct config *config,
 
 	struct folder_rows rows = {folders, seen, row, context};
 
-	return folders_each(folders, list_folder, &rows) < 0
+	return folders_each(folders, list_folder, &rows) < 0 ||
+			       users_each(folders, list_claim, &rows) < 0
 		       ? error_set_errno(err, 500, "engine_failed",
 					 "The job folders cannot be listed")
 		       : 0;
@@ -158,7 +176,7 @@ int inventory_remove(struct podman *podman, const struct config *config,
 		if (container_remove(podman, id, deadline_in(ENGINE_REMOVE_DEADLINE_MS), err) < 0)
 			return -1;
 	}
-	return folder_remove(folders, folder) < 0
+	return user_release(folders, folder) < 0 || folder_remove(folders, folder) < 0
 		       ? error_set_errno(err, 500, "engine_failed",
 					 "The folder %s cannot be removed", folder)
 		       : 0;

@@ -1,5 +1,5 @@
 /*
- * The inventory: containers of this installation, and job folders without one.
+ * The inventory: containers of this installation, and job folders and claims without one.
  *
  * Rules:
  *  1. Only containers which carry our instance and our run folder as labels are ever listed or
@@ -7,7 +7,8 @@
  *  2. A row is expired when no process can need it any more:
  *       its deadline has passed, or it was made before this boot;
  *       it does not run, and no live process owns its folder (folder.h, rule 3);
- *       it is a folder without container or owner, older than making one may take.
+ *       it is a folder without container or owner, or a user's claim without container or folder,
+ *       older than making one may take.
  *     A running container whose owner is gone keeps its deadline: init holds it too.
  */
 #pragma once

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "engine/user.h"
 #include "engine/verify.h"
 #include "json/json.h"
 
@@ -23,9 +24,9 @@ static deadline_ms call_deadline(deadline_ms deadline)
  * lifecycle_free is in no hurry. */
 static void remove_folder(struct lifecycle *lifecycle, const struct job_folders *jobs)
 {
-	if (lifecycle->folder.name[0])
-		(void)!folder_remove(
-			jobs, lifecycle->folder.name); /* what stays is a row for the reaper */
+	/* what stays is a row for the reaper */
+	if (lifecycle->folder.name[0] && user_release(jobs, lifecycle->folder.name) == 0)
+		(void)!folder_remove(jobs, lifecycle->folder.name);
 	lifecycle->folder.name[0] = '\0';
 }
 
@@ -42,7 +43,9 @@ static int create(struct lifecycle *lifecycle, struct podman *podman,
 	if (folder_make(jobs, &lifecycle->folder, err) < 0)
 		return -1;
 	spec->folder = lifecycle->folder.name;
-	if (spec_write(spec, &body, err) < 0)
+	if (user_claim(spec->config, jobs, spec->engine.rootless, &spec->template, spec->folder,
+		       &spec->user, err) < 0 ||
+	    spec_write(spec, &body, err) < 0)
 		return -1;
 	(void)snprintf(lifecycle->name, sizeof(lifecycle->name), "%s-%s", spec->config->instance,
 		       lifecycle->folder.name);

@@ -154,10 +154,6 @@ int prepare_spec(const struct config *config, enum engine_kind kind,
 	(void)find_data(config, "kernels", S_IFDIR, spec.kernels);
 	if (check_paths(config, &spec, err) < 0)
 		return -1;
-	if (template->uid == geteuid())
-		return error_set(err, 500, "bad_template",
-				 "Template %s runs jobs as uid %u, which is the engine's own",
-				 template->name, geteuid());
 	clamp(request->memory_mb, MEMORY_MIN_MB, &template->memory_mb);
 	clamp(request->pids, PIDS_MIN, &template->pids);
 	clamp(request->cpu_percent, 1, &template->cpu_percent);

@@ -28,17 +28,20 @@
 static const struct dialect {
 	const char *tmpfs; /* an option of every tmpfs */
 	const char *owner; /* the option which gives a tmpfs to the user, or NULL: uid= and gid= */
-	const char *control, *data; /* options of the binds: the socket's folder; what is ours */
-	const char *own;            /* a PID or UTS namespace of its own */
+	/* options of the binds: the socket's folder; what is ours; what is this container's alone
+	 */
+	const char *control, *data, *own_data;
+	const char *own; /* a PID or UTS namespace of its own */
 	/* for MAYFLY_NETWORK=allow: without a bridge where that can be, so that no container sees
 	   another */
 	const char *network;
 	bool seccomp_is_path, mask_is_option;
 } dialects[] = {
 	[ENGINE_PODMAN] = {"nosuid,nodev,notmpcopyup", "U", "rw,nosuid,nodev,noexec,rprivate,Z",
-			   "ro,nosuid,nodev,rprivate", "private", "slirp4netns", true, true},
-	[ENGINE_DOCKER] = {"nosuid,nodev", NULL, "rw,rprivate", "ro,rprivate", "", "bridge", false,
-			   false},
+			   "ro,nosuid,nodev,rprivate", "ro,nosuid,nodev,rprivate,Z", "private",
+			   "slirp4netns", true, true},
+	[ENGINE_DOCKER] = {"nosuid,nodev", NULL, "rw,rprivate", "ro,rprivate", "ro,rprivate", "",
+			   "bridge", false, false},
 };
 
 /* Masked on top of what the engine masks itself; Docker's list replaces its own, so it holds that,
@@ -64,15 +67,15 @@ static int set_number(json_t *object, const char *key, uint64_t value)
 
 /* What a program may write to. Its working directory is its own: git, ssh and others insist on
  * that. */
-static json_t *workspace_options(const struct template *template, const struct dialect *dialect)
+static json_t *workspace_options(const struct spec *spec, const struct dialect *dialect)
 {
-	uint64_t size_mb = template->workspace_mb;
+	uint64_t size_mb = spec->template.workspace_mb;
 
 	if (dialect->owner)
 		return json_sprintf("rw,exec,%s,mode=0700,size=%" PRIu64 "m,%s", dialect->tmpfs,
 				    size_mb, dialect->owner);
-	return json_sprintf("rw,exec,%s,mode=0700,size=%" PRIu64 "m,uid=%" PRIu64 ",gid=%" PRIu64,
-			    dialect->tmpfs, size_mb, template->uid, template->gid);
+	return json_sprintf("rw,exec,%s,mode=0700,size=%" PRIu64 "m,uid=%u,gid=%u", dialect->tmpfs,
+			    size_mb, spec->user.id, spec->user.id);
 }
 
 /* /run and /var/tmp: the engine would add them without a size. */
@@ -86,19 +89,21 @@ static int set_mounts(const struct spec *spec, const struct dialect *dialect, js
 {
 	const struct template *template = &spec->template;
 	const struct {
-		const char *path, *inside;
+		const char *path, *inside, *options;
 	} files[] = {
-		{spec->init, CONTROL_INIT_PATH},
-		{spec->hosts, "/etc/hosts"},
-		{spec->kernels, KERNELS_PATH},
-		{spec->resolv, "/etc/resolv.conf"},
+		{spec->init, CONTROL_INIT_PATH, dialect->data},
+		{spec->hosts, "/etc/hosts", dialect->data},
+		{spec->kernels, KERNELS_PATH, dialect->data},
+		{spec->resolv, "/etc/resolv.conf", dialect->data},
+		{spec->user.passwd, "/etc/passwd", dialect->own_data},
+		{spec->user.group, "/etc/group", dialect->own_data},
 	};
 	json_t *tmpfs = json_object(), *binds = json_array();
 	int failed;
 
 	if (set(host, "Tmpfs", tmpfs) < 0 || set(host, "Binds", binds) < 0)
 		return -1;
-	failed = set(tmpfs, template->workdir, workspace_options(template, dialect));
+	failed = set(tmpfs, template->workdir, workspace_options(spec, dialect));
 	failed |= set(tmpfs, "/tmp",
 		      json_sprintf("rw,noexec,%s,mode=1777,size=%" PRIu64 "m", dialect->tmpfs,
 				   template->tmp_mb));
@@ -112,7 +117,7 @@ static int set_mounts(const struct spec *spec, const struct dialect *dialect, js
 		if (files[i].path[0])
 			failed |= json_array_append_new(
 				binds, json_sprintf("%s:%s:%s", files[i].path, files[i].inside,
-						    dialect->data));
+						    files[i].options));
 	return failed;
 }
 
@@ -272,10 +277,9 @@ int spec_write(const struct spec *spec, struct buf *out, struct error *err)
 				       "The kernel's boot_id cannot be read");
 	root = json_pack("{s:s, s:s, s:o, s:[s], s:[o], s:s, s:[], s:o, s:o}", "Image",
 			 template->image, "Hostname", "sandbox", "User",
-			 json_sprintf("%" PRIu64 ":%" PRIu64, template->uid, template->gid),
-			 "Entrypoint", CONTROL_INIT_PATH, "Cmd",
-			 json_sprintf("%" PRIu64, spec->lifetime_s), "WorkingDir", "/", "Env",
-			 "Labels", labels(spec, boot), "HostConfig",
+			 json_sprintf("%u:%u", spec->user.id, spec->user.id), "Entrypoint",
+			 CONTROL_INIT_PATH, "Cmd", json_sprintf("%" PRIu64, spec->lifetime_s),
+			 "WorkingDir", "/", "Env", "Labels", labels(spec, boot), "HostConfig",
 			 host_config(spec, &dialects[spec->kind]));
 	if (!root || json_write(root, out) < 0)
 		return error_set(err, 500, "engine_failed",

@@ -7,8 +7,7 @@
  *  2. No host folder is writable inside but the control folder, until it is sealed. Every tmpfs has
  *     a size and is charged to the container's memory.
  *  3. No network (unless the template has one and the operator allows one, MAYFLY_NETWORK), no
- *     capability, no new privileges, a seccomp profile, a user that is neither root nor ours,
- *     namespaces of its own.
+ *     capability, no new privileges, a seccomp profile, namespaces and a user of its own.
  *  4. What the engine answers is checked before the container starts: a limit that it did not take
  *     is an error, not a warning. What it can tell beforehand that it will not enforce:
  *     host_limits.h.
@@ -19,6 +18,7 @@
 #include "config/template.h"
 #include "engine/host_limits.h"
 #include "engine/podman.h"
+#include "engine/user.h"
 
 #include <jansson.h>
 
@@ -29,6 +29,7 @@ struct spec {
 	uint64_t lifetime_s;        /* clamped */
 	const char *container_kind; /* for people: what it was made as */
 	const char *folder;         /* the container's own, beneath the jobs folder */
+	struct user user;           /* the container's own; the caller's to set, as folder is */
 	const char *job;            /* for the log: whose it is, or "" */
 	char init[PATH_MAX];        /* on the host */
 	char seccomp[PATH_MAX];     /* on the host */

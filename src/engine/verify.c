@@ -4,6 +4,7 @@
 #include "json/json.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 static int check_number(const json_t *host, const char *field, uint64_t want, struct error *err)
 {
@@ -82,6 +83,20 @@ static int check_limits(const struct spec *spec, const json_t *host, struct erro
 	return 0;
 }
 
+/* The kernel counts by user: an image's own would be shared. */
+static int check_user(const struct spec *spec, const json_t *created, struct error *err)
+{
+	const char *got = json_text(json_object_get(created, "Config"), "User");
+	char want[32];
+
+	(void)snprintf(want, sizeof(want), "%u:%u", spec->user.id, spec->user.id);
+	if (got && strcmp(got, want) == 0)
+		return 0;
+	return error_set(err, 500, "limit_ignored",
+			 "The engine ignores User: asked for %s, it says %.64s", want,
+			 got ? got : "nothing");
+}
+
 int verify_container(const struct spec *spec, const json_t *created, struct error *err)
 {
 	const json_t *host = json_object_get(created, "HostConfig");
@@ -93,8 +108,8 @@ int verify_container(const struct spec *spec, const json_t *created, struct erro
 	    json_is_true(json_object_get(host, "Privileged")))
 		return error_set(err, 500, "limit_ignored",
 				 "The engine ignores ReadonlyRootfs or adds privileges");
-	return check_limits(spec, host, err) < 0 || check_network(spec, host, err) < 0 ||
-			       check_mounts(created, err) < 0
+	return check_user(spec, created, err) < 0 || check_limits(spec, host, err) < 0 ||
+			       check_network(spec, host, err) < 0 || check_mounts(created, err) < 0
 		       ? -1
 		       : 0;
 }

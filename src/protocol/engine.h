@@ -47,6 +47,7 @@
 #define JOBS_DIR_NAME      "jobs"        /* beneath the run folder: a folder per container */
 /* the engine's own: folders of containers that do not listen yet */
 #define MAKING_DIR_NAME  "making"
+#define USERS_DIR_NAME   "users" /* the engine's own: which container has which user id */
 #define POOL_PREFIX      "s-"
 #define POOL_KIND_DIGITS 16
 

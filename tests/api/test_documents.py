@@ -72,7 +72,7 @@ class Convert(ToolTest):
 
     def test_no_network_and_no_way_out(self):
         result = self.convert("![](http://127.0.0.1:1/x.png)\n", "in.md", "pandoc in.md --self-contained -o out.html; cat /etc/shadow; touch /usr/x; id -u; ls /sys/class/net")
-        self.assertIn("10001", result["stdout"])
+        self.assertRegex(result["stdout"], r"(?m)^[27]\d{4}$")
         self.assertEqual(result["stdout"].split()[-1], "lo")
         self.assertNotIn("root:", result["stdout"])
 

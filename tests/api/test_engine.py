@@ -87,6 +87,10 @@ class Place:
     def folders(self):
         return os.listdir(self.jobs) if os.path.isdir(self.jobs) else []
 
+    def users(self):
+        folder = os.path.join(self.run, "users")
+        return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
     def close(self):
         shutil.rmtree(self.folder)
 
@@ -319,6 +323,60 @@ class Verbs(RealTest):
         self.assertEqual(engine.call(b"r", [("folder", name)])[0], "ok")
         self.assertEqual(self.here.folders(), [])
 
+    def test_each_container_has_a_user_of_its_own(self):
+        engines = [self.engine(self.here) for _ in range(3)]
+        answers = [engine.make() for engine in engines]
+        ids = [self.run_inside(answer, "id -u").strip() for answer in answers]
+        self.assertEqual(len(set(ids)), 3, ids)
+        self.assertEqual(self.here.users(), sorted(name for uid in ids for name in (uid, uid + ".group")))
+        for place in ("users", "making"):
+            self.assertEqual(os.stat(os.path.join(self.here.run, place)).st_mode & 0o777, 0o700)
+        self.assertEqual([engine.hang_up() for engine in engines], [0] * 3)
+        self.assertEqual(self.here.users(), [])
+
+    def test_a_user_id_has_a_name_and_a_home(self):
+        self.here.template("named", user="user", workdir="/work")
+        engine = self.engine(self.here)
+        answer = engine.make([("template", "named"), ("lifetime_s", 60)])
+        uid = self.here.users()[0]
+        cases = {
+            "whoami; id -un; id -gn; groups": "user\nuser\nuser\nuser\n",
+            "id": f"uid={uid}(user) gid={uid}(user) groups={uid}(user)\n",
+            "unset HOME; echo ~user; getent passwd $(id -u) | cut -d: -f1,3,4,6,7": f"/work\nuser:{uid}:{uid}:/work:/bin/bash\n",
+            "python3 -c 'import os, pwd, grp; print(pwd.getpwuid(os.getuid()).pw_dir, grp.getgrgid(os.getgid()).gr_name)'": "/work user\n",
+            "stat -c %U:%G /work; stat -c %U /usr /etc/passwd": "user:user\nroot\nroot\n",
+            "(echo x >> /etc/passwd) 2>&1 | grep -o denied": "denied\n",
+            "cut -d: -f1 /etc/passwd | sort; cut -d: -f1 /etc/group | sort": "nobody\nroot\nuser\nnogroup\nroot\ntty\nuser\n",
+        }
+        printed = self.run_inside(answer, "echo ----\n".join(f"( {script}; )\n" for script in cases)).split("----\n")
+        self.assertEqual(dict(zip(cases, printed)), cases)
+        self.assertEqual(engine.hang_up(), 0)
+
+    def test_a_claim_alone_is_a_row_when_it_is_old(self):
+        engine = self.engine(self.here)
+        self.assertEqual(engine.call(b"l")[2], [])
+        name, claim = "c-" + "1" * 24, os.path.join(self.here.run, "users/70001")
+        for path in (claim, claim + ".group", os.path.join(self.here.run, "users", name)):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(f"runner:x:70001:70001:runner,mayfly {name}:/workspace:/bin/bash\n")
+        self.assertEqual(engine.call(b"l")[2], [], "its folder may be made just now")
+        os.utime(claim, (1, 1))
+        self.assertEqual(engine.call(b"l")[2], [{"folder": name, "id": "", "template": "", "job": "", "expired": "1"}])
+        self.assertEqual(engine.call(b"r", [("folder", name)])[0], "ok")
+        self.assertEqual(self.here.users(), [])
+
+    def test_a_range_that_is_used_up_is_said(self):
+        os.makedirs(os.path.join(self.here.run, "users"), mode=0o700)
+        for uid in range(80000, 80064):
+            with open(os.path.join(self.here.run, "users", str(uid)), "w", encoding="utf-8"):
+                pass
+        engine = self.engine(self.here, MAYFLY_UIDS="80000-80063")
+        self.assertEqual(engine.refusal(), (500, "bad_configuration",
+                                            "Each user id from 80000 to 80063 belongs to a container: give a wider range, MAYFLY_UIDS"))
+        os.unlink(os.path.join(self.here.run, "users/80031"))
+        self.assertEqual(self.run_inside(engine.make(), "id -u"), "80031\n")
+        self.assertEqual(engine.hang_up(), 0)
+
     def test_another_installation_is_not_touched(self):
         engine = self.engine(self.here)
         answer = engine.make()
@@ -395,9 +453,11 @@ class Isolation(RealTest):
 
     def test_identity_and_privileges(self):
         status = dict(re.findall(r"^(\w+):\s*(.*)$", self.run_inside(self.answer, "cat /proc/self/status"), re.M))
-        self.assertEqual(status["Uid"].split(), ["10001"] * 4)
-        self.assertEqual(status["Gid"].split(), ["10001"] * 4)
-        self.assertEqual(status["Groups"].split(), ["10001"] if status["Groups"] else [])
+        uid = status["Uid"].split()[0]
+        self.assertIn(int(uid), harness.USER_IDS)
+        self.assertEqual(status["Uid"].split(), [uid] * 4)
+        self.assertEqual(status["Gid"].split(), [uid] * 4)
+        self.assertEqual(status["Groups"].split(), [uid] if status["Groups"] else [])
         for capability_set in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
             self.assertEqual(int(status[capability_set], 16), 0, capability_set)
         self.assertEqual((status["NoNewPrivs"], status["Seccomp"]), ("1", "2"))
@@ -448,9 +508,9 @@ class Isolation(RealTest):
         self.assertEqual(took - NOT_OURS, {"/workspace", "/tmp", "/dev/shm"})
 
     def test_workspace_belongs_to_the_program_and_is_empty(self):
-        script = "ls -A; stat -c '%u:%g %a' .; cp /bin/true t && ./t && echo runs; chmod 755 . && echo ours"
+        script = "ls -A; test -O . && stat -c %a .; cp /bin/true t && ./t && echo runs; chmod 755 . && echo ours"
         mode = "700" if harness.ENGINE == "podman" else "755"  # Docker's runc keeps the mode that the folder has in the image
-        self.assertEqual(self.run_inside(self.answer, script), f"10001:10001 {mode}\nruns\nours\n")
+        self.assertEqual(self.run_inside(self.answer, script), f"{mode}\nruns\nours\n")
 
     def test_sizes_and_ulimits(self):
         script = "for d in /workspace /tmp /dev/shm; do df -k --output=size $d | tail -1; done; ulimit -Hn; ulimit -Hc; ulimit -Hf; ulimit -Hq"
@@ -719,7 +779,8 @@ class FakeEngine:
         if step == "create":
             return 201, {"Id": "a" * 64, "Warnings": []}
         if step == "inspect":
-            return 200, {"HostConfig": self.bodies["create"]["HostConfig"], "Mounts": [],
+            asked = self.bodies["create"]
+            return 200, {"HostConfig": asked["HostConfig"], "Config": {"User": asked["User"]}, "Mounts": [],
                          "State": {"Running": True, "Pid": 0, "ExitCode": 0}}
         if step == "start":
             self.listen()
@@ -842,10 +903,16 @@ class Misbehaving(FakeTest):
 
     def test_limits_that_the_engine_drops(self):
         for field, value in (("Memory", 0), ("MemorySwap", -1), ("PidsLimit", 0), ("NanoCpus", 0), ("ReadonlyRootfs", False),
-                             ("NetworkMode", "bridge"), ("Privileged", True)):
+                             ("NetworkMode", "bridge"), ("Privileged", True), ("User", "0:0")):
             with self.subTest(field):
                 place, fake = self.fake()
-                fake.steps["inspect"] = lambda _: (200, {"HostConfig": {**fake.bodies["create"]["HostConfig"], field: value}})
+
+                def change(_, fake=fake, field=field, value=value):
+                    status, created = fake.usual("inspect")
+                    created["Config" if field == "User" else "HostConfig"][field] = value
+                    return status, created
+
+                fake.steps["inspect"] = change
                 engine = self.engine(place)
                 self.assertEqual(engine.refusal()[:2], (500, "limit_ignored"))
                 self.assertEqual(engine.hang_up(), 0)
@@ -1038,7 +1105,9 @@ class Docker(FakeTest):
         self.assertEqual([bind.split(":")[2] for bind in host["Binds"]], ["rw,rprivate"] + ["ro,rprivate"] * (len(host["Binds"]) - 1))
         self.assertIn(f"{place.data}/resolv.conf:/etc/resolv.conf:ro,rprivate", host["Binds"])
         self.assertNotIn("notmpcopyup", json.dumps(host["Tmpfs"]))
-        self.assertIn("uid=10001,gid=10001", host["Tmpfs"]["/workspace"])
+        uid = fake.bodies["create"]["User"].split(":")[0]
+        self.assertEqual(fake.bodies["create"]["User"], f"{uid}:{uid}")
+        self.assertIn(f"uid={uid},gid={uid}", host["Tmpfs"]["/workspace"])
         seccomp = [option for option in host["SecurityOpt"] if option.startswith("seccomp=")]
         with open(place.data + "/seccomp.json") as file:
             self.assertEqual(seccomp, ["seccomp=" + file.read()])

@@ -357,13 +357,13 @@ class Added(TemplatesTest):
             with open(os.path.join(folder, name + ".json"), "w", encoding="utf-8") as file:
                 json.dump({"name": name, "image": "aa-worker:latest", **fields}, file)
 
-        forge("forged", memory_mb=100000, pids=30000, cpu_percent=10000, uid=1, gid=1, network=True, nofile=100000, workspace_mb=10000,
+        forge("forged", memory_mb=100000, pids=30000, cpu_percent=10000, user="operator", network=True, nofile=100000, workspace_mb=10000,
               timeout_s=3600, timeout_max_s=3600, workdir="/work", preload=["os"])
         shown = json.loads(self.good("show", "forged", MAYFLY_NETWORK="allow"))
         self.assertEqual((shown["memory_mb"], shown["cpu_percent"], shown["network"], shown["workspace_mb"], shown["pids"], shown["preload"]),
                          (2048, 200, False, 50, 128, ""))
         _, ran = execute(self.server, "import os; print(os.getuid(), os.getcwd(), os.listdir('/sys/class/net'))", "forged")
-        self.assertEqual(ran["stdout"], "10001 /workspace ['lo']\n", ran)
+        self.assertRegex(ran["stdout"], r"^[27]\d{4} /workspace \['lo'\]\n$", ran)
         for number, image in enumerate(("docker.io/evil:1", "localhost/mayfly-custom-other:1", "RUNNER")):
             forge(f"image{number}", image=image)
             status, ran = execute(self.server, "print(1)", f"image{number}")

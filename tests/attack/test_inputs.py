@@ -113,7 +113,7 @@ class Inputs(attack.AttackTest):
                                 "memory": "64g",
                                 "code": "env; echo $#; cat; id -u"})
         self.assertNotIn("attack", result["output"])
-        self.assertTrue(result["output"].endswith("0\n10001\n"), result)
+        self.assertRegex(result["output"], r"0\n[27]\d{4}\n$", result)
         self.check_recovered()
 
     def test_path_home_and_language_are_as_promised(self):

@@ -169,11 +169,18 @@ class Limits(DoctorTest):
         self.assert_check(checks, "probe.ulimits", "fail", "nofile 4096 (at most 1024)")
         self.assert_check(checks, "probe.seccomp", "ok")
 
-    def test_another_user_and_devices(self):
-        shutil.copytree(os.path.join(harness.ROOT, "worker/templates.d"), self.path("other/templates.d"))
-        self.write(self.path("other/templates.d/tool.json"), json.dumps({"image": harness.IMAGE, "uid": 20001, "gid": 20002}))
-        self.engine(MAYFLY_CONFIG_DIR=self.path("other"))
-        self.assert_check(self.examine()[1], "probe.user", "fail", "20001,20002")
+    def test_another_user(self):
+        self.engine(MAYFLY_UIDS="80000-80063")
+        self.assert_check(self.examine()[1], "probe.user", "fail", "not one id of MAYFLY_UIDS")
+
+    def test_a_range_of_user_ids_that_is_taken(self):
+        taken = subprocess.Popen(["/usr/bin/setpriv", "--reuid=80007", "--clear-groups", "sleep", "600"])
+        self.addCleanup(taken.wait)
+        self.addCleanup(taken.kill)
+        harness.until(lambda: os.stat(f"/proc/{taken.pid}").st_uid == 80007, "another user's process")
+        for uids, status, words in (("80000-80063", "fail", "80007"), ("60000-66000", "fail", "65534"), ("90000-90100", "ok", "90000-90100")):
+            with self.subTest(uids):
+                self.assert_check(self.examine({"MAYFLY_UIDS": uids})[1], "users", status, words)
 
 
 class Files(DoctorTest):

@@ -82,9 +82,9 @@ class SystemTest(installed.Installed):
     def test_15_who_reads_the_network_cannot_reach_podman(self):
         ping = ("curl", "--silent", "--show-error", "--unix-socket", "/run/mayfly/podman.sock", "http://podman/_ping")
         self.assertEqual(self.as_user("mayfly-engine", *ping).stdout, "OK")
-        for user in ("mayfly", "mayfly-static", "mayfly-runner", "alice"):
+        for user in ("mayfly", "mayfly-static", "alice"):
             self.assertNotEqual(self.as_user(user, *ping).status, 0, user)
-        for user in ("mayfly-static", "mayfly-runner", "alice"):
+        for user in ("mayfly-static", "alice"):
             for path in ("/run/mayfly/", "/run/mayfly/jobs/", "/etc/mayfly/mayfly.conf"):
                 self.assertNotEqual(self.as_user(user, "cat" if path.endswith("conf") else "ls", path).status, 0, (user, path))
         self.assertNotEqual(self.as_user("mayfly", "ls", "/run/mayfly/making").status, 0)
@@ -93,9 +93,9 @@ class SystemTest(installed.Installed):
                                       .replace("/host/", "/host/job-")).status, 0)
 
     def test_16_folders_have_their_modes(self):
-        shown = self.machine.run("cd /run/mayfly && stat --format '%n %a %U %G' . making jobs pool metrics-2 buckets slots images")
+        shown = self.machine.run("cd /run/mayfly && stat --format '%n %a %U %G' . making users jobs pool metrics-2 buckets slots images")
         self.assertEqual(shown.splitlines(), [
-            ". 750 mayfly-engine mayfly", "making 700 mayfly-engine mayfly-engine", "jobs 770 mayfly-engine mayfly",
+            ". 750 mayfly-engine mayfly", "making 700 mayfly-engine mayfly-engine", "users 700 mayfly-engine mayfly-engine", "jobs 770 mayfly-engine mayfly",
             "pool 750 mayfly mayfly", "metrics-2 640 mayfly mayfly", "buckets 700 mayfly mayfly", "slots 600 mayfly mayfly",
             "images 644 mayfly-engine mayfly"])
         self.hello()
@@ -117,7 +117,7 @@ class SystemTest(installed.Installed):
             else:
                 self.assertEqual(self.call("/v1/runs", run, fields)["stdout"], "42\n")
         self.assertEqual(mode(), "600 root root")
-        for user in ("mayfly", "mayfly-engine", "mayfly-static", "mayfly-runner", "alice"):
+        for user in ("mayfly", "mayfly-engine", "mayfly-static", "alice"):
             self.assertNotEqual(self.as_user(user, "cat", "/etc/mayfly/keys").status, 0, user)
         self.assertNotIn(token, self.journal())
         self.machine.run("mayflyctl", "keys", "revoke", "host")

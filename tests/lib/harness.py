@@ -28,6 +28,7 @@ BUILD = os.path.join(ROOT, os.environ.get("MAYFLY_BUILD", "build"))
 IMAGE = "aa-worker:latest"
 ENGINE = os.environ.get("MAYFLY_ENGINE", "podman")
 DEADLINE_S = 60  # for anything that should take much less
+USER_IDS = range(70000, 74096)  # of containers, where the engine is root's (src/engine/user.h)
 
 Reply = collections.namedtuple("Reply", "status headers body")
 
@@ -244,10 +245,11 @@ class Server:
     def leaks(self):
         """What is left when nothing runs: containers, job folders, half-written results, processes. Waits for removal to end."""
         def left():
-            jobs, incoming = os.path.join(self.run, "jobs"), os.path.join(self.storage, ".incoming")
+            jobs, users, incoming = os.path.join(self.run, "jobs"), os.path.join(self.run, "users"), os.path.join(self.storage, ".incoming")
             return {
                 "containers": [c["Id"] for c in self.podman.containers(self.instance)] if self.podman else [],
                 "folders": os.listdir(jobs) if os.path.isdir(jobs) else [],
+                "users": os.listdir(users) if os.path.isdir(users) else [],
                 "incoming": os.listdir(incoming) if os.path.isdir(incoming) else [],
                 "processes": self.processes(),
             }

@@ -65,7 +65,7 @@ static void test_defaults(void)
 	is_text(template.image, "i", "the image");
 	is_text(template.description, "", "no description");
 	ok(!template.network, "no network");
-	is_number(template.uid, RUNNER_ID, "uid");
+	is_text(template.user, "runner", "the user's name");
 	is_number(template.memory_mb, DEFAULT_MEMORY_MB, "memory");
 	is_number(template.pids, DEFAULT_PIDS, "pids");
 	is_number(template.cpu_percent, DEFAULT_CPU_PERCENT, "cpu");
@@ -89,7 +89,7 @@ static void test_every_field(void)
 	struct error err;
 
 	put("good",
-	    "{\"name\": \"good\", \"description\": \"d\", \"image\": \"r.example/x:1\", \"uid\": 7, \"gid\": 8,"
+	    "{\"name\": \"good\", \"description\": \"d\", \"image\": \"r.example/x:1\", \"user\": \"u-1\","
 	    " \"network\": true, \"memory_mb\": 16, \"pids\": 4, \"cpu_percent\": 1, \"workspace_mb\": 1,"
 	    " \"tmp_mb\": 2, \"shm_mb\": 3, \"nofile\": 16, \"nproc\": 5, \"fsize_mb\": 6, \"timeout_s\": 9,"
 	    " \"timeout_max_s\": 10}");
@@ -97,11 +97,11 @@ static void test_every_field(void)
 		return;
 	is_text(template.description, "d", "description");
 	ok(template.network, "network");
-	ok(template.uid == 7 && template.gid == 8 && template.memory_mb == 16 &&
-		   template.pids == 4 && template.cpu_percent == 1 && template.workspace_mb == 1 &&
-		   template.tmp_mb == 2 && template.shm_mb == 3 && template.nofile == 16 &&
-		   template.nproc == 5 && template.fsize_mb == 6 && template.timeout_s == 9 &&
-		   template.timeout_max_s == 10,
+	is_text(template.user, "u-1", "user");
+	ok(template.memory_mb == 16 && template.pids == 4 && template.cpu_percent == 1 &&
+		   template.workspace_mb == 1 && template.tmp_mb == 2 && template.shm_mb == 3 &&
+		   template.nofile == 16 && template.nproc == 5 && template.fsize_mb == 6 &&
+		   template.timeout_s == 9 && template.timeout_max_s == 10,
 	   "each number in its place");
 }
 
@@ -122,10 +122,14 @@ static void test_mistakes(void)
 		 "/templates.d/bad.json:1: \"pids\" takes a whole number from 4 to 32768"},
 		{"{\"image\": \"i\", \"pids\": -64}",
 		 "/templates.d/bad.json:1: \"pids\" takes a whole number from 4 to 32768"},
-		{"{\"image\": \"i\", \"uid\": 0}",
-		 "/templates.d/bad.json:1: \"uid\" takes a whole number from 1 to 65533"},
-		{"{\"image\": \"i\", \"gid\": 0}",
-		 "/templates.d/bad.json:1: \"gid\" takes a whole number from 1 to 65533"},
+		{"{\"image\": \"i\", \"uid\": 7}",
+		 "/templates.d/bad.json:1: \"uid\" is not a known field"},
+		{"{\"image\": \"i\", \"user\": \"root\"}",
+		 "/templates.d/bad.json:1: \"user\" takes a lower-case letter, then a-z, 0-9, _ and "
+		 "-; neither root nor nobody"},
+		{"{\"image\": \"i\", \"user\": \"a:b\"}",
+		 "/templates.d/bad.json:1: \"user\" takes a lower-case letter, then a-z, 0-9, _ and "
+		 "-; neither root nor nobody"},
 		{"{}", "/templates.d/bad.json:1: \"image\" is missing"},
 		{"{\"image\": \"\"}",
 		 "/templates.d/bad.json:1: \"image\" takes a text of 1 to 255 bytes"},

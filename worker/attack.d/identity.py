@@ -52,7 +52,7 @@ act("nameserver" not in content("/etc/resolv.conf"), "nameservers", content("/et
 for path in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
     act(content(path).strip() in ("", "uninitialized"), path, content(path).strip() or "none")
 ids = [*os.getresuid(), *os.getresgid(), *os.getgroups()]
-act(ids == [uid] * 3 + [gid] * 4, "user and groups", " ".join(map(str, ids)))
+act(len(set(ids)) == 1 and ids[0] >= 1000, "user and groups", " ".join(map(str, ids)))
 fds = {fd: os.readlink(f"/proc/self/fd/{fd}") for fd in map(int, os.listdir("/proc/self/fd")) if os.path.lexists(f"/proc/self/fd/{fd}")}
 fds = {fd: target for fd, target in fds.items() if "/proc/" not in target}
 act(sorted(fds) == [0, 1, 2] and fds[0] == "/dev/null" and fds[1][:5] == fds[2][:5] == "pipe:", "open descriptors", str(fds))

@@ -1,6 +1,6 @@
 """Put before every attack in Python. An attack prints a line for each act, "held: what: how" or
 "broken: what: how", and "end" at last. Set before this are what the container should have
-(memory_mb, pids, cpu_percent, uid, gid, the names in environment) and port, where the service
+(memory_mb, pids, cpu_percent, the names in environment) and port, where the service
 listens on the host."""
 import ctypes
 import errno

@@ -21,7 +21,7 @@ static void say_settings(struct doctor *doctor)
 static int examine(bool as_json)
 {
 	static void (*const parts[])(struct doctor *) = {
-		say_settings, doctor_advisories, doctor_engine, doctor_host,
+		say_settings, doctor_advisories, doctor_engine, doctor_host,    doctor_users,
 		doctor_files, doctor_units,      doctor_probe,  doctor_service,
 	};
 	struct doctor doctor = {.checks = as_json ? json_array() : NULL};

@@ -48,6 +48,7 @@ void doctor_end(struct doctor *doctor);
 void doctor_advisories(struct doctor *doctor);
 void doctor_engine(struct doctor *doctor);
 void doctor_host(struct doctor *doctor);
+void doctor_users(struct doctor *doctor);
 void doctor_files(struct doctor *doctor);
 void doctor_units(struct doctor *doctor);
 void doctor_service(struct doctor *doctor);

@@ -147,18 +147,23 @@ static void say_cpu(struct doctor *doctor, const json_t *said, const struct temp
 			    used, quota, template->cpu_percent);
 }
 
-static void say_user(struct doctor *doctor, const json_t *said, const struct template *template)
+/* One number is its user and its only group: the ids of its container (engine/user.h). */
+static void say_user(struct doctor *doctor, const json_t *said)
 {
-	uint64_t uid = template->uid, gid = template->gid;
-	char want[64], good[128];
+	const struct config *config = doctor->config;
+	uint64_t id = number_of(said, "ids");
+	bool is_in = config->uids_first ? id >= config->uids_first && id <= config->uids_last
+					: (id >= USER_FIRST && id < USER_FIRST + USER_COUNT) ||
+						  (id >= USER_FIRST_INSIDE &&
+						   id < USER_FIRST_INSIDE + USER_COUNT);
 
-	(void)snprintf(want, sizeof(want), "%" PRIu64, uid < gid ? uid : gid);
-	if (uid != gid)
-		(void)snprintf(want + strlen(want), sizeof(want) - strlen(want), ",%" PRIu64,
-			       uid < gid ? gid : uid);
-	(void)snprintf(good, sizeof(good), "a job runs as %s, with no other group", want);
-	say_text(doctor, said, "ids", "probe.user", want, good,
-		 "the engine gives it another user: do not serve");
+	if (is_in)
+		doctor_ok(doctor, "probe.user", "a job runs as %s, with no other group",
+			  ctl_text(said, "ids"));
+	else
+		doctor_fail(doctor, "probe.user", "the engine gives it another user: do not serve",
+			    "a job's users and groups are %s, not one id of MAYFLY_UIDS",
+			    ctl_text(said, "ids"));
 }
 
 /* An rlimit may be lower than the template's where the engine's own hard limit is (engine/spec.c),
@@ -267,7 +272,7 @@ void doctor_probe(struct doctor *doctor)
 	say_memory(doctor, said, &template);
 	say_pids(doctor, said, &template);
 	say_cpu(doctor, said, &template);
-	say_user(doctor, said, &template);
+	say_user(doctor, said);
 	say_isolation(doctor, said, &template);
 	say_ulimits(doctor, said, &template);
 }
