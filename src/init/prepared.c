@@ -137,6 +137,7 @@ static int take_field(struct request *request, const struct init_job *job, struc
 	if (!slice_eq(key, "env") || !memchr(value.data, '=', value.len))
 		return error_set(err, 400, "prepare_bad", "unknown field %.*s", (int)key.len,
 				 key.data);
+	request->is_prebooted = true;
 	if (take_instruction(request, job, value))
 		return 0;
 	if (request->envc == job->envc + INIT_KERNEL_ENV_MAX_COUNT)
@@ -158,7 +159,6 @@ static int parse(const struct init_job *job, struct request *out, struct error *
 	if (fields.len)
 		return error_set(err, 400, "prepare_bad", "a field without a name or an end");
 	(void)snprintf(out->go, sizeof(out->go), GO_VARIABLE "=%d", INIT_GO_FD);
-	out->is_prebooted = out->envc > job->envc;
 	if (out->kernel)
 		return 0;
 	out->env[out->envc++] = out->go;

@@ -8,6 +8,9 @@ static const char *const environment[] = {
 	"LANG=C.UTF-8",
 };
 
+const char *const job_unbuffered[] = {"PYTHONUNBUFFERED=1", "RUBYOPT=-r/usr/lib/mayfly/ruby.rb",
+				      NULL};
+
 void job_defaults(const struct config *config, struct job *job)
 {
 	job->cwd = "/workspace";
@@ -18,6 +21,8 @@ void job_defaults(const struct config *config, struct job *job)
 	job->env_count = 0;
 	for (size_t i = 0; i < sizeof(environment) / sizeof(environment[0]); i++)
 		job->env[job->env_count++] = slice_of(environment[i]);
+	for (const char *const *text = job_unbuffered; *text; text++)
+		job->env[job->env_count++] = slice_of(*text);
 }
 
 void job_set_variable(struct job *job, const char *text)

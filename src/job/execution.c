@@ -1,6 +1,7 @@
 #include "job/execution.h"
 
 #include "base/utf8.h"
+#include "config/template_find.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -62,10 +63,17 @@ void capture_join(struct capture *capture, const struct capture *more)
 
 /* --- how a job ended -------------------------------------------------------------------------- */
 
+/* Its container ended without a word. */
+#define TOOL_LOST    "\nExecution ran out of memory (limit {memory}), or its container was removed"
+#define RUN_LOST     "Execution ran out of memory (limit {memory}), or its container was removed"
+#define SANDBOX_LOST "Execution ran out of memory (limit {memory}), or its sandbox was removed"
+#define TEST_LOST    "The test ran out of memory (limit {memory}), or its container was removed"
+
 /*
  * The words for each reason; a reason without words is left to the exit code. {took} and {limit}
- * are seconds, {message} is what init says, {text} the tool's timeoutText. On stderr they are a
- * line of their own.
+ * are seconds, {memory} and {cpu} the job's limits with their units, {signal} is a number and a
+ * name, {message} what init says, {text} the tool's timeoutText. On stderr they are a line of their
+ * own.
  */
 static const struct {
 	bool is_on_stderr;
@@ -74,26 +82,37 @@ static const struct {
 	[WORDS_TOOLS] = {true,
 			 {
 				 [JOB_TIMEOUT] = "\n{text} {took}s (timeout was set to {limit}s)",
+				 [JOB_OOM] = "\nExecution ran out of memory (limit {memory})",
+				 [JOB_CPU] = "\nExecution used up its CPU budget (limit {cpu})",
+				 [JOB_SIGNALED] = "\nExecution was killed by signal {signal}",
+				 [JOB_LOST] = TOOL_LOST,
 				 [JOB_NOT_STARTED] = "{message}",
 			 }},
 	[WORDS_RUNS] = {true,
 			{
 				[JOB_TIMEOUT] = "Execution timed out",
+				[JOB_OOM] = "Execution ran out of memory (limit {memory})",
+				[JOB_CPU] = "Execution used up its CPU budget (limit {cpu})",
+				[JOB_SIGNALED] = "Execution was killed by signal {signal}",
+				[JOB_LOST] = RUN_LOST,
 				[JOB_NOT_STARTED] = "{message}",
 			}},
-	[WORDS_SANDBOX] =
-		{true,
-		 {
-			 [JOB_TIMEOUT] = "Execution exceeded timeout ({limit}s)",
-			 [JOB_OOM] = "Execution ran out of memory, or its sandbox was removed",
-			 [JOB_LOST] = "Execution ran out of memory, or its sandbox was removed",
-			 [JOB_NOT_STARTED] = "{message}",
-		 }},
+	[WORDS_SANDBOX] = {true,
+			   {
+				   [JOB_TIMEOUT] = "Execution exceeded timeout ({limit}s)",
+				   [JOB_OOM] = "Execution ran out of memory (limit {memory})",
+				   [JOB_CPU] = "Execution used up its CPU budget (limit {cpu})",
+				   [JOB_SIGNALED] = "Execution was killed by signal {signal}",
+				   [JOB_LOST] = SANDBOX_LOST,
+				   [JOB_NOT_STARTED] = "{message}",
+			   }},
 	[WORDS_AGENTS] = {false,
 			  {
 				  [JOB_TIMEOUT] = "Timed out after {limit}s",
-				  [JOB_OOM] = "Out of memory",
-				  [JOB_LOST] = "Out of memory",
+				  [JOB_OOM] = "The test ran out of memory (limit {memory})",
+				  [JOB_CPU] = "The test used up its CPU budget (limit {cpu})",
+				  [JOB_SIGNALED] = "The test was killed by signal {signal}",
+				  [JOB_LOST] = TEST_LOST,
 				  [JOB_NOT_STARTED] = "{message}",
 			  }},
 	/* a text that a parser does not get done with is no good either */
@@ -109,28 +128,51 @@ static const struct {
 			  }},
 };
 
+/* The template's limit, or the job's below it: what the engine makes of both (engine/prepare.c). */
+static uint64_t memory_limit_mb(const struct execution *execution)
+{
+	const uint64_t asked_mb = execution->job->limits.memory_mb;
+	struct template template;
+	struct error ignored;
+
+	if (template_find(execution->executor->config, slice_of(execution->job->template),
+			  &template, &ignored) < 0)
+		return asked_mb;
+	return asked_mb && asked_mb < template.memory_mb ? asked_mb : template.memory_mb;
+}
+
 /* Writes the words of the ending to execution->ending. */
 static void find_words(struct execution *execution)
 {
 	const struct job_result *result = &execution->result;
 	const char *words = endings[execution->words].words[result->reason];
-	char took[32], limit[32], *out = execution->ending;
+	const char *signal_name = sigabbrev_np(result->signal);
+	char took[32], limit[32], memory[32], cpu[32], number[32], *out = execution->ending;
 	const struct {
 		const char *name, *value;
 	} values[] = {
 		{"{took}", took},
 		{"{limit}", limit},
+		{"{memory}", memory},
+		{"{cpu}", cpu},
+		{"{signal}", number},
 		{"{message}", result->message},
 		{"{text}", execution->timeout_text},
 	};
 	size_t len = 0;
 
 	out[0] = '\0';
+	if (!words)
+		return;
 	(void)snprintf(took, sizeof(took), "%.2f", (double)result->wall_us / 1e6);
 	(void)snprintf(limit, sizeof(limit), "%" PRIu64,
 		       execution->timeout_s ? execution->timeout_s
 					    : execution->job->wall_ms / 1000);
-	for (; words && *words && len + 1 < EXECUTION_ENDING_BYTES; len = strlen(out)) {
+	(void)snprintf(memory, sizeof(memory), "%" PRIu64 " MB", memory_limit_mb(execution));
+	(void)snprintf(cpu, sizeof(cpu), "%" PRIu64 " ms", execution->job->cpu_ms);
+	(void)snprintf(number, sizeof(number), signal_name ? "%d (SIG%s)" : "%d", result->signal,
+		       signal_name);
+	for (; *words && len + 1 < EXECUTION_ENDING_BYTES; len = strlen(out)) {
 		size_t i = 0, count = sizeof(values) / sizeof(values[0]);
 
 		while (i < count && strncmp(words, values[i].name, strlen(values[i].name)) != 0)

@@ -154,7 +154,7 @@ class Runs(AgentsTest):
 
     def test_memory(self):
         record = self.run_test("const all = []; for (;;) all.push(Buffer.alloc(1 << 24, 1))")
-        self.assertEqual(("failed", 137, "Out of memory"), (record["status"], record["exitCode"], record["testResult"]["summary"]))
+        self.assertEqual(("failed", 137, "The test ran out of memory (limit 256 MB)"), (record["status"], record["exitCode"], record["testResult"]["summary"]))
 
     def test_output_of_any_bytes(self):
         record = self.run_test("process.stdout.write(Buffer.from([0x61, 0, 0xff, 0x22, 0x0a]))", "bytes")

@@ -149,8 +149,8 @@ class PythonTest(CellsTest):
 
     def test_a_host_that_hangs_up_stops_the_cell(self):
         self.check(self.run_cell("import threading, time\nkept = 1\nstopped = False"))
-        channel = self.container.start_cell("python", "try:\n    print('begun')\n    time.sleep(1000)\nexcept KeyboardInterrupt:\n    stopped = True\n    print('y' * 1000000)")
-        self.assertEqual(channel.receive(), (b"O", b"begun\n"))
+        channel = self.container.start_cell("python", "try:\n    print('begun', end='')\n    time.sleep(1000)\nexcept KeyboardInterrupt:\n    stopped = True\n    print('y' * 1000000)")
+        self.assertEqual(channel.receive(), (b"O", b"begun"))
         channel.close()
         self.check(self.run_cell("kept, stopped"), "(1, True)\n")
         channel = self.container.connect()

@@ -45,7 +45,9 @@ class Case:
         self.kernel = runtime(language)["boot_env"]
         arguments = case.get("argv", [script])
         self.argv = [*runtime(language)["tools"]["argv"], *arguments]
-        self.env = control.ENVIRONMENT + case.get("env", [])
+        own = case.get("env", [])
+        names = {text.partition("=")[0] for text in own}
+        self.env = [text for text in control.ENVIRONMENT if text.partition("=")[0] not in names] + own
         self.files = dict(case.get("files", {}))
         if case["source"] is not None:
             source = case["source"] if isinstance(case["source"], bytes) else case["source"].encode()

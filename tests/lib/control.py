@@ -15,7 +15,7 @@ import tempfile
 import harness
 
 ENVIRONMENT = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/tmp", "TMPDIR=/tmp", "USER=runner",
-               "LANG=C.UTF-8"]
+               "LANG=C.UTF-8", "PYTHONUNBUFFERED=1", "RUBYOPT=-r/usr/lib/mayfly/ruby.rb"]
 LIMITS = [("wall_ms", 60000), ("stream_bytes", 1 << 20), ("artifact_count", 100), ("artifact_bytes", 1 << 20),
           ("artifacts_bytes", 1 << 22)]
 

@@ -4,6 +4,8 @@
 
 #include "tap.h"
 
+#include <signal.h>
+
 #define LIMIT 10
 
 static struct slice text_of(const struct capture *capture)
@@ -123,7 +125,8 @@ static struct config config;
 static void end(enum execution_words words, enum job_reason reason, const char *ending,
 		const char *said)
 {
-	static const struct job job = {.wall_ms = 2000};
+	static const struct job job = {
+		.wall_ms = 2000, .cpu_ms = 300, .template = "none", .limits.memory_mb = 64};
 	struct executor executor = executor_new(&config);
 	struct execution execution = execution_new(&executor, &job, words, LIMIT);
 	struct heard heard = {.text = {buf_new(KIB), buf_new(KIB)}};
@@ -134,8 +137,10 @@ static void end(enum execution_words words, enum job_reason reason, const char *
 	execution.observer = (struct execution_observer){
 		.context = &heard, .on_output = on_output, .on_output_end = on_output_end};
 	execution_output(&execution, true, SLICE_LITERAL("0123456789abc"));
-	execution.result = (struct job_result){
-		.reason = reason, .wall_us = 2015000, .message = "sh: not found"};
+	execution.result = (struct job_result){.reason = reason,
+					       .signal = SIGSEGV,
+					       .wall_us = 2015000,
+					       .message = "sh: not found"};
 	ok(execution_end(&execution, &err) == 0, "an ending is said");
 	is_text(execution.ending, ending, "in the words of its API");
 	(void)snprintf(kept, sizeof(kept), "0123456789%s", said);
@@ -151,18 +156,45 @@ static void end(enum execution_words words, enum job_reason reason, const char *
 
 static void test_endings(void)
 {
-	static const char tool[] = "\nToo slow: 2.02s (timeout was set to 2s)",
-			  memory[] = "Execution ran out of memory, or its sandbox was removed";
+	static const char text[] = "Too slow: 2.02s (timeout was set to 2s)",
+			  memory[] = "Execution ran out of memory (limit 64 MB)",
+			  cpu[] = "Execution used up its CPU budget (limit 300 ms)",
+			  killed[] = "Execution was killed by signal 11 (SIGSEGV)";
+	static const struct {
+		enum execution_words words;
+		enum job_reason reason;
+		const char *ending, *more; /* said behind an empty line, or on a line of its own */
+		bool is_apart;
+	} rows[] = {
+		{WORDS_TOOLS, JOB_TIMEOUT, text, "", true},
+		{WORDS_TOOLS, JOB_OOM, memory, "", true},
+		{WORDS_TOOLS, JOB_CPU, cpu, "", true},
+		{WORDS_TOOLS, JOB_SIGNALED, killed, "", true},
+		{WORDS_TOOLS, JOB_LOST, memory, ", or its container was removed", true},
+		{WORDS_TOOLS, JOB_NOT_STARTED, "sh: not found", "", false},
+		{WORDS_RUNS, JOB_TIMEOUT, "Execution timed out", "", false},
+		{WORDS_RUNS, JOB_OOM, memory, "", false},
+		{WORDS_RUNS, JOB_CPU, cpu, "", false},
+		{WORDS_RUNS, JOB_SIGNALED, killed, "", false},
+		{WORDS_RUNS, JOB_LOST, memory, ", or its container was removed", false},
+		{WORDS_SANDBOX, JOB_TIMEOUT, "Execution exceeded timeout (2s)", "", false},
+		{WORDS_SANDBOX, JOB_OOM, memory, "", false},
+		{WORDS_SANDBOX, JOB_SIGNALED, killed, "", false},
+		{WORDS_SANDBOX, JOB_LOST, memory, ", or its sandbox was removed", false},
+	};
 
-	end(WORDS_TOOLS, JOB_TIMEOUT, tool, "\nToo slow: 2.02s (timeout was set to 2s)\n");
-	end(WORDS_TOOLS, JOB_NOT_STARTED, "sh: not found", "\nsh: not found\n");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char ending[KIB], said[KIB];
+
+		(void)snprintf(ending, sizeof(ending), "%s%s%s", rows[i].is_apart ? "\n" : "",
+			       rows[i].ending, rows[i].more);
+		(void)snprintf(said, sizeof(said), "\n%s%s\n", rows[i].ending, rows[i].more);
+		end(rows[i].words, rows[i].reason, ending, said);
+	}
 	end(WORDS_TOOLS, JOB_EXITED, "", "");
-	end(WORDS_RUNS, JOB_TIMEOUT, "Execution timed out", "\nExecution timed out\n");
-	end(WORDS_SANDBOX, JOB_TIMEOUT, "Execution exceeded timeout (2s)",
-	    "\nExecution exceeded timeout (2s)\n");
-	end(WORDS_SANDBOX, JOB_LOST, memory,
-	    "\nExecution ran out of memory, or its sandbox was removed\n");
 	end(WORDS_AGENTS, JOB_TIMEOUT, "Timed out after 2s", "");
+	end(WORDS_AGENTS, JOB_OOM, "The test ran out of memory (limit 64 MB)", "");
+	end(WORDS_AGENTS, JOB_SIGNALED, "The test was killed by signal 11 (SIGSEGV)", "");
 	end(WORDS_CHECKS, JOB_TIMEOUT, "The parser took too long", "");
 	end(WORDS_CHECKS, JOB_SIGNALED, "The parser crashed", "");
 	end(WORDS_NONE, JOB_TIMEOUT, "", "");
@@ -171,7 +203,7 @@ static void test_endings(void)
 /* POST /run: both streams in one text, in the order in which they came. */
 static void test_shared(void)
 {
-	static const struct job job = {.wall_ms = 1000};
+	static const struct job job = {.wall_ms = 1000, .template = "none"};
 	struct executor executor = executor_new(&config);
 	struct execution execution = execution_new(&executor, &job, WORDS_RUNS, LIMIT);
 	struct error err;

@@ -20,7 +20,7 @@ def readable(path):
 
 named = sorted(name for name in os.environ if name.startswith(VARIABLES))
 act(not named, "secrets in the environment", listed(named))
-more = sorted(set(os.environ) - {"PATH", "HOME", "TMPDIR", "USER", "LANG", *environment.split()})
+more = sorted(set(os.environ) - {"PATH", "HOME", "TMPDIR", "USER", "LANG", "PYTHONUNBUFFERED", "RUBYOPT", *environment.split()})
 act(not more, "variables that the template does not name", listed(more))
 spoken = glob.glob("/proc/[0-9]*/environ") + glob.glob("/proc/[0-9]*/task/*/environ") + glob.glob("/proc/[0-9]*/cmdline")
 telling = [path for path in spoken for word in WORDS if word in content(path)] + [name for name in os.environ for word in secrets if word in os.environ[name]]

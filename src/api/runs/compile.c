@@ -80,6 +80,7 @@ static int refuse(struct run *run, struct error *err)
 {
 	struct job_result *result = &run->execution.result;
 
+	run->execution.job = run->compiler.job; /* whose limits it met */
 	*result = run->compiler.result;
 	result->wall_us = result->cpu_us = 0;
 	result->stdout_truncated = result->stderr_truncated = false;

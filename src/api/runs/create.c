@@ -53,6 +53,8 @@ static int prepare_job(struct run *run, struct error *err)
 		.artifacts_bytes = limits->max_artifact_bytes,
 	};
 	job_set_language(job, &run->language, &run->language.runs, run->request.code, run->inputs);
+	for (const char *const *usual = job_unbuffered; *usual; usual++)
+		job->env[job->env_count++] = slice_of(*usual);
 	if (invocation_apply(&run->request.invocation, job, err) < 0)
 		return -1;
 	for (const char *const *ours = run_environment; *ours; ours++)
@@ -80,7 +82,7 @@ static int execute_program(struct run *run, struct error *err)
 		return 0;
 	if (!is_out_of_memory(run, err))
 		return -1;
-	execution->result = (struct job_result){.reason = JOB_LOST, .signal = SIGKILL};
+	execution->result = (struct job_result){.reason = JOB_OOM, .signal = SIGKILL};
 	return execution_end(execution, err);
 }
 
