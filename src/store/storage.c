@@ -202,6 +202,16 @@ int storage_note_skipped(struct storage *storage, struct slice path, struct erro
 	return add_name(storage, &storage->skipped, path, err);
 }
 
+json_t *storage_list_skipped(const struct storage *storage)
+{
+	const struct buf *skipped = &storage->skipped;
+	json_t *names = skipped->len ? json_array() : NULL;
+
+	for (size_t at = 0; at < skipped->len; at += strlen(skipped->data + at) + 1)
+		(void)json_array_append_new(names, json_clean_string(slice_of(skipped->data + at)));
+	return names;
+}
+
 int storage_end_file(struct storage *storage, struct error *err)
 {
 	if (storage->file_fd < 0)

@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "bounds.h"
 #include "config/config.h"
+#include "json/json.h"
 
 #include <stdbool.h>
 #include <time.h>
@@ -98,6 +99,9 @@ MUST_USE int storage_note_skipped(struct storage *storage, struct slice path, st
 
 /* Would a file of that path lie where a result has its captured streams? */
 bool storage_is_stream(struct slice path);
+
+/* A new array of what was not stored, or NULL when all was. */
+json_t *storage_list_skipped(const struct storage *storage);
 
 /* Ends the artifact begun last: it is synced. storage_commit does so, too. */
 MUST_USE int storage_end_file(struct storage *storage, struct error *err);

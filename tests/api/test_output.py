@@ -139,6 +139,14 @@ class OutputTest(harness.ServerTest):
     def rows(key, *apis):
         return [(api, language) for api in apis or APIS for language in APIS[api] if key in LANGUAGES[language]]
 
+    def test_what_is_left_out_is_named(self):
+        write = "import os; os.makedirs('%s', exist_ok=True); open('%s/big', 'wb').truncate(%d)"
+        runs = self.post("runs", *self.request_of("runs", "python", write % ("outputs", "outputs", 6 << 20), 10))
+        self.assertEqual((runs["artifacts"], runs["skipped"]), ([], ["big", "\u2026more"]))
+        runs = self.post("runs", *self.request_of("runs", "python", "print('x' * 5000000)", 10))
+        self.assertEqual((runs["status"], len(runs["stdout"]), runs["stdout_truncated"]), ("succeeded", 1 << 20, True))
+        self.assertNotIn("skipped", runs)
+
     # --- the tables -------------------------------------------------------------------------------------------------------
 
     def check_ending(self, api, language, ending):

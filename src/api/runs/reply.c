@@ -143,14 +143,14 @@ static json_t *record_of(const struct run *run, const char *created_at, const ch
 
 	return json_pack(
 		"{s:s, s:s, s:i, s:o, s:o, s:o, s:O, s:o, s:s, s:s%, s:s, s:o*, s:o*, "
-		"s:o*}",
+		"s:o*, s:o*}",
 		"id", run->id, "status", run_status(result), "exit_code", run_exit_code(result),
 		"stdout", capture_json(&captures[0]), "stderr", capture_json(&captures[1]), "usage",
 		usage_of(run), "artifacts", artifacts, "limits", limits_of(&run->request.limits),
 		"created_at", created_at, "language", run->request.language.data,
 		run->request.language.len, "code_sha256", code_sha256, "stdout_truncated",
 		capture_cut_json(&captures[0]), "stderr_truncated", capture_cut_json(&captures[1]),
-		"compile_output",
+		"skipped", storage_list_skipped(&run->execution.storage), "compile_output",
 		run->language.runs.compile_output ? capture_json(&run->compiler.captures[0])
 						  : NULL);
 }

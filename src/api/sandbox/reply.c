@@ -17,7 +17,7 @@ json_t *sandbox_describe(const struct sandbox_result *result)
 	const struct capture *captures = execution->captures;
 	int exit_code = sandbox_exit_code(result);
 
-	return json_pack("{s:s, s:i, s:o, s:o, s:f, s:O, s:o*, s:o*, s:o*, s:o*}", "status",
+	return json_pack("{s:s, s:i, s:o, s:o, s:f, s:O, s:o*, s:o*, s:o*, s:o*, s:o*}", "status",
 			 exit_code == 0 ? "success" : "error", "exit_code", exit_code, "stdout",
 			 capture_json(&captures[0]), "stderr", capture_json(&captures[1]),
 			 "execution_time", (double)execution->result.wall_us / US_PER_S,
@@ -25,7 +25,8 @@ json_t *sandbox_describe(const struct sandbox_result *result)
 			 result->is_refused ? NULL : usage_json(&execution->result), "error",
 			 *execution->ending ? json_clean_string(slice_of(execution->ending)) : NULL,
 			 "stdout_truncated", capture_cut_json(&captures[0]), "stderr_truncated",
-			 capture_cut_json(&captures[1]));
+			 capture_cut_json(&captures[1]), "skipped",
+			 storage_list_skipped(&execution->storage));
 }
 
 void sandbox_add_request(const struct sandbox_run *run, json_t *reply)

@@ -68,16 +68,6 @@ static json_t *list_artifacts(const struct tool_run *run, const char *id)
 	return json_pack("{s:o, s:o}", "inputs", inputs, "outputs", outputs);
 }
 
-/* The names of what the program left and was not collected; NULL when there are none. */
-static json_t *list_skipped(const struct buf *skipped)
-{
-	json_t *names = skipped->len ? json_array() : NULL;
-
-	for (size_t at = 0; at < skipped->len; at += strlen(skipped->data + at) + 1)
-		(void)json_array_append_new(names, json_clean_string(slice_of(skipped->data + at)));
-	return names;
-}
-
 /* What the streams held, as far as the reply shows it. */
 static void add_texts(const struct tool_run *run, json_t *reply)
 {
@@ -107,7 +97,7 @@ json_t *tools_describe(const struct tool_run *run)
 
 	add_texts(run, reply);
 	(void)json_object_update_new(reply, json_pack("{s:n, s:o*, s:o}", "artifacts", "skipped",
-						      list_skipped(&execution->storage.skipped),
+						      storage_list_skipped(&execution->storage),
 						      "usage", usage_json(&execution->result)));
 	return reply;
 }
