@@ -1,11 +1,14 @@
 #include "server/links.h"
 
 #include "base/date.h"
+#include "http/access.h"
+#include "http/uri.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-#define LINK_MAX_BYTES (4 * KIB)
+#define LINK_MAX_BYTES          (4 * KIB)
+#define ARTIFACT_LINK_MAX_BYTES (8 * KIB)
 
 int link_set(const struct call *call, const struct sign_key *key, const char *id, json_t *entry)
 {
@@ -25,4 +28,21 @@ int link_set(const struct call *call, const struct sign_key *key, const char *id
 	(void)json_object_set_new(entry, "url", json_stringn(url.data, url.len));
 	(void)json_object_set_new(entry, "expires_at", json_string(expires));
 	return 0;
+}
+
+json_t *link_artifact(const struct call *call, const char *session_id, const char *id,
+		      struct slice path)
+{
+	const struct config *config = call->config;
+	const struct slice host = call->connection->request.host;
+	_cleanup_buf_ struct buf url = buf_new(ARTIFACT_LINK_MAX_BYTES);
+
+	if (buf_printf(&url, "%s://", http_scheme(config->public_base_url, host)) < 0 ||
+	    (host.len ? buf_append(&url, host.data, host.len)
+		      : buf_printf(&url, "%s:%" PRIu64, config->bind, config->port)) < 0 ||
+	    buf_append_text(&url, "/artifacts/") < 0 ||
+	    uri_encode(&url, slice_of(session_id), false) < 0 || buf_printf(&url, "/%s/", id) < 0 ||
+	    uri_encode(&url, path, true) < 0)
+		return NULL;
+	return json_stringn(url.data, url.len);
 }

@@ -10,7 +10,7 @@ import time
 
 import harness
 
-RECORD = ["id", "agentId", "startedAt", "finishedAt", "status", "logs", "validationResults", "testResult", "exitCode", "stdout", "stderr", "usage"]
+RECORD = ["id", "agentId", "startedAt", "finishedAt", "status", "logs", "validationResults", "testResult", "exitCode", "stdout", "stderr", "usage", "artifacts"]
 APP = {"html": "<html><body></body></html>", "css": "body { margin: 0 }", "javascript": "const answer = 6 * 7;"}
 LONG = 120  # seconds, for a run on a busy machine
 ROOT = "/api/v1/ai/agents/"
@@ -55,13 +55,31 @@ class AgentsTest(harness.ServerTest):
 
 
 class Runs(AgentsTest):
-    environment = {"MAYFLY_SLOT_WAIT_MS": "60000"}
+    environment = {"MAYFLY_SLOT_WAIT_MS": "60000", "DEBUG_UI": "true"}
 
     def test_health(self):
         reply = self.server.request("GET", "/api/v1/health")
         answer = json.loads(reply.body)
         self.assertEqual((200, ["status", "timestamp", "version"], "OK"), (reply.status, list(answer), answer["status"]))
         self.assertRegex(answer["timestamp"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+
+    def test_artifacts(self):
+        code = ("const fs = require('fs'), out = process.env.OUTPUT_DIR; fs.writeFileSync(out + '/shot 1.png', Buffer.from([0x89, 80])); fs.mkdirSync(out + '/d');"
+                "fs.writeFileSync(out + '/d/é.txt', 'mine'); fs.writeFileSync(out + '/index.html', 'other'); fs.symlinkSync('/etc/passwd', out + '/link')")
+        for more, status in (("", "completed"), ("; process.exit(1)", "failed")):
+            record = self.run_test(code + more, "art")
+            self.assertEqual(status, record["status"], record)
+            self.assertEqual(["index.html", "style.css", "script.js", "index.html", "shot 1.png", "d/é.txt"], [entry["name"] for entry in record["artifacts"]])
+            for entry in record["artifacts"]:
+                self.assertEqual(entry["size"], len(self.server.fetch(entry["url"])), entry)
+            self.assertEqual([b"other", b"\x89P", b"mine"], [self.server.fetch(entry["url"]) for entry in record["artifacts"][3:]])
+            self.assertIn(b"<html", self.server.fetch(record["artifacts"][0]["url"]))
+            self.assertEqual(record, json.loads(self.get(f"art/runs/{record['id']}").body)["data"])
+            url = record["artifacts"][4]["url"].split(self.server.host, 1)[1]
+            page = self.server.request("GET", url + "?view")
+            self.assertEqual((200, "text/html; charset=utf-8"), (page.status, page.headers["content-type"]))
+            listed = json.loads(self.server.request("GET", url.rsplit("/", 1)[0] + "?list").body)["files"]
+            self.assertEqual({"stdout", "stderr", "run/index.html", "run/style.css", "run/script.js", "index.html", "shot 1.png", "d/é.txt"}, {row["path"] for row in listed})
 
     def test_record(self):
         before = time.time() * 1000

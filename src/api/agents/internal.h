@@ -27,6 +27,7 @@ struct agent_run {
 	char id[AGENT_RUN_BYTES];
 	int64_t started_ms, finished_ms; /* since 1970 */
 	enum agent_status status;
+	json_t *artifacts;                                     /* owned */
 	json_t *logs;                                          /* owned */
 	struct check syntax, structure, security, performance; /* owned */
 	struct language language;                              /* owned: node */

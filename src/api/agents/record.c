@@ -106,15 +106,15 @@ void agents_write(const struct agent_run *run, struct buf *out)
 	date_rfc3339(run->finished_ms, finished);
 
 	_cleanup_json_ json_t *record = json_pack(
-		"{s:s, s:s, s:o*, s:s, s:s, s:s, s:O, s:o, s:o, s:i, s:o, s:o, s:o}", "id", run->id,
-		"agentId", run->agent_id, "prompt",
+		"{s:s, s:s, s:o*, s:s, s:s, s:s, s:O, s:o, s:o, s:i, s:o, s:o, s:o, s:O}", "id",
+		run->id, "agentId", run->agent_id, "prompt",
 		run->request.has_prompt ? json_stringn(prompt->data, prompt->len) : NULL,
 		"startedAt", started, "finishedAt", finished, "status", agents_status(run), "logs",
 		run->logs, "validationResults", validations_of(run), "testResult",
 		test_result_of(run), "exitCode", agents_exit_code(run), "stdout",
 		capture_json(&run->execution.captures[0]), "stderr",
 		capture_json(&run->execution.captures[1]), "usage",
-		usage_json(&run->execution.result));
+		usage_json(&run->execution.result), "artifacts", run->artifacts);
 
 	(void)!json_write(record, out);
 }

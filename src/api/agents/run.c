@@ -12,9 +12,12 @@
 #include "base/clock.h"
 #include "config/template.h"
 #include "job/defaults.h"
+#include "server/links.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #define TEMPLATE         "agent"
 #define TEMPLATE_BROWSER "agent-browser"
@@ -102,6 +105,7 @@ static int validate(struct agent_run *run, struct error *err)
 static int prepare_job(struct agent_run *run, struct error *err)
 {
 	static const char *const folders[] = {OUTPUT, NULL};
+	static const bool is_hidden[COUNT_OF(((struct agent_run *)NULL)->inputs)] = {[3] = true};
 	const struct agent_request *request = &run->request;
 	struct job *job = &run->job;
 	const char *name = request->browser ? TEMPLATE_BROWSER : TEMPLATE;
@@ -118,7 +122,8 @@ static int prepare_job(struct agent_run *run, struct error *err)
 	job->language = SLICE_LITERAL(LANGUAGE);
 	job->wall_ms = template.timeout_s * 1000;
 	job->stream_bytes = AGENT_STREAM_MAX_BYTES;
-	job->artifact_count = 0;
+	job->collect = OUTPUT;
+	job->hidden = is_hidden;
 	job->readonly = FOLDER;
 	job->folders = folders;
 	job->boot_env = run->language.boot_env[0] ? run->language.boot_env : NULL;
@@ -134,6 +139,44 @@ static int prepare_job(struct agent_run *run, struct error *err)
 	return invocation_apply(&request->invocation, job, err);
 }
 
+/* Adds a file of the result. path: where it lies there. */
+static void add_artifact(struct agent_run *run, const char *id, struct slice name, const char *path)
+{
+	struct stat status;
+
+	if (fstatat(run->execution.storage.folder, path, &status, AT_SYMLINK_NOFOLLOW) == 0)
+		(void)json_array_append_new(
+			run->artifacts,
+			json_pack("{s:o, s:I, s:o*}", "name", json_clean_string(name), "size",
+				  (json_int_t)status.st_size, "url",
+				  link_artifact(run->call, run->owner, id, slice_of(path))));
+}
+
+/* Keeps the page and what the test left, as a result of the tools API is kept: its session is the
+   agent's name in the records, of which no other caller has one. */
+static int keep_files(struct agent_run *run, struct error *err)
+{
+	struct storage *storage = &run->execution.storage;
+	char id[JOB_ID_LENGTH + 1], path[JOB_PATH_MAX_BYTES + 1];
+
+	if (storage_commit(storage, run->owner, id, err) < 0)
+		return -1;
+	for (unsigned i = 0; i < run->job.input_count; i++) {
+		struct slice name = run->inputs[i].path;
+
+		slice_skip(&name, strlen(FOLDER "/"));
+		if (!job_is_hidden(&run->job, i))
+			add_artifact(run, id, name, run->inputs[i].path.data);
+	}
+	for (size_t at = 0; at < storage->names.len; at += strlen(storage->names.data + at) + 1) {
+		struct slice name = slice_of(storage->names.data + at);
+
+		if (storage_path(storage, name, path))
+			add_artifact(run, id, name, path);
+	}
+	return 0;
+}
+
 static int execute(struct agent_run *run, struct error *err)
 {
 	struct execution *execution = &run->execution;
@@ -143,7 +186,8 @@ static int execute(struct agent_run *run, struct error *err)
 	agents_log(run, "Running node test.js");
 	*execution = execution_new(&run->call->executor, &run->job, WORDS_AGENTS,
 				   AGENT_STREAM_MAX_BYTES);
-	if (execution_run(execution, err) < 0)
+	execution->is_result = true;
+	if (execution_run(execution, err) < 0 || keep_files(run, err) < 0)
 		return -1;
 	run->was_run = true;
 	return 0;
@@ -223,6 +267,7 @@ static void free_run(struct agent_run *run)
 		record_unclaim(run->call->config, CLAIMS, run->record_id);
 	agent_request_free(&run->request);
 	json_decref(run->logs);
+	json_decref(run->artifacts);
 	language_free(&run->language);
 	check_free(&run->syntax);
 	check_free(&run->structure);
@@ -237,6 +282,7 @@ int agents_auto_run(struct call *call, const char *agent_id, struct error *err)
 		.call = call,
 		.agent_id = agent_id,
 		.logs = json_array(),
+		.artifacts = json_array(),
 	};
 	int answered = -1;
 

@@ -2,35 +2,12 @@
 #include "api/tools/internal.h"
 
 #include "base/utf8.h"
-#include "http/access.h"
-#include "http/uri.h"
+#include "server/links.h"
 #include "server/usage.h"
-
-#include <inttypes.h>
-
-#define URL_MAX_BYTES (8 * KIB)
 
 static const char *session_id_of(const struct tool_run *run)
 {
 	return json_string_value(json_object_get(run->agent, "sessionId"));
-}
-
-/* http://<Host>/artifacts/<sessionId>/<id>/<name>, https where PUBLIC_BASE_URL says so of that
-   Host */
-static json_t *artifact_url(const struct tool_run *run, const char *id, struct slice name)
-{
-	const struct config *config = run->call->config;
-	const struct slice host = run->call->connection->request.host;
-	_cleanup_buf_ struct buf url = buf_new(URL_MAX_BYTES);
-
-	if (buf_printf(&url, "%s://", http_scheme(config->public_base_url, host)) < 0 ||
-	    (host.len ? buf_append(&url, host.data, host.len)
-		      : buf_printf(&url, "%s:%" PRIu64, config->bind, config->port)) < 0 ||
-	    buf_append_text(&url, "/artifacts/") < 0 ||
-	    uri_encode(&url, slice_of(session_id_of(run)), false) < 0 ||
-	    buf_printf(&url, "/%s/", id) < 0 || uri_encode(&url, name, true) < 0)
-		return NULL;
-	return json_stringn(url.data, url.len);
 }
 
 /* path: where it lies in the result. */
@@ -40,7 +17,9 @@ static void add_artifact(const struct tool_run *run, json_t *list, const char *i
 	_cleanup_buf_ struct buf clean = buf_new(JOB_PATH_MAX_BYTES * 3);
 
 	if (utf8_append_clean(&clean, name) == 0)
-		(void)json_object_set_new(list, clean.data, artifact_url(run, id, slice_of(path)));
+		(void)json_object_set_new(
+			list, clean.data,
+			link_artifact(run->call, session_id_of(run), id, slice_of(path)));
 }
 
 static void add_output(const struct tool_run *run, json_t *list, const char *id, const char *name)
