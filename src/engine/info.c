@@ -9,9 +9,9 @@
 #include <stdio.h>
 
 #define COMPONENT_BYTES 128
-#define LABEL_MISSING   "io.mayfly.missing" /* of scripts/build-template */
-/* those that have the label, as a filter in a URI */
-#define IMAGES_PATH "/images/json?filters=%7B%22label%22%3A%5B%22" LABEL_MISSING "%22%5D%7D"
+#define LABEL_MISSING   "io.mayfly.missing" /* of scripts/build-template, as io.mayfly.template */
+/* those that have the latter, as a filter in a URI */
+#define IMAGES_PATH "/images/json?filters=%7B%22label%22%3A%5B%22io.mayfly.template%22%5D%7D"
 
 #define PATH_BYTES (TEMPLATE_TEXT_BYTES + 32)
 

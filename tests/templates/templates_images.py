@@ -48,6 +48,14 @@ SUM = {
     "java": 'public class Main { public static void main(String[] a) { System.out.println(6 * 7); System.exit(3); } }',
     "r": 'cat(6 * 7, "\\n", sep = ""); quit(status = 3)',
 }
+ARGUMENTS = {
+    "c": '#include <stdio.h>\nint main(int n, char **v) { printf("%s|%s\\n", v[1], v[n - 1]); }',
+    "cpp": '#include <iostream>\nint main(int n, char **v) { std::cout << v[1] << "|" << v[n - 1] << std::endl; }',
+    "go": 'package main\nimport ("fmt"; "os"; "strings")\nfunc main() { fmt.Println(strings.Join(os.Args[1:], "|")) }',
+    "rust": 'fn main() { println!("{}", std::env::args().skip(1).collect::<Vec<_>>().join("|")) }',
+    "java": 'public class Main { public static void main(String[] a) { System.out.println(String.join("|", a)); } }',
+    "r": 'cat(commandArgs(trailingOnly = TRUE), sep = "|"); cat("\\n")',
+}
 
 
 class Images(TemplatesTest):
@@ -95,6 +103,13 @@ class Compiled(TemplatesTest):
             with self.subTest(language):
                 _, reply = execute(self.server, code, "compiled", language)
                 self.assertEqual((reply.get("stdout"), reply.get("exit_code")), ("42\n", 3), reply)
+
+    def test_arguments(self):
+        self.image("compiled")
+        for language, code in ARGUMENTS.items():
+            with self.subTest(language):
+                _, reply = execute(self.server, code, "compiled", language, args=["a b", "--c"])
+                self.assertEqual(reply.get("stdout"), "a b|--c\n", reply)
 
     def test_runs(self):
         self.image("compiled")
