@@ -281,6 +281,7 @@
 /* --- Keys, files and links of /v1 (src/api/runs/README.md) ------------------------------------ */
 #define KEYS_FILE_MAX_BYTES          (256 * KIB) /* the keys file */
 #define KEYS_MAX_COUNT               1024
+#define SECRET_MIN_BYTES             16 /* of a secret or token of the operator's, where others reach us */
 #define KEY_ID_BYTES                 33      /* with the NUL; of one key's id */
 #define KEY_LABEL_BYTES              65      /* with the NUL */
 #define KEY_SCOPES_BYTES             32      /* with the NUL; the names of all scopes */

@@ -4,8 +4,12 @@
 
 #include "auth/keys.h"
 
+/* What stands in the place of a key that is revoked: REVOKED id label. A file with one had a key.
+ */
+#define KEY_REVOKED "revoked"
+
 /* One line, without its end: id hash rate burst scopes expires label. 1 and *out; 0 for a blank
-   line or a comment (#); -1 for what is no key. */
+   line or a comment (#); 2 for a key that is revoked; -1 for what is none of these. */
 MUST_USE int key_line_parse(struct slice line, struct key *out);
 
 /* The whole file, owned by the caller; NULL when there is none. 0, or -1 with *err: 500

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/num.h"
 #include "base/utf8.h"
+#include "http/access.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,7 @@
 #define FRACTION_DIGITS 6
 #define ENV_ID_PREFIX   "e" /* ids of the file begin with k, see keys_edit.c */
 #define ENV_ID_SALT     "mayfly key id:"
+#define ENTRY_PARTS     3 /* label rps burst, after the token */
 #define LINE_FIELDS     7 /* id hash rate burst scopes expires label */
 
 static const struct {
@@ -159,9 +161,18 @@ static int parse_entry(struct slice entry, struct key *out)
 	return 0;
 }
 
-static int load_entries(const char *text, struct keys *keys, struct error *err)
+static bool is_short(struct slice entry)
 {
-	struct slice rest = slice_of(text);
+	struct slice part;
+
+	for (int i = 0; i < ENTRY_PARTS; i++)
+		(void)cut_last(&entry, ':', &part);
+	return entry.len < SECRET_MIN_BYTES;
+}
+
+static int load_entries(const struct config *config, struct keys *keys, struct error *err)
+{
+	struct slice rest = slice_of(config->api_keys);
 
 	for (unsigned number = 1; rest.len; number++) {
 		struct slice entry = ascii_trim(slice_take(&rest, ','));
@@ -175,6 +186,10 @@ static int load_entries(const char *text, struct keys *keys, struct error *err)
 				"API_KEYS: entry %u is not token:label:rps:burst, with rps from "
 				"0.001 to 1000000 and burst a whole number from 1",
 				number);
+		keys->short_tokens += is_short(entry);
+		if (keys->short_tokens && !http_is_loopback(slice_of(config->bind)))
+			return error_set(err, 500, "bad_configuration",
+					 "API_KEYS: the token of entry %u " SECRET_SHORT, number);
 		if (add_key(keys, &key, err) < 0)
 			return -1;
 	}
@@ -233,6 +248,8 @@ int key_line_parse(struct slice line, struct key *out)
 
 	if (blanks == line.len || line.data[blanks] == '#')
 		return 0;
+	if (slice_starts(line, KEY_REVOKED " "))
+		return 2;
 	if (memchr(line.data, '\0', line.len) || parse_line(line, &key) < 0)
 		return -1;
 	*out = key;
@@ -286,7 +303,7 @@ static int load_file(const struct config *config, struct keys *keys, struct erro
 	for (rest.data = text; rest.len;) {
 		int found = key_line_parse(slice_take(&rest, '\n'), &key);
 
-		if (found > 0 && add_key(keys, &key, err) < 0)
+		if (found == 1 && add_key(keys, &key, err) < 0)
 			return -1;
 		keys->bad_lines += found < 0;
 		keys->is_configured = keys->is_configured || found != 0;
@@ -298,7 +315,7 @@ int keys_load(const struct config *config, struct keys *out, struct error *err)
 {
 	struct keys keys = {0};
 
-	if (load_entries(config->api_keys, &keys, err) < 0 || load_file(config, &keys, err) < 0) {
+	if (load_entries(config, &keys, err) < 0 || load_file(config, &keys, err) < 0) {
 		keys_free(&keys);
 		return -1;
 	}

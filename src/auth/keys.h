@@ -12,6 +12,7 @@
  *     new one.
  *  4. A malformed line admits no caller and harms no other line. Yet a file with any line in it
  *     means that keys are configured: a mistake closes, it does not open.
+ *  5. So does a key that is revoked: its line says so and stays. The last one leaves no door open.
  */
 #pragma once
 
@@ -41,14 +42,16 @@ struct key {
 struct keys {
 	struct key *list; /* owned */
 	size_t count;
-	size_t bad_lines;   /* lines of the file that are no keys */
-	bool is_configured; /* there is a key, or a line that was meant to be one */
+	size_t bad_lines;    /* lines of the file that are no keys */
+	size_t short_tokens; /* of API_KEYS: shorter than SECRET_MIN_BYTES */
+	bool is_configured;  /* there is or was a key, or a line that was meant to be one */
 };
 
 #define _cleanup_keys_ __attribute__((cleanup(keys_free)))
 
 /* Every key. 0, or -1 with *err: 500 "bad_configuration" (API_KEYS; its entry by number, never by
-   its text), "keys_unreadable" (the file exists and cannot be read: closed, not open). */
+   its text; a short token where others reach BIND), "keys_unreadable" (the file exists and cannot
+   be read: closed, not open). */
 MUST_USE int keys_load(const struct config *config, struct keys *out, struct error *err);
 void keys_free(struct keys *keys);
 
@@ -74,7 +77,7 @@ bool key_is_label(struct slice text);
 MUST_USE int keys_add(const struct config *config, struct key *key, char token[KEY_TOKEN_BYTES],
 		      struct error *err);
 
-/* Removes the key of that id, or the only one of that label, from the file; *out says which it was.
+/* Revokes the key of that id, or the only one of that label; *out says which it was (rule 5).
    404 "no_such_key", 409 "label_not_unique", 500 "keys_not_written". */
 MUST_USE int keys_revoke(const struct config *config, const char *id_or_label, struct key *out,
 			 struct error *err);

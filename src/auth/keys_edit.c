@@ -140,8 +140,8 @@ int keys_add(const struct config *config, struct key *key, char token[KEY_TOKEN_
 	return result;
 }
 
-/* Copies every line but those of the key that is meant. How many were left out, or -1. */
-static int copy_without(struct edit *edit, const char *id_or_label, bool by_label, struct key *out)
+/* Copies every line, with a note in the place of the key that is meant. How many notes, or -1. */
+static int copy_revoked(struct edit *edit, const char *id_or_label, bool by_label, struct key *out)
 {
 	struct slice rest = {edit->text, edit->len};
 	int removed = 0;
@@ -150,15 +150,20 @@ static int copy_without(struct edit *edit, const char *id_or_label, bool by_labe
 	while (rest.len) {
 		struct slice line = slice_take(&rest, '\n');
 		struct key key;
+		int failed;
 
 		if (key_line_parse(line, &key) == 1 &&
 		    strcmp(by_label ? key.label : key.id, id_or_label) == 0) {
 			*out = key;
 			removed++;
-		} else if (buf_append(&edit->changed, line.data, line.len) < 0 ||
-			   buf_append(&edit->changed, "\n", 1) < 0) {
-			return -1;
+			failed = buf_printf(&edit->changed, KEY_REVOKED " %s %s\n", key.id,
+					    key.label);
+		} else {
+			failed = buf_append(&edit->changed, line.data, line.len) |
+				 buf_append(&edit->changed, "\n", 1);
 		}
+		if (failed)
+			return -1;
 	}
 	return removed;
 }
@@ -171,10 +176,10 @@ int keys_revoke(const struct config *config, const char *id_or_label, struct key
 	int result = -1;
 
 	if (edit_begin(config, &edit, err) == 0) {
-		int removed = copy_without(&edit, id_or_label, false, &found);
+		int removed = copy_revoked(&edit, id_or_label, false, &found);
 
 		if (removed == 0)
-			removed = copy_without(&edit, id_or_label, true, &found);
+			removed = copy_revoked(&edit, id_or_label, true, &found);
 		if (removed < 0)
 			(void)error_set(err, 500, "too_many_keys", "%.256s would become too large",
 					config->keys_file);

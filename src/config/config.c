@@ -245,6 +245,23 @@ static int read_origins(struct config *config, struct error *err)
 			 list ? "ALLOWED_ORIGINS" : "CORS_ORIGIN", config->allowed_origins);
 }
 
+/* A secret that can be guessed is none where others reach us. */
+static int check_secrets(const struct config *config, struct error *err)
+{
+	const struct {
+		const char *name, *value;
+	} secrets[] = {{"EXECUTOR_API_KEY", config->executor_api_key},
+		       {"SIGNING_KEY", config->signing_key},
+		       {"JWT_SECRET", config->jwt_secret}};
+
+	for (size_t i = 0; i < COUNT_OF(secrets); i++)
+		if (*secrets[i].value && strlen(secrets[i].value) < SECRET_MIN_BYTES &&
+		    !http_is_loopback(slice_of(config->bind)))
+			return error_set(err, 500, "bad_configuration", "%s " SECRET_SHORT,
+					 secrets[i].name);
+	return 0;
+}
+
 static int read_instance(struct config *config, struct error *err)
 {
 	const char *name = variable_or("MAYFLY_INSTANCE", "mayfly");
@@ -396,7 +413,7 @@ int config_read(struct config *out, struct error *err)
 	    read_secret("API_KEYS", config.api_keys, sizeof(config.api_keys), err) < 0 ||
 	    read_secret("SIGNING_KEY", config.signing_key, sizeof(config.signing_key), err) < 0 ||
 	    read_secret("JWT_SECRET", config.jwt_secret, sizeof(config.jwt_secret), err) < 0 ||
-	    read_instance(&config, err) < 0)
+	    check_secrets(&config, err) < 0 || read_instance(&config, err) < 0)
 		return -1;
 	if (config.slots == 0) {
 		long cpus = sysconf(_SC_NPROCESSORS_ONLN);

@@ -16,6 +16,11 @@
 #define CONFIG_SECRET_BYTES   1024  /* of one secret, with its NUL */
 #define CONFIG_API_KEYS_BYTES 16384 /* of API_KEYS as a whole, with its NUL */
 
+/* What is wrong with a secret of less than SECRET_MIN_BYTES. */
+#define SECRET_SHORT                                                                               \
+	"has fewer than 16 characters, and others reach this service at BIND: take a long one, "   \
+	"such as that of openssl rand -hex 32"
+
 #define NETWORK_ALLOW "allow" /* one that the engine has for itself */
 
 /* Limits that an engine may be unable to enforce, by the names of their cgroup controllers; in a

@@ -137,11 +137,19 @@ int ctl_keys_list(const struct config *config, struct ctl_arguments *arguments)
 
 int ctl_keys_revoke(const struct config *config, struct ctl_arguments *arguments)
 {
+	_cleanup_keys_ struct keys left = {0};
 	struct key key;
 	struct error err;
 
-	if (keys_revoke(config, arguments->words[0], &key, &err) < 0)
+	if (keys_revoke(config, arguments->words[0], &key, &err) < 0 ||
+	    keys_load(config, &left, &err) < 0)
 		return ctl_error("keys", &err);
 	(void)fprintf(stderr, "The key %s of %s is revoked\n", key.id, key.label);
+	if (left.count == 0)
+		(void)fprintf(stderr,
+			      "It was the last one. What asks for a key serves no caller, until "
+			      "mayflyctl keys add makes one. To serve callers on loopback without "
+			      "a key again, remove %s\n",
+			      config->keys_file);
 	return EX_OK;
 }

@@ -9,6 +9,7 @@
 
 #define SCHEME         "Bearer"
 #define SUBJECT_PREFIX "jwt"
+#define NOT_LOCAL      "This service is reachable from other machines and has no key, "
 
 /* One request's check. */
 struct check {
@@ -41,11 +42,25 @@ static bool bearer_token(const struct http_request *request, struct slice *out, 
 	return out->len > 0;
 }
 
-/* Did the request come in on a loopback address, and is that where we are bound? */
+/* Does a proxy say that it passes the request on (RFC 7239; RFC 9110 section 7.6.3)? Then its
+   client may be anywhere. */
+static bool is_forwarded(const struct http_request *request)
+{
+	static const char *const names[] = {"Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"};
+
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		if (http_field(request, names[i]))
+			return true;
+	return false;
+}
+
+/* Did the request come in on a loopback address, from no proxy, and is that where we are bound? */
 static bool is_loopback(const struct call *call)
 {
 	char address[HTTP_ADDRESS_BYTES];
 
+	if (is_forwarded(&call->connection->request))
+		return false;
 	http_local_address(call->connection->fd, address);
 	return http_is_loopback(slice_of(call->config->bind)) &&
 	       (!*address || http_is_loopback(slice_of(address)));
@@ -132,10 +147,9 @@ static int check_key(struct check *check, enum key_scope scope, struct error *er
 		if (find_key(check, scope, &key, err) < 0)
 			return -1;
 	} else if (!is_loopback(check->call)) {
-		return error_set(
-			err, 403, "no_key_configured",
-			"This service is reachable from other machines and has no key, so it "
-			"serves no one: set API_KEYS, or make a key with mayflyctl keys add");
+		return error_set(err, 403, "no_key_configured",
+				 NOT_LOCAL "so it serves no one: set API_KEYS, or make a key with "
+					   "mayflyctl keys add");
 	}
 	return set_caller(check->call, key);
 }
@@ -169,10 +183,8 @@ static int check_local_or_key(struct check *check, struct error *err)
 	if (load_keys(check, err) < 0)
 		return -1;
 	if (!*call->config->executor_api_key && !check->keys.is_configured)
-		return error_set(
-			err, 403, "no_key_configured",
-			"This service is reachable from other machines and has no key, so it runs "
-			"nothing: set EXECUTOR_API_KEY or API_KEYS");
+		return error_set(err, 403, "no_key_configured",
+				 NOT_LOCAL "so it runs nothing: set EXECUTOR_API_KEY or API_KEYS");
 	if (find_key(check, KEY_RUN, &key, err) == 0)
 		return set_caller(call, key);
 	return err->status == 403 ? -1 : error_set(err, 401, "unauthorized", "Unauthorized");
@@ -187,7 +199,7 @@ static int check_agent(struct check *check, struct error *err)
 	bool doubled;
 
 	if (!*secret)
-		return check_local_or_key(check, err) < 0 ? -1 : set_caller(call, NULL);
+		return check_local_or_key(check, err);
 	if (!bearer_token(&call->connection->request, &token, &doubled))
 		return error_set(err, 401, "missing_token", "No token provided");
 	if (doubled)

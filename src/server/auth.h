@@ -5,7 +5,8 @@
  *  1. A route says in its row who may call. auth_check decides it before a byte of the body is read
  *     and leaves the caller in call->caller; handlers only look there.
  *  2. With keys configured, a key is needed where a row asks for one. With none, a caller on
- *     loopback is served, with or without a token, and no other.
+ *     loopback is served, with or without a token, and no other. A request that a proxy passes on
+ *     (Forwarded, X-Forwarded-For, X-Real-IP, Via) is not from loopback.
  *  3. Keys are loaded at most once a request. Once they are checked they are forgotten
  *     (config_forget_keys): what reads the body, or what a container says, has none to lose.
  */
@@ -21,7 +22,7 @@ enum access {
 	ACCESS_RUN,  /* a key of that scope; where there are no keys, anyone on loopback */
 	ACCESS_READ, /* the same */
 	/* a token of JWT_SECRET, its subject is the caller; without that secret as
-	   ACCESS_LOCAL_OR_KEY, and all are one caller */
+	   ACCESS_LOCAL_OR_KEY */
 	ACCESS_AGENT,
 	ACCESS_SANDBOX, /* EXECUTOR_API_KEY, where it is set */
 	/* that and ACCESS_LOCAL_OR_KEY; a key that is shown beside it says whose sessions and files

@@ -125,6 +125,24 @@ class OpenTest(Case):
         self.assertEqual(200, self.upload(bearer("whatever")).status)
         self.assertEqual(200, self.upload({"Authorization": "Basic abc"}).status)
 
+    def test_what_a_proxy_passes_on_is_not_from_loopback(self):
+        for name, value in (("Forwarded", "for=192.0.2.1"), ("X-Forwarded-For", "127.0.0.1"), ("x-real-ip", "127.0.0.1"), ("Via", "1.1 front")):
+            with self.subTest(name):
+                self.assertEqual(403, self.upload({name: value}).status)
+                self.assertEqual(403, self.server.request("POST", "/run", {"sessionId": "s", "code": "x"}, {name: value}).status)
+
+    def test_a_short_secret_is_refused_where_others_reach_it(self):
+        for name, value in (("EXECUTOR_API_KEY", "fifteen-letters"), ("SIGNING_KEY", "s"), ("JWT_SECRET", "x" * 15), ("API_KEYS", "short:alice:1:1")):
+            with self.subTest(name):
+                with harness.Server(engine=False, BIND=PUBLIC, **{name: value}) as server:
+                    reply = server.request("GET", "/v1/runs")
+                    self.assertEqual(500, reply.status, reply)
+                    harness.until(lambda: f"{name}" in server.logs(), "it is logged")
+                    self.assertRegex(server.logs(), f"{name}.*has fewer than 16 characters.*openssl rand -hex 32")
+                    self.assertNotIn(value.split(":")[0] + " ", server.logs())
+                with harness.Server(engine=False, **{name: value}) as server:
+                    self.assertNotEqual(500, server.request("GET", "/v1/runs").status, "on loopback it is the operator's own risk")
+
     def test_elsewhere_is_closed(self):
         with harness.Server(engine=False, BIND=PUBLIC) as server:
             for fields in ({}, bearer("whatever")):
@@ -139,8 +157,8 @@ class OpenTest(Case):
 
 class PublicTest(Case):
     """Bound elsewhere, with keys of both kinds. Who may run gets as far as the engine, which is not there."""
-    secrets = ("S3cret-Run", "S3cret-Executor")
-    settings = {"BIND": PUBLIC, "API_KEYS": "S3cret-Run:alice:100:1000", "EXECUTOR_API_KEY": "S3cret-Executor",
+    secrets = ("S3cret-of-alice-Run", "S3cret-of-the-Executor")
+    settings = {"BIND": PUBLIC, "API_KEYS": "S3cret-of-alice-Run:alice:100:1000", "EXECUTOR_API_KEY": "S3cret-of-the-Executor",
                 "DOCKER_SOCKET_PATH": "/nonexistent/engine.sock"}
 
     def run_code(self, fields):
@@ -149,14 +167,14 @@ class PublicTest(Case):
     def test_who_may_run(self):
         read_only = self.ctl("add", "reader", "--scopes", "read").strip()
         self.tokens.append(read_only)
-        for fields, allowed in ((bearer("S3cret-Run"), True), ({"X-API-Key": "S3cret-Executor"}, True), ({}, False),
-                                ({"X-API-Key": "s3cret-executor"}, False), ({"X-API-Key": "S3cret-Run"}, False),
-                                (bearer("S3cret-Executor"), False), (bearer("S3cret-Rum"), False)):
+        for fields, allowed in ((bearer("S3cret-of-alice-Run"), True), ({"X-API-Key": "S3cret-of-the-Executor"}, True), ({}, False),
+                                ({"X-API-Key": "s3cret-of-the-executor"}, False), ({"X-API-Key": "S3cret-of-alice-Run"}, False),
+                                (bearer("S3cret-of-the-Executor"), False), (bearer("S3cret-of-alice-Rum"), False)):
             self.assertEqual(allowed, self.run_code(fields) not in (401, 403), fields)
             self.assertEqual(401, self.run_code({"X-API-Key": ""}))
         self.assertEqual(403, self.run_code(bearer(read_only)))
-        self.assertEqual(200, self.upload(bearer("S3cret-Run")).status)
-        self.refused(self.upload({"X-API-Key": "S3cret-Executor"}), 401, "missing bearer token")
+        self.assertEqual(200, self.upload(bearer("S3cret-of-alice-Run")).status)
+        self.refused(self.upload({"X-API-Key": "S3cret-of-the-Executor"}), 401, "missing bearer token")
 
 
 class FileTest(Case):
@@ -197,7 +215,9 @@ class FileTest(Case):
         self.refused(self.upload(bearer(token)), 401, "invalid token")
         self.assertEqual(200, self.upload(bearer(second)).status)
         self.ctl("revoke", "bob")
-        self.assertEqual(200, self.upload().status, "none is left: open on loopback as before")
+        self.assertIn("It was the last one", self.said)
+        self.refused(self.upload(), 401, "missing bearer token")
+        self.assertEqual([], json.loads(self.ctl("list", "--json")))
         self.ctl("revoke", "bob", status=65)
         self.assertIn("no key", self.said)
 

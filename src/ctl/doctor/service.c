@@ -168,12 +168,21 @@ static unsigned usable_keys(const struct keys *keys)
 	return usable;
 }
 
+static bool is_short(const char *secret)
+{
+	return *secret && strlen(secret) < SECRET_MIN_BYTES;
+}
+
 static void say_key_count(struct doctor *doctor, const struct keys *keys)
 {
 	if (keys->bad_lines)
 		doctor_warn(doctor, "keys.file", "correct or remove those lines",
 			    "%s: %zu lines are malformed", doctor->config->keys_file,
 			    keys->bad_lines);
+	if (keys->short_tokens || is_short(doctor->config->executor_api_key) ||
+	    is_short(doctor->config->jwt_secret) || is_short(doctor->config->signing_key))
+		doctor_warn(doctor, "keys.short", "take long ones: openssl rand -hex 32",
+			    "a key or secret has fewer than %d characters", SECRET_MIN_BYTES);
 	if (keys->is_configured && !usable_keys(keys))
 		doctor_warn(doctor, "keys.expired", "mayflyctl keys add LABEL",
 			    "keys are configured, but none is valid: the runs API serves no one");
