@@ -137,9 +137,7 @@ class OpenTest(Case):
                 with harness.Server(engine=False, BIND=PUBLIC, **{name: value}) as server:
                     reply = server.request("GET", "/v1/runs")
                     self.assertEqual(500, reply.status, reply)
-                    harness.until(lambda: f"{name}" in server.logs(), "it is logged")
-                    self.assertRegex(server.logs(), f"{name}.*has fewer than 16 characters.*openssl rand -hex 32")
-                    self.assertNotIn(value.split(":")[0] + " ", server.logs())
+                    self.assertRegex(reply.body.decode(), f"{name}.*has fewer than 16 characters.*openssl rand -hex 32")
                 with harness.Server(engine=False, **{name: value}) as server:
                     self.assertNotEqual(500, server.request("GET", "/v1/runs").status, "on loopback it is the operator's own risk")
 
