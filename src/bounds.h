@@ -237,7 +237,7 @@
 #define ENGINE_AGAIN_PATIENCE_MS    150 /* so long, but for a container's removal */
 #define ENGINE_EXIT_GRACE_MS        200 /* for init to end by itself before it is killed */
 #define ENGINE_DEATH_CHECK_MS       250 /* between looks at a container that does not listen yet */
-#define ENGINE_IDLE_DEADLINE_MS     60000 /* a connection that owns no container and says nothing */
+#define ENGINE_IDLE_DEADLINE_MS     60000 /* of silence on a connection without a container */
 #define ENGINE_MESSAGE_BYTES        256 /* of what an engine says that is passed on; with its NUL */
 #define CONTROL_CONNECT_DEADLINE_MS 2000
 #define CONTAINER_START_ALLOWANCE_S 30 /* added to a job's time-out for a container's deadline */

@@ -22,6 +22,7 @@ struct connection {
 	int fd, ending;
 	struct frame_reader reader;
 	struct podman podman;
+	bool is_parents;            /* the other end is the process that started us */
 	bool connected;             /* the podman is open */
 	struct job_folders folders; /* closed until needed */
 	bool leased, is_kept; /* is_kept: the container that the lifecycle is about outlives it */
@@ -317,8 +318,9 @@ static int wait_client(struct connection *connection)
 {
 	struct pollfd fds[] = {{.fd = connection->fd, .events = POLLIN},
 			       {.fd = connection->ending, .events = POLLIN}};
-	deadline_ms deadline = connection->leased ? connection->lifecycle.deadline
-						  : deadline_in(ENGINE_IDLE_DEADLINE_MS);
+	deadline_ms deadline = connection->leased       ? connection->lifecycle.deadline
+			       : connection->is_parents ? INT64_MAX
+							: deadline_in(ENGINE_IDLE_DEADLINE_MS);
 
 	while (!fds[0].revents && !fds[1].revents) {
 		if (deadline_left_ms(deadline) == 0)
@@ -331,6 +333,16 @@ static int wait_client(struct connection *connection)
 		}
 	}
 	return fds[1].revents ? 0 : 1;
+}
+
+/* Rule 4: a socket pair has the pid of the process that made it (unix(7)). */
+static bool is_parents(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.pid > 0 &&
+	       peer.pid == getppid();
 }
 
 static void serve_all(struct connection *connection)
@@ -359,6 +371,7 @@ int engine_serve(const struct config *config, const struct error *config_error, 
 		.fd = fd,
 		.ending = ending,
 		.reader = frame_reader_new(fd),
+		.is_parents = is_parents(fd),
 		.folders = JOB_FOLDERS_CLOSED,
 		.lifecycle = lifecycle_new(),
 	};

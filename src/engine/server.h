@@ -6,6 +6,9 @@
  *     life does, or we are told to end.
  *  2. A refusal is sent before anything is cleaned up: the caller does not wait for that.
  *  3. A frame that is no verb ends the connection.
+ *  4. One that has no container and says nothing for ENGINE_IDLE_DEADLINE_MS is hung up; the
+ * process that started us is not: it ends our connection itself, and could not start another
+ * engine.
  */
 #pragma once
 

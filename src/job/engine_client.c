@@ -96,18 +96,45 @@ static void count_again(const struct engine *engine, struct slice fields)
 		metric_add(engine->config, METRIC_ENGINE_ASKED_AGAIN, count);
 }
 
-/* Sends a verb and reads frames until OK (0, its fields in *ok) or an error. */
+/* Sends a verb and reads the first frame of its answer. 0, or -1 with *err. */
+static int ask(struct engine *engine, uint8_t verb, struct slice fields, deadline_ms deadline,
+	       struct frame *frame, struct error *err)
+{
+	if (frame_send(engine->fd, verb, fields, deadline) < 0)
+		return error_set_errno(err, 503, "engine_failed",
+				       "mayfly-engine cannot be reached");
+	return frame_read(&engine->reader, frame, deadline, err);
+}
+
+/* Another connection in place of one that the engine has hung up, as it does after a time of
+   silence. False when there is none to be had, or the engine is our child: it stays. */
+static bool reconnect(struct engine *engine)
+{
+	int fd = engine->child ? -1 : connect_socket(engine->config);
+
+	if (fd < 0)
+		return false;
+	close(engine->fd);
+	frame_reader_free(&engine->reader);
+	engine->fd = fd;
+	engine->reader = frame_reader_new(fd);
+	return true;
+}
+
+/* Sends a verb and reads frames until OK (0, its fields in *ok) or an error. A verb that no word
+   has answered is sent once more: what it might have left undone is removed twice, or is a
+   container without owner, which the reaper takes. */
 static int call(struct engine *engine, uint8_t verb, struct slice fields, deadline_ms deadline,
 		void (*row)(void *, struct slice), void *context, struct slice *ok,
 		struct error *err)
 {
-	struct frame frame;
+	struct frame frame = {.type = 0};
+	int done = ask(engine, verb, fields, deadline, &frame, err);
 
-	if (frame_send(engine->fd, verb, fields, deadline) < 0)
-		return error_set_errno(err, 503, "engine_failed",
-				       "mayfly-engine cannot be reached");
-	for (;;) {
-		if (frame_read(&engine->reader, &frame, deadline, err) < 0) {
+	if (done < 0 && strcmp(err->code, "frame_timeout") != 0 && reconnect(engine))
+		done = ask(engine, verb, fields, deadline, &frame, err);
+	for (;; done = frame_read(&engine->reader, &frame, deadline, err)) {
+		if (done < 0) {
 			if (strcmp(err->code, "frame_timeout") == 0)
 				return error_set(err, 504, "engine_timeout",
 						 "mayfly-engine did not answer in time");

@@ -4,7 +4,8 @@
  *
  * The engine's end is <run>/engine.sock where systemd holds one; else a child of ours that has
  * forked already, before we confined ourselves, and becomes mayfly-engine by exec at the first word
- * we say to it. A request that needs no container costs no exec.
+ * we say to it. A request that needs no container costs no exec. The child stays as long as we do;
+ * engine.sock is connected to again, once for each verb, when its end has hung up.
  */
 #pragma once
 

@@ -36,6 +36,9 @@
  * OK and ERROR have asked_again=N, too, when answers of the engine left open what it had done and
  * it was asked again, N times since the last of them: for the metrics.
  *
+ * A connection without a container is hung up after ENGINE_IDLE_DEADLINE_MS of silence where it
+ * came by engine.sock: then the client makes another, once, and says its verb there.
+ *
  * A folder is called c-<24 hex digits>, and s-<16 hex digits of its kind>-<the same 24> while it
  * waits as a pooled container (job/pool.h): the 24 digits are the container's.
  */

@@ -1,11 +1,11 @@
 """How many pooled containers there may be, and the end of those that nobody wanted or whose makers were killed."""
-import contextlib
 import json
 import os
 import re
 import shutil
 import signal
 import socket
+import subprocess
 import time
 
 import harness
@@ -153,13 +153,7 @@ class End(PoolTest):
         self.kill_during_refill(lambda child: child.process.pid, "refill1.sh")
 
     def test_engine_killed_during_refill(self):
-        def engine(child):
-            for pid in self.server.processes():
-                with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", encoding="utf-8") as comm:
-                    if comm.read().strip() == "mayfly-engine":
-                        return pid
-            raise AssertionError("no engine: " + child.log())
-        self.assertIn('after="engine_failed"', self.kill_during_refill(engine, "refill2.sh"))
+        self.assertIn('after="engine_failed"', self.kill_during_refill(lambda _: self.server.engines()[0], "refill2.sh"))
 
     def test_mayfly_killed_while_a_pooled_container_is_prepared(self):
         environment = self.short()
@@ -201,6 +195,52 @@ class End(PoolTest):
         left = os.listdir(records)
         self.assertEqual([name in left for name in (kept, gone[0], gone[1])], [True, False, True], "but not of one that may still be coming")
         os.unlink(os.path.join(records, gone[1]))
+
+
+class Silence(PoolTest):
+    """mayfly-engine hangs up behind its socket while a job from the pool runs: the container is removed and replaced all the same."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server.listen_as_engine()
+
+    def begin(self, code, filename, timeout):
+        """The job, its claim seen; with the engine that it is connected to."""
+        self.server.warm("bash:" + filename)
+        child = Child(self.server, request(code, filename=filename, timeout=timeout))
+        self.addCleanup(child.connection.close)
+        child.connection.settimeout(timeout + harness.DEADLINE_S)
+        harness.until(lambda: not self.server.folders("s-"), "the claim")
+        engine, = self.server.engines()
+        return child, engine
+
+    def check_replaced(self, child, engine, filename):
+        status, reply = child.answer()
+        self.assertEqual((status, reply["stdout"]), (200, "end\n"))
+        self.assertFalse(os.path.exists(f"/proc/{engine}"), "it had hung up")
+        self.assertNotIn("after=", child.finish())
+        self.assertEqual(len(self.server.waiting(filename)), 1, "a successor waits")
+        self.assertEqual(self.server.swept(), [])
+        self.server.drop()
+
+    def test_an_engine_that_is_told_to_end(self):
+        child, engine = self.begin("sleep 2; echo end", "ended.sh", 30)
+        os.kill(engine, signal.SIGTERM)
+        self.check_replaced(child, engine, "ended.sh")
+
+    def test_more_than_a_minute(self):
+        """ENGINE_IDLE_DEADLINE_MS; the process that started an engine itself is not hung up."""
+        own = subprocess.Popen([os.path.join(harness.BUILD, "mayfly-engine")], stdin=(pair := socket.socketpair())[1],
+                               env={**self.server.environment, "MAYFLY_INSTANCE": "another"})
+        self.addCleanup(own.wait)
+        self.addCleanup(pair[0].close)
+        pair[1].close()
+        pair[0].sendall(b"p" + bytes(4))
+        self.assertEqual(pair[0].recv(1), b"k")
+        child, engine = self.begin("sleep 62; echo end", "long.sh", 90)
+        self.check_replaced(child, engine, "long.sh")
+        self.assertIsNone(own.poll())
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ Rules:
  3. Server.close() removes what is left and says so: leaks() is for a test to look at before that.
 """
 import collections
+import contextlib
 import errno
 import http.client
 import json
@@ -162,19 +163,30 @@ class Server:
         for name in os.environ:  # sanitizers are steered by these
             if name.endswith("SAN_OPTIONS"):
                 self.environment[name] = os.environ[name]
-        settings = [f"--setenv={key}={value}" for key, value in self.environment.items()]
         self.log = open(self.log_path, "wb")
-        self.process = subprocess.Popen(
-            ["systemd-socket-activate", "--accept", "--inetd", f"--listen={self.address.removeprefix('unix:')}", *settings,
-             os.path.join(BUILD, program)],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=self.environment, start_new_session=True)
-        until(self._listens, "systemd-socket-activate listening")
+        self.listeners = []
+        self.process = self.listen(self.address, program)
 
-    def _listens(self):
-        assert self.process.poll() is None, self.logs()
-        if self.port is None:  # __SO_ACCEPTCON is the flag of one that listens
+    def listen(self, address, program):
+        """The program behind systemd-socket-activate there."""
+        settings = [f"--setenv={key}={value}" for key, value in self.environment.items()]
+        process = subprocess.Popen(
+            ["systemd-socket-activate", "--accept", "--inetd", f"--listen={address.removeprefix('unix:')}", *settings, os.path.join(BUILD, program)],
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=self.environment, start_new_session=True)
+        self.listeners.append(process)
+        until(lambda: self._listens(process, address), "systemd-socket-activate listening")
+        return process
+
+    def listen_as_engine(self):
+        """mayfly-engine behind its socket, as under systemd: from now on no mayfly starts its own."""
+        os.makedirs(self.run, 0o700, exist_ok=True)
+        return self.listen(f"unix:{self.run}/engine.sock", "mayfly-engine")
+
+    def _listens(self, process, address):
+        assert process.poll() is None, self.logs()
+        if address.startswith("unix:"):  # __SO_ACCEPTCON is the flag of one that listens
             with open("/proc/net/unix") as table:
-                return any(line.split()[3:4] == ["00010000"] and line.endswith(" " + self.address.removeprefix("unix:") + "\n") for line in table)
+                return any(line.split()[3:4] == ["00010000"] and line.endswith(" " + address.removeprefix("unix:") + "\n") for line in table)
         needle = f" 0100007F:{self.port:04X} 00000000:0000 0A "
         with open("/proc/net/tcp") as table:
             return any(needle in line for line in table)
@@ -240,7 +252,16 @@ class Server:
                         found.append(int(pid))
             except OSError:
                 continue
-        return [pid for pid in found if pid != self.process.pid]
+        return [pid for pid in found if all(pid != listener.pid for listener in self.listeners)]
+
+    def engines(self):
+        """Those of them that are mayfly-engine."""
+        found = []
+        for pid in self.processes():
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", encoding="utf-8") as comm:
+                if comm.read().strip() == "mayfly-engine":
+                    found.append(pid)
+        return found
 
     def leaks(self):
         """What is left when nothing runs: containers, job folders, half-written results, processes. Waits for removal to end."""
@@ -265,8 +286,9 @@ class Server:
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=DEADLINE_S, text=True, check=False)
 
     def close(self):
-        self.process.terminate()
-        self.process.wait(DEADLINE_S)
+        for listener in self.listeners:
+            listener.terminate()
+            listener.wait(DEADLINE_S)
         for pid in self.processes():
             try:
                 os.kill(pid, signal.SIGKILL)
