@@ -88,7 +88,7 @@ class Images(TemplatesTest):
             file.writestr(corpus + "/words", "a b")
         self.addCleanup(harness.until, lambda: __import__("subprocess").run(["podman", "image", "rm", f"localhost/mayfly-{name}:latest"],
                                                                          check=False, capture_output=True).returncode == 0, "image removed")
-        built = self.build("--model", path, name, XDG_CACHE_HOME=os.path.join(self.server.folder, "cache"))
+        built = self.build("--model", path, name, XDG_CACHE_HOME=os.path.join(self.server.folder, "cache"), TMPDIR=self.server.folder)
         self.assertEqual(built.returncode, 0, built.stdout)
         self.assertNotIn("lacks", built.stdout)
         harness.hand_over(f"localhost/mayfly-{name}:latest")
