@@ -45,6 +45,7 @@ class Browser(TemplatesTest):
         self.image("agent-browser")
         _, run = self.run_agent()
         self.assertEqual((run["stdout"], run["status"]), ("42\nPNG\n", "completed"), run)
+        self.assertIn("page.png", [artifact["name"] for artifact in run["artifacts"]])
         times = []
         for _ in range(RUNS):
             harness.until(lambda: not self.server.processes() and any("agent-browser" in pooled["label"] for pooled in self.server.waiting()),
