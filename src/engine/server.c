@@ -74,7 +74,8 @@ static void log_warning(const struct connection *connection, const char *verb)
 	log_end(&line);
 }
 
-/* Logs what was asked again since the last time, and tells the client how often. */
+/* Tells the client how often something was asked again since the last time; it counts and logs
+   that. Where there is none any more, it is logged here: the standard error may be a person's. */
 static int tell_again(struct connection *connection, const char *verb, struct buf *fields)
 {
 	struct podman *podman = &connection->podman;
@@ -84,11 +85,13 @@ static int tell_again(struct connection *connection, const char *verb, struct bu
 	if (!count)
 		return 0;
 	podman->asked_again = 0;
+	if (fields)
+		return field_add_number(fields, ENGINE_ASKED_AGAIN, count);
 	begin_line(&line, LOG_LEVEL_WARNING, connection, verb);
 	log_number(&line, ENGINE_ASKED_AGAIN, (int64_t)count);
 	log_text(&line, "engine_says", podman->uncertain);
 	log_end(&line);
-	return fields ? field_add_number(fields, ENGINE_ASKED_AGAIN, count) : 0;
+	return 0;
 }
 
 static int send_error(struct connection *connection, const char *verb, const struct error *err)

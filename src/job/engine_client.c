@@ -84,7 +84,7 @@ static int take_error(struct slice fields, struct error *err)
 }
 
 /* Counts what mayfly-engine had to ask its engine again for. */
-static void count_again(const struct engine *engine, struct slice fields)
+static void count_again(struct engine *engine, struct slice fields)
 {
 	uint64_t count = 0;
 	const struct field_number number = {ENGINE_ASKED_AGAIN, UINT32_MAX, &count};
@@ -92,6 +92,7 @@ static void count_again(const struct engine *engine, struct slice fields)
 
 	while (field_next(&fields, &key, &value))
 		(void)!field_take_number(&number, 1, key, value);
+	engine->asked_again += count;
 	if (count)
 		metric_add(engine->config, METRIC_ENGINE_ASKED_AGAIN, count);
 }

@@ -24,6 +24,7 @@ struct engine {
 	pid_t child; /* 0 when the other end is a socket of systemd's */
 	struct frame_reader reader;
 	const struct config *config; /* for the metrics */
+	uint64_t asked_again;        /* uncertain answers, for the log */
 };
 
 /* Opens a way to the engine. 0, or -1 with *err. */

@@ -472,6 +472,7 @@ int job_run(const struct job *job, int control, struct storage *storage,
 	if (send_job(job, control, err) < 0)
 		return -1;
 	storage->patterns = job->artifacts;
+	storage->takes_absolute = job->collect != NULL;
 	for (unsigned i = 0; i < job->input_count; i++)
 		if (job_is_hidden(job, i) && storage_hide(storage, job->inputs[i].path, err) < 0)
 			return -1;

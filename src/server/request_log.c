@@ -18,6 +18,8 @@ static void write_times(struct log_line *line, const struct call *call)
 		log_number(line, "asked_us", executor->asked_us - started_us);
 	if (executor->engine_us)
 		log_number(line, "engine_us", executor->engine_us);
+	if (executor->engine.asked_again)
+		log_number(line, "engine_asked_again", (int64_t)executor->engine.asked_again);
 	if (executor->program_us)
 		log_number(line, "program_us", executor->program_us);
 	if (call->answered_us)

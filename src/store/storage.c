@@ -229,6 +229,8 @@ bool storage_path(const struct storage *storage, struct slice path,
 	const char *prefix =
 		is_absolute || has_name(&storage->inputs, path) ? STORAGE_APART "/" : "";
 
+	if (is_absolute && !storage->takes_absolute)
+		return false;
 	if (is_absolute)
 		slice_skip(&path, 1);
 	if (!fs_is_relative_path(path, JOB_ARTIFACT_DEPTH_MAX + 1) ||

@@ -48,6 +48,7 @@ struct storage {
 	struct buf hidden;       /* the same, of those that no reply names */
 	/* not owned: of artifacts that are wanted, ended by NULL (fnmatch(3)); NULL: all */
 	const char *const *patterns;
+	bool takes_absolute;      /* artifacts may have absolute paths; else those are skipped */
 	const char *storage_path; /* for messages */
 };
 

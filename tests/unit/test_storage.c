@@ -150,6 +150,8 @@ static void test_hostile_names(void)
 	put(&storage, "-rf \"$(x)\" \xff\xE2\x80\xAE", "odd");
 	put(&storage, ".stdout", "dot");
 	put(&storage, "input", "changed");
+	put(&storage, "/etc/shadow", "nowhere");
+	storage.takes_absolute = true;
 	put(&storage, "/etc/passwd", "elsewhere");
 	put(&storage, "stdout", "lost");
 
