@@ -343,8 +343,9 @@ class ServerTest(unittest.TestCase):
 
 
 def main():
-    """unittest as TAP on standard output, for tests/run."""
-    suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"])
+    """unittest as TAP on standard output, for tests/run; of the classes and tests that the arguments name, where there are any."""
+    loader, module = unittest.defaultTestLoader, sys.modules["__main__"]
+    suite = loader.loadTestsFromNames(sys.argv[1:], module) if sys.argv[1:] else loader.loadTestsFromModule(module)
     count = 0
 
     class Tap(unittest.TestResult):
