@@ -84,9 +84,8 @@ static const struct rule job_rules[] = {
 	ANY(mkdirat), ANY(unlinkat), ANY(renameat2), ANY(renameat), ANY(fsync), ANY(fdatasync),
 	ANY(ftruncate), ANY(fallocate),
 	ANY(pwrite64), ANY(utimensat), ANY(flock),
-	/* slots are bytes locked in a file; who waits for one watches it */
-	WHEN(fcntl, 1, ~0U, F_OFD_GETLK), WHEN(fcntl, 1, ~0U, F_OFD_SETLK), ANY(inotify_init1),
-	ANY(inotify_add_watch),
+	/* slots are bytes locked in a file */
+	WHEN(fcntl, 1, ~0U, F_OFD_GETLK), WHEN(fcntl, 1, ~0U, F_OFD_SETLK),
 	ANY(fstatfs), ANY(sendfile),
 #ifdef __NR_mkdir
 	ANY(mkdir), ANY(rmdir), ANY(unlink), ANY(rename), ANY(epoll_wait),

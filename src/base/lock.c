@@ -25,26 +25,38 @@ void lock_release(int fd, int64_t offset)
 	(void)set(fd, F_OFD_SETLK, F_UNLCK, offset, 1);
 }
 
-void lock_release_all(int fd)
+/* Any one of them; its first byte in *at. */
+static bool find(int fd, int64_t first, int64_t end, int64_t *at)
 {
-	(void)set(fd, F_OFD_SETLK, F_UNLCK, 0, 0);
+	struct flock lock = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = first, .l_len = end - first};
+
+	/* a length of 0 would be all that follows */
+	if (first >= end || fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
+		return false;
+	*at = lock.l_start;
+	return true;
 }
 
-/* The kernel tells of any one of them, so both sides of it are looked at. */
-uint64_t lock_count(int fd, int64_t first, int64_t end)
+bool lock_is_held(int fd, int64_t first, int64_t end)
 {
+	int64_t at;
+
+	return find(fd, first, end, &at);
+}
+
+/* The kernel tells of any one of them, so both sides of its block are looked at. */
+uint64_t lock_count(int fd, int64_t first, int64_t end, int64_t block)
+{
+	const int64_t begin = first;
 	uint64_t count = 0;
+	int64_t at;
 
-	while (first < end) {
-		struct flock lock = {.l_type = F_WRLCK,
-				     .l_whence = SEEK_SET,
-				     .l_start = first,
-				     .l_len = end - first};
+	while (find(fd, first, end, &at)) {
+		int64_t found = at - (at - begin) % block;
 
-		if (fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
-			break;
-		count += 1 + lock_count(fd, first, lock.l_start);
-		first = lock.l_start + 1;
+		count += 1 + lock_count(fd, first, found, block);
+		first = found + block;
 	}
 	return count;
 }

@@ -17,11 +17,12 @@ MUST_USE int lock_take(int fd, int64_t offset);
 
 void lock_release(int fd, int64_t offset);
 
-/* Every byte. Closing the file next wakes the processes that wait. */
-void lock_release_all(int fd);
+/* Has another one locked a byte from first up to end? */
+bool lock_is_held(int fd, int64_t first, int64_t end);
 
-/* How many bytes from first up to end others have locked. */
-uint64_t lock_count(int fd, int64_t first, int64_t end);
+/* In how many blocks of so many bytes, from first up to end, others have locked one; block 1: how
+   many bytes. */
+uint64_t lock_count(int fd, int64_t first, int64_t end, int64_t block);
 
 /* Locks the whole file for this process (fcntl(2), not OFD: a program that only reads may do so,
    base/confine.h), for a moment: one that was stopped meanwhile must not stop all others. False at

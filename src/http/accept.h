@@ -12,3 +12,7 @@ MUST_USE int http_accepted(int *fd);
 
 /* Writes the address, without port, that the client reached us at; "" for a Unix socket. */
 void http_local_address(int fd, char out[HTTP_ADDRESS_BYTES]);
+
+/* The same of the client: what of its address one client has for itself, all of IPv4's, half of
+   IPv6's (RFC 4291 section 2.5.4). */
+void http_peer_network(int fd, char out[HTTP_ADDRESS_BYTES]);

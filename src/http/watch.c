@@ -1,14 +1,19 @@
 #include "http/watch.h"
 
-#include "base/cleanup.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/socket.h>
 
-/* a killed holder's close is told before its lock is gone: look again after this */
-#define RETRY_MS 100
+/*
+ * Between two looks at a lock. The kernel tells of one that is free only by inotify, of which all
+ * callers, who are one user, have 128 together. So a wait looks again after a part of what it has
+ * taken so far: it ends a little later, and many waits cost little.
+ */
+#define WAITED_PER_PAUSE 8
+#define PAUSE_MIN_MS     1
+#define PAUSE_MAX_MS     32
 
 struct pollfd http_watch_pollfd(const struct http_watch *watch)
 {
@@ -31,39 +36,25 @@ bool http_watch_is_gone(struct http_watch *watch, short revents)
 	       send(watch->fd, probe, strlen(probe), MSG_NOSIGNAL | MSG_DONTWAIT) < 0;
 }
 
-/* Sleeps until inotify has something, the client goes, or ms are over. False when the client has
-   gone. */
-static bool sleep_once(struct http_watch *watch, int inotify, int ms)
+int http_watch_lock(struct http_watch *watch, deadline_ms deadline, int (*take)(void *context),
+		    void *context)
 {
-	char events[4096];
-	struct pollfd polls[2] = {{.fd = inotify, .events = POLLIN}, http_watch_pollfd(watch)};
-
-	if (poll(polls, 2, ms) > 0) {
-		if (polls[1].revents && http_watch_is_gone(watch, polls[1].revents))
-			return false;
-		while (polls[0].revents && read(inotify, events, sizeof(events)) > 0)
-			continue;
-	}
-	return true;
-}
-
-int http_watch_lock(struct http_watch *watch, const char *path, deadline_ms deadline,
-		    int (*take)(void *context), void *context)
-{
-	_cleanup_close_ int inotify = -1;
+	const int64_t began_us = monotonic_us();
 	int taken;
 
 	while ((taken = take(context)) < 0 && errno == EAGAIN) {
+		int64_t pause_ms =
+			(monotonic_us() - began_us) / US_PER_MS / WAITED_PER_PAUSE + PAUSE_MIN_MS;
+		struct pollfd client = http_watch_pollfd(watch);
 		int left = deadline_left_ms(deadline);
 
-		if (inotify < 0) {
-			inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-			if (inotify < 0 || inotify_add_watch(inotify, path, IN_CLOSE_WRITE) < 0)
-				return -1;
-			continue; /* it may have been closed before the watch stood */
-		}
-		errno = left ? ECONNRESET : ETIMEDOUT;
-		if (left == 0 || !sleep_once(watch, inotify, left < RETRY_MS ? left : RETRY_MS))
+		errno = ETIMEDOUT;
+		if (left == 0)
+			return -1;
+		pause_ms = pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS;
+		errno = ECONNRESET;
+		if (poll(&client, 1, left < pause_ms ? left : (int)pause_ms) > 0 &&
+		    http_watch_is_gone(watch, client.revents))
 			return -1;
 	}
 	return taken;

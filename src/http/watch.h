@@ -30,9 +30,8 @@ struct pollfd http_watch_pollfd(const struct http_watch *watch);
 /* Takes what poll said of it. True when the client is gone. */
 bool http_watch_is_gone(struct http_watch *watch, short revents);
 
-/* Waits for a lock (base/lock.h) on the file at path: calls take, which returns 0, or -1 with
-   errno, EAGAIN while another has the lock; and again each time that file has been closed. A
-   process that gives a lock back unlocks, then closes. Returns what take does, or -1 with errno:
-   ETIMEDOUT at the deadline, ECONNRESET when the client has gone. */
-MUST_USE int http_watch_lock(struct http_watch *watch, const char *path, deadline_ms deadline,
+/* Waits for a lock (base/lock.h): calls take, which returns 0, or -1 with errno, again and again
+   while that is EAGAIN, another has the lock. Returns what take does, or -1 with errno: ETIMEDOUT
+   at the deadline, ECONNRESET when the client has gone. */
+MUST_USE int http_watch_lock(struct http_watch *watch, deadline_ms deadline,
 			     int (*take)(void *context), void *context);

@@ -1,7 +1,5 @@
 #include "job/executor.h"
 
-#include "job/slots.h"
-
 #include <stdio.h>
 #include <unistd.h>
 
@@ -36,9 +34,9 @@ static enum job_outcome outcome_of(const struct job_result *result, const struct
 	};
 
 	if (!result)
-		return err->status == 0                 ? OUTCOME_CANCELLED
-		       : strcmp(err->code, "busy") == 0 ? OUTCOME_BUSY
-							: OUTCOME_ERROR;
+		return err->status == 0                                       ? OUTCOME_CANCELLED
+		       : err->status == 429 || strcmp(err->code, "busy") == 0 ? OUTCOME_BUSY
+									      : OUTCOME_ERROR;
 	if (result->reason == JOB_EXITED && result->code == 0)
 		return OUTCOME_SUCCEEDED;
 	return outcomes[result->reason];
@@ -86,11 +84,17 @@ int executor_admit(struct executor *executor, struct error *err)
 
 	if (executor->slot >= 0)
 		return 0;
-	if (slot_take(executor->config, &executor->watch, &executor->slot, err) < 0)
+	if (slot_take(executor->config, &executor->caller, &executor->watch, &executor->slot, err) <
+	    0)
 		return -1;
 	executor_note(executor, METRIC_SLOTS_TAKEN, 1);
 	executor_note(executor, METRIC_SLOT_WAIT_US, (uint64_t)(monotonic_us() - began_us));
 	return 0;
+}
+
+void executor_leave(struct executor *executor)
+{
+	slot_release(&executor->slot);
 }
 
 static bool claim(struct executor *executor, const struct job *job, int *control)
@@ -273,7 +277,7 @@ void executor_end(struct executor *executor)
 
 	is_free = remove_container(executor, executor->earlier_folder) && is_free;
 	forget_pooled(executor);
-	slot_release(executor->slot);
+	executor_leave(executor);
 	if (executor->has_plan)
 		refill(executor, &executor->plan, is_free);
 	if (executor->has_earlier_plan)

@@ -1,7 +1,7 @@
 /*
  * From a job to its result, the same for every API: a slot, a container (a pooled container's or
- * one made for it), the run. Container and slot stay with the executor: executor_end gives them
- * back when the client has its answer.
+ * one made for it), the run. The slot is given back when the answer is there
+ * (executor_leave), the container by executor_end when the client has it.
  *
  * What there is to say for /metrics is noted meanwhile and counted by executor_count.
  */
@@ -12,15 +12,17 @@
 #include "job/engine_client.h"
 #include "job/pool.h"
 #include "job/run.h"
+#include "job/slots.h"
 #include "store/metrics.h"
 
 /* What one request, or one command of the shell, holds while it runs jobs. */
 struct executor {
 	const struct config *config;
-	char family;             /* of the API that asks, as struct metrics_job has it */
-	struct http_watch watch; /* over the client */
-	struct engine engine;    /* owned: open where jobs run; fd -1 otherwise */
-	int slot; /* owned: admission, held until the container is gone; -1 otherwise */
+	char family;               /* of the API that asks, as struct metrics_job has it */
+	struct http_watch watch;   /* over the client */
+	struct engine engine;      /* owned: open where jobs run; fd -1 otherwise */
+	struct slot_caller caller; /* whose share of the slots its jobs count against */
+	int slot; /* owned: admission, held until all of its jobs have ended; -1 otherwise */
 	char job_id[ENGINE_JOB_BYTES]; /* what it is about, for the logs: ours and the engine's */
 
 	char folder[ENGINE_FOLDER_BYTES]; /* of the job's container; "" when there is none */
@@ -52,7 +54,7 @@ struct executor executor_new(const struct config *config);
 void executor_name(struct executor *executor, const char *id);
 
 /* Runs the job, storing streams and artifacts; inputs are sent, not stored. 0 and *out for every
-   program that was started or could not be, or -1 with *err: 503 "busy", what engine_make and
+   program that was started or could not be, or -1 with *err: what slot_take, engine_make and
    job_run say. */
 MUST_USE int executor_run(struct executor *executor, const struct job *job, struct storage *storage,
 			  const struct job_listener *listener, struct job_result *out,
@@ -68,8 +70,11 @@ MUST_USE int executor_run_again(struct executor *executor, const struct job *job
    kind is made, too, in the end. */
 void executor_next(struct executor *executor, bool again);
 
-/* Takes a slot, unless there is one. 0, or -1 with *err: 503 "busy". */
+/* Takes a slot, unless there is one. 0, or -1 with *err: as slot_take. */
 MUST_USE int executor_admit(struct executor *executor, struct error *err);
+
+/* Gives the slot back, before the answer is sent: no one else waits for a client to take it. */
+void executor_leave(struct executor *executor);
 
 /* Gets a container that outlives the connection, as the job would have it: a pooled container, if
    may_claim and there is one, else one made. It is removed by executor_end unless is_kept is set. 0
@@ -77,7 +82,7 @@ MUST_USE int executor_admit(struct executor *executor, struct error *err);
 MUST_USE int executor_keep(struct executor *executor, const struct job *job, bool may_claim,
 			   int *control, struct error *err);
 
-/* Removes the container, gives the slot back, makes the next container of the kind. For when no one
+/* Removes the container, makes the next container of the kind. For when no one
    waits any more. */
 void executor_end(struct executor *executor);
 

@@ -98,7 +98,7 @@ static int64_t take_place(const struct refill *refill, struct stock *stock)
 	int64_t free_place = -1;
 
 	for (int64_t place = PLACES; place < PLACES + (int64_t)refill->config->pool_total; place++)
-		if (lock_count(refill->locks, place, place + 1))
+		if (lock_count(refill->locks, place, place + 1, 1))
 			stock->all++;
 		else if (free_place < 0)
 			free_place = place;

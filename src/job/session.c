@@ -24,11 +24,6 @@ static int64_t offset_of(const char *id)
 	return num_parse(slice_of(id), 16, INT64_MAX, &offset) == 0 ? (int64_t)offset : 0;
 }
 
-static void lock_path(const struct config *config, char path[PATH_MAX + 32])
-{
-	(void)snprintf(path, PATH_MAX + 32, "%s/" SESSIONS_DIR "/" LOCK_NAME, config->run);
-}
-
 static int open_locks(const struct config *config)
 {
 	_cleanup_close_ int folder = session_open_folder(config);
@@ -56,15 +51,13 @@ static int take_wanted(void *context)
 	return lock_take(wanted->fd, wanted->offset);
 }
 
-/* Takes one lock, waiting for others to close the file. 0, or -1 with *err. */
+/* Takes one lock, waiting for it. 0, or -1 with *err. */
 static int wait_lock(const struct config *config, int fd, int64_t offset, struct http_watch *watch,
 		     struct error *err)
 {
 	struct wanted wanted = {fd, offset};
-	char path[PATH_MAX + 32];
 
-	lock_path(config, path);
-	if (http_watch_lock(watch, path, deadline_in(SESSION_WAIT_MS), take_wanted, &wanted) == 0)
+	if (http_watch_lock(watch, deadline_in(SESSION_WAIT_MS), take_wanted, &wanted) == 0)
 		return 0;
 	if (errno == ETIMEDOUT)
 		return error_set(err, 409, "session_busy",
@@ -77,11 +70,8 @@ static int wait_lock(const struct config *config, int fd, int64_t offset, struct
 
 void session_release(struct session *session)
 {
-	if (session->lock < 0)
-		return;
-	/* before the close that wakes who waits */
-	lock_release(session->lock, offset_of(session->id));
-	close(steal_fd(&session->lock));
+	if (session->lock >= 0)
+		close(steal_fd(&session->lock));
 }
 
 /* --- one that is there ------------------------------------------------------------------------ */

@@ -6,8 +6,8 @@
  *                             that its id is as a number; one for the process that makes one
  *
  * Rules:
- *  1. A cell of a session is run by the process that holds its lock; others wait, bounded, for the
- *     file to be closed. A process that dies gives it back.
+ *  1. A cell of a session is run by the process that holds its lock; others wait, bounded. A
+ *     process that dies gives it back.
  *  2. A record is looked at again under its lock: a session that was removed meanwhile is not
  *     there.
  *  3. A session has expired when nothing used it for longer than its TTL and no process holds its

@@ -96,6 +96,12 @@ static const struct api *api_of(const struct call *call)
 	return &apis[i];
 }
 
+bool call_is_named(const struct call *call)
+{
+	return *call->caller.id && strcmp(call->caller.id, CALLER_LOOPBACK) != 0 &&
+	       strcmp(call->caller.id, CALLER_EXECUTOR) != 0;
+}
+
 void call_begin(struct call *call)
 {
 	const struct slice *given = http_field(&call->connection->request, "X-Request-ID");
@@ -150,6 +156,7 @@ void call_send(struct call *call, const struct http_reply *reply, struct slice b
 	bool head_only = call->connection->request.method == HTTP_HEAD;
 
 	call->status = reply->status;
+	executor_leave(&call->executor);
 	if (http_reply_send(call->connection->fd, reply, body, head_only,
 			    deadline_in(HTTP_WRITE_DEADLINE_MS)) < 0)
 		call->code = CALL_NOT_SENT;

@@ -57,6 +57,10 @@ struct call {
 /* The code, for the log, of a reply that the client did not take whole. */
 #define CALL_NOT_SENT "reply_not_sent"
 
+/* True where the caller has a name of its own, a key's or a token's subject; else it is one of all
+   on loopback, or of all who show the service's key. */
+bool call_is_named(const struct call *call);
+
 /* The request's head has been read: its path says which API is called. Where that one has request
    ids, call->request_id becomes its X-Request-ID, if that is printable and not too long, else a
    random UUID (RFC 9562 section 5.4). */

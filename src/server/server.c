@@ -291,11 +291,25 @@ static void prepare_last_words(void)
 
 /* --- one request ------------------------------------------------------------------------------ */
 
+/* Whose share of the slots its jobs take: the caller's, where it has a name of its own, else its
+   address's. Of an API whose requests have tenants these take the address's place. */
+static void name_share(const struct call *call, char out[HTTP_ADDRESS_BYTES + KEY_ID_BYTES])
+{
+	char address[HTTP_ADDRESS_BYTES];
+
+	http_peer_network(call->connection->fd, address);
+	(void)snprintf(out, HTTP_ADDRESS_BYTES + KEY_ID_BYTES, "%s",
+		       call_is_named(call) ? call->caller.id : address);
+}
+
 static int serve_route(const struct server *server, struct call *call, const struct route *route,
 		       struct error *err)
 {
+	char share[HTTP_ADDRESS_BYTES + KEY_ID_BYTES];
+
 	if (!route->handler)
 		return hand_over(call, err);
+	name_share(call, share);
 	if ((route->flags & NEEDS_ENGINE) &&
 	    engine_open(call->config, &call->executor.engine, err) < 0)
 		return -1;
@@ -307,6 +321,7 @@ static int serve_route(const struct server *server, struct call *call, const str
 				   deadline_in(HTTP_BODY_DEADLINE_MS), err) < 0)
 			return -1;
 	}
+	call->executor.caller.id = slot_caller_id(slice_of(share));
 	call->executor.watch = (struct http_watch){
 		.fd = call->connection->fd,
 		.may_probe = call->connection->request.minor_version == 1,

@@ -94,8 +94,7 @@ static int take_lock(void *context)
 static int lock(struct idempotency *idempotency, struct http_watch *watch, int64_t wait_ms,
 		struct error *err)
 {
-	if (http_watch_lock(watch, idempotency->path, deadline_in(wait_ms), take_lock,
-			    idempotency) == 0)
+	if (http_watch_lock(watch, deadline_in(wait_ms), take_lock, idempotency) == 0)
 		return 0;
 	if (errno == EEXIST)
 		return reused(err);

@@ -1,7 +1,7 @@
 /*
- * Admission: as many as there are slots, the next waits and is woken, whoever dies gives back,
- * nobody waits for ever. Holders are processes, as they are in earnest; they tell by a pipe when
- * they hold.
+ * Admission: as many as there are slots, the next waits, whoever dies gives back, nobody waits for
+ * ever; callers share while they wait, and have limits of their own. Holders are processes, as they
+ * are in earnest; they tell by a pipe when they hold.
  */
 #include "job/slots.h"
 
@@ -14,6 +14,7 @@
 #define LONG_MS 20000
 
 static struct config config;
+static struct slot_caller me; /* who the next holders are */
 
 struct holder {
 	pid_t pid;
@@ -28,12 +29,12 @@ static int hold(void *context)
 	struct error err;
 	char byte;
 
-	if (slot_take(&config, &nobody, &slot, &err) < 0)
+	if (slot_take(&config, &me, &nobody, &slot, &err) < 0)
 		return err.status == 503 && strcmp(err.code, "busy") == 0 ? 53 : 1;
 	if (write(fd, "h", 1) != 1)
 		return 2;
 	(void)!read(fd, &byte, 1);
-	slot_release(slot);
+	slot_release(&slot);
 	return 0;
 }
 
@@ -168,8 +169,8 @@ static void test_busy(void)
 		int64_t start = monotonic_us();
 
 		config.slot_wait_ms = wait_ms;
-		is_number(slot_take(&config, &nobody, &slot, &err), -1, "a wait of %llu ms ends",
-			  (unsigned long long)wait_ms);
+		is_number(slot_take(&config, &me, &nobody, &slot, &err), -1,
+			  "a wait of %llu ms ends", (unsigned long long)wait_ms);
 		ok(monotonic_us() - start >= ((int64_t)wait_ms - 1) * 1000, "and not before");
 		ok(err.status == 503 && strcmp(err.code, "busy") == 0 && slot == 4711, "busy, 503");
 		ok(strstr(err.message, "All 3 slots") && strstr(err.message, "MAX_CONCURRENT_RUNS"),
@@ -179,13 +180,100 @@ static void test_busy(void)
 	config.slot_wait_ms = LONG_MS;
 }
 
+/* --- callers ---------------------------------------------------------------------------------- */
+
+/* A holds all, more of A wait, and B comes: what is given back is B's up to its share, then A's. */
+static void test_shares(void)
+{
+	static const struct {
+		const char *callers; /* of holders that come one after the other, more than there
+					are slots */
+		int gets[4];         /* which of them has the slot that is given back next */
+	} rows[] = {
+		{"aaaaab", {5, 4, -1}}, /* one of another: before those that came first */
+		{"aaaabb", {4, -1}},    /* two of another: one of them, then all have their share */
+		{"aabbbc", {5, -1}},    /* a third caller */
+		{"aaaaa", {3, -1}},     /* no other: as they come */
+	};
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct holder holders[8];
+		size_t count = strlen(rows[i].callers);
+
+		for (size_t n = 0; n < count; n++) {
+			me.id = slot_caller_id((struct slice){rows[i].callers + n, 1});
+			holders[n] = start_holder();
+			if (n < SLOTS)
+				must(holds(&holders[n], LONG_MS));
+			else
+				await_waiting(n + 1 - SLOTS);
+		}
+		for (size_t n = 0; rows[i].gets[n] >= 0 && n < SLOTS; n++) {
+			int winner = -1;
+
+			(void)stop_holder(&holders[n]);
+			holders[n].pid = -1;
+			for (deadline_ms end = deadline_in(LONG_MS); winner < 0;) {
+				must(deadline_left_ms(end) > 0);
+				for (size_t k = SLOTS; k < count && winner < 0; k++)
+					if (holders[k].pid > 0 && holds(&holders[k], 0))
+						winner = (int)k;
+			}
+			ok(rows[i].callers[winner] == rows[i].callers[rows[i].gets[n]],
+			   "%s: slot %zu goes to %c", rows[i].callers, n, rows[i].callers[winner]);
+		}
+		for (size_t n = 0; n < count; n++)
+			if (holders[n].pid > 0) {
+				must(kill(holders[n].pid, SIGKILL) == 0);
+				(void)stop_holder(&holders[n]);
+			}
+	}
+	counts(0, 0, "at last");
+}
+
+static int take_limited(void *context)
+{
+	const struct slot_caller *caller = context;
+	struct http_watch nobody = {.fd = -1};
+	struct error err;
+	int slot;
+
+	return slot_take(&config, caller, &nobody, &slot, &err) == 0 ? 0
+	       : err.status == 429 && strcmp(err.code, "jobs_limited") == 0 &&
+			       strstr(err.message, "at most 2 jobs")
+		       ? 29
+		       : 1;
+}
+
+static void test_limit(void)
+{
+	struct slot_caller other = {.id = 4711};
+	struct holder holders[2];
+
+	me = (struct slot_caller){.id = slot_caller_id(SLICE_LITERAL("limited")), .jobs = 2};
+	for (int i = 0; i < 2; i++) {
+		holders[i] = start_holder();
+		must(holds(&holders[i], LONG_MS));
+	}
+	is_number(slot_count_of(&config, me.id), 2, "a caller's own are counted");
+	is_number(slot_count_of(&config, other.id), 0, "another has none");
+	is_number(wait_child(start_child(take_limited, &me)), 29,
+		  "beyond its limit it is refused, though a slot is free");
+	is_number(wait_child(start_child(take_limited, &other)), 0, "which another gets");
+	is_number(stop_holder(&holders[0]), 0, "with one given back");
+	is_number(wait_child(start_child(take_limited, &me)), 0, "it has one more");
+	is_number(stop_holder(&holders[1]), 0, "with all");
+	me = (struct slot_caller){0};
+	counts(0, 0, "none is left");
+}
+
 static int take_watched(void *context)
 {
 	struct http_watch watch = {.fd = *(const int *)context};
 	struct error err;
 	int slot;
 
-	return slot_take(&config, &watch, &slot, &err) < 0 && err.status == 0 &&
+	return slot_take(&config, &me, &watch, &slot, &err) < 0 && err.status == 0 &&
 			       strcmp(err.code, "client_gone") == 0
 		       ? 0
 		       : 1;
@@ -220,17 +308,19 @@ static void test_folder(void)
 	uint64_t ignored;
 	int slot;
 
-	slot_release(-1);
+	int none = -1;
+
+	slot_release(&none);
 	(void)snprintf(other.run, PATH_MAX, "%s", in_scratch("a-file"));
 	write_file(other.run, SLICE_LITERAL(""));
-	is_number(slot_take(&other, &nobody, &slot, &err), -1, "a run folder that is none");
+	is_number(slot_take(&other, &me, &nobody, &slot, &err), -1, "a run folder that is none");
 	ok(strcmp(err.code, "run_folder") == 0 && strstr(err.message, other.run), "is named: %s",
 	   err.message);
 	is_number(slot_count(&other, &ignored, &ignored, &err), -1, "nor can be counted in");
 	(void)snprintf(other.run, PATH_MAX, "%s", in_scratch("linked"));
 	make_folder(other.run);
 	must(symlink(in_scratch("a-file"), in_scratch("linked/slots")) == 0);
-	is_number(slot_take(&other, &nobody, &slot, &err), -1,
+	is_number(slot_take(&other, &me, &nobody, &slot, &err), -1,
 		  "a link in the file's place is not followed");
 }
 
@@ -250,6 +340,8 @@ int main(void)
 	for (int i = 0; i < SLOTS; i++)
 		is_number(stop_holder(&holders[i]), 0, "holder %d ends well", i + 1);
 	counts(0, 0, "at last");
+	test_shares();
+	test_limit();
 	test_folder();
 	return done();
 }

@@ -168,6 +168,7 @@ static int take_request(struct sandbox_run *run, struct error *err)
 	    sandbox_take(run->body, run->cells ? notebook : program, &run->request, err) < 0 ||
 	    sandbox_template(run->call->config, run->request.template, &run->template, err) < 0)
 		return -1;
+	sandbox_share(run->call, run->request.tenant_id);
 	run->program.is_cell = run->cells != NULL;
 	return sandbox_prepare(run, err);
 }

@@ -69,5 +69,8 @@ void sandbox_add_result(void *run, const struct result *result);
 /* Adds the entry of a program that failed. */
 void sandbox_add_failure(struct sandbox_run *run);
 
+/* The request's jobs take of the tenant's share, where the caller has no name of its own. */
+void sandbox_share(struct call *call, struct slice tenant_id);
+
 /* Who asks for a session, for a tenant if it is named. */
 struct session_requester sandbox_requester(const struct call *call, struct slice tenant_id);

@@ -4,7 +4,8 @@
 
 #include <stdio.h>
 
-#define NAME_SHOWN_BYTES 64 /* of a language that is not there */
+#define NAME_SHOWN_BYTES 64        /* of a language that is not there */
+#define TENANT_PREFIX    "tenant " /* no address, and no key's id */
 
 void sandbox_run_begin(struct sandbox_run *run, struct call *call)
 {
@@ -17,6 +18,17 @@ void sandbox_run_begin(struct sandbox_run *run, struct call *call)
 			    .context = run},
 	};
 	call->stream = &run->stream;
+}
+
+void sandbox_share(struct call *call, struct slice tenant_id)
+{
+	char name[SANDBOX_NAME_MAX_BYTES + sizeof(TENANT_PREFIX)];
+
+	if (call_is_named(call))
+		return;
+	(void)snprintf(name, sizeof(name), TENANT_PREFIX "%.*s", (int)tenant_id.len,
+		       tenant_id.data);
+	call->executor.caller.id = slot_caller_id(slice_of(name));
 }
 
 void sandbox_run_free(struct sandbox_run *run)

@@ -18,7 +18,7 @@ struct session_requester sandbox_requester(const struct call *call, struct slice
 
 /* --- making ----------------------------------------------------------------------------------- */
 
-static int take_session(const struct call *call, json_t *body, struct session *session,
+static int take_session(struct call *call, json_t *body, struct session *session,
 			struct template *template, struct error *err)
 {
 	static const char *const required[] = {"tenant_id", "scope", NULL};
@@ -28,6 +28,7 @@ static int take_session(const struct call *call, json_t *body, struct session *s
 	    sandbox_ttl_s(body, &session->ttl_s, err) < 0 ||
 	    sandbox_template(call->config, request.template, template, err) < 0)
 		return -1;
+	sandbox_share(call, request.tenant_id);
 	memcpy(session->tenant_id, request.tenant_id.data, request.tenant_id.len);
 	memcpy(session->scope, request.scope.data, request.scope.len);
 	(void)snprintf(session->owner, sizeof(session->owner), "%s", owner_of(call));
@@ -75,6 +76,7 @@ static int take_cell(struct sandbox_run *run, struct session *session, struct er
 	executor_name(&call->executor, session->id);
 	request->tenant_id = slice_of(session->tenant_id);
 	request->scope = slice_of(session->scope);
+	sandbox_share(call, request->tenant_id);
 	run->program.is_cell = true;
 	if (sandbox_template(call->config, slice_of(session->template), &run->template, err) < 0 ||
 	    sandbox_prepare(run, err) < 0)

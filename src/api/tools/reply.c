@@ -99,7 +99,7 @@ void tools_fail(const struct tool_run *run, const struct error *err)
 {
 	struct call *call = run->call;
 
-	if (err->status == 0 || strcmp(err->code, "busy") == 0) {
+	if (err->status == 0 || err->status == 429 || strcmp(err->code, "busy") == 0) {
 		call_refuse(call, err);
 		return;
 	}

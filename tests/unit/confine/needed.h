@@ -4,7 +4,6 @@
 
 #include "world.h"
 
-#include <sys/inotify.h>
 #include <sys/ioctl.h>
 
 static int read_and_send(void)
@@ -136,13 +135,9 @@ static int take_lock(void)
 
 	struct flock byte = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 1, .l_len = 1};
 
-	if (fcntl(fd, F_OFD_SETLK, &byte) < 0 || fcntl(fd, F_OFD_GETLK, &byte) < 0 ||
-	    flock(fd, LOCK_EX | LOCK_NB) < 0)
+	if (fcntl(fd, F_OFD_SETLK, &byte) < 0 || fcntl(fd, F_OFD_GETLK, &byte) < 0)
 		return errno;
-
-	_cleanup_close_ int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-
-	return watch < 0 ? errno : result(inotify_add_watch(watch, writable, IN_CLOSE_WRITE));
+	return result(flock(fd, LOCK_EX | LOCK_NB));
 }
 
 static int ask_time_and_chance(void)
@@ -207,7 +202,7 @@ static const struct needed {
 	{"connecting to a Unix socket through /proc/self/fd", connect_through_descriptor, JOB},
 	{"waiting with epoll", wait_with_epoll, JOB},
 	{"allocating", use_memory, ALL},
-	{"locking a file and its bytes, watching a folder", take_lock, JOB},
+	{"locking a file and its bytes", take_lock, JOB},
 	{"clocks and random bytes", ask_time_and_chance, ALL},
 	{"writing a log line", write_log, ALL},
 	{"removing a file", remove_file, JOB | REAP},
