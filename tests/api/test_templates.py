@@ -37,6 +37,7 @@ CONTRACT = {
     "python-nlp": ("1g", 1, 60, False), "python-web": ("512m", 1, 60, True), "node-basic": ("512m", 1, 30, False),
     "minimal": ("256m", 0.5, 30, False), "compiled": ("1g", 1, 60, False),
 }
+CONTRACT["python-web-browser"] = ("1g", CONTRACT["python-web"][1], 60, True)
 
 
 def remove_image(image):
@@ -235,7 +236,7 @@ class Listing(TemplatesTest):
         lists = ("apt", "python", "npm", "packages", "stand_ins", "models", "setup_commands")
         bad = [({"image": image}, "image") for image in ("--privileged", "-v/:/host", "a b", "a\nRUN x", "../x", "/etc", "x;id", "$(id)", "i" * 300)]
         bad += [({"build": {"base": "b", what: [value]}}, what) for what in lists[:5]
-                for value in ("-o=x", "a b", "a\nb", "a;b", "$(id)", "../a", "/etc/x", "file:x", "https://x/y", "git+ssh://x", "x" * 200, "", 7, None)]
+                for value in ("-o=x", "a b c", "a\nb", "a;b", "$(id)", "../a", "/etc/x", "file:x", "https://x/y", "git+ssh://x", "x" * 200, "", 7, None)]
         bad += [({"build": {"base": "b", "npm": [value]}}, "npm") for value in ("a/b", "@a", "@a/", "@a/b/c", "@/x", "./x")]
         bad += [({"build": {"base": "b", what: [value]}}, what) for what in lists[5:] for value in ("a\nimage x", "\x1b[2J", "\x00", "", 7, "x" * 2000)]
         bad += [({"build": {"base": "b", "apt": ["a"] * 300}}, "apt"), ({"build": {"base": "b", "apt": "a"}}, "apt"), ({"build": {}}, "build"),
@@ -322,9 +323,9 @@ class Added(TemplatesTest):
             ({"name": "python-data"}, 409, "the operator's"), ({"name": "default"}, 409, "the operator's"),
             ({"base_image": "docker.io/evil:1"}, 403, "not allowed"), ({"base_image": "--privileged"}, 400, "base_image: "),
             ({"base_image": "localhost/mayfly-custom-other:1"}, 403, "not allowed"), ({"base_image": "a\nb"}, 400, "base_image: "),
-            ({"memory_limit": "512"}, 400, "memory_limit: "), ({"memory_limit": "3g"}, 400, "memory_limit: takes 16m to 2048m"),
+            ({"memory_limit": "512"}, 400, "memory_limit: "), ({"memory_limit": "5g"}, 400, "memory_limit: takes 16m to 4096m"),
             ({"memory_limit": "1k"}, 400, "memory_limit: "), ({"memory_limit": "-1m"}, 400, "memory_limit: "), ({"memory_limit": 512}, 400, "memory_limit: "),
-            ({"memory_limit": "99999999999999999999g"}, 400, "memory_limit: "), ({"cpu_quota": 3}, 400, "cpu_quota: "), ({"cpu_quota": 0}, 400, "cpu_quota: "),
+            ({"memory_limit": "99999999999999999999g"}, 400, "memory_limit: "), ({"cpu_quota": 5}, 400, "cpu_quota: "), ({"cpu_quota": 0}, 400, "cpu_quota: "),
             ({"cpu_quota": "1"}, 400, "cpu_quota: "), ({"timeout": 0}, 400, "timeout: "), ({"timeout": 3601}, 400, "timeout: "),
             ({"timeout": 1.5}, 400, "timeout: "), ({"network_enabled": True}, 403, "network_enabled: "), ({"network_enabled": 1}, 400, "network_enabled: "),
             ({"packages": ["-x"]}, 400, "packages: "), ({"packages": "x"}, 400, "packages: "), ({"packages": ["x"] * 1000}, 400, "packages: "),
@@ -361,7 +362,7 @@ class Added(TemplatesTest):
               timeout_s=3600, timeout_max_s=3600, workdir="/work", preload=["os"])
         shown = json.loads(self.good("show", "forged", MAYFLY_NETWORK="allow"))
         self.assertEqual((shown["memory_mb"], shown["cpu_percent"], shown["network"], shown["workspace_mb"], shown["pids"], shown["preload"]),
-                         (2048, 200, False, 50, 128, ""))
+                         (4096, 400, False, 50, 128, ""))
         _, ran = execute(self.server, "import os; print(os.getuid(), os.getcwd(), os.listdir('/sys/class/net'))", "forged")
         self.assertRegex(ran["stdout"], r"^[27]\d{4} /workspace \['lo'\]\n$", ran)
         for number, image in enumerate(("docker.io/evil:1", "localhost/mayfly-custom-other:1", "RUNNER")):
