@@ -162,6 +162,9 @@
 #define INIT_REAP_DEADLINE_MS     2000            /* for killed processes to be gone */
 #define INIT_BOOT_DEADLINE_MS     15000           /* for a runtime to wait for its script */
 #define INIT_KERNEL_ENV_MAX_COUNT 16
+#define INIT_PROGRAM_NICE         10          /* a program's, above init's: a ninth of its weight */
+#define INIT_OOM_KILLS_MAX        3           /* of a job; then it is ended */
+#define INIT_OOM_CHECK_MS         200         /* between two looks at how many there were */
 #define INIT_GO_FD                63          /* the last one of a new process's first table */
 #define INIT_CODE_FD              62          /* a kernel reads code there */
 #define JOB_STDIN_MAX_BYTES       (32 * MIB)  /* spooled, charged to the job's memory */

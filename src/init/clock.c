@@ -1,8 +1,11 @@
 /*
- * The clocks of a job: wall time and a CPU budget.
+ * The clocks of a job: wall time, a CPU budget and a number of OOM kills.
  *
- * Rule: nothing is polled. A CPU budget is looked at when it can have been used up at the earliest:
- * by every CPU at once.
+ * Rules:
+ *  1. A CPU budget is looked at when it can have been used up at the earliest: by every CPU at
+ * once.
+ *  2. Each OOM kill writes to the kernel's log, so a job that provokes one after another is ended.
+ *     Their count is polled: cgroup v1 announces it only to what can write in the cgroup.
  */
 #include "init/run.h"
 
@@ -46,6 +49,7 @@ void clock_start(struct run *run)
 
 	run->cpus = sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
 	(void)init_counter_read(&run->cgroup->oom_kills, &run->oom_before);
+	run->oom_check = deadline_in(INIT_OOM_CHECK_MS);
 	run->cpu_before_us = cpu_counted_us(run);
 	run->started_us = monotonic_us();
 	run->wall = deadline_in((int64_t)run->job->wall_ms);
@@ -67,10 +71,30 @@ static bool is_cpu_used_up(struct run *run)
 	return false;
 }
 
+uint64_t clock_oom_kills(const struct run *run)
+{
+	uint64_t counted;
+
+	return init_counter_read(&run->cgroup->oom_kills, &counted) && counted > run->oom_before
+		       ? counted - run->oom_before
+		       : 0;
+}
+
+/* Rule 2. */
+static bool is_killed_too_often(struct run *run)
+{
+	if (deadline_left_ms(run->oom_check))
+		return false;
+	run->oom_check = deadline_in(INIT_OOM_CHECK_MS);
+	return clock_oom_kills(run) >= INIT_OOM_KILLS_MAX;
+}
+
 const char *clock_check(struct run *run)
 {
 	if (run->killed_for)
 		return NULL;
+	if (is_killed_too_often(run))
+		return "oom";
 	if (is_cpu_used_up(run))
 		return "cpu";
 	return deadline_left_ms(run->wall) == 0 ? "timeout" : NULL;
@@ -81,7 +105,7 @@ int clock_next_ms(const struct run *run)
 	deadline_ms next = deadline_earlier(run->lifetime, run->cell.kill_at);
 
 	if (!run->killed_for) {
-		next = deadline_earlier(next, run->wall);
+		next = deadline_earlier(deadline_earlier(next, run->wall), run->oom_check);
 		if (run->job->cpu_ms)
 			next = deadline_earlier(next, run->cpu_check);
 	}

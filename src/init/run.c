@@ -4,7 +4,7 @@
  * Rules:
  *  1. The job ends when the main process ends. Then every other process is killed and reaped, and
  *     only then is the rest of the output read: a process that holds a pipe open delays nothing.
- *  2. Nothing is polled: one epoll_wait, until the next clock (clock.c).
+ *  2. One epoll_wait, until the next clock (clock.c).
  *  3. An OOM kill makes the job's end `oom` when the main process did not exit with 0: one that
  *     outlived the OOM of a child has dealt with it.
  */
@@ -179,8 +179,6 @@ static int start(struct run *run, struct error *err)
 
 static const char *reason_of(struct run *run, struct init_outcome *out)
 {
-	uint64_t oom_kills;
-
 	if (init_start_failed(&run->program, run->job, &out->err)) {
 		out->status = -1;
 		return "not_started";
@@ -188,8 +186,7 @@ static const char *reason_of(struct run *run, struct init_outcome *out)
 	if (run->killed_for && (run->cell.kernel || WIFSIGNALED(run->status) ||
 				strcmp(run->killed_for, "cancelled") == 0))
 		return run->killed_for;
-	if (init_counter_read(&run->cgroup->oom_kills, &oom_kills) && oom_kills > run->oom_before &&
-	    run->status != 0)
+	if (clock_oom_kills(run) && run->status != 0)
 		return "oom"; /* rule 3 */
 	return WIFSIGNALED(run->status) ? "signaled" : "exited";
 }

@@ -28,7 +28,7 @@ struct run {
 	struct cell cell;
 
 	int epoll, signals; /* owned */
-	deadline_ms lifetime, wall, cpu_check;
+	deadline_ms lifetime, wall, cpu_check, oom_check;
 	int64_t started_us;
 	uint64_t cpu_before_us, oom_before;
 	unsigned cpus;
@@ -73,6 +73,9 @@ void clock_start(struct run *run);
 
 /* CPU time of the job so far: since GO. */
 uint64_t clock_cpu_us(const struct run *run);
+
+/* OOM kills in the job so far: since GO. */
+uint64_t clock_oom_kills(const struct run *run);
 
 /* Which clock has run out, as EXIT says it: the job is to be stopped; NULL: none has, or it was
    stopped already. */

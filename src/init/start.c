@@ -6,7 +6,8 @@
  *     mask, a session of its own, no core dumps, and exactly the environment that JOB names. A
  *     runtime started ahead has, until GO, one descriptor more and what PREPARE adds; a kernel has
  *     two more.
- *  2. The OOM killer takes it before it takes init.
+ *  2. The OOM killer takes it before it takes init, and init gets the CPU before it does: it is
+ *     nicer by so much that init outweighs a hundred of its processes, and cannot come back.
  *  3. A failure before exec comes back through a close-on-exec pipe: once the program runs, it
  *     has no writing end. It is read when the process has ended, so starting waits for nothing.
  */
@@ -73,6 +74,20 @@ static int offer_to_oom_killer(void)
 	return fd < 0 ? -1 : io_write_all(fd, "1000", 4);
 }
 
+/* Rule 2, and no core dumps. The limits are what an unprivileged process may raise its priority to
+   (getrlimit(2)): not at all. */
+static int limit(void)
+{
+	static const __rlimit_resource_t none[] = {RLIMIT_CORE, RLIMIT_NICE, RLIMIT_RTPRIO};
+	static const struct rlimit nothing = {0, 0};
+
+	for (size_t i = 0; i < COUNT_OF(none); i++)
+		if (setrlimit(none[i], &nothing) < 0)
+			return -1;
+	errno = 0; /* -1 is a nice value, too */
+	return nice(INIT_PROGRAM_NICE) == -1 && errno ? -1 : 0;
+}
+
 /* By the kernel's own call: the C library keeps two signals to itself, and its posix_spawn(3)
    leaves them ignored. */
 static void reset_signals(void)
@@ -137,8 +152,6 @@ struct descriptors {
 static _Noreturn void become_program(const struct init_job *job, char *const *env,
 				     const struct descriptors *fds)
 {
-	static const struct rlimit nothing = {0, 0};
-
 	(void)offer_to_oom_killer();
 	if (setsid() < 0)
 		fail(fds->failure, "session");
@@ -153,7 +166,7 @@ static _Noreturn void become_program(const struct init_job *job, char *const *en
 		fail(fds->failure, "cwd");
 	if (job->readonly && init_readonly_enter(job) < 0)
 		fail(fds->failure, "readonly");
-	if (setrlimit(RLIMIT_CORE, &nothing) < 0)
+	if (limit() < 0)
 		fail(fds->failure, "rlimits");
 	reset_signals();
 	execute(job->argv, env);

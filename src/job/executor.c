@@ -187,36 +187,6 @@ static int run(struct executor *executor, const struct job *job, struct storage 
 	return ran;
 }
 
-int executor_run_again(struct executor *executor, const struct job *job, struct storage *storage,
-		       const struct job_listener *listener, struct job_result *out,
-		       struct error *err)
-{
-	int control, ran;
-
-	if (executor_admit(executor, err) < 0 ||
-	    job_connect(executor->config, executor->folder, &control, err) < 0)
-		return -1;
-	ran = job_run(job, control, storage, listener, &executor->watch, out, err);
-	close(control);
-	if (ran == 0)
-		executor->program_us += (int64_t)out->wall_us;
-	if (ran == 0 ||
-	    strcmp(err->code, "job_not_taken") != 0) /* its container is gone: nothing ran */
-		note_job(executor, job, ran == 0 ? out : NULL, err);
-	return ran;
-}
-
-int executor_run(struct executor *executor, const struct job *job, struct storage *storage,
-		 const struct job_listener *listener, struct job_result *out, struct error *err)
-{
-	int ran = run(executor, job, storage, listener, out, err);
-
-	if (ran == 0)
-		executor->program_us = (int64_t)out->wall_us;
-	note_job(executor, job, ran == 0 ? out : NULL, err);
-	return ran;
-}
-
 /* False when the engine could not: it takes the container for this connection's still. */
 static bool remove_container(struct executor *executor, const char *folder)
 {
@@ -235,6 +205,54 @@ static void forget_pooled(struct executor *executor)
 {
 	if (executor->is_claimed)
 		pool_forget(executor->config, executor->folder);
+	executor->is_claimed = false;
+}
+
+/* A program that its container has not ended is ended with the container, before anything says so.
+   0, or -1 with *err: it may run on. */
+static int end_overdue(struct executor *executor, struct error *err)
+{
+	if (!remove_container(executor, executor->folder))
+		return error_set(err, 504, "job_overdue",
+				 "The job did not end in time, and its container could not be "
+				 "removed: it may still run");
+	forget_pooled(executor);
+	executor->folder[0] = '\0';
+	return 0;
+}
+
+int executor_run_again(struct executor *executor, const struct job *job, struct storage *storage,
+		       const struct job_listener *listener, struct job_result *out,
+		       struct error *err)
+{
+	int control, ran;
+
+	if (executor_admit(executor, err) < 0 ||
+	    job_connect(executor->config, executor->folder, &control, err) < 0)
+		return -1;
+	ran = job_run(job, control, storage, listener, &executor->watch, out, err);
+	close(control);
+	if (ran == 0 && out->is_overdue)
+		ran = end_overdue(executor, err);
+	if (ran == 0)
+		executor->program_us += (int64_t)out->wall_us;
+	if (ran == 0 ||
+	    strcmp(err->code, "job_not_taken") != 0) /* its container is gone: nothing ran */
+		note_job(executor, job, ran == 0 ? out : NULL, err);
+	return ran;
+}
+
+int executor_run(struct executor *executor, const struct job *job, struct storage *storage,
+		 const struct job_listener *listener, struct job_result *out, struct error *err)
+{
+	int ran = run(executor, job, storage, listener, out, err);
+
+	if (ran == 0 && out->is_overdue)
+		ran = end_overdue(executor, err);
+	if (ran == 0)
+		executor->program_us = (int64_t)out->wall_us;
+	note_job(executor, job, ran == 0 ? out : NULL, err);
+	return ran;
 }
 
 /* Nothing has to be removed before a pooled container's successor can be made or claimed: the

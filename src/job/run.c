@@ -286,6 +286,7 @@ struct run {
 	struct job_result result;
 	uint64_t stream_left[2], bytes_out;
 	bool has_spoken, has_exited, is_done;
+	int64_t started_us;
 	deadline_ms next_sync; /* of the streams */
 };
 
@@ -393,7 +394,7 @@ static int wait_once(const struct run *run, int control, struct http_watch *watc
 		return error_set_errno(err, 502, "control_failed", "waiting failed");
 	if (ready == 0 && wait == left)
 		return error_set(err, 504, "job_overdue",
-				 "The container did not end in time and was removed");
+				 "The container did not send the job's files in time");
 	if (ready > 0 && (polls[1].revents & ~POLLOUT) &&
 	    http_watch_is_gone(watch, polls[1].revents))
 		return error_set(err, 0, "client_gone", "the client hung up");
@@ -414,12 +415,24 @@ static int wait_for_frames(const struct run *run, int control, struct http_watch
 	return found < 0 ? -1 : 0;
 }
 
+/* Rule 3, for a program that has not ended: the time-out is ours. */
+static int end_overdue(struct run *run)
+{
+	run->result = (struct job_result){
+		.reason = JOB_TIMEOUT,
+		.signal = SIGKILL,
+		.wall_us = (uint64_t)(monotonic_us() - run->started_us),
+		.is_overdue = true,
+	};
+	return 0;
+}
+
 static int receive(struct run *run, struct frame_reader *reader, struct http_watch *watch,
 		   deadline_ms deadline, struct error *err)
 {
 	while (!run->is_done) {
 		if (wait_for_frames(run, reader->fd, watch, deadline, err) < 0)
-			return -1;
+			return err->status == 504 && !run->has_exited ? end_overdue(run) : -1;
 
 		ssize_t got = frame_reader_fill(reader);
 
@@ -469,6 +482,7 @@ int job_run(const struct job *job, int control, struct storage *storage,
 		.stream_left = {job->stream_bytes, job->stream_bytes},
 	};
 
+	run.started_us = monotonic_us();
 	if (send_job(job, control, err) < 0)
 		return -1;
 	storage->patterns = job->artifacts;

@@ -85,8 +85,16 @@ struct job_result {
 	uint64_t wall_us, cpu_us, max_rss_bytes;
 	uint64_t bytes_in, bytes_out; /* inputs and stdin; streams and artifacts, as they came */
 	bool stdout_truncated, stderr_truncated;
+	/* with JOB_TIMEOUT: its container did not end it, and it runs until that is removed */
+	bool is_overdue;
 	char message[256]; /* with JOB_NOT_STARTED */
 };
+
+/* The container ended with the job, or has to. */
+static inline bool job_is_lost(const struct job_result *result)
+{
+	return result->reason == JOB_LOST || result->is_overdue;
+}
 
 static inline bool job_is_hidden(const struct job *job, unsigned input)
 {
@@ -122,8 +130,8 @@ MUST_USE int job_connect(const struct config *config, const char *folder, int *o
 
 /* Runs the job over control, storing streams and artifacts in storage. 0 and *out for every program
    that was started or could not be, or -1 with *err: status 0 "client_gone"; 502 "job_not_taken":
-   the program was certainly not started; "control_failed", "frame_…"; 504 "job_overdue"; what
-   storage says. */
+   the program was certainly not started; "control_failed", "frame_…"; 504 "job_overdue": the
+   program has ended, and its files do not come; what storage says. */
 MUST_USE int job_run(const struct job *job, int control, struct storage *storage,
 		     const struct job_listener *listener, struct http_watch *watch,
 		     struct job_result *out, struct error *err);

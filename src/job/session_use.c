@@ -109,7 +109,7 @@ static int run_files(struct executor *executor, int control, const struct job *j
 	storage.artifact_bytes = job->artifact_bytes;
 	storage.total_left = job->artifacts_bytes;
 	ran = job_run(job, connection, &storage, &listener, &executor->watch, &result, err);
-	if (ran == 0 && result.reason == JOB_LOST)
+	if (ran == 0 && job_is_lost(&result))
 		ran = error_set(err, 502, "control_failed", "The session's container has ended");
 	else if (ran == 0 && result.reason != JOB_EXITED)
 		ran = error_set(err, 400, "files_refused", "%s", result.message);
@@ -312,7 +312,7 @@ int session_run(struct session *session, struct job *job, struct execution *exec
 		(void)snprintf(executor->folder, sizeof(executor->folder), "%s", session->folder);
 		ran = execution_run(execution, err);
 	}
-	if (ran == 0 && execution->result.reason == JOB_LOST)
+	if (ran == 0 && job_is_lost(&execution->result))
 		discard(executor, session);
 	else
 		ran = end_use(executor, session, ran, err);

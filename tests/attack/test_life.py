@@ -241,13 +241,18 @@ class Kill(attack.AttackTest):
         self.assertEqual(json.loads(reply.body)["output"], "out\n")
         self.check_recovered()
 
-    def test_init_stopped_while_the_program_runs_is_overdue(self):
+    def test_init_stopped_while_the_program_runs_is_a_timeout(self):
         future = self.job("echo out; sleep 20", timeout=1)
         container = self.running()
         started = time.monotonic()
-        os.kill(self.server.podman.inspect(container)["State"]["Pid"], signal.SIGSTOP)
-        failed(self, future.result(60))
+        init = self.server.podman.inspect(container)["State"]["Pid"]
+        os.kill(init, signal.SIGSTOP)
+        reply = future.result(60)
+        self.assertFalse(os.path.exists(f"/proc/{init}"), "dead when the reply says so")
         self.assertLess(time.monotonic() - started, 1 + attack.GRACE_S + attack.START_S)
+        result = json.loads(reply.body)
+        self.assertEqual((reply.status, result["exitCode"], result["output"].split("\n")[0]), (200, -1, "out"))
+        self.assertIn("Execution timed out after ", result["output"])
         self.check_recovered()
 
     def test_monitor_killed_while_the_program_runs(self):

@@ -23,6 +23,8 @@ static const struct {
 	{"grep -E 'Sig(Blk|Ign):' /proc/self/status | cut -f2 | sort -u", "", "0000000000000000\n",
 	 "", "reason=exited", "code=0"},
 	{"cat /proc/self/oom_score_adj", "", "1000\n", "", "reason=exited", "code=0"},
+	{"nice; grep -cE 'Max (nice|realtime) priority +0 +0' /proc/self/limits", "", "10\n2\n", "",
+	 "reason=exited", "code=0"},
 	{"read pid b c d e session rest </proc/self/stat; [ $pid = $session ] && echo leader", "",
 	 "leader\n", "", "reason=exited", "code=0"},
 	{"echo 0123456789; echo e >&2", "stream_bytes=4\0", "0123", "e\n", "stdout_truncated=1",

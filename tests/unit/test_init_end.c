@@ -122,6 +122,7 @@ static void test_cgroup(void)
 		{"echo oom_kill 3 >memory.events; kill -9 $$", "reason=oom"},
 		{"echo oom_kill 3 >memory.events; exit 0", "reason=exited"},
 		{"echo oom_kill 2 >memory.events; exit 1", "reason=exited"},
+		{"echo oom_kill 5 >memory.events; sleep 100", "reason=oom"},
 		{"echo usage_usec 9000000 >cpu.stat; sleep 100", "reason=cpu"},
 	};
 	static struct talk talk;

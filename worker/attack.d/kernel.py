@@ -45,6 +45,8 @@ for what, numbers, arguments in (
         ("bpf", (321, 280), (0, bpf_map, 128)), ("perf_event_open", (298, 241), (event, 0, -1, -1, 0)), ("userfaultfd", (323, 282), (0,)),
         ("userfaultfd, user mode only", (323, 282), (1,)), ("io_uring_setup", (425, 425), (4, buffer)),
         ("io_uring_enter", (426, 426), (0, 0, 0, 0, None, 0)), ("io_uring_register", (427, 427), (0, 0, None, 0)),
+        ("io_setup", (206, 0), (8, buffer)), ("io_destroy", (207, 1), (0,)), ("io_getevents", (208, 4), (0, 0, 1, buffer, None)),
+        ("io_submit", (209, 2), (0, 0, buffer)), ("io_cancel", (210, 3), (0, buffer, buffer)), ("io_pgetevents", (333, 292), (0, 0, 1, buffer, None, None)),
         ("keyctl", (250, 219), (0, -3, 1)), ("add_key", (248, 217), (b"user", b"x", b"y", 1, -3)),
         ("request_key", (249, 218), (b"user", b"x", None, 0)), ("ptrace a child", (101, 117), (16, victim, None, None)),
         ("ptrace init", (101, 117), (16, 1, None, None)), ("seize init", (101, 117), (0x4206, 1, None, None)),

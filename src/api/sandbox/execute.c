@@ -114,7 +114,7 @@ static int run_cells(struct sandbox_run *run, json_t *cells, struct sandbox_resu
 		else
 			ran = run_cell(run, i, deadline, &one, err);
 		if (ran == 0) {
-			if (!*stopped && one.execution.result.reason == JOB_LOST)
+			if (!*stopped && job_is_lost(&one.execution.result))
 				(void)snprintf(stopped, sizeof(stopped),
 					       "The sandbox was lost before this cell");
 			else if (!*stopped && !goes_on && sandbox_exit_code(&one) != 0)
