@@ -89,7 +89,8 @@ static int check_size(struct slice text, struct error *err)
 		} else if (c == '"') {
 			in_string = true;
 		} else if (c == '{' || c == '[') {
-			values++;
+			/* with something in it, it holds one more than it has commas */
+			values += i + 1 < text.len && !strchr("]}", text.data[i + 1]);
 			if (++depth > JSON_DEPTH_MAX)
 				return error_set(err, 400, "json_too_deep",
 						 "JSON is nested deeper than %d levels",
