@@ -49,9 +49,6 @@
 #define REPLY_OUTPUT_MAX_BYTES MIB        /* output in a /run reply */
 #define JOB_ID_LENGTH          6
 #define JSON_DEPTH_MAX         64 /* nested arrays and objects in a request */
-/* A tree takes up to 300 bytes for a value of three ("{},"): 60 MB, which a unit's MemoryMax has.
- */
-#define JSON_VALUES_MAX 200000
 
 /* --- Runs API: runs (src/api/runs/README.md; the six limits stand in api/runs/request.c) ------ */
 #define RUN_CODE_MAX_BYTES        (200 * KIB)
@@ -79,7 +76,7 @@
 #define AGENT_LIST_MAX         1000 /* runs in a list */
 /* milliseconds that others may have taken before an id is free */
 #define AGENT_CLAIM_TRIES            10000
-#define AGENT_STRUCTURE_SCRIPT_LEAST 10 /* a script has more bytes than this */
+#define AGENT_STRUCTURE_SCRIPT_LEAST 10 /* a script has more characters than this */
 /* html, css and javascript together have fewer, as JavaScript counts them */
 #define AGENT_PERFORMANCE_MAX_CHARS 100000
 #define JWT_MAX_BYTES               (8 * KIB)
@@ -87,7 +84,7 @@
 #define VALIDATE_FILES_MAX_COUNT    64
 #define CHECK_OUTPUT_MAX_BYTES      (512 * KIB) /* of all parsers of one request together */
 #define CHECK_FILE_OUTPUT_BYTES     (4 * KIB)   /* what is kept of one parser's words */
-#define CHECK_MESSAGE_BYTES         512
+#define CHECK_MESSAGE_BYTES         640
 #define PATTERNS_MAX_COUNT          256 /* in one file of patterns.d */
 #define PATTERN_MAX_BYTES           128
 #define PATTERN_MESSAGE_MAX_BYTES   1024
@@ -236,9 +233,8 @@
 #define ENGINE_CALL_DEADLINE_MS     20000     /* one API call */
 #define ENGINE_MAKE_DEADLINE_MS     30000     /* create, start and init listening, together */
 #define ENGINE_REPLY_MAX_BYTES      (4 * MIB) /* an API reply's body */
-#define ENGINE_REQUEST_MAX_BYTES    MIB /* an API request's body; Docker takes the seccomp text */
-#define ENGINE_LIST_DEADLINE_MS     120000 /* all our containers, by as many calls as that takes */
-#define ENGINE_REMOVE_DEADLINE_MS   15000  /* a container's removal, with every retry */
+#define ENGINE_REQUEST_MAX_BYTES    MIB   /* an API request's body; Docker takes the seccomp text */
+#define ENGINE_REMOVE_DEADLINE_MS   15000 /* a container's removal, with every retry */
 #define ENGINE_AGAIN_MS             10 /* before an uncertain answer is asked for again; doubled */
 #define ENGINE_AGAIN_MAX_MS         500
 #define ENGINE_AGAIN_PATIENCE_MS    150 /* so long, but for a container's removal */
@@ -266,9 +262,6 @@
 #define SETTINGS_FILE_MAX_BYTES (64 * KIB) /* mayfly.conf */
 #define SLOT_MAX_COUNT          1024
 #define RETENTION_DEFAULT_DAYS  30 /* ARTIFACT_RETENTION_DAYS; 0 keeps */
-#define REAP_CONTAINERS_MAX     16384
-/* leaves time for the rest before the unit's end (300 s) */
-#define REAP_CONTAINERS_DEADLINE_MS 120000
 /* half-written and as old as two of the longest jobs: swept */
 #define INCOMING_MAX_AGE_S        7200
 #define REGISTRY_FILE_MAX_BYTES   (256 * KIB) /* one drop-in file */
@@ -301,8 +294,10 @@
 #define KEY_RATE_MIN_MICRO           1000ULL /* a token in 1000 s */
 #define KEY_RATE_MAX_MICRO           (1000000ULL * 1000000ULL) /* a million a second */
 #define KEY_BURST_MAX                1000000ULL
-#define KEY_RATE_DEFAULT_MICRO       5000000ULL /* mayflyctl keys add */
+#define KEY_RATE_DEFAULT_MICRO       5000000ULL /* mayflyctl keys add, API_KEYS */
 #define KEY_BURST_DEFAULT            20ULL
+#define KEY_ENV_LABEL_DEFAULT        "default" /* of an entry of API_KEYS */
+#define KEY_ENV_BURST_DEFAULT        10ULL
 #define FILE_ID_LENGTH               12         /* of a file's id, behind its prefix */
 #define UPLOAD_MAX_BYTES             (10 * MIB) /* one file; more: 413 */
 #define UPLOAD_FORM_MAX_BYTES        (UPLOAD_MAX_BYTES + 64 * KIB) /* the whole form */

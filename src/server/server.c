@@ -302,6 +302,13 @@ static void name_share(const struct call *call, char out[HTTP_ADDRESS_BYTES + KE
 		       call_is_named(call) ? call->caller.id : address);
 }
 
+static bool lacks_body(const struct call *call, const struct route *route)
+{
+	const struct http_request *request = &call->connection->request;
+
+	return (route->flags & MAY_LACK_BODY) && !request->chunked && !request->has_content_length;
+}
+
 static int serve_route(const struct server *server, struct call *call, const struct route *route,
 		       struct error *err)
 {
@@ -315,7 +322,7 @@ static int serve_route(const struct server *server, struct call *call, const str
 		return -1;
 	if (!server->is_static && confine_to_state(server, call->config, err) < 0)
 		return -1;
-	if (route->body_max_bytes) {
+	if (route->body_max_bytes && !lacks_body(call, route)) {
 		call->body = buf_new(route->body_max_bytes);
 		if (http_read_body(call->connection, &call->body,
 				   deadline_in(HTTP_BODY_DEADLINE_MS), err) < 0)

@@ -19,11 +19,12 @@
 #include "server/call.h"
 
 enum route_flag {
-	NEEDS_ENGINE = 1, /* it runs a job, or speaks with a container */
-	BY_PREFIX = 2,    /* the path and what is beneath it; of "x/" only what is beneath */
-	TAKES_FORM = 4,   /* an upload: multipart/form-data; its handler reads the body itself */
-	COSTS_TOKEN = 8,  /* of the caller's bucket */
-	DEBUG_ONLY = 16,  /* there only where DEBUG_UI is on */
+	NEEDS_ENGINE = 1,   /* it runs a job, or speaks with a container */
+	BY_PREFIX = 2,      /* the path and what is beneath it; of "x/" only what is beneath */
+	TAKES_FORM = 4,     /* an upload: multipart/form-data; its handler reads the body itself */
+	COSTS_TOKEN = 8,    /* of the caller's bucket */
+	MAY_LACK_BODY = 32, /* a POST with neither length nor coding has an empty one */
+	DEBUG_ONLY = 16,    /* there only where DEBUG_UI is on */
 };
 
 struct route {

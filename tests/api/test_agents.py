@@ -104,16 +104,48 @@ class Runs(AgentsTest):
         self.assertEqual(record, json.loads(self.get(f"prompt/runs/{record['id']}").body)["data"])
 
     def test_nothing_given_is_run_with_the_basic_test(self):
-        reply = json.loads(self.post({}, "empty").body)["data"]
-        self.assertEqual(("failed", 1), (reply["status"], reply["exitCode"]))
-        self.assertIn("index.html is empty", reply["stderr"])
-        self.assertFalse(reply["validationResults"]["structure"]["passed"])
+        for body in ({}, b""):
+            reply = json.loads(self.post(body, "empty").body)["data"]
+            self.assertEqual(("failed", -1, "The test was not run: structure did not pass"), (reply["status"], reply["exitCode"], reply["testResult"]["summary"]))
+            self.assertFalse(reply["validationResults"]["structure"]["passed"])
+        raw = self.server.raw(f"POST {ROOT}empty/auto-run HTTP/1.1\r\nHost: {self.server.host}\r\n\r\n".encode())
+        self.assertIn(b'"The test was not run: structure did not pass"', raw, "no length is no body")
         self.assertEqual("completed", self.run_test("", "basic")["status"])
 
     def test_a_test_that_fails(self):
         record = self.run_test("process.stdout.write('so far'); process.exit(3)")
         self.assertEqual(("failed", 3, False, "so far"), (record["status"], record["exitCode"], record["testResult"]["passed"], record["stdout"]))
         self.assertEqual("Tests FAILED - Test exited with code 3", self.texts(record)[-1])
+
+    def test_what_did_not_pass_is_not_run(self):
+        for validator, frontend, is_run in (
+                ("syntax", {"javascript": "let answer = ;"}, False), ("structure", {"html": "<p>"}, False), ("structure", {"css": "body"}, False),
+                ("structure", {"javascript": "let é = 1;"}, False), ("security", {"javascript": "const a = eval('1');"}, False),
+                ("performance", {"css": "a {}" + " " * 100000}, True)):
+            with self.subTest(validator, frontend=str(frontend)[:40]):
+                record = self.run_test("console.log('was run')", "judged", {**APP, **frontend})
+                self.assertEqual([validator], [name for name, check in record["validationResults"].items() if not check["passed"]])
+                summary = "All basic checks passed" if is_run else f"The test was not run: {validator} did not pass"
+                self.assertEqual(("completed", 0, "was run\n", True, summary) if is_run else ("failed", -1, "", False, summary),
+                                 (record["status"], record["exitCode"], record["stdout"], record["testResult"]["passed"], record["testResult"]["summary"]))
+                self.assertEqual(f"Tests {'PASSED' if is_run else 'FAILED'} - {summary}", self.texts(record)[-1])
+                self.assertEqual(["index.html", "style.css", "script.js"], [entry["name"] for entry in record["artifacts"]], "the page is kept in either case")
+                self.assertEqual(frontend.get("html", APP["html"]).encode(), self.server.fetch(record["artifacts"][0]["url"]))
+                self.assertEqual(record, json.loads(self.get(f"judged/runs/{record['id']}").body)["data"])
+
+    def test_languages_of_the_test(self):
+        write = "print(len(open('index.html').read())); import os, sys; open(os.environ['OUTPUT_DIR'] + '/made', 'w').write(__file__); sys.exit(3)"
+        go = 'package main\nimport ("fmt"; "os")\nfunc main() { page, _ := os.ReadFile("index.html"); fmt.Println(len(page)); os.WriteFile(os.Getenv("OUTPUT_DIR") + "/made", nil, 0o600); os.Exit(0) }'
+        for language, test, file, code in (
+                ("node", "console.log(26)", "test.js", 0), ("JS", "console.log(26)", "test.js", 0), ("python", write, "test.py", 3), ("py", write, "test.py", 3),
+                ("bun", "const n: number = 26; console.log(n)", "test.ts", 0), ("bash", "wc -c < index.html", "test.sh", 0), ("ruby", "puts 26", "test.rb", 0),
+                ("php", "<?php echo 26;", "test.php", 0), ("go", go, "main.go", 0)):
+            with self.subTest(language):
+                record = self.run_test(test, "languages", language=language)
+                self.assertEqual((code, "26"), (record["exitCode"], record["stdout"].strip()), record)
+                self.assertEqual("made" in test, "made" in [entry["name"] for entry in record["artifacts"]])
+                self.assertRegex(" ".join(self.texts(record)), rf"Running \w+ {file}")
+        self.refused(self.post({"frontend": APP, "test": "1", "language": "cobol"}), 400, "Unsupported language: cobol")
 
     def test_validators(self):
         script = "let a = ;\neval('1');\nx.innerHTML   = 1; document.write(2)\ndangerouslysetinnerhtml"
@@ -127,9 +159,11 @@ class Runs(AgentsTest):
                          [(hit["message"], hit["line"]) for hit in results["security"]["details"]["hits"]])
         self.assertEqual({"html": 3, "css": 4, "javascript": len(script) + 100000}, results["performance"]["details"]["sizes"])
         texts = self.texts(record)
-        self.assertIn("Syntax: Syntax errors in script.js", texts)
-        self.assertTrue(any(text.startswith("Security: Issues found - eval() detected") for text in texts))
-        self.assertEqual("completed", record["status"], "what the test says is its own affair")
+        self.assertEqual([check["message"] + (" - " + ", ".join(f"{kind} detected" for kind in check["details"]["found"]) if "found" in check["details"] else "")
+                          for check in results.values()], texts[2:6], "the log has the messages")
+        self.assertEqual(("Syntax: Syntax errors in script.js", "Security: Issues found"), (results["syntax"]["message"], results["security"]["message"]))
+        self.assertEqual(["eval()", "innerHTML assignment", "document.write", "dangerouslySetInnerHTML"], results["security"]["details"]["found"])
+        self.assertEqual("failed", record["status"])
 
     def test_the_folder_is_read_only(self):
         test = """
@@ -309,8 +343,8 @@ class Pooled(AgentsTest):
     def test_parser_and_program_wait(self):
         test = "try { require('fs').writeFileSync('x', '') } catch (error) { console.log(error.code) } console.log(require('fs').readFileSync('script.js', 'utf8'))"
         for attempt in range(3):
-            record = self.run_test(test, frontend={"javascript": f"'{attempt}'"})
-            self.assertEqual(f"EACCES\n'{attempt}'\n", record["stdout"], "the same where it was started ahead")
+            record = self.run_test(test, frontend={**APP, "javascript": f"'the script {attempt}'"})
+            self.assertEqual(f"EACCES\n'the script {attempt}'\n", record["stdout"], "the same where it was started ahead")
             self.assertTrue(record["validationResults"]["syntax"]["passed"])
             harness.until(lambda: not self.server.processes(), "pooled containers made")
         self.assertEqual(4, self.claims(), "two of each run but the first")

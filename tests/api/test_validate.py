@@ -50,9 +50,9 @@ class Validate(harness.ServerTest):
         for language, (name, good, wrong, words, running) in LANGUAGES.items():
             with self.subTest(language):
                 answer = self.validate(language, {name: good})
-                self.assertEqual((True, "No syntax errors", {"errors": []}), tuple(answer["syntax"].values()), answer)
+                self.assertEqual((True, "Syntax: No syntax errors", {"errors": []}), tuple(answer["syntax"].values()), answer)
                 answer = self.validate(language, {name: wrong})
-                self.assertEqual((False, f"Syntax errors in {name}"), (answer["syntax"]["passed"], answer["syntax"]["message"]))
+                self.assertEqual((False, f"Syntax: Syntax errors in {name}"), (answer["syntax"]["passed"], answer["syntax"]["message"]))
                 self.assertEqual([name], [error["file"] for error in answer["syntax"]["details"]["errors"]])
                 self.assertIn(words, answer["syntax"]["details"]["errors"][0]["output"])
                 answer = self.validate(language, {name: running, "deep/-" + name: wrong, "z '\"$(x)" + name: good, "~" + name: running})
@@ -75,7 +75,7 @@ class Validate(harness.ServerTest):
         answer = self.validate("python", {"a.py": "import os\n\nos.system('x')\n", "b/c.py": "x = eval (y)\n"})
         self.assertEqual([("a.py", 3, "os.system (", "os.system()"), ("b/c.py", 1, "eval (", "eval()")],
                          [tuple(hit.values()) for hit in answer["security"]["details"]["hits"]])
-        self.assertEqual("Issues found - os.system() detected, eval() detected", answer["security"]["message"])
+        self.assertEqual(("Security: Issues found", ["os.system()", "eval()"]), (answer["security"]["message"], answer["security"]["details"]["found"]))
         self.assertTrue(answer["syntax"]["passed"])
 
     def test_size(self):

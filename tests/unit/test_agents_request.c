@@ -32,11 +32,14 @@ static void test_bodies(void)
 		   request.prompt.len == 0 && request.has_prompt,
 	   "everything that is there");
 	agent_request_free(&request);
-	must(agent_request_parse(SLICE_LITERAL("{}"), &request, &err) == 0);
-	ok(!request.html.len && !request.test.len && !request.has_prompt,
-	   "nothing has to be there");
-	agent_request_free(&request);
-	refused("", "bad_json");
+	for (int empty = 0; empty < 2; empty++) {
+		must(agent_request_parse(slice_of(empty ? "" : "{}"), &request, &err) == 0);
+		ok(!request.html.len && !request.test.len && !request.has_prompt &&
+			   slice_eq(request.language, "node"),
+		   "nothing has to be there");
+		agent_request_free(&request);
+	}
+	refused(" ", "bad_json");
 	refused("{", "bad_json");
 	refused("[]", "wrong_type");
 	refused("null", "wrong_type");
@@ -47,6 +50,7 @@ static void test_bodies(void)
 	refused("{\"frontend\":{\"javascript\":[]}}", "wrong_type");
 	refused("{\"test\":{}}", "wrong_type");
 	refused("{\"prompt\":true}", "wrong_type");
+	refused("{\"language\":1}", "wrong_type");
 	refused("{\"test\":\"\\u0000\"}", "bad_json");
 }
 

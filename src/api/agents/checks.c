@@ -18,36 +18,38 @@ json_t *check_json(const struct check *check)
 
 /* --- security --------------------------------------------------------------------------------- */
 
-/* Adds what was found to the message, each once; what does not fit is left out whole. */
-static void add_finding(char message[CHECK_MESSAGE_BYTES], const char *finding)
+/* What the hits are of, each once. */
+static json_t *kinds_of(const json_t *hits)
 {
-	size_t len = strlen(message);
-	char text[PATTERN_MAX_BYTES + 32];
+	json_t *kinds = json_array();
+	const json_t *hit, *kind;
+	size_t i, j;
 
-	(void)snprintf(text, sizeof(text), "%.*s detected", PATTERN_MAX_BYTES, finding);
-	if (strstr(message, text) || len + strlen(text) + sizeof(", ") > CHECK_MESSAGE_BYTES)
-		return;
-	(void)snprintf(message + len, CHECK_MESSAGE_BYTES - len, "%s%s",
-		       message[len - 1] == ' ' ? "" : ", ", text);
+	json_array_foreach ((json_t *)hits, i, hit) {
+		json_t *message = json_object_get(hit, "message");
+
+		json_array_foreach (kinds, j, kind)
+			if (json_equal(kind, message))
+				break;
+		if (j == json_array_size(kinds))
+			(void)json_array_append(kinds, message);
+	}
+	return kinds;
 }
 
 void check_security(const struct patterns *patterns, const struct job_input *files, unsigned count,
 		    struct check *out)
 {
-	json_t *hits = json_array(), *hit;
+	json_t *hits = json_array();
 	uint64_t found = 0;
-	size_t i;
 
 	for (unsigned file = 0; file < count; file++)
 		patterns_find(patterns, files[file].path, files[file].data, hits, &found);
 	out->passed = found == 0;
 	(void)snprintf(out->message, sizeof(out->message), "%s",
-		       found ? "Issues found - " : "No issues found");
-	json_array_foreach (hits, i, hit) {
-		add_finding(out->message, json_string_value(json_object_get(hit, "message")));
-	}
-	out->details = json_pack("{s:b, s:I, s:o}", "hasDangerousPatterns", found > 0, "count",
-				 (json_int_t)found, "hits", hits);
+		       found ? "Security: Issues found" : "Security: No issues found");
+	out->details = json_pack("{s:b, s:o, s:I, s:o}", "hasDangerousPatterns", found > 0, "found",
+				 kinds_of(hits), "count", (json_int_t)found, "hits", hits);
 }
 
 /* --- size ------------------------------------------------------------------------------------- */
@@ -78,7 +80,8 @@ void check_size(const struct job_input *files, unsigned count, struct check *out
 					   json_integer((json_int_t)size));
 	}
 	out->passed = total < AGENT_PERFORMANCE_MAX_CHARS;
-	(void)snprintf(out->message, sizeof(out->message), "%" PRIu64 " characters, %s %d", total,
+	(void)snprintf(out->message, sizeof(out->message),
+		       "Performance: %" PRIu64 " characters, %s %d", total,
 		       out->passed ? "less than" : "not less than", AGENT_PERFORMANCE_MAX_CHARS);
 	out->details = json_pack("{s:I, s:i, s:o}", "total", (json_int_t)total, "maximum",
 				 AGENT_PERFORMANCE_MAX_CHARS - 1, "sizes", sizes);
@@ -103,12 +106,13 @@ void check_structure(struct slice html, struct slice css, struct slice script, s
 		bool is_there;
 	} parts[] = {
 		{"hasHtml", "no <html> in the page", has_html(html)},
-		{"hasScript", "the script is too short", script.len > AGENT_STRUCTURE_SCRIPT_LEAST},
+		{"hasScript", "the script is too short",
+		 characters(script) > AGENT_STRUCTURE_SCRIPT_LEAST},
 		{"hasCss", "no rule in the style sheet", memchr(css.data, '{', css.len) != NULL},
 	};
 
 	out->passed = true;
-	out->message[0] = '\0';
+	(void)snprintf(out->message, sizeof(out->message), "Structure: ");
 	out->details = json_object();
 	for (size_t i = 0; i < COUNT_OF(parts); i++) {
 		size_t len = strlen(out->message);
@@ -122,5 +126,6 @@ void check_structure(struct slice html, struct slice css, struct slice script, s
 		out->passed = false;
 	}
 	if (out->passed)
-		(void)snprintf(out->message, sizeof(out->message), "Page, script and style sheet");
+		(void)snprintf(out->message, sizeof(out->message),
+			       "Structure: Page, script and style sheet");
 }

@@ -14,7 +14,7 @@
 
 struct check {
 	bool passed;
-	char message[CHECK_MESSAGE_BYTES]; /* one line for people */
+	char message[CHECK_MESSAGE_BYTES]; /* one line for people: "Syntax: No syntax errors" */
 	json_t *details;                   /* owned: an object */
 };
 
@@ -34,8 +34,8 @@ MUST_USE int check_syntax(struct executor *executor, const char *language,
 			  struct error *err);
 
 /* Looks for the patterns of a list. details:
-   {"hasDangerousPatterns","count","hits":[{"file","line","pattern","message"}]}; not more than
-   PATTERN_HITS_MAX_COUNT hits are named. */
+   {"hasDangerousPatterns","found":[message],"count","hits":[{"file","line","pattern","message"}]};
+   not more than PATTERN_HITS_MAX_COUNT hits are named. */
 void check_security(const struct patterns *patterns, const struct job_input *files, unsigned count,
 		    struct check *out);
 
@@ -44,5 +44,6 @@ void check_security(const struct patterns *patterns, const struct job_input *fil
 void check_size(const struct job_input *files, unsigned count, struct check *out);
 
 /* Is it a page (src/api/agents/README.md): "<html" in html, a script of more than
-   AGENT_STRUCTURE_SCRIPT_LEAST bytes, "{" in css? details: {"hasHtml", "hasScript","hasCss"}. */
+   AGENT_STRUCTURE_SCRIPT_LEAST characters, "{" in css? details: {"hasHtml", "hasScript","hasCss"}.
+ */
 void check_structure(struct slice html, struct slice css, struct slice script, struct check *out);

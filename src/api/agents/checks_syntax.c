@@ -177,11 +177,11 @@ static int conclude(struct syntax *syntax, struct check *out, struct error *err)
 		return -1;
 	out->passed = !*stopped && json_array_size(syntax->errors) == 0;
 	if (*stopped)
-		(void)snprintf(out->message, sizeof(out->message), "%s", stopped);
+		(void)snprintf(out->message, sizeof(out->message), "Syntax: %s", stopped);
 	else if (out->passed)
-		(void)snprintf(out->message, sizeof(out->message), "No syntax errors");
+		(void)snprintf(out->message, sizeof(out->message), "Syntax: No syntax errors");
 	else
-		(void)snprintf(out->message, sizeof(out->message), "Syntax errors in %s",
+		(void)snprintf(out->message, sizeof(out->message), "Syntax: Syntax errors in %s",
 			       syntax->wrong);
 	out->details = json_pack("{s:O}", "errors", syntax->errors);
 	return 0;

@@ -30,7 +30,8 @@ struct agent_run {
 	json_t *artifacts;                                     /* owned */
 	json_t *logs;                                          /* owned */
 	struct check syntax, structure, security, performance; /* owned */
-	struct language language;                              /* owned: node */
+	struct language language;                              /* owned: of the test */
+	char test_path[JOB_NAME_MAX_BYTES + 1];                /* where it lies in the container */
 	struct job job;
 	struct job_input inputs[4];
 	struct execution execution; /* owned */
@@ -46,6 +47,9 @@ const char *agents_status(const struct agent_run *run);
 
 /* The run's exit code as its client sees it, -1 when it did not run. */
 int agents_exit_code(const struct agent_run *run);
+
+/* The name of the first validator that lets no test be run, or NULL: performance only warns. */
+const char *agents_refusal(const struct agent_run *run);
 
 /* One line on how the program ended: "All basic checks passed". */
 void agents_summary(const struct agent_run *run, char *out, size_t size);

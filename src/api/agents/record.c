@@ -53,11 +53,23 @@ int agents_exit_code(const struct agent_run *run)
 	return run->was_run ? job_exit_code(&run->execution.result) : -1;
 }
 
+const char *agents_refusal(const struct agent_run *run)
+{
+	return !run->syntax.passed      ? "syntax"
+	       : !run->structure.passed ? "structure"
+	       : !run->security.passed  ? "security"
+					: NULL;
+}
+
 void agents_summary(const struct agent_run *run, char *out, size_t size)
 {
 	int code = agents_exit_code(run);
 
-	if (!run->was_run)
+	const char *refusal = agents_refusal(run);
+
+	if (!run->was_run && run->status == AGENT_FAILED && refusal)
+		(void)snprintf(out, size, "The test was not run: %s did not pass", refusal);
+	else if (!run->was_run)
 		(void)snprintf(out, size, "The test was not run");
 	else if (*run->execution.ending)
 		(void)snprintf(out, size, "%s", run->execution.ending);

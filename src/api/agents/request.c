@@ -21,6 +21,7 @@ static const struct json_field page_fields[] = {{TEXT(html)}, {TEXT(css)}, {TEXT
 
 static const struct json_field other_fields[] = {
 	{TEXT(test)},
+	{TEXT(language)},
 	{TEXT(prompt), READ_BOUNDS(0, AGENT_PROMPT_MAX_BYTES),
 	 .too_large = {"prompt_too_long", "exceeds 65536 bytes"}},
 	{READ_FIELD(struct agent_request, browser, "browser", READ_FLAG)},
@@ -33,9 +34,13 @@ int agent_request_parse(struct slice body, struct agent_request *out, struct err
 {
 	static const struct slice none = SLICE_LITERAL("");
 
-	*out = (struct agent_request){
-		.html = none, .css = none, .javascript = none, .test = none, .prompt = none};
-	if (json_parse(body, &out->body, err) < 0)
+	*out = (struct agent_request){.html = none,
+				      .css = none,
+				      .javascript = none,
+				      .test = none,
+				      .language = SLICE_LITERAL("node"),
+				      .prompt = none};
+	if (json_parse(body.len ? body : SLICE_LITERAL("{}"), &out->body, err) < 0)
 		return -1;
 	if (!json_is_object(out->body))
 		return error_set(err, 400, "wrong_type", "the body must be an object");

@@ -1,7 +1,7 @@
 /*
- * The body of POST …/auto-run, checked: {"frontend":{"html","css","javascript"},"test","prompt"},
- * all texts, and "browser", true or false, all of them optional: what is missing is empty. Unknown
- * keys are ignored. And the path behind AGENTS_PATH. Pure.
+ * The body of POST …/auto-run, checked: {"frontend":{"html","css","javascript"},"test","language",
+ * "prompt"}, all texts, and "browser", true or false, all of them optional: what is missing is
+ * empty, no body is {}. Unknown keys are ignored. And the path behind AGENTS_PATH. Pure.
  */
 #pragma once
 
@@ -12,7 +12,7 @@
 struct agent_request {
 	json_t *body; /* owned */
 	const json_t *frontend;
-	struct slice html, css, javascript, test, prompt;
+	struct slice html, css, javascript, test, language, prompt;
 	bool has_prompt, browser;
 	struct invocation invocation; /* owned: of the test */
 };

@@ -1,6 +1,6 @@
 /*
- * POST …/auto-run: the validators, then node test.js in a container of the template "agent",
- * or with "browser" of "agent-browser".
+ * POST …/auto-run: the validators, then, where they let it, node test.js in a container of the
+ * template "agent", with "browser" of "agent-browser", or a test in another language.
  *
  * In the container are /workspace/run, which holds index.html, style.css, script.js and test.js, is
  * where the program starts and cannot be changed by it, and /workspace/output beside it, named by
@@ -19,12 +19,14 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#define TEMPLATE         "agent"
-#define TEMPLATE_BROWSER "agent-browser"
+#define TEMPLATE          "agent"
+#define TEMPLATE_BROWSER  "agent-browser"
+#define TEMPLATE_COMPILED "agent-compiled" /* of languages that tools do not have */
 /* whose claims on ids are: of all agents, so that no two runs have one id */
 #define CLAIMS   "agents"
 #define FOLDER   "run"
 #define OUTPUT   "output"
+#define BUILD    "build" /* where a test is compiled and runs, beside a copy of the page */
 #define LANGUAGE "node"
 #define LIST     "frontend" /* of patterns.d */
 
@@ -85,6 +87,18 @@ static int look_at(struct agent_run *run, struct error *err)
 	return 0;
 }
 
+static void log_security(struct agent_run *run)
+{
+	_cleanup_buf_ struct buf found = buf_new(AGENT_LOG_MAX_BYTES);
+	const json_t *kind;
+	size_t i;
+
+	json_array_foreach (json_object_get(run->security.details, "found"), i, kind)
+		(void)!buf_printf(&found, "%s%s detected", i ? ", " : " - ",
+				  json_string_value(kind));
+	agents_log(run, "%s%s", run->security.message, found.len ? found.data : "");
+}
+
 static int validate(struct agent_run *run, struct error *err)
 {
 	const struct job_input script = {SLICE_LITERAL("script.js"), run->request.javascript};
@@ -93,33 +107,82 @@ static int validate(struct agent_run *run, struct error *err)
 	if (check_syntax(&run->call->executor, LANGUAGE, &script, 1, &run->syntax, err) < 0 ||
 	    look_at(run, err) < 0)
 		return -1;
-	agents_log(run, "Syntax: %s", run->syntax.message);
-	agents_log(run, "Structure: %s", run->structure.message);
-	agents_log(run, "Security: %s", run->security.message);
-	agents_log(run, "Performance: %s", run->performance.message);
+	agents_log(run, "%s", run->syntax.message);
+	agents_log(run, "%s", run->structure.message);
+	log_security(run);
+	agents_log(run, "%s", run->performance.message);
 	return 0;
 }
 
 /* --- the program ------------------------------------------------------------------------------ */
 
+/* Names the test's file, and appends the command that runs it: of a language that tools have
+   test.js, test.py …; any other is compiled, as sandboxes do it. */
+static int add_test(struct agent_run *run, struct error *err)
+{
+	static const char *const in_copy[] = {
+		"sh", "-c", "cp * ../" BUILD " && cd ../" BUILD " && exec \"$@\"", "test"};
+	const struct language *language = &run->language;
+	const struct language_profile *profile =
+		language->tools.argv ? &language->tools : &language->sandbox;
+	const char *file = language->sandbox.file ? language->sandbox.file : language->runs.file,
+		   *ending = NULL;
+	size_t size = sizeof(run->test_path);
+	int len;
+
+	if (!profile->argv)
+		return error_set(err, 400, "language_unsupported", "Unsupported language: %s",
+				 language->name);
+	if (!file)
+		file = language->tools.file;
+	if (profile == &language->tools)
+		ending = file ? strrchr(file, '.') : "";
+	len = snprintf(run->test_path, size, FOLDER "/%s%s", ending ? "test" : file,
+		       ending ? ending : "");
+	if (len < 0 || (size_t)len >= size)
+		return error_set(err, 500, "bad_language", "languages.d/%s.json: file is too long",
+				 language->name);
+	if (!ending)
+		for (size_t i = 0; i < COUNT_OF(in_copy); i++)
+			run->job.argv[run->job.argc++] = slice_of(in_copy[i]);
+	job_add_arguments(&run->job, profile->argv);
+	if (ending)
+		run->job.argv[run->job.argc++] = slice_of(run->test_path + strlen(FOLDER "/"));
+	return 0;
+}
+
+/* A test of the client's is in the language that it says; ours is not. */
+static int take_language(struct agent_run *run, struct error *err)
+{
+	struct slice name = run->request.test.len ? run->request.language : slice_of(LANGUAGE);
+
+	if (language_load(run->call->config, name, &run->language, err) == 0)
+		return 0;
+	return err->status == 404
+		       ? error_set(err, 400, "language_unsupported", "Unsupported language: %.*s",
+				   name.len < 64 ? (int)name.len : 64, name.data)
+		       : -1;
+}
+
 static int prepare_job(struct agent_run *run, struct error *err)
 {
-	static const char *const folders[] = {OUTPUT, NULL};
+	static const char *const folders[] = {OUTPUT, BUILD, NULL};
 	static const bool is_hidden[COUNT_OF(((struct agent_run *)NULL)->inputs)] = {[3] = true};
 	const struct agent_request *request = &run->request;
 	struct job *job = &run->job;
-	const char *name = request->browser ? TEMPLATE_BROWSER : TEMPLATE;
+	const char *name = request->browser           ? TEMPLATE_BROWSER
+			   : run->language.tools.argv ? TEMPLATE
+						      : TEMPLATE_COMPILED;
 	struct template template;
 
-	if (template_load(run->call->config, slice_of(name), &template, err) < 0 ||
-	    language_load(run->call->config, SLICE_LITERAL(LANGUAGE), &run->language, err) < 0)
+	if (template_load(run->call->config, slice_of(name), &template, err) < 0)
 		return -1;
 	job_defaults(run->call->config, job);
 	job->env[job->env_count++] = slice_of(agent_environment[0]);
-	job->argv[job->argc++] = SLICE_LITERAL("node");
-	job->argv[job->argc++] = SLICE_LITERAL("test.js");
+	if (add_test(run, err) < 0)
+		return -1;
 	job->template = name;
-	job->language = SLICE_LITERAL(LANGUAGE);
+	job->language = slice_of(run->language.name);
 	job->wall_ms = template.timeout_s * 1000;
 	job->stream_bytes = AGENT_STREAM_MAX_BYTES;
 	job->collect = OUTPUT;
@@ -131,9 +194,8 @@ static int prepare_job(struct agent_run *run, struct error *err)
 	run->inputs[1] = (struct job_input){SLICE_LITERAL(FOLDER "/style.css"), request->css};
 	run->inputs[2] =
 		(struct job_input){SLICE_LITERAL(FOLDER "/script.js"), request->javascript};
-	run->inputs[3] =
-		(struct job_input){SLICE_LITERAL(FOLDER "/test.js"),
-				   request->test.len ? request->test : slice_of(basic_test)};
+	run->inputs[3] = (struct job_input){
+		slice_of(run->test_path), request->test.len ? request->test : slice_of(basic_test)};
 	job->inputs = run->inputs;
 	job->input_count = COUNT_OF(run->inputs);
 	return invocation_apply(&request->invocation, job, err);
@@ -177,19 +239,30 @@ static int keep_files(struct agent_run *run, struct error *err)
 	return 0;
 }
 
+static int run_test(struct agent_run *run, struct error *err)
+{
+	executor_next(&run->call->executor, true);
+	agents_log(run, "Running %s %s", run->language.name, run->test_path + strlen(FOLDER "/"));
+	if (execution_run(&run->execution, err) < 0)
+		return -1;
+	run->was_run = true;
+	return 0;
+}
+
+/* Runs the test, unless a validator says that there is none to run; the page is kept in either
+   case. */
 static int execute(struct agent_run *run, struct error *err)
 {
 	struct execution *execution = &run->execution;
 
-	if (prepare_job(run, err) < 0)
-		return -1;
-	agents_log(run, "Running node test.js");
 	*execution = execution_new(&run->call->executor, &run->job, WORDS_AGENTS,
 				   AGENT_STREAM_MAX_BYTES);
 	execution->is_result = true;
-	if (execution_run(execution, err) < 0 || keep_files(run, err) < 0)
+	if ((agents_refusal(run) ? execution_open(execution, err) < 0 ||
+					   execution_store_inputs(execution, err) < 0
+				 : run_test(run, err) < 0) ||
+	    keep_files(run, err) < 0)
 		return -1;
-	run->was_run = true;
 	return 0;
 }
 
@@ -197,7 +270,7 @@ static void conclude(struct agent_run *run)
 {
 	char summary[AGENT_LOG_MAX_BYTES / 2];
 
-	if (run->execution.result.reason == JOB_NOT_STARTED)
+	if (run->was_run && run->execution.result.reason == JOB_NOT_STARTED)
 		run->status = AGENT_ERROR;
 	else
 		run->status = agents_exit_code(run) == 0 ? AGENT_COMPLETED : AGENT_FAILED;
@@ -210,11 +283,10 @@ static void conclude(struct agent_run *run)
 
 static int validate_and_execute(struct agent_run *run, struct error *err)
 {
-	agents_log(run, "Starting agent run %s", run->id);
-	if (validate(run, err) < 0)
+	if (take_language(run, err) < 0 || prepare_job(run, err) < 0)
 		return -1;
-	executor_next(&run->call->executor, true);
-	if (execute(run, err) < 0)
+	agents_log(run, "Starting agent run %s", run->id);
+	if (validate(run, err) < 0 || execute(run, err) < 0)
 		return -1;
 	conclude(run);
 	return 0;
