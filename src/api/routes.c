@@ -45,6 +45,8 @@ static const struct route routes[] = {
 	{"GET, HEAD", "/metrics", ACCESS_SANDBOX_RUN, 0, 0, api_metrics},
 	{"GET, HEAD", "/metrics/prometheus", ACCESS_SANDBOX_RUN, 0, 0, api_metrics_prometheus},
 	{"GET, HEAD", "/v1/health", ACCESS_PUBLIC, 0, 0, api_v1_health},
+	{"GET, HEAD", "/models", ACCESS_PUBLIC, 0, 0, api_models},
+	{"GET, HEAD", "/v1/models", ACCESS_READ, 0, 0, api_models},
 	{"POST", "/v1/files", ACCESS_RUN, TAKES_FORM, 0, api_upload},
 	{"GET, HEAD", "/v1/files/", ACCESS_PUBLIC, BY_PREFIX, 0, NULL},
 	{"POST", "/v1/runs", ACCESS_RUN, NEEDS_ENGINE | COSTS_TOKEN, HTTP_BODY_MAX_BYTES,
@@ -54,8 +56,8 @@ static const struct route routes[] = {
 	{"POST", "/validate", ACCESS_LOCAL_OR_KEY, NEEDS_ENGINE, AGENT_BODY_MAX_BYTES,
 	 api_validate},
 	{"GET, HEAD", "/api/v1/health", ACCESS_PUBLIC, 0, 0, api_agents_health},
-	{"POST", AGENTS_PATH, ACCESS_AGENT, NEEDS_ENGINE | BY_PREFIX, AGENT_BODY_MAX_BYTES,
-	 api_agents_post},
+	{"POST", AGENTS_PATH, ACCESS_AGENT, NEEDS_ENGINE | BY_PREFIX | MAY_LACK_BODY,
+	 AGENT_BODY_MAX_BYTES, api_agents_post},
 	{"GET, HEAD", AGENTS_PATH, ACCESS_AGENT, BY_PREFIX, 0, api_agents_get},
 };
 

@@ -139,24 +139,35 @@ static bool cut_last(struct slice *text, char mark, struct slice *out)
 	return true;
 }
 
-/* token:label:rps:burst; the token may have colons in it. */
+/* token:label:rps:burst. What is left out at the end, or empty, has its default; with all three
+   there the token may have colons in it. */
 static int parse_entry(struct slice entry, struct key *out)
 {
+	enum { LABEL, RATE, BURST, FIELDS };
+	struct slice fields[FIELDS] = {0};
 	char digest[SHA256_HEX_BYTES];
-	struct slice label, rate, burst;
 	unsigned char id[SHA256_BYTES];
+	unsigned count = 0;
 
-	if (!cut_last(&entry, ':', &burst) || !cut_last(&entry, ':', &rate) ||
-	    !cut_last(&entry, ':', &label) || entry.len == 0 || entry.len > KEY_TOKEN_MAX_BYTES ||
-	    !is_old_label(label) || key_rate_parse(rate, &out->rate_micro) < 0 ||
-	    num_parse(burst, 10, KEY_BURST_MAX, &out->burst) < 0 || out->burst == 0)
+	for (size_t i = 0; i < entry.len && count < FIELDS; i++)
+		count += entry.data[i] == ':';
+	while (count > 0)
+		(void)cut_last(&entry, ':', &fields[--count]);
+	if (fields[LABEL].len == 0)
+		fields[LABEL] = SLICE_LITERAL(KEY_ENV_LABEL_DEFAULT);
+	out->rate_micro = KEY_RATE_DEFAULT_MICRO;
+	out->burst = KEY_ENV_BURST_DEFAULT;
+	if (entry.len == 0 || entry.len > KEY_TOKEN_MAX_BYTES || !is_old_label(fields[LABEL]) ||
+	    (fields[RATE].len && key_rate_parse(fields[RATE], &out->rate_micro) < 0) ||
+	    (fields[BURST].len && num_parse(fields[BURST], 10, KEY_BURST_MAX, &out->burst) < 0) ||
+	    out->burst == 0)
 		return -1;
 	hash_text(entry, "", out->hash);
 	/* another hash than the one that is compared: an id is not secret */
 	hash_text(entry, ENV_ID_SALT, id);
 	sha256_hex(id, digest);
 	(void)snprintf(out->id, sizeof(out->id), ENV_ID_PREFIX "%.24s", digest);
-	(void)slice_copy(label, out->label, sizeof(out->label));
+	(void)slice_copy(fields[LABEL], out->label, sizeof(out->label));
 	out->scopes = KEY_RUN | KEY_READ;
 	return 0;
 }
@@ -183,7 +194,7 @@ static int load_entries(const struct config *config, struct keys *keys, struct e
 		if (parse_entry(entry, &key) < 0)
 			return error_set(
 				err, 500, "bad_configuration",
-				"API_KEYS: entry %u is not token:label:rps:burst, with rps from "
+				"API_KEYS: entry %u is not token[:label[:rps[:burst]]], with rps from "
 				"0.001 to 1000000 and burst a whole number from 1",
 				number);
 		keys->short_tokens += is_short(entry);

@@ -80,7 +80,8 @@
  * script; MAYFLY_PRELOAD=module,… in its environment names what python imports meanwhile. READY
  * prebooted=1 says that it waits.
  *
- * DISPLAY (base/display.h): type=<MIME type>, name=<plot_0|chart|image_0|table_0|display_0|error…>,
+ * DISPLAY (base/display.h): type=<MIME type>,
+ * name=<plot_0|plotly_chart_0|image_0|table_0|display_0|error…>,
  * source=<matplotlib|plotly|pillow|pandas|repr|node|python|display>, index=<number of the cell in
  * its kernel, from 0>; message=… with type DISPLAY_ERROR_TYPE, whose content is the traceback (not
  * when python runs a script natively: stderr has it). Then an empty field, then the content.

@@ -98,6 +98,9 @@ class TokenTest(Case):
     def test_open_routes(self):
         self.assertEqual(b'{"status":"ok"}', self.server.request("GET", "/v1/health").body)
         self.assertEqual(403, self.server.request("GET", "/v1/files/file_0123456789ab").status, "a download wants a signature")
+        for path, fields in (("/models", {}), ("/models", bearer("x")), ("/v1/models", bearer("S3cret-Alpha"))):
+            self.assertEqual(b'{"object":"list","data":[]}', self.server.request("GET", path, headers=fields).body)
+        self.refused(self.server.request("GET", "/v1/models"), 401, "missing bearer token")
 
     def test_log_says_who(self):
         self.assertEqual(200, self.upload(bearer("S3cret-Alpha")).status)

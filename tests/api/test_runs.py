@@ -792,7 +792,7 @@ class Languages(harness.ServerTest):
 
     def test_code_that_does_not_compile(self):
         result = json.loads(self.run_code("made", "bad").body)
-        self.assertEqual((result["status"], result["exit_code"], result["stdout"], result["stderr"]), ("failed", 9, "", "compiling\nsweet /work none\n"))
+        self.assertEqual((result["status"], result["exit_code"], result["stdout"], result["stderr"]), ("failed", 1, "", "compiling\nsweet /work none\n"))
         self.assertEqual((result["usage"]["wall_ms"], result["artifacts"]), (0, []))
 
     def test_a_compile_step_in_a_stream(self):

@@ -155,6 +155,13 @@ class Execute(SandboxTest):
                 self.assertEqual({"big": bytes(2**21), "latin.txt": b"\xff", "t.csv": b"a,b", "sub/.x": b"1", "a.png": b"\x89PNG"}, self.files_of(body))
                 self.assertEqual(1, len({entry["metadata"]["source"] for entry in body["artifacts"]} | {"file"}))
 
+    def test_plotly_s_figures_are_charts(self):
+        chart = ("import sys, types\nmodule = sys.modules['plotly.basedatatypes'] = types.ModuleType('plotly.basedatatypes')\n"
+                 "class BaseFigure:\n    def to_json(self):\n        return '{\"data\":[]}'\nmodule.BaseFigure = BaseFigure\nBaseFigure()")
+        charts = self.execute(None, cells=[chart, "BaseFigure()"])["artifacts"]
+        self.assertEqual([("chart", f"plotly_chart_{n}", '{"data":[]}', "plotly") for n in range(2)],
+                         [(entry["type"], entry["name"], entry["content"], entry["metadata"]["library"]) for entry in charts])
+
     def test_what_a_runtime_leaves_for_itself_is_no_file_of_the_programs(self):
         self.assertEqual([], self.execute("import mod; print(mod.x)", files={"mod.py": "x = 5"})["artifacts"])
         self.assertEqual([], self.execute("import os; os.makedirs('.cache/deep'); open('.cache/deep/x', 'w')")["artifacts"])
@@ -404,7 +411,7 @@ class Head(SandboxTest):
     def test_templates(self):
         body = json.loads(self.server.request("GET", "/templates").body)
         (default,) = [row for row in body["templates"] if row["name"] == "default"]
-        self.assertEqual(("512m", 1.0, 30, False), (default["memory_limit"], default["cpu_quota"], default["timeout"], default["network_enabled"]))
+        self.assertEqual(("512m", 100000, 30, False), (default["memory_limit"], default["cpu_quota"], default["timeout"], default["network_enabled"]))
         self.assertEqual({"name", "description", "base_image", "memory_limit", "cpu_quota", "timeout", "network_enabled", "package_count"}, set(default))
 
     def test_a_template_of_the_operator_s(self):

@@ -72,15 +72,41 @@ static void test_environment(void)
 	   "another case, a part, more, nothing, a NUL: no key");
 }
 
+static void test_left_out(void)
+{
+	static const struct {
+		const char *entry, *label;
+		uint64_t rate_micro, burst;
+	} cases[] = {
+		{"token", "default", 5000000, 10},    {"token:", "default", 5000000, 10},
+		{"token:ann", "ann", 5000000, 10},    {"token:ann:2", "ann", 2000000, 10},
+		{"token:ann:2:", "ann", 2000000, 10}, {"token::2:3", "default", 2000000, 3},
+		{"token:ann::3", "ann", 5000000, 3},
+	};
+	struct error err;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct config config = keys_config(cases[i].entry, NULL);
+		_cleanup_keys_ struct keys keys = {0};
+		const struct key *key;
+
+		is_number(keys_load(&config, &keys, &err), 0, "%s", cases[i].entry);
+		key = keys_find(&keys, SLICE_LITERAL("token"), 0);
+		must(key);
+		is_text(key->label, cases[i].label, "its label");
+		is_number(key->rate_micro, cases[i].rate_micro, "its rate");
+		is_number(key->burst, cases[i].burst, "its burst");
+	}
+}
+
 static void test_bad_environment(void)
 {
-	static const char *const bad[] = {"good:a:1:1,hidden",
-					  "good:a:1:1,hidden:x:1",
+	static const char *const bad[] = {"good:a:1:1,hidden:x:y",
 					  "good:a:1:1,hidden:x:0:1",
 					  "good:a:1:1,hidden:x:1:0",
 					  "good:a:1:1,hidden:x:-1:1",
 					  "good:a:1:1,:x:1:1",
-					  "good:a:1:1,hidden::1:1",
+					  "good:a:1:1,:x",
 					  "good:a:1:1,hidden:x:1.:1",
 					  "good:a:1:1,hidden:x:1e3:1",
 					  "good:a:1:1,hidden:x:1:1.5",
@@ -378,6 +404,7 @@ static void test_places(void)
 int main(void)
 {
 	test_environment();
+	test_left_out();
 	test_bad_environment();
 	test_file();
 	test_expiry();

@@ -84,8 +84,8 @@ static int refuse(struct run *run, struct error *err)
 	*result = run->compiler.result;
 	result->wall_us = result->cpu_us = 0;
 	result->stdout_truncated = result->stderr_truncated = false;
-	if (result->reason == JOB_EXITED && result->code == 0)
-		result->code = 1; /* it made nothing */
+	if (result->reason == JOB_EXITED)
+		result->code = 1; /* whichever code the compiler has, or it made nothing */
 	run->stream.status = "running";
 	stream_tick(&run->stream);
 	execution_output(&run->execution, true, buf_slice(&run->compiler.captures[0].text));

@@ -91,3 +91,8 @@ void api_runs_list(struct call *call)
 			json_pack("{s:o, s:o}", "runs", list.runs, "next",
 				  more ? json_string(list.last) : json_null()));
 }
+
+void api_models(struct call *call)
+{
+	call_reply_json(call, 200, json_pack("{s:s, s:[]}", "object", "list", "data"));
+}

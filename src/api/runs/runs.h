@@ -8,6 +8,8 @@
  *        the newest first; a summary has id, status, exit_code, usage, artifact_count, created_at,
  *        language and code_sha256
  *
+ *   GET  /models, /v1/models: {"object":"list","data":[]}, for clients that ask for models first
+ *
  * Beside those fields: "stdin" (text) in a request; X-Idempotency-Key
  * (store/idempotency.h), whose repeat is answered with the first run's record and
  * "Idempotent-Replayed: true"; Accept: text/event-stream (server/stream.h).
@@ -19,3 +21,4 @@
 void api_runs_create(struct call *call);
 void api_runs_read(struct call *call);
 void api_runs_list(struct call *call);
+void api_models(struct call *call);

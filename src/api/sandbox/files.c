@@ -102,7 +102,7 @@ int sandbox_take_files(const struct config *config, const char *owner, const jso
 	const char *path;
 	json_t *value;
 
-	if (!given || json_is_null(given))
+	if (!sandbox_is_given(given))
 		return 0;
 	if (!json_is_object(given))
 		return error_set(err, 400, "wrong_type",

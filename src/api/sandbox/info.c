@@ -9,8 +9,6 @@
 
 #include <inttypes.h>
 
-#define CPU_WHOLE 100.0 /* percent of one */
-
 /* The languages of the template that a request without one gets, each with its aliases behind
    it. */
 static json_t *list_languages(const struct config *config)
@@ -49,14 +47,15 @@ static json_t *memory_text(uint64_t memory_mb)
 			       : json_sprintf("%" PRIu64 "g", memory_mb / (uint64_t)KIB);
 }
 
-json_t *sandbox_describe_template(const struct template *template)
+json_t *sandbox_describe_template(const struct config *config, const struct template *template)
 {
-	return json_pack("{s:s, s:s, s:s, s:o, s:f, s:I, s:b, s:I}", "name", template->name,
+	return json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:b, s:I}", "name", template->name,
 			 "description", template->description, "base_image", template->image,
 			 "memory_limit", memory_text(template->memory_mb), "cpu_quota",
-			 (double)template->cpu_percent / CPU_WHOLE, "timeout",
-			 (json_int_t) template->timeout_s, "network_enabled", template->network,
-			 "package_count", (json_int_t) template->package_count);
+			 (json_int_t)(template->cpu_percent * CUSTOM_CPU_QUOTA_PERIOD_US / 100),
+			 "timeout", (json_int_t) template->timeout_s, "network_enabled",
+			 template->network && config->network, "package_count",
+			 (json_int_t) template->package_count);
 }
 
 /* What a template's image would be built with; the caller's. */
@@ -144,7 +143,7 @@ void api_templates(struct call *call)
 		/* a broken file takes out only itself */
 		if (template_find_public(call->config, slice_of(names.names[i]), &template, &err) ==
 		    0) {
-			described = sandbox_describe_template(&template);
+			described = sandbox_describe_template(call->config, &template);
 			add_missing(call->config, &template, images, described);
 			(void)json_array_append_new(list, described);
 		} else if (err.status != 404) /* one that is not public is none here */

@@ -44,6 +44,11 @@ json_t *sandbox_language_name(const struct sandbox_run *run)
 
 /* --- rich results: {"type","name","content","metadata"[,"id","url","expires_at"]} ------------- */
 
+static bool is_plotly(const struct result *result)
+{
+	return slice_eq(result->source, "plotly");
+}
+
 static json_t *encode(const struct result *result)
 {
 	_cleanup_buf_ struct buf text = buf_new(result->content.len * 2 + 4);
@@ -62,7 +67,7 @@ static json_t *describe_origin(const struct result *result)
 			 (json_int_t)result->size_bytes, result->path ? "path" : "cell",
 			 result->path ? json_clean_string(slice_of(result->path))
 				      : json_integer((json_int_t)result->cell),
-			 "library", slice_eq(result->source, "plotly") ? "plotly" : NULL);
+			 "library", is_plotly(result) ? "plotly" : NULL);
 }
 
 /* The code of what went wrong, or NULL. */
@@ -83,7 +88,8 @@ void sandbox_add_result(void *context, const struct result *result)
 {
 	struct sandbox_run *run = context;
 	json_t *entry = json_pack(
-		"{s:o, s:o, s:o, s:I, s:o}", "type", json_clean_string(result->type), "name",
+		"{s:o, s:o, s:o, s:I, s:o}", "type",
+		is_plotly(result) ? json_string("chart") : json_clean_string(result->type), "name",
 		json_clean_string(result->name), "content", encode(result), "size",
 		(json_int_t)result->size_bytes, "metadata", describe_origin(result));
 	const char *failed = add_link(run, result, entry);

@@ -22,7 +22,7 @@ int sandbox_parse(struct slice body, json_t **out, struct error *err)
 	return 0;
 }
 
-static bool is_truthy(const json_t *value)
+bool sandbox_is_given(const json_t *value)
 {
 	switch (value ? json_typeof(value) : JSON_NULL) {
 	case JSON_STRING:
@@ -46,7 +46,7 @@ static int require(const json_t *body, const char *const *names, struct error *e
 	bool is_missing = false;
 
 	for (; *names; names++) {
-		is_missing |= !is_truthy(json_object_get(body, *names));
+		is_missing |= !sandbox_is_given(json_object_get(body, *names));
 		(void)!buf_printf(&all, "%s%s", all.len ? ", " : "", *names);
 	}
 	return is_missing ? error_set(err, 400, "fields_missing", "Missing required fields: %s",
@@ -76,7 +76,7 @@ static void make_text(json_t *body, const char *name)
 
 	if (json_is_array(value) || json_is_object(value))
 		return;
-	if (!is_truthy(value))
+	if (!sandbox_is_given(value))
 		(void)json_object_del(body, name);
 	else if (json_is_true(value))
 		(void)json_object_set_new(body, name, json_string("true"));
@@ -135,7 +135,7 @@ int sandbox_ttl_s(const json_t *body, uint64_t *out, struct error *err)
 	double seconds = json_number_value(ttl);
 
 	*out = SESSION_TTL_DEFAULT_S;
-	if (!ttl || json_is_null(ttl))
+	if (!sandbox_is_given(ttl))
 		return 0;
 	if (!json_is_number(ttl) || !(seconds >= 1 && seconds <= SESSION_TTL_MAX_S))
 		return error_set(err, 400, "bad_ttl",

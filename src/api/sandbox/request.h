@@ -22,6 +22,9 @@
 
 #include <stdbool.h>
 
+/* Is a value there, and truthy? */
+bool sandbox_is_given(const json_t *value);
+
 /* Rule 1. 0 with an object that the caller owns, or -1 with *err: 400 "path_nul". */
 MUST_USE int sandbox_parse(struct slice body, json_t **out, struct error *err);
 

@@ -18,4 +18,4 @@ void api_session_files_write(struct call *call);
 void api_session_files_remove(struct call *call);
 
 /* A template as GET /templates shows it. */
-json_t *sandbox_describe_template(const struct template *template);
+json_t *sandbox_describe_template(const struct config *config, const struct template *template);

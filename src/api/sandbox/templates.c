@@ -22,7 +22,7 @@ void api_template_add(struct call *call)
 	(void)snprintf(call->executor.job_id, sizeof(call->executor.job_id), "template=%.48s",
 		       template.name);
 	reply = json_pack("{s:s, s:o, s:s}", "status", "success", "template",
-			  sandbox_describe_template(&template), "state",
+			  sandbox_describe_template(call->config, &template), "state",
 			  needs_build ? "pending" : "ready");
 	if (needs_build)
 		(void)json_object_set_new(

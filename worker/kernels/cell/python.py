@@ -108,9 +108,7 @@ class Kernel:
             self.captured.append((kind, name, source, content))
             return
         count = self.counts[name] = self.counts.get(name, -1) + 1
-        if name != "chart" and name != "error":
-            name = f"{name}_{count}"
-        elif count:
+        if name != "error" or count:
             name = f"{name}_{count}"
         fields = [("type", kind), ("name", name), ("source", source), ("index", self.index)]
         if message is not None:

@@ -3,7 +3,7 @@
 kernel is set by who loads this. Each form goes up as a display of its own:
   matplotlib  figures shown or left open, figures as values: plot_0, plot_1, … image/png; as `matplotlib.rcParams["savefig.format"]` says
               (png, svg, pdf, jpg), or the environment variable MAYFLY_FIGURE_FORMAT
-  plotly      chart, application/vnd.plotly.v1+json
+  plotly      plotly_chart_0, … application/vnd.plotly.v1+json
   PIL         image_0, … image/png
   pandas      table_0, … text/html
   others      display_0, … what _repr_mimebundle_ gives, or else each of the _repr_*_ methods they have
@@ -125,7 +125,7 @@ def after_plotly_io__renderers(module):
 
 
 def send_chart(text):
-    kernel.display("application/vnd.plotly.v1+json", "chart", "plotly", text.encode())
+    kernel.display("application/vnd.plotly.v1+json", "plotly_chart", "plotly", text.encode())
 
 
 def send_image(image):
