@@ -294,6 +294,9 @@
 #define KEY_RATE_MIN_MICRO           1000ULL /* a token in 1000 s */
 #define KEY_RATE_MAX_MICRO           (1000000ULL * 1000000ULL) /* a million a second */
 #define KEY_BURST_MAX                1000000ULL
+#define KEY_JOBS_MAX                 SLOT_MAX_COUNT
+#define KEY_CPU_MAX_S                1000000000ULL
+#define KEY_CPU_WINDOW_S             3600       /* that a key's CPU seconds are for */
 #define KEY_RATE_DEFAULT_MICRO       5000000ULL /* mayflyctl keys add, API_KEYS */
 #define KEY_BURST_DEFAULT            20ULL
 #define KEY_ENV_LABEL_DEFAULT        "default" /* of an entry of API_KEYS */

@@ -230,6 +230,21 @@ static bool parse_scopes(struct slice text, unsigned *out)
 	return key_scope_of(text) != 0;
 }
 
+/* What may follow the label, in any order. */
+static int parse_limits(struct slice line, struct key *out)
+{
+	for (struct slice word; (word = take_word(&line)).len;) {
+		struct slice name = slice_take(&word, '=');
+		bool is_jobs = slice_eq(name, "jobs");
+
+		if ((!is_jobs && !slice_eq(name, "cpu")) ||
+		    num_parse(word, 10, is_jobs ? KEY_JOBS_MAX : KEY_CPU_MAX_S,
+			      is_jobs ? &out->jobs : &out->cpu_s) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* id hash rate burst scopes expires label, with blanks between; expires in seconds since 1970, or
    "-". An id becomes a file's name: nothing but letters and digits. */
 static int parse_line(struct slice line, struct key *out)
@@ -239,7 +254,8 @@ static int parse_line(struct slice line, struct key *out)
 
 	for (size_t i = 0; i < LINE_FIELDS; i++)
 		fields[i] = take_word(&line);
-	if (take_word(&line).len || fields[0].len == 0 || !ascii_is_of(fields[0], ASCII_ALNUM) ||
+	if (parse_limits(line, out) < 0 || fields[0].len == 0 ||
+	    !ascii_is_of(fields[0], ASCII_ALNUM) ||
 	    !slice_copy(fields[0], out->id, sizeof(out->id)) || !parse_hash(fields[1], out->hash) ||
 	    key_rate_parse(fields[2], &out->rate_micro) < 0 ||
 	    num_parse(fields[3], 10, KEY_BURST_MAX, &out->burst) < 0 || out->burst == 0 ||

@@ -22,19 +22,23 @@
 #define MICRO_NS    ((uint64_t)US_PER_S * NS_PER_S)
 #define STATE_CHARS (BOOT_ID_CHARS + 1 + 20 + 1) /* boot id, blank, 20 digits, newline */
 #define OPEN_TRIES  64
+#define CPU_SUFFIX  ".cpu"
 
 struct now {
 	uint64_t ns;
 	char boot_id[BOOT_ID_BYTES]; /* dashes where it cannot be read */
 };
 
+/* The boot's id is read once: a job's CPU time is counted by a process that is confined. */
 static void read_now(struct now *out)
 {
+	static char own_boot_id[BOOT_ID_BYTES];
 	struct timespec time = clock_read(CLOCK_BOOTTIME);
 
 	out->ns = (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
-	if (boot_id(out->boot_id) < 0)
-		memset(out->boot_id, '-', BOOT_ID_CHARS);
+	if (!*own_boot_id && boot_id(own_boot_id) < 0)
+		memset(own_boot_id, '-', BOOT_ID_CHARS);
+	memcpy(out->boot_id, own_boot_id, sizeof(own_boot_id));
 }
 
 static int open_folder(const struct config *config, bool may_make)
@@ -123,6 +127,96 @@ int bucket_take(const struct config *config, const struct key *key, int64_t *wai
 				       "%.256s/buckets cannot be written", config->run);
 	return 0;
 }
+
+/* --- CPU time --------------------------------------------------------------------------------- */
+
+/* Boot id, blank, the hour's end as a bucket's state has it, blank, 20 digits of microseconds,
+   newline: the sweep takes it for a bucket that is full when the hour is over. */
+#define CPU_CHARS (STATE_CHARS + 21)
+
+struct cpu {
+	uint64_t ends_at, used_us;
+};
+
+static void cpu_name(const char *key_id, char out[KEY_ID_BYTES + sizeof(CPU_SUFFIX)])
+{
+	(void)snprintf(out, KEY_ID_BYTES + sizeof(CPU_SUFFIX), "%s" CPU_SUFFIX, key_id);
+}
+
+/* Zeroes where there is no hour that goes on. */
+static struct cpu read_cpu(int fd, const struct now *now)
+{
+	struct cpu cpu = {.ends_at = read_full_at(fd, now)};
+	char text[20];
+
+	if (cpu.ends_at <= now->ns || pread(fd, text, sizeof(text), STATE_CHARS) != sizeof(text) ||
+	    num_parse((struct slice){text, sizeof(text)}, 10, UINT64_MAX, &cpu.used_us) < 0)
+		cpu = (struct cpu){0};
+	return cpu;
+}
+
+static struct cpu look_up_cpu(const struct config *config, const char *key_id, struct now *now)
+{
+	char name[KEY_ID_BYTES + sizeof(CPU_SUFFIX)];
+	_cleanup_close_ int folder = open_folder(config, false);
+	_cleanup_close_ int fd = -1;
+
+	cpu_name(key_id, name);
+	if (folder >= 0)
+		fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	read_now(now);
+	return fd < 0 ? (struct cpu){0} : read_cpu(fd, now);
+}
+
+int cpu_check(const struct config *config, const struct key *key, int64_t *wait_s,
+	      struct error *err)
+{
+	struct now now;
+	struct cpu cpu;
+
+	if (!key->cpu_s) {
+		read_now(&now); /* for cpu_charge */
+		return 0;
+	}
+	cpu = look_up_cpu(config, key->id, &now);
+	if (cpu.used_us < key->cpu_s * US_PER_S)
+		return 0;
+	*wait_s = (int64_t)((cpu.ends_at - now.ns + NS_PER_S - 1) / NS_PER_S);
+	return error_set(err, 429, "cpu_limited",
+			 "CPU limit exceeded: this key has %" PRIu64 " CPU seconds an hour",
+			 key->cpu_s);
+}
+
+uint64_t cpu_used_us(const struct config *config, const char *key_id)
+{
+	struct now now;
+
+	return look_up_cpu(config, key_id, &now).used_us;
+}
+
+void cpu_charge(const struct config *config, const char *key_id, uint64_t used_us)
+{
+	char name[KEY_ID_BYTES + sizeof(CPU_SUFFIX)], text[CPU_CHARS + 1];
+	_cleanup_close_ int folder = open_folder(config, true);
+	_cleanup_close_ int fd = -1;
+	struct now now;
+	struct cpu cpu;
+
+	cpu_name(key_id, name);
+	if (folder >= 0)
+		fd = open_locked(folder, name);
+	if (fd < 0)
+		return;
+	read_now(&now);
+	cpu = read_cpu(fd, &now);
+	if (!cpu.ends_at)
+		cpu.ends_at = now.ns + KEY_CPU_WINDOW_S * (uint64_t)NS_PER_S;
+	(void)snprintf(text, sizeof(text), "%s %020" PRIu64 " %020" PRIu64 "\n", now.boot_id,
+		       cpu.ends_at, cpu.used_us + used_us);
+	(void)!pwrite(fd, text, CPU_CHARS, 0);
+}
+
+/* --- the sweep -------------------------------------------------------------------------------- */
 
 /* Removes the bucket if it is full. One that is locked is in use, so it is not full. */
 static bool sweep_one(int folder, const char *name, const struct now *now)

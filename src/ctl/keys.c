@@ -1,14 +1,16 @@
 #include "ctl/commands.h"
 
-#include "auth/keys.h"
+#include "auth/rate_limit.h"
 #include "base/clock.h"
 #include "base/date.h"
+#include "job/slots.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <sysexits.h>
 
 #define DAYS_MAX   36500
-#define ROW_FORMAT "%-25s  %-24s  %8s  %8s  %-14s  %-20s  %s\n"
+#define ROW_FORMAT "%-25s  %-24s  %8s  %8s  %8s  %14s  %-14s  %-20s  %s\n"
 
 /* --- add -------------------------------------------------------------------------------------- */
 
@@ -41,6 +43,8 @@ static int read_options(const struct ctl_arguments *arguments, struct key *key)
 	if (scopes && !read_scopes(scopes, key))
 		return refuse("--scopes", scopes);
 	if (ctl_number(arguments, "keys", "--burst", 1, KEY_BURST_MAX, &key->burst) < 0 ||
+	    ctl_number(arguments, "keys", "--jobs", 1, KEY_JOBS_MAX, &key->jobs) < 0 ||
+	    ctl_number(arguments, "keys", "--cpu", 1, KEY_CPU_MAX_S, &key->cpu_s) < 0 ||
 	    ctl_number(arguments, "keys", "--days", 1, DAYS_MAX, &days) < 0)
 		return -1;
 	if (days)
@@ -74,7 +78,7 @@ int ctl_keys_add(const struct config *config, struct ctl_arguments *arguments)
 
 /* --- list ------------------------------------------------------------------------------------- */
 
-static json_t *row_of(const struct key *key)
+static json_t *row_of(const struct config *config, const struct key *key)
 {
 	char rate[KEY_RATE_BYTES], scopes[KEY_SCOPES_BYTES], expires[DATE_BYTES] = "never";
 
@@ -84,27 +88,45 @@ static json_t *row_of(const struct key *key)
 		date_rfc3339(key->expires_s * MS_PER_S, expires);
 		memcpy(strchr(expires, '.'), "Z", sizeof("Z"));
 	}
-	return json_pack("{s:s, s:o, s:s, s:I, s:s, s:s, s:b, s:s}", "id", key->id, "label",
-			 json_clean_string(slice_of(key->label)), "rate", rate, "burst",
-			 (json_int_t)key->burst, "scopes", scopes, "expires", expires, "expired",
+	return json_pack("{s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:f, s:s, s:s, s:b, s:s}", "id",
+			 key->id, "label", json_clean_string(slice_of(key->label)), "rate", rate,
+			 "burst", (json_int_t)key->burst, "jobs", (json_int_t)key->jobs, "running",
+			 (json_int_t)slot_count_of(config, slot_caller_id(slice_of(key->id))),
+			 "cpu", (json_int_t)key->cpu_s, "cpu_used",
+			 (double)cpu_used_us(config, key->id) / US_PER_S, "scopes", scopes,
+			 "expires", expires, "expired",
 			 key->expires_s && key->expires_s <= time(NULL), "from",
 			 key->is_from_file ? "file" : "API_KEYS");
+}
+
+/* "1 of 4", or "1" where there is no limit. */
+static void print_use(char *out, size_t size, const json_t *row, const char *used,
+		      const char *limit)
+{
+	int64_t most = json_integer_value(json_object_get(row, limit));
+	int len = snprintf(out, size, "%.*f", json_is_real(json_object_get(row, used)),
+			   json_number_value(json_object_get(row, used)));
+
+	if (most)
+		(void)snprintf(out + len, size - (size_t)len, " of %" PRId64, most);
 }
 
 static void print_table(const json_t *rows)
 {
 	const json_t *row;
-	char burst[24];
+	char burst[24], jobs[48], cpu[64];
 	size_t i;
 
 	if (json_array_size(rows))
-		(void)printf(ROW_FORMAT, "ID", "LABEL", "RATE/S", "BURST", "SCOPES", "EXPIRES",
-			     "FROM");
+		(void)printf(ROW_FORMAT, "ID", "LABEL", "RATE/S", "BURST", "JOBS", "CPU S/HOUR",
+			     "SCOPES", "EXPIRES", "FROM");
 	json_array_foreach ((json_t *)rows, i, row) {
 		(void)snprintf(burst, sizeof(burst), "%" JSON_INTEGER_FORMAT,
 			       json_integer_value(json_object_get(row, "burst")));
+		print_use(jobs, sizeof(jobs), row, "running", "jobs");
+		print_use(cpu, sizeof(cpu), row, "cpu_used", "cpu");
 		(void)printf(ROW_FORMAT, ctl_text(row, "id"), ctl_text(row, "label"),
-			     ctl_text(row, "rate"), burst, ctl_text(row, "scopes"),
+			     ctl_text(row, "rate"), burst, jobs, cpu, ctl_text(row, "scopes"),
 			     json_is_true(json_object_get(row, "expired"))
 				     ? "expired"
 				     : ctl_text(row, "expires"),
@@ -121,7 +143,7 @@ int ctl_keys_list(const struct config *config, struct ctl_arguments *arguments)
 	if (keys_load(config, &keys, &err) < 0)
 		return ctl_error("keys", &err);
 	for (size_t i = 0; i < keys.count; i++)
-		(void)json_array_append_new(rows, row_of(&keys.list[i]));
+		(void)json_array_append_new(rows, row_of(config, &keys.list[i]));
 	if (keys.bad_lines)
 		(void)ctl_fail("keys", 0, "%zu lines of %s are malformed and admit no caller",
 			       keys.bad_lines, config->keys_file);

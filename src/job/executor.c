@@ -153,6 +153,22 @@ int executor_keep(struct executor *executor, const struct job *job, bool may_cla
 	return make(executor, &request, control, err);
 }
 
+/* Runs the job in a container. One of which nothing was heard at the end is taken to have used all
+   of its time. */
+static int run_in(struct executor *executor, const struct job *job, int control,
+		  struct storage *storage, const struct job_listener *listener,
+		  struct job_result *out, struct error *err)
+{
+	const int64_t began_us = monotonic_us();
+	int ran = job_run(job, control, storage, listener, &executor->watch, out, err);
+
+	if (ran == 0 && out->reason != JOB_LOST && !out->is_overdue)
+		executor->cpu_us += out->cpu_us;
+	else if (ran == 0 || strcmp(err->code, "job_not_taken") != 0)
+		executor->cpu_us += (uint64_t)(monotonic_us() - began_us);
+	return ran;
+}
+
 /* A pooled container may end between its claim and the job: then the job has not begun, and another
    container is made for it. */
 static int run(struct executor *executor, const struct job *job, struct storage *storage,
@@ -170,7 +186,7 @@ static int run(struct executor *executor, const struct job *job, struct storage 
 		return -1;
 	executor->is_claimed = claim(executor, job, &control);
 	if (executor->is_claimed) {
-		ran = job_run(job, control, storage, listener, &executor->watch, out, err);
+		ran = run_in(executor, job, control, storage, listener, out, err);
 		close(control);
 		if (ran < 0 && strcmp(err->code, "job_not_taken") == 0) {
 			pool_forget(executor->config, executor->folder); /* the reaper's now */
@@ -181,7 +197,7 @@ static int run(struct executor *executor, const struct job *job, struct storage 
 	if (!executor->is_claimed) {
 		if (make(executor, &request, &control, err) < 0)
 			return -1;
-		ran = job_run(job, control, storage, listener, &executor->watch, out, err);
+		ran = run_in(executor, job, control, storage, listener, out, err);
 		close(control);
 	}
 	return ran;
@@ -230,7 +246,7 @@ int executor_run_again(struct executor *executor, const struct job *job, struct 
 	if (executor_admit(executor, err) < 0 ||
 	    job_connect(executor->config, executor->folder, &control, err) < 0)
 		return -1;
-	ran = job_run(job, control, storage, listener, &executor->watch, out, err);
+	ran = run_in(executor, job, control, storage, listener, out, err);
 	close(control);
 	if (ran == 0 && out->is_overdue)
 		ran = end_overdue(executor, err);

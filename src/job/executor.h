@@ -42,6 +42,7 @@ struct executor {
 	   "miss", or NULL; and the code of what went wrong once the client had its answer, or
 	   NULL */
 	const char *pool, *after;
+	uint64_t cpu_us;    /* that its jobs have used since that was last counted */
 	int64_t asked_us;   /* on the monotonic clock: when the engine was asked; 0: it was not */
 	int64_t engine_us;  /* that making the container took */
 	int64_t program_us; /* that the program ran */

@@ -1,5 +1,6 @@
 #include "server/call.h"
 
+#include "auth/rate_limit.h"
 #include "base/deadline.h"
 #include "base/random.h"
 #include "bounds.h"
@@ -137,8 +138,9 @@ static void add_fields(const struct call *call, const char *type, struct http_re
 		http_reply_field(reply, "X-Request-ID", "%s", call->request_id);
 	if (status == 503)
 		http_reply_field(reply, "Retry-After", "%d", RETRY_AFTER_S);
-	if ((status == 429 || status == 409) && call->retry_after_s)
-		http_reply_field(reply, "Retry-After", "%" PRId64, call->retry_after_s);
+	if (status == 429 || (status == 409 && call->retry_after_s))
+		http_reply_field(reply, "Retry-After", "%" PRId64,
+				 call->retry_after_s ? call->retry_after_s : RETRY_AFTER_S);
 	if (status == 401 && api_of(call)->errors->wants_bearer)
 		http_reply_field(reply, "WWW-Authenticate", "Bearer");
 	if (call->is_replayed)
@@ -151,12 +153,20 @@ static void add_fields(const struct call *call, const char *type, struct http_re
 		http_reply_field(reply, "Accept-Encoding", "identity");
 }
 
+void call_leave(struct call *call)
+{
+	executor_leave(&call->executor);
+	if (call->caller.has_key && call->executor.cpu_us)
+		cpu_charge(call->config, call->caller.id, call->executor.cpu_us);
+	call->executor.cpu_us = 0;
+}
+
 void call_send(struct call *call, const struct http_reply *reply, struct slice body)
 {
 	bool head_only = call->connection->request.method == HTTP_HEAD;
 
 	call->status = reply->status;
-	executor_leave(&call->executor);
+	call_leave(call);
 	if (http_reply_send(call->connection->fd, reply, body, head_only,
 			    deadline_in(HTTP_WRITE_DEADLINE_MS)) < 0)
 		call->code = CALL_NOT_SENT;
@@ -165,6 +175,7 @@ void call_send(struct call *call, const struct http_reply *reply, struct slice b
 
 void call_reply(struct call *call, int status, const char *type, struct slice body)
 {
+	call_leave(call);
 	if (call->stream && stream_reply(call->stream, status, body))
 		return;
 

@@ -66,6 +66,10 @@ bool call_is_named(const struct call *call);
    random UUID (RFC 9562 section 5.4). */
 void call_begin(struct call *call);
 
+/* Its jobs have ended: gives the slot back, and counts what they have used of the key's CPU time.
+ */
+void call_leave(struct call *call);
+
 /* Sends a reply, its body left out for HEAD. That it could not be sent is only noted. */
 void call_send(struct call *call, const struct http_reply *reply, struct slice body);
 

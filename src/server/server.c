@@ -129,9 +129,12 @@ static int check_caller(struct call *call, const struct route *route, struct err
 {
 	if (auth_check(call, route->access, err) < 0)
 		return -1;
-	return (route->flags & COSTS_TOKEN) && call->caller.has_key
-		       ? bucket_take(call->config, &call->caller.key, &call->retry_after_s, err)
-		       : 0;
+	if (!(route->flags & COSTS_TOKEN) || !call->caller.has_key)
+		return 0;
+	if ((route->flags & NEEDS_ENGINE) &&
+	    cpu_check(call->config, &call->caller.key, &call->retry_after_s, err) < 0)
+		return -1;
+	return bucket_take(call->config, &call->caller.key, &call->retry_after_s, err);
 }
 
 /* Does a browser ask before it sends a page's request (Fetch standard, section 4.8)? */
@@ -328,7 +331,10 @@ static int serve_route(const struct server *server, struct call *call, const str
 				   deadline_in(HTTP_BODY_DEADLINE_MS), err) < 0)
 			return -1;
 	}
-	call->executor.caller.id = slot_caller_id(slice_of(share));
+	call->executor.caller = (struct slot_caller){
+		.id = slot_caller_id(slice_of(share)),
+		.jobs = call->caller.has_key ? call->caller.key.jobs : 0,
+	};
 	call->executor.watch = (struct http_watch){
 		.fd = call->connection->fd,
 		.may_probe = call->connection->request.minor_version == 1,
@@ -415,6 +421,7 @@ int server_run(const struct server *server, int fd, int head_fd, int64_t started
 		call_refuse(&call, &err);
 	/* the client has its answer before its container is taken down */
 	end_connection(&call, refused || call.body_is_unread);
+	call_leave(&call);
 	call_count(&call);
 	executor_end(&call.executor);
 	call_count(&call); /* what went wrong in cleaning up */

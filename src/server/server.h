@@ -22,7 +22,7 @@ enum route_flag {
 	NEEDS_ENGINE = 1,   /* it runs a job, or speaks with a container */
 	BY_PREFIX = 2,      /* the path and what is beneath it; of "x/" only what is beneath */
 	TAKES_FORM = 4,     /* an upload: multipart/form-data; its handler reads the body itself */
-	COSTS_TOKEN = 8,    /* of the caller's bucket */
+	COSTS_TOKEN = 8,    /* of the caller's bucket: it runs or stores something */
 	MAY_LACK_BODY = 32, /* a POST with neither length nor coding has an empty one */
 	DEBUG_ONLY = 16,    /* there only where DEBUG_UI is on */
 };

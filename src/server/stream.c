@@ -121,7 +121,6 @@ bool stream_reply(struct stream *stream, int status, struct slice text)
 	if (!stream->is_open)
 		return false;
 	sse_event(&stream->sse, status == 200 ? "result" : "error", text);
-	executor_leave(&call->executor);
 	if (sse_end(&stream->sse, deadline_in(SSE_END_DEADLINE_MS)) < 0)
 		call->code = CALL_NOT_SENT;
 	call->answered_us = monotonic_us();

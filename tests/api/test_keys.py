@@ -250,7 +250,7 @@ class FileTest(Case):
         for arguments in ((), ("add",), ("add", "a b"), ("add", "x" * 65), ("add", "x", "--rate"), ("add", "x", "--rate", "0"),
                           ("add", "x", "--rate", "-1"), ("add", "x", "--burst", "0"), ("add", "x", "--scopes", "fly"),
                           ("add", "x", "--scopes", "run,"), ("add", "x", "--scopes", ""), ("add", "x", "--days", "0"),
-                          ("add", "x", "--what", "1"), ("list", "x"), ("revoke",), ("fly",)):
+                          ("add", "x", "--what", "1"), ("add", "x", "--jobs", "0"), ("add", "x", "--cpu", "x"), ("list", "x"), ("revoke",), ("fly",)):
             self.ctl(*arguments, status=64)
         self.assertFalse(os.path.exists(self.keys_file))
 
@@ -318,9 +318,56 @@ class RateTest(Case):
         time.sleep(wait)
         self.assertEqual(400, self.ask("S3cret-Slow").status, "after Retry-After there is one again")
         self.refused(self.ask("S3cret-Other"), 400, "language is required")
-        # uploads cost nothing, and a caller without a key has no bucket to empty
-        self.assertEqual(200, self.upload(bearer("S3cret-Slow")).status)
         self.assertEqual(401, self.server.request("POST", "/v1/runs", {}).status)
+
+    def test_every_route_that_runs_or_stores(self):
+        """One token: the first request is answered, however it is; the second is not."""
+        file, agent = "/sessions/0123456789ab/files", "/api/v1/ai/agents/a/auto-run"
+        costs = (("POST", "/run"), ("POST", "/tools/execute"), ("POST", "/execute"), ("POST", "/session/create"), ("POST", "/session/execute"),
+                 ("POST", file), ("PUT", file + "/a"), ("POST", "/v1/runs"), ("POST", "/v1/files"), ("POST", "/validate"), ("POST", agent))
+        free = (("GET", "/sessions"), ("GET", file), ("DELETE", file + "/a"), ("POST", "/session/destroy"), ("GET", "/v1/runs"),
+                ("GET", "/api/v1/ai/agents/a/runs"), ("GET", "/metrics"))
+        for method, path in costs + free:
+            with self.subTest(f"{method} {path}"):
+                token = self.ctl("add", "once", "--rate", "0.001", "--burst", "1").strip()
+                self.tokens.append(token)
+                replies = [self.server.request(method, path, b"{" if method != "GET" else None, bearer(token)) for _ in range(2)]
+                self.assertNotEqual(429, replies[0].status)
+                self.assertEqual((method, path) in costs, replies[1].status == 429, replies)
+                if replies[1].status == 429:
+                    self.assertIn(b'"rate limit exceeded"', replies[1].body)
+                    self.assertTrue(900 <= int(replies[1].headers["retry-after"]) <= 1000)
+
+    def rows(self):
+        return {row["label"]: row for row in json.loads(self.ctl("list", "--json"))}
+
+    def test_quotas(self):
+        """How many jobs at once and how much CPU time, on every route that runs; the reply says which of them."""
+        code = {"language": "python", "code": "while True: pass"}
+        tenant = {"tenant_id": "t", "scope": "s"}
+        runs = (("/run", {"sessionId": "s", **code, "timeout": 3}), ("/tools/execute", {"tool": "code_execution", "sessionId": "s", **code}),
+                ("/execute", {**tenant, **code}), ("/session/create", tenant), ("/v1/runs", code), ("/validate", {"language": "js", "files": {"a.js": "1"}}),
+                ("/api/v1/ai/agents/a/auto-run", {}))
+        token = self.ctl("add", "bound", "--jobs", "1", "--cpu", "1", "--rate", "1000", "--burst", "1000").strip()
+        self.tokens.append(token)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            busy = pool.submit(self.server.request, "POST", *runs[0], bearer(token))
+            harness.until(lambda: self.rows()["bound"]["running"] == 1, "it runs")
+            for path, body in runs:
+                reply = self.server.request("POST", path, body, bearer(token))
+                self.assertEqual(429, reply.status, (path, reply))
+                self.assertIn(b"job limit exceeded: this key runs at most 1 jobs at once", reply.body)
+                self.assertEqual("1", reply.headers["retry-after"])
+            self.assertEqual(200, busy.result().status)
+        for path, body in runs:
+            reply = self.server.request("POST", path, body, bearer(token))
+            self.assertEqual(429, reply.status, (path, reply))
+            self.assertIn(b"CPU limit exceeded: this key has 1 CPU seconds an hour", reply.body)
+            self.assertTrue(3000 < int(reply.headers["retry-after"]) <= 3600)
+        row = self.rows()["bound"]
+        self.assertEqual((0, 1, 1), (row["running"], row["jobs"], row["cpu"]))
+        self.assertGreaterEqual(row["cpu_used"], 1)
+        self.assertRegex(self.ctl("list"), r"bound +1000 +1000 +0 of 1 +[12]\.[0-9] of 1 +run,read")
 
     def test_exact_under_concurrency(self):
         with concurrent.futures.ThreadPoolExecutor(32) as pool:

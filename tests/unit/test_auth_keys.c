@@ -139,20 +139,24 @@ static void test_file(void)
 					       "k/4 " HASH " 1 1 run - eve\n"
 					       "k5 " HASH "0 1 1 run - eve\n"
 					       "k6 " HASH " 1 1 run - e:e\n"
+					       "k8 " HASH " 1 1 run - frank cpu=60 jobs=4\n"
+					       "k9 " HASH " 1 1 run - eve jobs=x\n"
 					       "k7 " HASH " 1 1 run - eve more");
 	_cleanup_keys_ struct keys keys = {0};
 	struct error err;
 	const struct key *key;
 
 	is_number(keys_load(&config, &keys, &err), 0, "the file is read");
-	is_number(keys.count, 2, "two lines are keys");
-	is_number(keys.bad_lines, 6, "six are mistakes, and harm the others not");
+	is_number(keys.count, 3, "three lines are keys");
+	is_number(keys.bad_lines, 7, "seven are mistakes, and harm the others not");
 	key = keys_find(&keys, SLICE_LITERAL("test"), 0);
 	must(key);
 	is_text(key->label, "carol", "found by the token's hash");
 	is_number(key->scopes, KEY_RUN | KEY_READ, "scopes");
 	is_number(keys.list[1].expires_s, 1000, "expiry");
 	is_number(keys.list[1].scopes, KEY_ADMIN, "admin");
+	ok(keys.list[2].jobs == 4 && keys.list[2].cpu_s == 60 && !key->jobs && !key->cpu_s,
+	   "limits");
 	ok(key->is_from_file, "it says where it is from");
 }
 
@@ -268,8 +272,12 @@ static void test_rates(void)
 
 static struct key new_key(const char *label)
 {
-	struct key key = {
-		.rate_micro = 500000, .burst = 3, .scopes = KEY_RUN | KEY_ADMIN, .expires_s = 5000};
+	struct key key = {.rate_micro = 500000,
+			  .burst = 3,
+			  .scopes = KEY_RUN | KEY_ADMIN,
+			  .expires_s = 5000,
+			  .jobs = 2,
+			  .cpu_s = 9};
 
 	(void)snprintf(key.label, sizeof(key.label), "%s", label);
 	return key;
@@ -299,6 +307,7 @@ static void test_add_and_revoke(void)
 	const struct key *found = keys_find(&keys, slice_of(token), 4999);
 
 	must(found);
+	ok(found->jobs == 2 && found->cpu_s == 9, "with its limits");
 	is_text(found->id, key.id, "found by its token");
 	ok(found->rate_micro == 500000 && found->burst == 3 &&
 		   found->scopes == (KEY_RUN | KEY_ADMIN) && found->expires_s == 5000,

@@ -282,6 +282,41 @@ static void test_sweep(const struct config *config)
 	is_number(drain(config, &empty, &wait_s), 0, "and is as empty as before");
 }
 
+static void test_cpu(const struct config *config)
+{
+	struct key key = make_key("runner", 1000000, 1), other = make_key("another", 1, 1);
+	char path[PATH_MAX + 64];
+	int64_t wait_s = 0;
+	struct error err;
+
+	other.cpu_s = 1;
+	cpu_charge(config, key.id, 999999);
+	is_number((int64_t)cpu_used_us(config, key.id), 999999, "what is used is counted");
+	is_number(cpu_check(config, &key, &wait_s, &err), 0, "without a limit it is all right");
+	key.cpu_s = 1;
+	is_number(cpu_check(config, &key, &wait_s, &err), 0, "and below it");
+	cpu_charge(config, key.id, 1);
+	is_number(cpu_check(config, &key, &wait_s, &err), -1, "at the limit it is not");
+	ok(err.status == 429 && strcmp(err.code, "cpu_limited") == 0 && wait_s > 3590 &&
+		   wait_s <= 3600,
+	   "429, for the rest of the hour: %s", err.message);
+	is_number(cpu_check(config, &other, &wait_s, &err), 0, "another key has its own");
+	(void)bucket_sweep(config);
+	is_number((int64_t)cpu_used_us(config, key.id), 1000000, "the sweep leaves what counts");
+	bucket_path(config, &key, path);
+	strcat(path, ".cpu");
+
+	_cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	must(fd >= 0 && pwrite(fd, "00000000000000000001", 20, 37) == 20);
+	is_number(cpu_check(config, &key, &wait_s, &err), 0, "an hour that is over counts no more");
+	cpu_charge(config, key.id, 7);
+	is_number((int64_t)cpu_used_us(config, key.id), 7, "the next one begins with its job");
+	must(pwrite(fd, "00000000000000000001", 20, 37) == 20);
+	(void)bucket_sweep(config);
+	ok(access(path, F_OK) < 0, "the sweep removes what is over");
+}
+
 static void test_failure(struct config config)
 {
 	struct key key = make_key("failure", 1000000, 1);
@@ -307,6 +342,7 @@ int main(void)
 	test_real_wait(&config);
 	test_clock(&config);
 	test_sweep(&config);
+	test_cpu(&config);
 	test_failure(config);
 	return done();
 }
