@@ -206,6 +206,8 @@
 #define DEFAULT_NOFILE       1024 /* MAYFLY_NOFILE */
 #define DEFAULT_NPROC        4096 /* MAYFLY_NPROC */
 #define DEFAULT_FSIZE_MB     128  /* MAYFLY_FSIZE_MB, the largest file a program may write */
+#define CONTAINER_SIGPENDING 1024 /* signals queued and timers, of all its processes */
+#define CONTAINER_MEMLOCK_KB 64   /* locked memory of each process */
 #define SMALL_TMPFS_BYTES    MIB  /* /run and /var/tmp: present, useless for storing */
 #define MEMORY_MIN_MB        16
 #define MEMORY_MAX_MB        (1024 * 1024)

@@ -52,6 +52,7 @@ struct whole {
 
 static const struct json_field fields[] = {
 	NUMBERS(NUMBER_FIELD) TEXTS(TEXT_FIELD){WHOLE(network, READ_FLAG)},
+	{WHOLE(pty, READ_FLAG)},
 	{READ_FIELD(struct whole, template.is_public, "public", READ_FLAG)},
 	{READ_FIELD(struct whole, environment, "environment", READ_OBJECT)},
 	{READ_FIELD(struct whole, preload, "preload", READ_TEXTS)},
@@ -241,4 +242,5 @@ void template_hash(const struct template *template, struct sha256 *hash)
 	ADD(environment)
 	ADD_TEXT(preload)
 	ADD(network)
+	ADD(pty)
 }

@@ -11,11 +11,11 @@
  *     of bounds.h.
  *
  * Fields: name (if there, the file's own), public (true: clients of the sandbox API may name it),
- * description, languages, image (required, unless image_env), network (boolean), workdir, user,
- * image_env, and those of struct template that are numbers, by the same names. image_env names an
- * environment variable of the operator's, RUNNER_IMAGE_…, which stands for the image where it is
- * set; a template that has neither is not there. environment ({"NAME": "value"}), preload (a list
- * of modules) and build, how its image is made (config/recipe.h).
+ * description, languages, image (required, unless image_env), network, pty (booleans), workdir,
+ * user, image_env, and those of struct template that are numbers, by the same names. image_env
+ * names an environment variable of the operator's, RUNNER_IMAGE_…, which stands for the image where
+ * it is set; a template that has neither is not there. environment ({"NAME": "value"}), preload (a
+ * list of modules) and build, how its image is made (config/recipe.h).
  */
 #pragma once
 
@@ -40,6 +40,7 @@ struct template
 	char languages[TEMPLATE_TEXT_BYTES];
 	char user[TEMPLATE_USER_BYTES]; /* the name of the container's user id, inside */
 	bool network;                   /* false: nothing but a loopback of its own */
+	bool pty;                       /* false: no pseudo-terminals */
 	uint64_t memory_mb;             /* MAYFLY_MEMORY_MB; swap is never more */
 	uint64_t pids;                  /* MAYFLY_PIDS */
 	uint64_t cpu_percent;           /* MAYFLY_CPU_PERCENT; 100 is one CPU */

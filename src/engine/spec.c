@@ -53,6 +53,8 @@ static const char *const masks_usual[] = {
 	"/proc/acpi",          "/proc/kcore",      "/proc/keys",
 	"/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats",
 	"/proc/sched_debug",   "/proc/scsi",       "/sys/firmware"};
+/* with /dev/ptmx, which is a link into it: the kernel counts pseudo-terminals for the whole host */
+static const char terminals[] = "/dev/pts";
 
 /* Adds a new value to an object; value is given away. 0, or -1 when memory is out. */
 static int set(json_t *object, const char *key, json_t *value)
@@ -135,6 +137,8 @@ static int set_ulimits(const struct template *template, json_t *host)
 		{"core", RLIMIT_CORE, 0},
 		{"fsize", RLIMIT_FSIZE, template->fsize_mb * MIB},
 		{"msgqueue", RLIMIT_MSGQUEUE, 0},
+		{"sigpending", RLIMIT_SIGPENDING, CONTAINER_SIGPENDING},
+		{"memlock", RLIMIT_MEMLOCK, CONTAINER_MEMLOCK_KB * KIB},
 	};
 	json_t *list = json_array();
 
@@ -169,6 +173,15 @@ static json_t *seccomp_option(const struct spec *spec, const struct dialect *dia
 	return json_sprintf("seccomp=%s", text);
 }
 
+/* 0, or not when memory is out. */
+static int add_mask(const struct dialect *dialect, const char *path, json_t *masks, json_t *options)
+{
+	return json_array_append_new(masks, json_string(path)) |
+	       (dialect->mask_is_option
+			? json_array_append_new(options, json_sprintf("mask=%s", path))
+			: 0);
+}
+
 static int set_security(const struct spec *spec, const struct dialect *dialect, json_t *host)
 {
 	json_t *options = json_array(), *masks = json_array();
@@ -187,12 +200,10 @@ static int set_security(const struct spec *spec, const struct dialect *dialect, 
 						json_sprintf("label=type:%s", spec->selinux));
 	for (size_t i = 0; i < COUNT_OF(masks_usual); i++)
 		failed |= json_array_append_new(masks, json_string(masks_usual[i]));
-	for (size_t i = 0; i < COUNT_OF(masks_added); i++) {
-		failed |= json_array_append_new(masks, json_string(masks_added[i]));
-		if (dialect->mask_is_option)
-			failed |= json_array_append_new(options,
-							json_sprintf("mask=%s", masks_added[i]));
-	}
+	for (size_t i = 0; i < COUNT_OF(masks_added); i++)
+		failed |= add_mask(dialect, masks_added[i], masks, options);
+	if (!spec->template.pty)
+		failed |= add_mask(dialect, terminals, masks, options);
 	return failed;
 }
 

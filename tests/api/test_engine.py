@@ -513,9 +513,10 @@ class Isolation(RealTest):
         self.assertEqual(self.run_inside(self.answer, script), f"{mode}\nruns\nours\n")
 
     def test_sizes_and_ulimits(self):
-        script = "for d in /workspace /tmp /dev/shm; do df -k --output=size $d | tail -1; done; ulimit -Hn; ulimit -Hc; ulimit -Hf; ulimit -Hq"
+        script = "for d in /workspace /tmp /dev/shm; do df -k --output=size $d | tail -1; done; ulimit -Hn; ulimit -Hc; ulimit -Hf; ulimit -Hq; " \
+                 "sed -n 's/^Max \\(pending signals\\|locked memory\\) *[0-9]* *\\([0-9]*\\) .*/\\2/p' /proc/self/limits"
         self.assertEqual(self.run_inside(self.answer, script).split(),
-                         [str(128 * 1024), str(100 * 1024), str(64 * 1024), "1024", "0", str(128 * 1024), "0"])
+                         [str(128 * 1024), str(100 * 1024), str(64 * 1024), "1024", "0", str(128 * 1024), "0", str(64 * 1024), "1024"])
 
     def test_cgroup_limits(self):
         host = self.inspect(self.answer)["HostConfig"]
@@ -554,6 +555,16 @@ class Limits(RealTest):
         host = self.inspect(engine.make([("template", "limited"), ("lifetime_s", 60), *fields]))["HostConfig"]
         self.assertEqual(engine.hang_up(), 0)
         return host["Memory"] >> 20, host["PidsLimit"], host["NanoCpus"] // 10000000
+
+    def test_terminals_are_there_where_the_template_says_so(self):
+        for has_terminals in (False, True):
+            with self.subTest(has_terminals):
+                self.here.template("limited", pty=has_terminals)
+                engine = self.engine(self.here)
+                answer = engine.make([("template", "limited"), ("lifetime_s", 60)])
+                script = "ls /dev/pts | wc -l; ( : <> /dev/ptmx ) 2>/dev/null && echo opened; true"
+                self.assertEqual(self.run_inside(answer, script).split(), ["1", "opened"] if has_terminals else ["0"])
+                self.assertEqual(engine.hang_up(), 0)
 
     def test_less_is_given_more_is_clamped(self):
         template = {"memory_mb": 256, "pids": 64, "cpu_percent": 100}
@@ -1111,7 +1122,7 @@ class Docker(FakeTest):
         seccomp = [option for option in host["SecurityOpt"] if option.startswith("seccomp=")]
         with open(place.data + "/seccomp.json") as file:
             self.assertEqual(seccomp, ["seccomp=" + file.read()])
-        self.assertLessEqual({"/proc/kcore", "/proc/keys", "/sys/firmware", "/proc/kallsyms"}, set(host["MaskedPaths"]))
+        self.assertLessEqual({"/proc/kcore", "/proc/keys", "/sys/firmware", "/proc/kallsyms", "/dev/pts"}, set(host["MaskedPaths"]))
 
 
 class Slow(FakeTest):

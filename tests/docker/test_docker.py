@@ -52,9 +52,10 @@ class Docker(pool.PoolTest):
     def test_limits_hold(self):
         script = """cd /sys/fs/cgroup
             if [ -e memory.max ]; then cat memory.max pids.max; else cat memory/memory.limit_in_bytes pids/pids.max; fi
-            grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/self/status | cut -f2; ls /sys/class/net; touch /var/tmp/x /x 2>&1 | wc -l"""
+            grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/self/status | cut -f2; ls /sys/class/net; touch /var/tmp/x /x 2>&1 | wc -l
+            ls /dev/pts | wc -l; renice 19 1 2>&1 | grep -c 'not permitted'; nice"""
         self.assertEqual(self.server.output(self.server.execute(script)).decode().split(),
-                         [str(512 << 20), "128", "0000000000000000", "1", "2", "lo", "2"])
+                         [str(512 << 20), "128", "0000000000000000", "1", "2", "lo", "2", "0", "1", "10"])
 
     def test_too_much_memory_is_137(self):
         reply = self.server.execute("x = bytearray(1 << 30)\nprint(len(x))", "python")

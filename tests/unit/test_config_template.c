@@ -64,7 +64,7 @@ static void test_defaults(void)
 	is_text(template.name, "small", "the name is the file's");
 	is_text(template.image, "i", "the image");
 	is_text(template.description, "", "no description");
-	ok(!template.network, "no network");
+	ok(!template.network && !template.pty, "no network, no terminals");
 	is_text(template.user, "runner", "the user's name");
 	is_number(template.memory_mb, DEFAULT_MEMORY_MB, "memory");
 	is_number(template.pids, DEFAULT_PIDS, "pids");
@@ -90,13 +90,13 @@ static void test_every_field(void)
 
 	put("good",
 	    "{\"name\": \"good\", \"description\": \"d\", \"image\": \"r.example/x:1\", \"user\": \"u-1\","
-	    " \"network\": true, \"memory_mb\": 16, \"pids\": 4, \"cpu_percent\": 1, \"workspace_mb\": 1,"
+	    " \"network\": true, \"pty\": true, \"memory_mb\": 16, \"pids\": 4, \"cpu_percent\": 1, \"workspace_mb\": 1,"
 	    " \"tmp_mb\": 2, \"shm_mb\": 3, \"nofile\": 16, \"nproc\": 5, \"fsize_mb\": 6, \"timeout_s\": 9,"
 	    " \"timeout_max_s\": 10}");
 	if (!ok(template_load(&config, SLICE_LITERAL("good"), &template, &err) == 0, "every field"))
 		return;
 	is_text(template.description, "d", "description");
-	ok(template.network, "network");
+	ok(template.network && template.pty, "network, terminals");
 	is_text(template.user, "u-1", "user");
 	ok(template.memory_mb == 16 && template.pids == 4 && template.cpu_percent == 1 &&
 		   template.workspace_mb == 1 && template.tmp_mb == 2 && template.shm_mb == 3 &&

@@ -57,7 +57,7 @@ say("devices", ",".join(sorted(set(os.listdir("/dev")) & {"mem", "kmem", "port",
 say("environment", ",".join(sorted(name for name in os.environ if name.startswith(("LISTEN_", "XDG_", "NOTIFY", "MAYFLY", "DBUS")) or
                                    "KEY" in name or "TOKEN" in name or "SECRET" in name)))
 say("processes", len(glob.glob("/proc/[0-9]*")))
-for name in ("NOFILE", "NPROC", "CORE", "FSIZE", "MSGQUEUE"):
+for name in ("NOFILE", "NPROC", "CORE", "FSIZE", "MSGQUEUE", "SIGPENDING", "MEMLOCK"):
     say(name.lower(), resource.getrlimit(getattr(resource, "RLIMIT_" + name))[1])
 
 # what holds, not what is said: an endless loop's share of a CPU, and processes until there are no more

@@ -129,10 +129,10 @@ static int add_settings(const struct attack *attack, struct buf *code)
 	int failed = buf_printf(code,
 				"memory_mb=%" PRIu64 "\npids=%" PRIu64 "\ncpu_percent=%" PRIu64
 				"\nworkspace_mb=%" PRIu64 "\ntmp_mb=%" PRIu64 "\nshm_mb=%" PRIu64
-				"\nport=%" PRIu64 "\nenvironment='",
+				"\npty=%d\nport=%" PRIu64 "\nenvironment='",
 				template->memory_mb, template->pids, template->cpu_percent,
 				template->workspace_mb, template->tmp_mb, template->shm_mb,
-				attack->config->port);
+				template->pty, attack->config->port);
 
 	for (const char *at = template->environment; *at; at += strlen(at) + 1)
 		failed |= buf_printf(code, "%.*s ", (int)strcspn(at, "="), at);

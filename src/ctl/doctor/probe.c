@@ -177,7 +177,9 @@ static void say_ulimits(struct doctor *doctor, const json_t *said, const struct 
 		      {"nproc", template->nproc},
 		      {"core", 0},
 		      {"fsize", template->fsize_mb * MIB},
-		      {"msgqueue", 0}};
+		      {"msgqueue", 0},
+		      {"sigpending", CONTAINER_SIGPENDING},
+		      {"memlock", CONTAINER_MEMLOCK_KB * KIB}};
 	char wrong[REFUSE_BYTES] = "";
 
 	for (size_t i = 0; i < COUNT_OF(limits); i++)
