@@ -1,9 +1,12 @@
-"""hostile.md, A: what a job may take of the processors, and what is left to others meanwhile. Times are looked at, so tests/run gives it the machine alone."""
+"""Rows A and L of README.md: what a job may take of the processors and of what the kernel counts, and what is left to others meanwhile. Times are
+looked at, so tests/run gives it the machine alone."""
 import http.client
 import json
 import os
 import select
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -12,8 +15,92 @@ import harness
 
 CONTROL = "print(chr(1) * 1000000)"  # six bytes each in a reply, and twice
 
+# Takes MOST of each, or as many as there are, and says how many it had. MOST and WAIT are set before it.
+TAKE = """
+import ctypes, fcntl, json, os, signal, socket, time
+libc = ctypes.CDLL(None, use_errno=True)
+def positive(function, *arguments):
+    if function(*arguments) < 0: raise OSError(ctypes.get_errno(), 'refused')
+def pipe():
+    ends = os.pipe()
+    if fcntl.fcntl(ends[1], 1031, 1 << 20) != 1 << 20: raise OSError('smaller')  # F_SETPIPE_SZ
+    return ends
+def flight():
+    pair = socket.socketpair()
+    pair[0].setblocking(False)
+    socket.send_fds(pair[0], [b'x'], [1])
+    return pair
+def child():
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(WAIT)
+        os._exit(0)
+    children.append(pid)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMIN])
+kept, said, children = [], {}, []
+for name, most, take in (('inotify', 100, lambda: positive(libc.inotify_init1, 0)), ('signals', 200, lambda: positive(libc.sigqueue, os.getpid(), signal.SIGRTMIN, None)),
+                         ('timers', 200, lambda: positive(libc.timer_create, 1, None, ctypes.byref(ctypes.c_void_p()))), ('pipes', 20, pipe), ('flight', 100, flight),
+                         ('processes', 20, child)):
+    count = 0
+    try:
+        while count < (most if MOST else 5000):
+            kept.append(take())
+            count += 1
+    except OSError:
+        pass
+    said[name] = count
+os.write(1, json.dumps(said).encode())
+time.sleep(WAIT)
+for pid in children: os.waitpid(pid, 0)
+"""
+# the interpreter and its modules may be root's alone
+AS_NOBODY = "import ctypes, fcntl, json, os, signal, socket, time\nos.setgroups([])\nos.setgid(65534)\nos.setuid(65534)\n"
+ENOUGH = {"inotify": 100, "signals": 200, "timers": 200, "pipes": 20, "flight": 100, "processes": 20}
+
+
+def taking(most, wait):
+    return f"MOST, WAIT = {most}, {wait}\n{TAKE}"
+
+
+def processes_of(user):
+    count = 0
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            count += os.stat("/proc/" + pid).st_uid == user
+        except OSError:
+            continue
+    return count
+
 
 class Shares(attack.AttackTest):
+    def hog(self, replies):
+        replies.append(self.server.execute("import os\nos.write(2, str(os.getuid()).encode())\n" + taking(False, 60), "python", timeout=12))
+
+    def test_a_container_that_takes_all_takes_it_from_no_other_and_not_from_the_host(self):
+        before = set(self.users())
+        replies = []
+        hog = threading.Thread(target=self.hog, args=(replies,))
+        hog.start()
+        try:
+            user = harness.until(lambda: next((user for user in self.users() if user not in before and processes_of(user) > 100), None), "all is taken")
+            other = self.server.execute("import os\nos.write(2, str(os.getuid()).encode())\n" + taking(True, 0), "python", timeout=10)
+            host = subprocess.run([sys.executable, "-c", AS_NOBODY + taking(True, 0)], stdout=subprocess.PIPE, check=True)
+            self.assertGreater(processes_of(user), 100, "it holds all meanwhile")
+        finally:
+            hog.join()
+        self.assertEqual((other["exitCode"], json.loads(other["stdout"])), (0, ENOUGH))
+        self.assertNotEqual(other["stderr"], str(user))
+        self.assertEqual(json.loads(host.stdout), ENOUGH)
+        taken = json.loads(replies[0]["stdout"])
+        for name, most in (("inotify", 1024), ("signals", 1024), ("timers", 1024), ("pipes", 512), ("flight", 1024), ("processes", 128)):
+            self.assertLessEqual(taken[name], most, (name, taken))  # signals and timers are counted together
+        self.check_recovered()
+
+    def users(self):
+        """The ids of this server's containers that run."""
+        with_user = (self.server.podman.inspect(container["Id"]) for container in self.server.podman.containers(self.server.instance))
+        return {int(found["Config"]["User"].split(":")[0]) for found in with_user if found["State"]["Running"]}
+
     def test_many_busy_threads_keep_to_the_cpu_quota_and_health_answers(self):
         slowest = 0
 
