@@ -412,7 +412,7 @@ class Head(SandboxTest):
         body = json.loads(self.server.request("GET", "/templates").body)
         (default,) = [row for row in body["templates"] if row["name"] == "default"]
         self.assertEqual(("512m", 100000, 30, False), (default["memory_limit"], default["cpu_quota"], default["timeout"], default["network_enabled"]))
-        self.assertEqual({"name", "description", "base_image", "memory_limit", "cpu_quota", "timeout", "network_enabled", "package_count"}, set(default))
+        self.assertEqual({"name", "description", "base_image", "memory_limit", "cpu_quota", "timeout", "network_enabled", "package_count", "missing_packages"}, set(default))
 
     def test_a_template_of_the_operator_s(self):
         folder = os.path.join(self.server.folder, "config", "templates.d")

@@ -218,7 +218,7 @@ class Tool(ShellTest):
         self.assertEqual(self.ctl("tool", "slow", "--timeout", "3")[0], 65)
 
     def test_it_is_the_services_own_job(self):
-        self.put("shows", {"description": "d", "parameters": {}, "argv": ["bash", "-c", "id -u; pwd; env | sort | grep -v ^_; cat /proc/self/status | grep -E '^(CapEff|Seccomp|NoNew)'"]})
+        self.put("shows", {"description": "d", "parameters": {}, "argv": ["bash", "-c", "id -un; pwd; env | sort | grep -v ^_; cat /proc/self/status | grep -E '^(CapEff|Seccomp|NoNew)'"]})
         self.assertEqual(self.ctl("tool", "shows")[1].decode(), json.loads(self.post("shows").body)["stdout"])
 
 

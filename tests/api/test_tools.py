@@ -193,7 +193,8 @@ class Execute(harness.ServerTest):
         result = self.server.execute("mkdir -p a/b; echo 1 > a/b/c.txt; echo 2 > '\u00fc x.txt'; echo own > stdout; echo hidden > .h; "
                                      "ln -s /etc/passwd link; mkfifo pipe; echo changed > script.js; echo said")
         outputs = result["artifacts"]["outputs"]
-        self.assertEqual(set(outputs), {"stdout", "stderr", "a/b/c.txt", "\u00fc x.txt", ".h"})
+        self.assertEqual(set(outputs), {"stdout", "stderr", "a/b/c.txt", "\u00fc x.txt", ".h", "script.js"})
+        self.assertEqual(self.server.fetch(outputs["script.js"]), b"changed\n")
         self.assertTrue(outputs["\u00fc x.txt"].endswith("/%C3%BC%20x.txt"), outputs)
         self.assertEqual(self.server.fetch(outputs["a/b/c.txt"]), b"1\n")
         self.assertEqual(self.server.fetch(outputs["\u00fc x.txt"]), b"2\n")
