@@ -105,7 +105,10 @@ static bool claim(struct executor *executor, const struct job *job, int *control
 	    pool_plan(executor->config, job, &executor->plan, &ignored) < 0)
 		return false;
 	executor->has_plan = true;
-	return pool_claim(executor->config, &executor->plan, control, executor->folder);
+	executor->plan.caller = executor->caller.id;
+	executor->plan.is_used =
+		pool_claim(executor->config, &executor->plan, control, executor->folder);
+	return executor->plan.is_used;
 }
 
 static int make(struct executor *executor, const struct engine_request *request, int *control,

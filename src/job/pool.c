@@ -241,7 +241,7 @@ int pool_drop(const struct config *config, struct engine *engine, const char *fo
 /* --- the list --------------------------------------------------------------------------------- */
 
 /* Reads what was noted of a pooled container: "<made, s since boot> <memory, bytes> <prebooted>
-   <label>". False when there is nothing good. */
+   <caller> <label>". False when there is nothing good. */
 static bool read_record(int records, const char *folder, char text[POOL_RECORD_MAX_BYTES],
 			struct pool_row *row)
 {
@@ -249,7 +249,7 @@ static bool read_record(int records, const char *folder, char text[POOL_RECORD_M
 		openat(records, pool_digits(folder), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	ssize_t len = fd < 0 ? -1 : read(fd, text, POOL_RECORD_MAX_BYTES - 1);
 	uint64_t now_s = boot_now_s(), prebooted = 0,
-		 *numbers[] = {&row->age_s, &row->memory_bytes, &prebooted};
+		 *numbers[] = {&row->age_s, &row->memory_bytes, &prebooted, &row->caller};
 	char *at = text;
 
 	if (len <= 0)

@@ -18,11 +18,15 @@
  *     goes away.
  *  5. There are never more than the maximum, those being made included. A process that wants one
  *     more takes the oldest of another kind away, but none younger than its own asking: two that
- *     fill the last place by turns come to an end.
+ *     fill the last place by turns come to an end. It is one of the caller that had most of them
+ *     made, and of another caller only where that has more than its own: a caller of many kinds
+ *     takes places from itself.
  *  6. Pooled containers end by themselves after their TTL; the reaper removes what is left of them.
  *  7. The first pooled container of a kind may take others away; the next ones only while the
  *     kind's take no more than half of the memory that all may take. So two of a large template do
  *     not keep all others from having any.
+ *  8. A kind takes others away from its second job in MAYFLY_POOL_TTL_S on; at its first one a free
+ *     place is filled, or nothing is made.
  */
 #pragma once
 
@@ -37,6 +41,8 @@ struct pool_plan {
 	char label[128]; /* for people: the template and the command */
 	struct engine_limits limits;
 	uint64_t job_max_s; /* the longest job of the template */
+	uint64_t caller;    /* for whom it is made (struct slot_caller); 0: the operator */
+	bool is_used;       /* a job of the kind is known to have been before (rule 8) */
 	struct buf job;     /* owned: the JOB frame's payload to prepare it with */
 	/* owned: fields "env=…" that make the runtime wait; empty: it cannot */
 	struct buf boot_env;
@@ -73,6 +79,7 @@ struct pool_row {
 	const char *folder, *label;
 	char kind[POOL_KIND_DIGITS + 1];
 	uint64_t age_s, memory_bytes; /* memory when it was prepared */
+	uint64_t caller;              /* for whom it was made */
 	bool is_prebooted;
 };
 

@@ -27,12 +27,15 @@
 #define KINDS       (1LL << 60)
 #define KIND_DIGITS 15 /* as many of a kind's as a byte's offset has room for */
 
+#define KIND_PREFIX "kind-" /* of a note that a job of that kind was */
+
 struct refill {
 	const struct config *config;
 	struct engine *engine;
 	const struct pool_plan *plan;
 	uint64_t wanted, max_age_s, began_s;
-	int locks; /* owned */
+	bool may_displace; /* rule 8 */
+	int locks;         /* owned */
 };
 
 /* --- locks ------------------------------------------------------------------------------------ */
@@ -57,12 +60,19 @@ static bool lock_kind(int locks, const char *kind)
 
 /* --- the stock -------------------------------------------------------------------------------- */
 
+/* Of those that wait, what decides which gives way. */
+struct waiting {
+	char folder[ENGINE_FOLDER_BYTES];
+	uint64_t caller, age_s;
+	bool may_go;
+};
+
 struct stock {
 	const struct refill *refill;
+	struct waiting list[POOL_TOTAL_MAX];
+	unsigned count;
 	uint64_t of_kind, all, memory_bytes; /* of_kind: those that are young enough */
 	uint64_t kind_bytes;                 /* memory of those */
-	uint64_t oldest_age_s;               /* of those that may give way */
-	char oldest[ENGINE_FOLDER_BYTES];
 };
 
 static void take_stock(void *context, const struct pool_row *row)
@@ -76,17 +86,54 @@ static void take_stock(void *context, const struct pool_row *row)
 	stock->of_kind += is_good;
 	stock->kind_bytes += is_good ? row->memory_bytes : 0;
 	stock->memory_bytes += row->memory_bytes;
+	if (stock->count == COUNT_OF(stock->list))
+		return;
+
+	struct waiting *waiting = &stock->list[stock->count++];
+
+	(void)snprintf(waiting->folder, sizeof(waiting->folder), "%s", row->folder);
+	waiting->caller = row->caller;
+	waiting->age_s = row->age_s;
 	/* rule 5: what was made since is not taken away again */
-	if (!is_good && boot_now_s() - row->age_s < refill->began_s &&
-	    (!*stock->oldest || row->age_s > stock->oldest_age_s)) {
-		stock->oldest_age_s = row->age_s;
-		(void)snprintf(stock->oldest, sizeof(stock->oldest), "%s", row->folder);
-	}
+	waiting->may_go = !is_good && boot_now_s() - row->age_s < refill->began_s;
 }
 
-/* Rule 7. */
+static unsigned count_of(const struct stock *stock, uint64_t caller)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < stock->count; i++)
+		count += stock->list[i].caller == caller;
+	return count;
+}
+
+/* Rule 5. NULL when none may go. */
+static const char *find_victim(const struct stock *stock)
+{
+	const uint64_t caller = stock->refill->plan->caller;
+	const unsigned own = count_of(stock, caller);
+	const struct waiting *victim = NULL;
+	unsigned most = 0;
+
+	for (unsigned i = 0; i < stock->count; i++) {
+		const struct waiting *one = &stock->list[i];
+		unsigned count = count_of(stock, one->caller);
+
+		if (!one->may_go || (one->caller != caller && count <= own && caller))
+			continue;
+		if (!victim || count > most || (count == most && one->age_s > victim->age_s)) {
+			victim = one;
+			most = count;
+		}
+	}
+	return victim ? victim->folder : NULL;
+}
+
+/* Rules 7 and 8. */
 static bool may_displace(const struct refill *refill, const struct stock *stock)
 {
+	if (!refill->may_displace)
+		return false;
 	return stock->of_kind == 0 || stock->kind_bytes / stock->of_kind * (stock->of_kind + 1) <=
 					      refill->config->pool_memory_bytes / 2;
 }
@@ -110,7 +157,7 @@ static int64_t take_place(const struct refill *refill, struct stock *stock)
 }
 
 /* One look at the stock by one process at a time. 0: there are enough; 1: one is to be made
-   at *place, or, when that is -1, stock->oldest is in the way of it; or -1 with *err. */
+   at *place, or, when that is -1, another one is in the way of it; or -1 with *err. */
 static int look(const struct refill *refill, struct stock *stock, int64_t *place, struct error *err)
 {
 	*stock = (struct stock){.refill = refill};
@@ -126,7 +173,33 @@ static int look(const struct refill *refill, struct stock *stock, int64_t *place
 	return listed < 0 ? -1 : !is_enough;
 }
 
-/* Removes notes whose pooled containers have ended or were claimed by a process that could not. */
+static bool is_fresh(const struct config *config, const struct stat *status)
+{
+	return time(NULL) - status->st_mtime <= (time_t)config->pool_ttl_s;
+}
+
+/* Notes that a job of the kind was. Was there one before? */
+static bool note_kind(const struct refill *refill)
+{
+	const struct pool_plan *plan = refill->plan;
+	_cleanup_close_ int records = pool_open_records(refill->config, true);
+	char name[sizeof(KIND_PREFIX) + POOL_KIND_DIGITS];
+	struct stat status;
+
+	(void)snprintf(name, sizeof(name), KIND_PREFIX "%s", plan->kind);
+
+	bool is_there = fstatat(records, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+			is_fresh(refill->config, &status);
+	_cleanup_close_ int fd =
+		openat(records, name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+
+	if (fd >= 0)
+		(void)futimens(fd, NULL);
+	return is_there;
+}
+
+/* Removes notes whose pooled containers have ended or were claimed by a process that could not, and
+   of kinds that were not used for long. */
 static void sweep_records(const struct config *config)
 {
 	_cleanup_closedir_ DIR *jobs = pool_open_jobs(config);
@@ -136,13 +209,16 @@ static void sweep_records(const struct config *config)
 	struct stat status;
 
 	for (const struct dirent *entry; records && (entry = readdir(records));) {
-		bool is_kept = strlen(entry->d_name) != POOL_DIGITS ||
+		bool is_kind = slice_starts(slice_of(entry->d_name), KIND_PREFIX);
+		bool is_kept = (strlen(entry->d_name) != POOL_DIGITS && !is_kind) ||
 			       fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
-			       now - status.st_mtime <= POOL_RECORD_MAX_AGE_S;
+			       (is_kind ? is_fresh(config, &status)
+					: now - status.st_mtime <= POOL_RECORD_MAX_AGE_S);
 
 		if (!is_kept && jobs)
 			rewinddir(jobs);
-		for (const struct dirent *job; !is_kept && jobs && (job = readdir(jobs));)
+		for (const struct dirent *job;
+		     !is_kept && !is_kind && jobs && (job = readdir(jobs));)
 			is_kept = pool_has_name(job->d_name, NULL) &&
 				  strcmp(pool_digits(job->d_name), entry->d_name) == 0;
 		if (!is_kept)
@@ -165,8 +241,9 @@ static int write_record(const struct refill *refill, const char *folder,
 			    : openat(records, pool_digits(folder),
 				     O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
 
-	return fd < 0 || dprintf(fd, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %s", boot_now_s(),
-				 report->memory_bytes, report->prebooted, refill->plan->label) < 0
+	return fd < 0 || dprintf(fd, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %s",
+				 boot_now_s(), report->memory_bytes, report->prebooted,
+				 refill->plan->caller, refill->plan->label) < 0
 		       ? -1
 		       : 0;
 }
@@ -285,6 +362,7 @@ static int refill_kind(const struct refill *refill, struct error *err)
 
 	for (;;) {
 		int found = look(refill, &stock, &place, err);
+		const char *victim;
 		int done;
 
 		if (found <= 0)
@@ -292,9 +370,9 @@ static int refill_kind(const struct refill *refill, struct error *err)
 		if (place >= 0) {
 			done = make_one(refill, err);
 			lock_release(refill->locks, place);
-		} else if (*stock.oldest && refill->config->pool_total &&
-			   may_displace(refill, &stock)) {
-			done = pool_drop(refill->config, refill->engine, stock.oldest, err);
+		} else if (refill->config->pool_total && may_displace(refill, &stock) &&
+			   (victim = find_victim(&stock))) {
+			done = pool_drop(refill->config, refill->engine, victim, err);
 		} else {
 			return 0; /* no room, and nothing that would have to make some */
 		}
@@ -306,7 +384,7 @@ static int refill_kind(const struct refill *refill, struct error *err)
 int pool_refill(const struct config *config, struct engine *engine, const struct pool_plan *plan,
 		uint64_t wanted, uint64_t max_age_s, struct error *err)
 {
-	const struct refill refill = {
+	struct refill refill = {
 		.config = config,
 		.engine = engine,
 		.plan = plan,
@@ -320,6 +398,7 @@ int pool_refill(const struct config *config, struct engine *engine, const struct
 	if (refill.locks < 0)
 		return error_set_errno(err, 500, "run_folder",
 				       "%s/" POOL_RECORDS_DIR " cannot be written to", config->run);
+	refill.may_displace = note_kind(&refill) || plan->is_used || !plan->caller;
 	if (lock_kind(refill.locks, plan->kind))
 		refilled = refill_kind(&refill, err);
 	sweep_records(config);

@@ -31,6 +31,35 @@ class Bounds(PoolTest):
         self.assertEqual(names, ["second.sh", "third.sh", "third.sh"])
         self.assertEqual(self.server.swept(), [], "what gave way is gone")
 
+    def test_a_kind_earns_its_place_at_its_second_job(self):
+        self.server.warm("--count", "2", "bash:mine.sh")
+        for name in ("odd1.sh", "odd2.sh", "odd3.sh"):
+            self.server.run_child(request("true", filename=name))
+            self.assertEqual(["mine.sh", "mine.sh", "odd1.sh"], sorted(pooled["label"].split()[-1] for pooled in self.server.waiting()))
+        self.age(1)
+        self.server.run_child(request("true", filename="odd3.sh"))
+        self.assertEqual(["mine.sh", "odd3.sh", "odd3.sh"], sorted(pooled["label"].split()[-1] for pooled in self.server.waiting()))
+
+    def test_a_caller_of_many_kinds_takes_places_from_itself(self):
+        """Two neighbours: one with one kind, one with ten, each of them used twice."""
+        def run(tenant, filename):
+            reply = self.server.request("POST", "/execute", {"tenant_id": tenant, "scope": "s", "language": "bash", "code": "true", "files": {filename: ""},
+                                                             "env": {"KIND": filename}})
+            self.assertEqual((200, 0), (reply.status, json.loads(reply.body)["exit_code"]), reply.body)
+            harness.until(lambda: not self.server.processes(), "it has cleaned up")
+        run("quiet", "a")
+        quiet = {pooled["kind"] for pooled in self.server.waiting()}
+        self.assertEqual(1, len(quiet))
+        self.age(1)
+        for i in range(5):
+            for _ in range(2):
+                run("odd", f"odd{i}")
+                self.age(1)
+            self.assertLessEqual(quiet, {pooled["kind"] for pooled in self.server.waiting()}, i)
+        before = self.server.counters()
+        run("quiet", "a")
+        self.assertEqual(before["claims"] + 1, self.server.counters()["claims"])
+
     def test_none_of_its_own_kind_gives_way(self):
         said = self.server.warm("--count", "5", "bash:own.sh")
         self.assertIn("3 waiting", said)

@@ -199,11 +199,16 @@ static void test_list(void)
 {
 	/* what is noted of the pooled container whose digits end in this one's index; NULL:
 	   nothing */
-	static const char *const records[] = {
-		NULL,        "",           " ",
-		"1",         "1 2",        "1 2 0",
-		"x 2 0 bad", "-1 2 0 bad", "1 2 99999999999999999999 bad",
-		"0 2 0 old"};
+	static const char *const records[] = {NULL,
+					      "",
+					      " ",
+					      "1",
+					      "1 2",
+					      "1 2 0",
+					      "1 2 0 bad",
+					      "-1 2 0 7 bad",
+					      "1 2 99999999999999999999 7 bad",
+					      "0 2 0 7 old"};
 	_cleanup_buf_ struct buf rows = buf_new(4 * KIB);
 	char text[128];
 
@@ -220,7 +225,7 @@ static void test_list(void)
 
 	make_folder(in_scratch("run/" JOBS_DIR_NAME "/s-fedcba9876543210-%024d", 0));
 	make_folder(in_scratch("run/" JOBS_DIR_NAME "/c-%024d", 0));
-	(void)snprintf(text, sizeof(text), "%llu 1234 1 default: python3 a b.py",
+	(void)snprintf(text, sizeof(text), "%llu 1234 1 7 default: python3 a b.py",
 		       (unsigned long long)boot_now_s() + 100);
 	write_file(in_scratch("run/" POOL_RECORDS_DIR "/%024d", 0), slice_of(text));
 	must(fs_remove_tree(AT_FDCWD,
