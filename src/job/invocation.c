@@ -28,7 +28,8 @@ static bool is_ours(const char *name, const char *const *ours)
 	for (; *ours; ours++)
 		if (strncmp(*ours, name, len) == 0 && (*ours)[len] == '=')
 			return true;
-	return strncmp(name, "LD_", 3) == 0;
+	/* by PATH the language itself is found */
+	return strncmp(name, "LD_", 3) == 0 || strcmp(name, "PATH") == 0;
 }
 
 static int take_variables(const json_t *env, const char *const *ours, json_t *out,

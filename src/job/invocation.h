@@ -3,8 +3,8 @@
  * API that takes code.
  *
  * Rules:
- *  1. Variables named LD_… are dropped: what steers the loader would steer whatever starts the
- *     program. So are those that an API sets itself, which of two would be an accident.
+ *  1. Variables named LD_… and PATH are dropped: they would steer what starts the program. So are
+ *     those that an API sets itself, which of two would be an accident.
  *  2. null is as good as left out.
  */
 #pragma once

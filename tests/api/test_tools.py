@@ -201,7 +201,7 @@ class Execute(harness.ServerTest):
         self.assertEqual(self.server.fetch(outputs["stdout"]), b"said\n", "the captured stream wins")
         self.assertIn(b"mkdir", self.server.fetch(result["artifacts"]["inputs"]["script.js"]), "the script as it was sent")
         on_disk = os.path.join(self.server.storage, "test", "job-" + result["id"])
-        self.assertEqual(set(os.listdir(on_disk)), {"stdout", "stderr", "a", "\u00fc x.txt", ".h", "script.js"})
+        self.assertEqual(set(os.listdir(on_disk)), {"stdout", "stderr", "a", "\u00fc x.txt", ".h", "script.js", ".changed"})
 
     def test_session_ids_are_encoded_in_urls(self):
         session = "a b%2f\u00e9?#"

@@ -238,7 +238,7 @@ class Kill(attack.AttackTest):
         self.kill([self.server.podman.inspect(container)["State"]["Pid"]])
         reply = future.result(60)
         self.assertEqual((reply.status, json.loads(reply.body)["exitCode"]), (200, 137))
-        self.assertEqual(json.loads(reply.body)["output"], "out\n")
+        self.assertEqual(json.loads(reply.body)["output"], "out\n\nExecution ran out of memory (limit 512 MB), or its container was removed\n")
         self.check_recovered()
 
     def test_init_stopped_while_the_program_runs_is_a_timeout(self):
