@@ -165,6 +165,7 @@
 #define INIT_PROGRAM_NICE         10          /* a program's, above init's: a ninth of its weight */
 #define INIT_OOM_KILLS_MAX        3           /* of a job; then it is ended */
 #define INIT_OOM_CHECK_MS         200         /* between two looks at how many there were */
+#define INIT_OOM_REST_CHECK_MS    1000        /* the same, between the jobs of a session */
 #define INIT_GO_FD                63          /* the last one of a new process's first table */
 #define INIT_CODE_FD              62          /* a kernel reads code there */
 #define JOB_STDIN_MAX_BYTES       (32 * MIB)  /* spooled, charged to the job's memory */

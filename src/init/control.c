@@ -57,8 +57,24 @@ int init_control_listen(const char *folder, struct error *err)
 	return steal_fd(&listener);
 }
 
-void init_control_rest(struct init_prepared *prepared, deadline_ms deadline)
+/* As rule 2 of clock.c, while no job runs. *before is the count when the rest began. */
+static void check_oom_kills(struct init_prepared *prepared, const struct init_cgroup *cgroup,
+			    uint64_t *before, deadline_ms deadline)
 {
+	uint64_t counted;
+
+	if (!init_counter_read(&cgroup->oom_kills, &counted) ||
+	    counted < *before + INIT_OOM_KILLS_MAX)
+		return;
+	init_end_everything(deadline);
+	init_kernels_free(&prepared->kernels);
+	*before = counted;
+}
+
+void init_control_rest(struct init_prepared *prepared, const struct init_cgroup *cgroup,
+		       deadline_ms deadline)
+{
+	uint64_t oom_before = 0;
 	sigset_t children;
 
 	sigemptyset(&children);
@@ -69,6 +85,7 @@ void init_control_rest(struct init_prepared *prepared, deadline_ms deadline)
 				  {.fd = signals, .events = POLLIN}};
 	int left;
 
+	(void)init_counter_read(&cgroup->oom_kills, &oom_before);
 	while (!polls[0].revents && (left = deadline_left_ms(deadline)) > 0) {
 		struct signalfd_siginfo info;
 		pid_t pid;
@@ -77,6 +94,10 @@ void init_control_rest(struct init_prepared *prepared, deadline_ms deadline)
 			;
 		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
 			init_kernels_note_end(&prepared->kernels, pid);
+		if (prepared->is_session)
+			check_oom_kills(prepared, cgroup, &oom_before, deadline);
+		if (prepared->is_session && left > INIT_OOM_REST_CHECK_MS)
+			left = INIT_OOM_REST_CHECK_MS;
 		if (poll(polls, 2, left) < 0 && errno != EINTR)
 			return;
 	}

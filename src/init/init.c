@@ -78,7 +78,7 @@ int main(int argc, char **argv)
 	init_cgroup_open_own(&cgroup);
 	prepared.idle = lifetime;
 	do {
-		init_control_rest(&prepared, prepared.idle);
+		init_control_rest(&prepared, &cgroup, prepared.idle);
 
 		_cleanup_close_ int connection =
 			init_control_accept(prepared.listener, 0, prepared.idle, &err);

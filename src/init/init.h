@@ -43,10 +43,13 @@
 MUST_USE int init_control_listen(const char *folder, struct error *err);
 
 struct init_prepared;
+struct init_cgroup;
 
 /* Waits for a connection, or the deadline; what ends meanwhile is reaped, and a kernel among
-   it forgotten. */
-void init_control_rest(struct init_prepared *prepared, deadline_ms deadline);
+   it forgotten. What a session's cells have left running is ended at the third OOM kill, with their
+   kernels. */
+void init_control_rest(struct init_prepared *prepared, const struct init_cgroup *cgroup,
+		       deadline_ms deadline);
 
 /* The first connection whose SO_PEERCRED pid is peer_pid (0: a process outside our pid namespace);
    others are closed at once. The descriptor, or -1 with *err at the deadline. */

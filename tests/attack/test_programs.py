@@ -112,7 +112,7 @@ class Programs(attack.AttackTest):
 class WarmPrograms(Programs):
     """The same for jobs that claim a pooled container, whose runtime has been booted before the program was known."""
     environment = {**Programs.environment, "MAYFLY_POOL": "1"}
-    names = ["files", "identity", "kernel", "network"]
+    names = ["files", "identity", "keeper", "kernel", "network"]
 
     def ctl(self, *arguments):
         return subprocess.run([CTL, *arguments], env=self.server.environment, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE).stdout

@@ -55,6 +55,16 @@ for pid in children: os.waitpid(pid, 0)
 """
 # the interpreter and its modules may be root's alone
 AS_NOBODY = "import ctypes, fcntl, json, os, signal, socket, time\nos.setgroups([])\nos.setgid(65534)\nos.setuid(65534)\n"
+OOM_LOOP = """
+import os, signal
+if os.fork() == 0:
+    while True:
+        if os.fork() == 0:
+            taken = bytearray(4 << 30)
+            for at in range(0, len(taken), 4096): taken[at] = 1
+        os.wait()
+        with open('kills', 'a') as file: file.write('x')
+"""
 ENOUGH = {"inotify": 100, "signals": 200, "timers": 200, "pipes": 20, "flight": 100, "processes": 20}
 
 
@@ -94,6 +104,21 @@ class Shares(attack.AttackTest):
         taken = json.loads(replies[0]["stdout"])
         for name, most in (("inotify", 1024), ("signals", 1024), ("timers", 1024), ("pipes", 512), ("flight", 1024), ("processes", 128)):
             self.assertLessEqual(taken[name], most, (name, taken))  # signals and timers are counted together
+        self.check_recovered()
+
+    def test_what_a_session_leaves_running_is_killed_no_oftener_than_a_job_for_want_of_memory(self):
+        def post(path, body):
+            return json.loads(self.server.request("POST", "/session/" + path, {**body, "tenant_id": "t", "scope": "s"}, timeout=60).body)
+        before = self.users()
+        session = {"session_id": post("create", {"template": "minimal"})["session_id"]}
+        user = (self.users() - before).pop()
+        try:
+            post("execute", {**session, "code": OOM_LOOP})
+            harness.until(lambda: processes_of(user) == 1, "init alone is left")
+            kills = len(post("execute", {**session, "code": "print(open('kills').read())"})["stdout"].strip())
+        finally:
+            post("destroy", session)
+        self.assertTrue(2 <= kills <= 30, kills)
         self.check_recovered()
 
     def users(self):

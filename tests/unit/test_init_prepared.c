@@ -182,10 +182,10 @@ static void test_program(void)
 	prepare(&talk, "", "", "memory_bytes=4321");
 	run_next(&talk, "",
 		 SAY "echo /proc/self/fd/* | tr -cd '0-9 '; echo; echo ${MAYFLY_GO-gone}; "
-		     "ulimit -c; cat /proc/self/oom_score_adj; cat; exit 7",
+		     "ulimit -c; nice; cat /proc/self/oom_score_adj; cat; exit 7",
 		 "", NULL, NULL);
-	is_text(talk.out, "waited\n0 1 2 3\ngone\n0\n1000\n",
-		"descriptors (3 is the listing), limits");
+	is_text(talk.out, "waited\n0 1 2 3\ngone\n0\n10\n1000\n",
+		"descriptors (3 is the listing), limits, priority");
 	ok(says(&talk, "code=7"), "its exit code in %s", talk.exit);
 
 	prepare(&talk, "", "", "prebooted=1");
