@@ -145,6 +145,13 @@ check-docker:
 	@scripts/docker-service start aa-worker mayfly-documents $(addprefix mayfly-,$(CHECK_TEMPLATES)) >/dev/null
 	@MAYFLY_ENGINE=docker tests/run $(sort $(wildcard tests/api/test_*.py tests/attack/test_*.py tests/kernels/test_*.py))
 
+# An hour of what test_schema.py tries for seconds: requests made from the API's description.
+check-schema:
+	@scripts/setup build run check
+	@$(MAKE) --no-print-directory all
+	@scripts/build-worker
+	@MAYFLY_SCHEMA_S=3600 tests/run tests/api/test_schema.py
+
 # Installed under systemd on a Debian host of its own, in a virtual machine: tests/host/vm.py says
 # what is cached where. Not part of check: minutes, and a first run that fetches packages.
 check-host:
@@ -234,6 +241,6 @@ install uninstall: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all run images templates sdk check check-san check-docker check-templates check-host check-container lint lint-layers lint-format lint-shell lint-cppcheck fuzz bench \
+.PHONY: all run images templates sdk check check-san check-docker check-schema check-templates check-host check-container lint lint-layers lint-format lint-shell lint-cppcheck fuzz bench \
 	bench-activation soak image deb install uninstall clean tests-build tests-build-san
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -157,8 +157,9 @@ class Execute(SandboxTest):
 
     def test_plotly_s_figures_are_charts(self):
         chart = ("import sys, types\nmodule = sys.modules['plotly.basedatatypes'] = types.ModuleType('plotly.basedatatypes')\n"
-                 "class BaseFigure:\n    def to_json(self):\n        return '{\"data\":[]}'\nmodule.BaseFigure = BaseFigure\nBaseFigure()")
-        charts = self.execute(None, cells=[chart, "BaseFigure()"])["artifacts"]
+                 "class BaseFigure:\n    def to_json(self):\n        return '{\"data\":[]}'\nmodule.BaseFigure = BaseFigure\n"
+                 "from IPython.display import display\ndisplay(BaseFigure())\nBaseFigure()")
+        charts = self.execute(None, cells=[chart])["artifacts"]
         self.assertEqual([("chart", f"plotly_chart_{n}", '{"data":[]}', "plotly") for n in range(2)],
                          [(entry["type"], entry["name"], entry["content"], entry["metadata"]["library"]) for entry in charts])
 
