@@ -19,7 +19,7 @@ import unittest
 import harness
 
 NAME = "mayfly.example.org"
-KEY = "front-test-key"
+KEY = "a-key-for-tests-of-fronts"
 FRONT = os.path.join(harness.ROOT, "systemd/front")
 BODY_MAX_BYTES = 32 << 20
 
