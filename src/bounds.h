@@ -109,10 +109,16 @@
 #define SESSIONS_MAX                 256
 #define SESSION_TTL_DEFAULT_S        300
 #define SESSION_TTL_MAX_S            86400
-#define SESSION_LIFETIME_S           86400       /* of its container, however much it is used */
-#define SESSION_FILE_MAX_BYTES       (100 * MIB) /* one that is sent or fetched by itself */
-#define SESSION_WAIT_MS              30000 /* for another cell of the session to end; then 409 */
-#define SESSION_RECORD_MAX_BYTES     (8 * KIB)
+#define SESSION_LIFETIME_S           86400 /* of its container, however much it is used */
+/* of 1024, which a job's container has: what is left of a busy CPU goes to jobs first */
+#define SESSION_CPU_SHARES 512
+/* what may run in an owner's sessions between requests, in an hour; of that between two requests
+   a share by the number of sessions, at least SESSION_REST_MIN_CPU_MS */
+#define SESSION_REST_CPU_MS      600000
+#define SESSION_REST_MIN_CPU_MS  100
+#define SESSION_FILE_MAX_BYTES   (100 * MIB) /* one that is sent or fetched by itself */
+#define SESSION_WAIT_MS          30000       /* for another cell of the session to end; then 409 */
+#define SESSION_RECORD_MAX_BYTES (8 * KIB)
 
 /* --- Languages (config/language.h) ------------------------------------------------------------ */
 #define LANGUAGE_BOOT_ENV_MAX_COUNT 8

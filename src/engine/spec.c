@@ -256,6 +256,11 @@ static json_t *host_config(const struct spec *spec, const struct dialect *dialec
 				 dialect->own, "UTSMode", dialect->own, "CgroupnsMode", "private",
 				 "LogConfig", "Type", "none", "RestartPolicy", "Name", "no");
 
+	if (host && spec->lifetime_s >= SESSION_LIFETIME_S && !(spec->engine.missing & LIMIT_CPU) &&
+	    set_number(host, "CpuShares", SESSION_CPU_SHARES) < 0) {
+		json_decref(host);
+		return NULL;
+	}
 	/* a user's containers.conf may name another user namespace than the user's own: each image
 	   would be copied for it, at its first run */
 	if (host && (!spec->engine.rootless || set(host, "UsernsMode", json_string("host")) == 0) &&

@@ -83,6 +83,7 @@ void init_control_rest(struct init_prepared *prepared, const struct init_cgroup 
 	_cleanup_close_ int signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
 	struct pollfd polls[2] = {{.fd = prepared->listener, .events = POLLIN},
 				  {.fd = signals, .events = POLLIN}};
+	deadline_ms next = deadline;
 	int left;
 
 	(void)init_counter_read(&cgroup->oom_kills, &oom_before);
@@ -98,6 +99,13 @@ void init_control_rest(struct init_prepared *prepared, const struct init_cgroup 
 			check_oom_kills(prepared, cgroup, &oom_before, deadline);
 		if (prepared->is_session && left > INIT_OOM_REST_CHECK_MS)
 			left = INIT_OOM_REST_CHECK_MS;
+		if (init_prepared_is_spent(prepared, cgroup, &next)) {
+			prepared->is_spent = true;
+			init_prepared_drop(prepared, deadline);
+			init_kernels_free(&prepared->kernels);
+		}
+		if (deadline_left_ms(next) < left)
+			left = deadline_left_ms(next);
 		if (poll(polls, 2, left) < 0 && errno != EINTR)
 			return;
 	}

@@ -46,8 +46,8 @@ struct init_prepared;
 struct init_cgroup;
 
 /* Waits for a connection, or the deadline; what ends meanwhile is reaped, and a kernel among
-   it forgotten. What a session's cells have left running is ended at the third OOM kill, with their
-   kernels. */
+   it forgotten. What a session's cells have left running is ended at the third OOM kill, and when
+   it has used up the CPU time of the session's rest, with their kernels. */
 void init_control_rest(struct init_prepared *prepared, const struct init_cgroup *cgroup,
 		       deadline_ms deadline);
 
@@ -84,10 +84,10 @@ struct init_job {
 	char *script; /* an input that is the cell's code; NULL: standard input is */
 	char *fetch;  /* path of a file that is asked for, or NULL */
 	char *remove; /* path of a file that is to go, or NULL */
-	uint64_t echo, last, list, idle_s; /* see protocol/control.h */
-	struct timespec since;             /* only files changed since then are collected; 0: all */
-	struct timespec started;           /* inputs changed before then are as they came */
-	uint64_t flat;                     /* 1: see protocol/control.h */
+	uint64_t echo, last, list, idle_s, idle_cpu_ms; /* see protocol/control.h */
+	struct timespec since;   /* only files changed since then are collected; 0: all */
+	struct timespec started; /* inputs changed before then are as they came */
+	uint64_t flat;           /* 1: see protocol/control.h */
 	uint64_t wall_ms, cpu_ms, stream_bytes;
 	uint64_t artifact_count, artifact_bytes, artifacts_bytes;
 	uint64_t stdin_bytes;
@@ -259,6 +259,10 @@ struct init_prepared {
 	bool is_session;             /* a job with idle_s came: connections go on coming */
 	struct init_kernels kernels; /* owned */
 	deadline_ms idle;            /* no job until then: init ends */
+	/* what the container had used when the session's last job ended, and what it may use until
+	   the next; 0: any amount */
+	uint64_t rest_from_us, rest_budget_us;
+	bool is_spent;               /* it has used that, and everything was killed */
 	struct timespec ended;       /* a session's last job, with its files; 0: there was none */
 	struct init_job job;         /* owned: what the runtime was started for */
 	const char *unless;          /* a job with this input is not for it; in job, or NULL */
@@ -279,6 +283,10 @@ bool init_prepared_wants_kernel(const struct init_job *job);
 MUST_USE int init_prepared_prepare(struct init_prepared *prepared, struct init_job *job,
 				   int connection, const struct init_cgroup *cgroup,
 				   deadline_ms lifetime, struct error *err);
+
+/* Has the session's rest used up its CPU time? *next: when to look again. */
+bool init_prepared_is_spent(const struct init_prepared *prepared, const struct init_cgroup *cgroup,
+			    deadline_ms *next);
 
 /* Ends what waits, and everything else. */
 void init_prepared_drop(struct init_prepared *prepared, deadline_ms lifetime);
@@ -316,9 +324,10 @@ struct init_context {
 struct init_outcome {
 	const char *reason; /* a word of protocol/control.h */
 	int status;         /* as wait(2) wrote it; -1: there was no program */
-	uint64_t wall_us, cpu_us, max_rss_bytes;
+	uint64_t wall_us, cpu_us, max_rss_bytes, idle_cpu_us;
 	bool truncated[2];  /* stdout, stderr */
 	const char *kernel; /* what became of a cell's: a word of protocol/control.h, or NULL */
+	bool is_ended;      /* with it the session: nothing runs in it any more */
 	struct error err;   /* with not_started */
 };
 

@@ -139,6 +139,7 @@ static int take_field(struct init_job *job, struct slice key, struct slice value
 		{"last", 1, &job->last},
 		{"list", 1, &job->list},
 		{"idle_s", CELL_IDLE_MAX_S, &job->idle_s},
+		{"idle_cpu_ms", INIT_CLOCK_MAX_MS, &job->idle_cpu_ms},
 		{"artifact_count", INT64_MAX, &job->artifact_count},
 		{"artifact_bytes", INT64_MAX, &job->artifact_bytes},
 		{"artifacts_bytes", INT64_MAX, &job->artifacts_bytes},

@@ -70,6 +70,24 @@ static void forget_program(struct init_prepared *prepared)
 }
 
 /* With everything it has started. */
+bool init_prepared_is_spent(const struct init_prepared *prepared, const struct init_cgroup *cgroup,
+			    deadline_ms *next)
+{
+	uint64_t used_us, left_ms;
+
+	*next = INT64_MAX;
+	if (!prepared->is_session || prepared->is_spent || !prepared->rest_budget_us ||
+	    !init_counter_read(&cgroup->cpu_us, &used_us))
+		return false;
+	used_us -= prepared->rest_from_us;
+	if (used_us >= prepared->rest_budget_us)
+		return true;
+	left_ms = (prepared->rest_budget_us - used_us) / (uint64_t)sysconf(_SC_NPROCESSORS_ONLN) /
+		  US_PER_MS;
+	*next = deadline_in((int64_t)(left_ms > CPU_CHECK_MIN_MS ? left_ms : CPU_CHECK_MIN_MS));
+	return false;
+}
+
 void init_prepared_drop(struct init_prepared *prepared, deadline_ms lifetime)
 {
 	init_end_everything(lifetime);

@@ -76,6 +76,10 @@ static int send_exit(int connection, struct init_outcome *outcome, struct init_s
 	failed |= field_add_number(fields, "wall_us", outcome->wall_us);
 	failed |= field_add_number(fields, "cpu_us", outcome->cpu_us);
 	failed |= field_add_number(fields, "max_rss_bytes", outcome->max_rss_bytes);
+	if (outcome->idle_cpu_us)
+		failed |= field_add_number(fields, "idle_cpu_us", outcome->idle_cpu_us);
+	if (outcome->is_ended)
+		failed |= field_add_number(fields, "ended", 1);
 	failed |= field_add_number(fields, "stdout_truncated", outcome->truncated[0]);
 	failed |= field_add_number(fields, "stderr_truncated", outcome->truncated[1]);
 	if (outcome->kernel)
@@ -176,12 +180,32 @@ static void become_session(struct init_prepared *prepared, deadline_ms lifetime)
 	prepared->is_prepared = false;
 }
 
+/* What ran in a session since its last job, of which the host hears now. */
+static void end_rest(const struct init_context *context, struct init_outcome *outcome)
+{
+	const struct init_prepared *prepared = context->prepared;
+	uint64_t now_us;
+
+	if (!prepared->is_session || !prepared->rest_from_us ||
+	    !init_counter_read(&context->cgroup->cpu_us, &now_us))
+		return;
+	outcome->idle_cpu_us = now_us - prepared->rest_from_us;
+	outcome->is_ended = prepared->is_spent;
+	if (prepared->is_spent)
+		(void)error_set(&outcome->err, 500, "not_started",
+				"What ran in the session between requests used up its CPU time: "
+				"the session has ended");
+}
+
 static int run_and_answer(struct init_job *job, const struct init_context *context,
 			  struct error *err)
 {
 	struct init_outcome outcome = {.reason = "not_started", .status = -1};
 	deadline_ms deadline = context->lifetime;
 
+	end_rest(context, &outcome);
+	if (outcome.is_ended)
+		return answer(job, context, &outcome, deadline_in(CELL_SEND_DEADLINE_MS), err);
 	if (run_job(job, context, &outcome, err) < 0)
 		return -1;
 	if (context->prepared->is_session)
@@ -197,6 +221,10 @@ static int serve_session(struct init_job *job, const struct init_context *contex
 	int result = run_and_answer(job, context, err);
 
 	context->prepared->ended = clock_read(CLOCK_REALTIME);
+	context->prepared->rest_budget_us = job->idle_cpu_ms * US_PER_MS;
+	(void)init_counter_read(&context->cgroup->cpu_us, &context->prepared->rest_from_us);
+	if (context->prepared->is_spent)
+		context->prepared->is_session = false;
 	if (job->idle_s)
 		context->prepared->idle = deadline_earlier(
 			context->lifetime, deadline_in((int64_t)job->idle_s * MS_PER_S));

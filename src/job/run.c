@@ -91,6 +91,7 @@ static int add_request(const struct job *job, struct buf *fields)
 		{"last", job->is_last},
 		{"list", job->is_list},
 		{"idle_s", job->idle_s},
+		{"idle_cpu_ms", job->idle_cpu_ms},
 	};
 
 	if (job_command(job, fields) < 0 || add_names("folder", job->folders, fields) < 0 ||
@@ -230,7 +231,7 @@ static enum job_kernel take_kernel(struct slice value)
 
 static int take_exit(struct slice fields, struct job_result *result, struct error *err)
 {
-	uint64_t code = 0, signal = 0, out = 0, errors = 0;
+	uint64_t code = 0, signal = 0, out = 0, errors = 0, ended = 0;
 	struct slice key, value, message = SLICE_LITERAL("");
 	bool has_reason = false;
 	const struct field_number numbers[] = {
@@ -238,6 +239,8 @@ static int take_exit(struct slice fields, struct job_result *result, struct erro
 		{"signal", 127, &signal},
 		{"stdout_truncated", 1, &out},
 		{"stderr_truncated", 1, &errors},
+		{"ended", 1, &ended},
+		{"idle_cpu_us", INT64_MAX, &result->idle_cpu_us},
 		{"wall_us", INT64_MAX, &result->wall_us},
 		{"cpu_us", INT64_MAX, &result->cpu_us},
 		{"max_rss_bytes", INT64_MAX, &result->max_rss_bytes},
@@ -263,6 +266,7 @@ static int take_exit(struct slice fields, struct job_result *result, struct erro
 		return error_set(err, 502, "control_failed", "The container's report is malformed");
 	result->code = (int)code;
 	result->signal = (int)signal;
+	result->is_ended = ended;
 	result->stdout_truncated = out;
 	result->stderr_truncated = errors;
 	(void)snprintf(result->message, sizeof(result->message), "%.*s", (int)message.len,

@@ -61,7 +61,7 @@ struct job {
 	   about files alone */
 	const char *kernel, *script, *fetch, *remove;
 	bool is_echo, is_last, is_list;
-	uint64_t idle_s;
+	uint64_t idle_s, idle_cpu_ms;
 };
 
 enum job_reason {
@@ -83,6 +83,8 @@ struct job_result {
 	enum job_kernel kernel; /* of a cell: what became of who ran it */
 	int code, signal;       /* as wait(2) says */
 	uint64_t wall_us, cpu_us, max_rss_bytes;
+	uint64_t idle_cpu_us;         /* of a session: what ran since its last job */
+	bool is_ended;                /* with it the session */
 	uint64_t bytes_in, bytes_out; /* inputs and stdin; streams and artifacts, as they came */
 	bool stdout_truncated, stderr_truncated;
 	/* with JOB_TIMEOUT: its container did not end it, and it runs until that is removed */

@@ -31,10 +31,7 @@ static const struct {
 	{                                                                                          \
 #field, offsetof(struct session, field)                                            \
 	}
-	NUMBER(ttl_s),
-	NUMBER(use_count),
-	NUMBER(created_ms),
-	NUMBER(used_ms),
+	NUMBER(ttl_s), NUMBER(use_count), NUMBER(caller), NUMBER(created_ms), NUMBER(used_ms),
 #undef NUMBER
 };
 

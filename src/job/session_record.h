@@ -25,6 +25,7 @@ struct session {
 	char owner[KEY_ID_BYTES];                   /* a key's id, or CALLER_LOOPBACK */
 	char folder[ENGINE_FOLDER_BYTES]; /* of its container; "" while that is being made */
 	uint64_t ttl_s, use_count;
+	uint64_t caller;             /* whose CPU time is counted (struct slot_caller) */
 	int64_t created_ms, used_ms; /* on CLOCK_BOOTTIME */
 	int lock;                    /* owned: held; -1 when it is not; not in the record */
 };

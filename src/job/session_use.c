@@ -1,5 +1,6 @@
 #include "job/session_use.h"
 
+#include "auth/rate_limit.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/io.h"
@@ -7,7 +8,10 @@
 #include "job/program.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
+
+#define ENDED "session_ended" /* it has said so itself: with a sentence for its owner */
 
 /* --- the end ---------------------------------------------------------------------------------- */
 
@@ -39,6 +43,40 @@ static bool is_dead(const struct error *err)
 	return strcmp(err->code, "control_failed") == 0 || strcmp(err->code, "job_not_taken") == 0;
 }
 
+/* --- what runs between requests --------------------------------------------------------------- */
+
+static void rest_name(const struct session *session, char out[KEY_ID_BYTES])
+{
+	(void)snprintf(out, KEY_ID_BYTES, "%" PRIx64 ".rest", session->caller);
+}
+
+/* What of its owner's hour may run in the session until the next request. */
+static uint64_t rest_cpu_ms(const struct executor *executor, const struct session *session)
+{
+	const uint64_t sessions = executor->config->sessions ? executor->config->sessions : 1;
+	char name[KEY_ID_BYTES];
+	uint64_t used_ms, share_ms = SESSION_REST_CPU_MS / sessions;
+
+	rest_name(session, name);
+	used_ms = cpu_used_us(executor->config, name) / US_PER_MS;
+	if (used_ms + share_ms > SESSION_REST_CPU_MS)
+		share_ms = used_ms < SESSION_REST_CPU_MS ? SESSION_REST_CPU_MS - used_ms : 0;
+	return share_ms > SESSION_REST_MIN_CPU_MS ? share_ms : SESSION_REST_MIN_CPU_MS;
+}
+
+/* Counts what has run since the last request, for its owner's sessions and for its key. */
+static void count_rest(struct executor *executor, const struct session *session,
+		       const struct job_result *result)
+{
+	char name[KEY_ID_BYTES];
+
+	if (!result->idle_cpu_us)
+		return;
+	rest_name(session, name);
+	cpu_charge(executor->config, name, result->idle_cpu_us);
+	executor->cpu_us += result->idle_cpu_us;
+}
+
 /* Ends a use of the session. used: 0, or -1 with *err. */
 static int end_use(struct executor *executor, struct session *session, int used, struct error *err)
 {
@@ -46,6 +84,8 @@ static int end_use(struct executor *executor, struct session *session, int used,
 		discard(executor, session);
 		return session_gone(slice_of(session->id), err);
 	}
+	if (used < 0 && strcmp(err->code, ENDED) == 0)
+		discard(executor, session);
 	if (used == 0)
 		used = session_save(executor->config, session, err);
 	session_release(session);
@@ -95,8 +135,9 @@ static void read_fetched(const struct storage *storage, struct fetched *out)
 }
 
 /* Runs a job about files alone over a connection to its container, which is closed. */
-static int run_files(struct executor *executor, int control, const struct job *job,
-		     struct job_listener listener, struct fetched *out, struct error *err)
+static int run_files(struct executor *executor, const struct session *session, int control,
+		     const struct job *job, struct job_listener listener, struct fetched *out,
+		     struct error *err)
 {
 	_cleanup_close_ int connection = control;
 	struct job_result result = {0};
@@ -109,7 +150,11 @@ static int run_files(struct executor *executor, int control, const struct job *j
 	storage.artifact_bytes = job->artifact_bytes;
 	storage.total_left = job->artifacts_bytes;
 	ran = job_run(job, connection, &storage, &listener, &executor->watch, &result, err);
-	if (ran == 0 && job_is_lost(&result))
+	if (ran == 0)
+		count_rest(executor, session, &result);
+	if (ran == 0 && result.is_ended)
+		ran = error_set(err, 404, ENDED, "%s", result.message);
+	else if (ran == 0 && job_is_lost(&result))
 		ran = error_set(err, 502, "control_failed", "The session's container has ended");
 	else if (ran == 0 && result.reason != JOB_EXITED)
 		ran = error_set(err, 400, "files_refused", "%s", result.message);
@@ -131,6 +176,7 @@ static struct job file_job(const struct executor *executor, const struct session
 	job_defaults(executor->config, &job);
 	job.env_count = 0;
 	job.idle_s = session->ttl_s;
+	job.idle_cpu_ms = rest_cpu_ms(executor, session);
 	return job;
 }
 
@@ -141,7 +187,7 @@ static int use_files(struct executor *executor, struct session *session, const s
 	int control, used = job_connect(executor->config, session->folder, &control, err);
 
 	if (used == 0)
-		used = run_files(executor, control, job, listener, out, err);
+		used = run_files(executor, session, control, job, listener, out, err);
 	return end_use(executor, session, used, err);
 }
 
@@ -209,26 +255,28 @@ int session_remove_file(struct executor *executor, struct session *session, cons
 
 /* Gets a container, and tells its init that it is a session's now: how long it waits for the next
    connection. */
-static int begin_container(struct executor *executor, const struct job *kernel, uint64_t ttl_s,
-			   bool may_claim, struct error *err)
+static int begin_container(struct executor *executor, const struct job *kernel,
+			   const struct session *session, bool may_claim, struct error *err)
 {
-	const struct job job = {.cwd = kernel->cwd, .idle_s = ttl_s};
+	const struct job job = {.cwd = kernel->cwd,
+				.idle_s = session->ttl_s,
+				.idle_cpu_ms = rest_cpu_ms(executor, session)};
 	int control;
 
 	if (executor_keep(executor, kernel, may_claim, &control, err) < 0)
 		return -1;
-	return run_files(executor, control, &job, (struct job_listener){0}, NULL, err);
+	return run_files(executor, session, control, &job, (struct job_listener){0}, NULL, err);
 }
 
 /* A pooled container may end between its claim and its use: then one is made for the session. */
 static int make_container(struct executor *executor, const struct job *kernel,
 			  struct session *session, struct error *err)
 {
-	int made = begin_container(executor, kernel, session->ttl_s, true, err);
+	int made = begin_container(executor, kernel, session, true, err);
 
 	if (made < 0 && executor->is_claimed && is_dead(err)) {
 		pool_forget(executor->config, executor->folder); /* the reaper's now */
-		made = begin_container(executor, kernel, session->ttl_s, false, err);
+		made = begin_container(executor, kernel, session, false, err);
 	}
 	if (made < 0)
 		return -1;
@@ -284,6 +332,7 @@ int session_create(struct executor *executor, const struct template *template,
 	int created;
 
 	(void)snprintf(session->template, sizeof(session->template), "%s", template->name);
+	session->caller = executor->caller.id;
 	created = prepare_kernel(executor->config, template, &program, err) < 0
 			  ? -1
 			  : create(executor, &program.job, session, err);
@@ -307,12 +356,15 @@ int session_run(struct session *session, struct job *job, struct execution *exec
 	ran = session_save(executor->config, session, err);
 	if (ran == 0 && job) {
 		job->idle_s = session->ttl_s;
+		job->idle_cpu_ms = rest_cpu_ms(executor, session);
 		execution->is_again = true;
 		executor->is_kept = true;
 		(void)snprintf(executor->folder, sizeof(executor->folder), "%s", session->folder);
 		ran = execution_run(execution, err);
 	}
-	if (ran == 0 && job_is_lost(&execution->result))
+	if (ran == 0)
+		count_rest(executor, session, &execution->result);
+	if (ran == 0 && (job_is_lost(&execution->result) || execution->result.is_ended))
 		discard(executor, session);
 	else
 		ran = end_use(executor, session, ran, err);

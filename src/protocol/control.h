@@ -44,6 +44,8 @@
  *   wall_us= cpu_us= max_rss_bytes=
  *   stdout_truncated=0|1 stderr_truncated=0|1
  *   message=…            with not_started: why, one line
+ *   idle_cpu_us=…        of a session: what ran since its last job ended
+ *   ended=1              of a session: nothing runs in it any more, init ends after END
  *   kernel=kept|lost|ended   of a cell: it runs the next one; it is gone and the next one starts
  *                        another; it has ended as last=1 wants
  *
@@ -66,6 +68,9 @@
  *                        `python3 main.py`
  *   idle_s=…             without last: init waits so long for the next connection, and then ends;
  *                        every connection that brings it renews it
+ *   idle_cpu_ms=…        with idle_s: what may run until the next connection; when it has used so
+ *                        much CPU time, all of it is killed, and the next job is not started:
+ *                        ended=1. 0: it is not counted
  *   Without last, only files are sent that were changed since the tick (4 ms) in which the job
  *   began.
  * A job with idle_s but neither argv nor kernel is a file operation: FILE frames are written, and

@@ -259,6 +259,41 @@ class Maximum(SessionTest):
         self.assertCounted(before, sessions_created=4, sessions_expired=3)
 
 
+class Rest(SessionTest):
+    """What runs in a session between requests: a smaller share of a busy CPU, and so much of it for an owner's sessions together."""
+    environment = {"MAYFLY_SESSIONS": "256"}  # 600 s by that is 2.3 s for each
+
+    @staticmethod
+    def runs(mark):
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as line:
+                    if mark.encode() in line.read():
+                        return True
+            except OSError:
+                continue
+        return False
+
+    def test_it_is_ended_with_a_sentence(self):
+        sentence = "What ran in the session between requests used up its CPU time: the session has ended"
+        for kind in ("cell", "files"):
+            session, mark = self.create(), "rest" + os.urandom(8).hex()
+            folder, = os.listdir(os.path.join(self.server.run, "jobs"))
+            container, = [c["Id"] for c in self.server.podman.containers(self.server.instance) if c["Labels"]["mayfly.folder"] == folder]
+            self.assertEqual(512, self.server.podman.inspect(container)["HostConfig"]["CpuShares"])
+            self.assertEqual("yes\n", self.output(session, f"import subprocess; p = subprocess.Popen(['sh', '-c', 'while :; do : {mark}; done']); print('yes')"))
+            self.assertEqual("None\n", self.output(session, "print(p.poll())"), "it runs on from one cell to the next")
+            harness.until(lambda: not self.runs(mark), "its time is used up")
+            if kind == "cell":
+                body = self.run_cell(session, "print(1)")
+                self.assertEqual(("error", sentence + "\n"), (body["status"], body["stderr"]), body)
+            else:
+                status, body = self.get(f"/sessions/{session}/files")
+                self.assertEqual((404, sentence), (status, body["error"]))
+            self.assertIn("not found or expired", self.run_cell(session, "print(1)")["error"])
+            harness.until(lambda: not os.listdir(os.path.join(self.server.run, "jobs")), "its container is gone")
+
+
 class Ends(SessionTest):
     def test_ttl_is_idle_time(self):
         session = self.used_for_longer_than_its_ttl(lambda session: self.run_cell(session, "1")["status"] == "success")
