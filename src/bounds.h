@@ -242,8 +242,9 @@
 #define ENGINE_CALL_DEADLINE_MS     20000     /* one API call */
 #define ENGINE_MAKE_DEADLINE_MS     30000     /* create, start and init listening, together */
 #define ENGINE_REPLY_MAX_BYTES      (4 * MIB) /* an API reply's body */
-#define ENGINE_REQUEST_MAX_BYTES    MIB   /* an API request's body; Docker takes the seccomp text */
-#define ENGINE_REMOVE_DEADLINE_MS   15000 /* a container's removal, with every retry */
+#define ENGINE_REQUEST_MAX_BYTES    MIB /* an API request's body; Docker takes the seccomp text */
+#define ENGINE_LIST_DEADLINE_MS     120000 /* all our containers, by as many calls as that takes */
+#define ENGINE_REMOVE_DEADLINE_MS   15000  /* a container's removal, with every retry */
 #define ENGINE_AGAIN_MS             10 /* before an uncertain answer is asked for again; doubled */
 #define ENGINE_AGAIN_MAX_MS         500
 #define ENGINE_AGAIN_PATIENCE_MS    150 /* so long, but for a container's removal */
@@ -271,6 +272,9 @@
 #define SETTINGS_FILE_MAX_BYTES (64 * KIB) /* mayfly.conf */
 #define SLOT_MAX_COUNT          1024
 #define RETENTION_DEFAULT_DAYS  30 /* ARTIFACT_RETENTION_DAYS; 0 keeps */
+#define REAP_CONTAINERS_MAX     16384
+/* leaves time for the rest before the unit's end (300 s) */
+#define REAP_CONTAINERS_DEADLINE_MS 120000
 /* half-written and as old as two of the longest jobs: swept */
 #define INCOMING_MAX_AGE_S        7200
 #define REGISTRY_FILE_MAX_BYTES   (256 * KIB) /* one drop-in file */

@@ -3,11 +3,9 @@
 
 #include "base/ascii.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/fs.h"
 #include "base/random.h"
 #include "protocol/control.h"
-#include "protocol/engine.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -92,13 +90,19 @@ int folder_make(const struct job_folders *folders, struct folder *out, struct er
 
 	memcpy(folder.name, FOLDER_PREFIX, sizeof(FOLDER_PREFIX));
 	random_hex(folder.name + strlen(FOLDER_PREFIX), FOLDER_HEX_DIGITS);
-	if (mkdirat(folders->making, folder.name, 0700) < 0)
-		return error_set_errno(err, 500, "engine_failed", "A job's folder cannot be made");
+	/* rule 5 */
+	if (flock(folders->making, LOCK_SH) < 0 ||
+	    mkdirat(folders->making, folder.name, 0700) < 0) {
+		(void)error_set_errno(err, 500, "engine_failed", "A job's folder cannot be made");
+		(void)flock(folders->making, LOCK_UN);
+		return -1;
+	}
 	folder.fd = openat(folders->making, folder.name,
 			   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", folder.fd);
 	/* the mode is set apart from mkdir, which the umask would cut */
 	if (folder.fd >= 0 && flock(folder.fd, LOCK_EX) == 0 &&
+	    flock(folders->making, LOCK_UN) == 0 &&
 	    (folder.notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) >= 0 &&
 	    inotify_add_watch(folder.notify, path, IN_MOVED_TO) >= 0 &&
 	    fchmod(folder.fd, 0777) == 0) {
@@ -108,6 +112,7 @@ int folder_make(const struct job_folders *folders, struct folder *out, struct er
 	saved = errno;
 	folder_close(&folder);
 	(void)unlinkat(folders->making, folder.name, AT_REMOVEDIR);
+	(void)flock(folders->making, LOCK_UN);
 	errno = saved;
 	return error_set_errno(err, 500, "engine_failed", "A job's folder cannot be set up");
 }
@@ -141,73 +146,108 @@ void folder_close(struct folder *folder)
 	folder->fd = folder->notify = -1;
 }
 
-int folders_each(const struct job_folders *folders,
-		 int (*each)(void *context, int place, const char *name), void *context)
+/* Calls each(context, place, name) for every job folder of a place, until it does not return 0.
+   What it returned last, or -1 with errno. */
+static int each_of(int place, int (*each)(void *, int, const char *), void *context)
 {
-	const int places[] = {folders->jobs, folders->making};
+	_cleanup_closedir_ DIR *listing = fs_list(place, ".");
+	int done = listing ? 0 : -1;
 
-	for (size_t i = 0; i < COUNT_OF(places); i++) {
-		_cleanup_closedir_ DIR *listing = fs_list(places[i], ".");
-
-		if (!listing)
-			return -1;
-		for (const char *name; (name = fs_next(listing));)
-			if (folder_is_name(slice_of(name)) && each(context, places[i], name) < 0)
-				return -1;
-	}
-	return 0;
+	for (const char *name; done == 0 && (name = fs_next(listing));)
+		if (folder_is_name(slice_of(name)))
+			done = each(context, place, name);
+	return done;
 }
 
-static int remove_if_named(void *context, int place, const char *name)
+static enum folder_owner owner_of(int place, const char *name)
 {
-	char first[FOLDER_NAME_BYTES];
-
-	folder_first_name(name, first);
-	return strcmp(first, context) == 0 ? fs_remove_tree(place, name) : 0;
-}
-
-int folder_remove(const struct job_folders *folders, const char *first_name)
-{
-	char wanted[FOLDER_NAME_BYTES];
-
-	folder_first_name(first_name, wanted);
-	return folders_each(folders, remove_if_named, wanted);
-}
-
-struct look {
-	const char *first_name;
-	enum folder_owner owner;
-	int64_t age_ms;
-};
-
-static int look_if_named(void *context, int place, const char *name)
-{
-	struct look *look = context;
-	char first[FOLDER_NAME_BYTES];
-	struct stat status;
-
-	folder_first_name(name, first);
-	if (strcmp(first, look->first_name) != 0)
-		return 0;
-
 	_cleanup_close_ int fd =
 		openat(place, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	if (fd < 0 || fstat(fd, &status) < 0)
-		return 0;
-	look->age_ms = unix_now_ms() - timespec_ms(status.st_mtim);
+	if (fd < 0)
+		return FOLDER_ABSENT;
 	/* closing fd gives the lock back */
-	look->owner = flock(fd, LOCK_EX | LOCK_NB) == 0 ? FOLDER_ABANDONED : FOLDER_OWNED;
-	return 0;
+	return flock(fd, LOCK_EX | LOCK_NB) == 0 ? FOLDER_ABANDONED : FOLDER_OWNED;
 }
 
-enum folder_owner folder_look(const struct job_folders *folders, const char *first_name,
-			      int64_t *age_ms)
-{
-	struct look look = {first_name, FOLDER_ABSENT, 0};
+struct owners {
+	int (*each)(void *, const char *, enum folder_owner);
+	void *context;
+};
 
-	if (folders_each(folders, look_if_named, &look) < 0)
-		return FOLDER_ABSENT;
-	*age_ms = look.age_ms;
-	return look.owner;
+static int tell_owner(void *context, int place, const char *name)
+{
+	const struct owners *owners = context;
+	char first[FOLDER_NAME_BYTES];
+
+	folder_first_name(name, first);
+	return owners->each(owners->context, first, owner_of(place, name));
+}
+
+int folders_each(const struct job_folders *folders,
+		 int (*each)(void *context, const char *first_name, enum folder_owner owner),
+		 void *context)
+{
+	struct owners owners = {each, context};
+	int done;
+
+	/* rule 5; and what moves to jobs meanwhile is found there */
+	if (flock(folders->making, LOCK_EX) < 0)
+		return -1;
+	done = each_of(folders->making, tell_owner, &owners);
+	(void)flock(folders->making, LOCK_UN);
+	return done < 0 ? -1 : each_of(folders->jobs, tell_owner, &owners);
+}
+
+struct wanted {
+	const char *first_name;
+	char *name;
+};
+
+static int is_wanted(void *context, int place, const char *name)
+{
+	const struct wanted *wanted = context;
+	char first[FOLDER_NAME_BYTES];
+
+	(void)place;
+	folder_first_name(name, first);
+	if (strcmp(first, wanted->first_name) != 0)
+		return 0;
+	(void)snprintf(wanted->name, FOLDER_ANY_NAME_BYTES, "%s", name);
+	return 1;
+}
+
+/* Where the folder of that first name is, and what it is called there. 1; 0 when there is none; -1
+   with errno. Only that of a pooled container has to be looked for. */
+static int find(const struct job_folders *folders, const char *first_name, int *place,
+		char name[FOLDER_ANY_NAME_BYTES])
+{
+	const int places[] = {folders->making, folders->jobs};
+	struct wanted wanted = {first_name, name};
+	struct stat status;
+
+	for (size_t i = 0; i < COUNT_OF(places); i++) {
+		*place = places[i];
+		if (fstatat(*place, first_name, &status, AT_SYMLINK_NOFOLLOW) == 0)
+			return is_wanted(&wanted, *place, first_name);
+	}
+	return each_of(folders->jobs, is_wanted, &wanted);
+}
+
+int folder_remove(const struct job_folders *folders, const char *name)
+{
+	char first[FOLDER_NAME_BYTES], now[FOLDER_ANY_NAME_BYTES];
+	int place, found;
+
+	folder_first_name(name, first);
+	found = find(folders, first, &place, now);
+	return found == 1 ? fs_remove_tree(place, now) : found;
+}
+
+enum folder_owner folder_look(const struct job_folders *folders, const char *first_name)
+{
+	char name[FOLDER_ANY_NAME_BYTES];
+	int place;
+
+	return find(folders, first_name, &place, name) == 1 ? owner_of(place, name) : FOLDER_ABSENT;
 }

@@ -12,16 +12,21 @@
  *     owner dies, however it dies.
  *  4. A folder is called c-<digits>, or s-<kind>-<digits> while it waits as a pooled container: the
  *     digits are the container's.
+ *  5. A folder in making that has no owner was abandoned, however young it is: it is made and
+ * locked under a shared lock on making, and judged under an exclusive one. No clock tells.
  */
 #pragma once
 
 #include "base/error.h"
 #include "base/slice.h"
 #include "config/config.h"
+#include "protocol/engine.h"
 
 #define FOLDER_PREFIX     "c-"
 #define FOLDER_HEX_DIGITS 24
 #define FOLDER_NAME_BYTES (sizeof(FOLDER_PREFIX) + FOLDER_HEX_DIGITS) /* with the NUL */
+/* of a pooled container's, too */
+#define FOLDER_ANY_NAME_BYTES (FOLDER_NAME_BYTES + POOL_KIND_DIGITS + 1)
 
 struct job_folders {
 	int jobs, making, users; /* owned; -1 when closed */
@@ -60,21 +65,21 @@ bool folder_is_listening(const struct folder *folder);
 MUST_USE int folder_publish(const struct folder *folder, const struct job_folders *folders,
 			    struct error *err);
 
-/* Removes the folder of that first name, wherever it is and whatever it is called now. 0, or -1
-   with errno. */
-MUST_USE int folder_remove(const struct job_folders *folders, const char *first_name);
+/* Removes the folder of that name, wherever it is and whatever it is called now. 0, or -1 with
+   errno. */
+MUST_USE int folder_remove(const struct job_folders *folders, const char *name);
 
 /* Closes the descriptors, which gives up the lock. */
 void folder_close(struct folder *folder);
 
 enum folder_owner { FOLDER_ABSENT, FOLDER_OWNED, FOLDER_ABANDONED };
 
-/* Whether a live process owns the folder of that first name, and how long ago the folder was made
-   or last changed, in ms (0 when absent). */
-enum folder_owner folder_look(const struct job_folders *folders, const char *first_name,
-			      int64_t *age_ms);
+/* Whether a live process owns the folder of that first name. */
+enum folder_owner folder_look(const struct job_folders *folders, const char *first_name);
 
-/* Calls each(context, the folder that it lies in, its name) for every job folder there is, until it
+/* Calls each for every job folder there is, FOLDER_ABSENT where it moved meanwhile, until it
    returns -1. 0, or -1 with errno. */
 MUST_USE int folders_each(const struct job_folders *folders,
-			  int (*each)(void *context, int place, const char *name), void *context);
+			  int (*each)(void *context, const char *first_name,
+				      enum folder_owner owner),
+			  void *context);

@@ -3,13 +3,20 @@
  *
  * Rules:
  *  1. Only containers which carry our instance and our run folder as labels are ever listed or
- *     removed.
+ *     removed. A container that the engine cannot describe is known by its name: the instance, and
+ *     the digits of its folder, which no other has.
  *  2. A row is expired when no process can need it any more:
  *       its deadline has passed, or it was made before this boot;
  *       it does not run, and no live process owns its folder (folder.h, rule 3);
- *       it is a folder without container or owner, or a user's claim without container or folder,
- *       older than making one may take.
+ *       it is a folder without container or owner, or a user's claim without container or folder.
  *     A running container whose owner is gone keeps its deadline: init holds it too.
+ *  3. One container whose data is broken (Podman: "container not known") makes every list fail that
+ *     it belongs to, and thousands make one that is too large. Then the engine is asked by the
+ *     beginnings of names, each a digit longer, until the broken ones are named; all others are
+ *     listed as ever.
+ *  4. Claims are looked at first, then folders, then containers. What a container that lives has is
+ *     there before it and goes after it; so what is found without one has lost it, however young it
+ *     is.
  */
 #pragma once
 

@@ -25,7 +25,7 @@ static deadline_ms call_deadline(deadline_ms deadline)
 static void remove_folder(struct lifecycle *lifecycle, const struct job_folders *jobs)
 {
 	/* what stays is a row for the reaper */
-	if (lifecycle->folder.name[0] && user_release(jobs, lifecycle->folder.name) == 0)
+	if (lifecycle->folder.name[0] && user_release(jobs, lifecycle->folder.name, "") == 0)
 		(void)!folder_remove(jobs, lifecycle->folder.name);
 	lifecycle->folder.name[0] = '\0';
 }

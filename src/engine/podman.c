@@ -311,13 +311,12 @@ int podman_ask(struct podman *podman, const char *method, const char *path, cons
 	}
 }
 
-int podman_get(struct podman *podman, const char *path, const char *what, deadline_ms deadline,
-	       json_t **out, struct error *err)
+static int get(struct podman *podman, const char *path, const char *what, deadline_ms deadline,
+	       deadline_ms patience, json_t **out, struct error *err)
 {
 	struct podman_reply reply = {0};
 
-	if (podman_ask(podman, "GET", path, what, deadline, deadline_in(ENGINE_AGAIN_PATIENCE_MS),
-		       &reply, err) < 0)
+	if (podman_ask(podman, "GET", path, what, deadline, patience, &reply, err) < 0)
 		return -1;
 	if (reply.status != 200) {
 		(void)podman_unexpected(podman, &reply, what, err);
@@ -327,6 +326,18 @@ int podman_get(struct podman *podman, const char *path, const char *what, deadli
 		return error_set(err, 502, "engine_bad_reply", "%s, %s, answered in no good JSON",
 				 podman_name(podman), what);
 	return 0;
+}
+
+int podman_get(struct podman *podman, const char *path, const char *what, deadline_ms deadline,
+	       json_t **out, struct error *err)
+{
+	return get(podman, path, what, deadline, deadline_in(ENGINE_AGAIN_PATIENCE_MS), out, err);
+}
+
+int podman_get_once(struct podman *podman, const char *path, const char *what, deadline_ms deadline,
+		    json_t **out, struct error *err)
+{
+	return get(podman, path, what, deadline, deadline_in(0), out, err);
 }
 
 void podman_message(const struct podman_reply *reply, char out[ENGINE_MESSAGE_BYTES])

@@ -86,10 +86,14 @@ MUST_USE int podman_ask(struct podman *podman, const char *method, const char *p
 			const char *what, deadline_ms deadline, deadline_ms patience,
 			struct podman_reply *out, struct error *err);
 
-/* GET by podman_ask, and the reply read as JSON, which is the caller's. 0; 1 for 404, with *err; or
-   -1 with *err. */
+/* GET by podman_ask, with ENGINE_AGAIN_PATIENCE_MS, and the reply read as JSON, which is the
+   caller's. 0; 1 for 404, with *err; or -1 with *err. */
 MUST_USE int podman_get(struct podman *podman, const char *path, const char *what,
 			deadline_ms deadline, json_t **out, struct error *err);
+
+/* The same, asked once. */
+MUST_USE int podman_get_once(struct podman *podman, const char *path, const char *what,
+			     deadline_ms deadline, json_t **out, struct error *err);
 
 /* The same in three steps, for who has to wait for something else meanwhile. podman_wait returns 1
    when the call is over, 0 when one of the descriptors of others is ready or the time until has

@@ -2,7 +2,6 @@
 
 #include "base/atomic_file.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/io.h"
 #include "base/num.h"
 #include "config/uid_range.h"
@@ -13,7 +12,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define TEXT_BYTES 512 /* of a claim, with its NUL: two lines of its own and one with two names */
@@ -85,7 +83,6 @@ static bool read_claim(int users, const char *name, struct claim *out)
 	_cleanup_close_ int fd = -1;
 	char text[TEXT_BYTES];
 	struct slice folder;
-	struct stat status = {0};
 	const char *note;
 	uint64_t id;
 	ssize_t len;
@@ -93,7 +90,7 @@ static bool read_claim(int users, const char *name, struct claim *out)
 	if (num_parse(slice_of(name), 10, UINT32_MAX, &id) < 0)
 		return false;
 	fd = openat(users, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	len = fd < 0 || fstat(fd, &status) < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	text[len > 0 ? len : 0] = '\0';
 	note = strstr(text, NOTE);
 	if (!note)
@@ -102,7 +99,7 @@ static bool read_claim(int users, const char *name, struct claim *out)
 	folder = (struct slice){note, strcspn(note, ":")};
 	if (!folder_is_name(folder) || folder.len >= sizeof(out->folder))
 		return false;
-	*out = (struct claim){.name = name, .age_ms = unix_now_ms() - timespec_ms(status.st_mtim)};
+	*out = (struct claim){.name = name};
 	memcpy(out->folder, folder.data, folder.len);
 	return true;
 }
@@ -143,12 +140,17 @@ static int release_if_named(void *context, const struct claim *claim)
 	return unlinkat(release->users, claim->name, 0) < 0 && errno != ENOENT ? -1 : 0;
 }
 
-int user_release(const struct job_folders *folders, const char *first_name)
+int user_release(const struct job_folders *folders, const char *first_name, const char *user)
 {
 	struct release release = {.users = folders->users};
+	char name[NAME_BYTES];
+	struct claim claim;
 
 	folder_first_name(first_name, release.folder);
 	/* what a writer that died had written aside */
 	(void)unlinkat(folders->users, release.folder, 0);
+	(void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(user, ":"), user);
+	if (read_claim(folders->users, name, &claim) && strcmp(claim.folder, release.folder) == 0)
+		return release_if_named(&release, &claim);
 	return users_each(folders, release_if_named, &release);
 }

@@ -28,13 +28,14 @@ MUST_USE int user_claim(const struct config *config, const struct job_folders *f
 			bool is_rootless, const struct template *template, const char *folder,
 			struct user *out, struct error *err);
 
-/* Gives back the claim of the folder of that first name, if there is one. 0, or -1 with errno. */
-MUST_USE int user_release(const struct job_folders *folders, const char *first_name);
+/* Gives back the claim of the folder of that first name, if there is one. user: the container's,
+   "UID:GID", where it is known, which saves the search; or "". 0, or -1 with errno. */
+MUST_USE int user_release(const struct job_folders *folders, const char *first_name,
+			  const char *user);
 
 struct claim {
 	const char *name; /* of its file */
 	char folder[FOLDER_NAME_BYTES];
-	int64_t age_ms;
 };
 
 /* Calls each(context, claim) for every claim, until it returns -1. 0, or -1 with errno. */

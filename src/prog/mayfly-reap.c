@@ -3,12 +3,14 @@
  * at any time.
  *
  * Rules:
- *  1. Only what carries our instance's label and is past its own deadline is touched: containers
- *     and their folders through the engine, half-written and old results in storage.
+ *  1. Only what carries our instance's label and has no owner or is past its own deadline is
+ *     touched: containers and their folders through the engine, half-written and old results in
+ *     storage.
  *     With --all the service is over: whatever is of our instance and our run folder goes, the
  *     containers of live sessions too.
- *  2. Exit status: 0 done; 1 the engine could not be asked (the storage was swept all the same);
- *     EX_USAGE (64); EX_CONFIG (78).
+ *  2. What fails for one container is logged, and the others are removed.
+ *  3. Exit status: 0 done; 1 the engine could not be asked, or a container could not be removed
+ * (all else was done all the same); EX_USAGE (64); EX_CONFIG (78).
  */
 #include "auth/rate_limit.h"
 #include "base/confine.h"
@@ -27,7 +29,7 @@
 
 #define PROGRAM "mayfly-reap"
 /* what is more waits for the next run */
-#define FOUND_MAX_BYTES (1024 * sizeof(struct engine_row))
+#define FOUND_MAX_BYTES (REAP_CONTAINERS_MAX * sizeof(struct engine_row))
 
 struct search {
 	bool takes_all;
@@ -43,39 +45,55 @@ static void collect(void *context, const struct engine_row *row)
 		return; /* the next run will find it */
 }
 
-static void log_removed(const struct engine_row *row)
+static void log_container(const struct engine_row *row, const struct error *err)
 {
 	struct log_line line;
 
-	log_begin(&line, LOG_LEVEL_INFO, PROGRAM);
-	log_text(&line, "removed", "container");
+	log_begin(&line, err ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, PROGRAM);
+	log_text(&line, err ? "left" : "removed", "container");
 	if (*row->job)
 		log_text(&line, "job", row->job);
 	log_text(&line, "container", row->folder);
+	if (err)
+		log_text(&line, "error", err->message);
 	log_end(&line);
 }
 
-/* Removes expired containers, or all. Their number, or -1 with *err. */
-static int reap_containers(struct engine *engine, bool takes_all, struct error *err)
+/* True when the next container will fare no better. */
+static bool is_out_of_reach(const struct error *err)
+{
+	return err->status == 503 || err->status == 504;
+}
+
+/* Removes expired containers, or all; one that cannot be is left to the next run, and the others
+   are removed. Their number is written; 0, or -1 with *err when some are left. */
+static int reap_containers(struct engine *engine, bool takes_all, int64_t *removed,
+			   struct error *err)
 {
 	struct search search = {takes_all, buf_new(FOUND_MAX_BYTES)};
-	int removed = 0;
-	int listed =
-		engine_list(engine, deadline_in(ENGINE_CALL_DEADLINE_MS), collect, &search, err);
+	deadline_ms deadline = deadline_in(REAP_CONTAINERS_DEADLINE_MS);
+	int result =
+		engine_list(engine, deadline_in(ENGINE_LIST_DEADLINE_MS), collect, &search, err);
+	bool goes_on = result == 0 || !is_out_of_reach(err);
 
-	for (size_t at = 0; listed == 0 && at < search.found.len; at += sizeof(struct engine_row)) {
+	*removed = 0;
+	for (size_t at = 0; goes_on && at < search.found.len; at += sizeof(struct engine_row)) {
 		struct engine_row row;
 
 		memcpy(&row, search.found.data + at, sizeof(row));
-		listed = engine_remove(engine, row.folder, deadline_in(ENGINE_CALL_DEADLINE_MS),
-				       err);
-		if (listed == 0) {
-			log_removed(&row);
-			removed++;
+		if (engine_remove(engine, row.folder, deadline_in(ENGINE_CALL_DEADLINE_MS), err) <
+		    0) {
+			result = -1;
+			log_container(&row, err);
+			goes_on = !is_out_of_reach(err);
+		} else {
+			log_container(&row, NULL);
+			++*removed;
 		}
+		goes_on = goes_on && deadline_left_ms(deadline) > 0;
 	}
 	buf_free(&search.found);
-	return listed < 0 ? -1 : removed;
+	return result;
 }
 
 /* Opens the way to the engine, then confines itself: from there on it can remove results and talk
@@ -110,7 +128,8 @@ int main(int argc, char **argv)
 	struct error err;
 	struct log_line line;
 	bool takes_all = argc == 2 && strcmp(argv[1], "--all") == 0;
-	int containers;
+	int64_t containers;
+	int reaped;
 
 	if (argc != 1 && !takes_all) {
 		dprintf(STDERR_FILENO, "usage: " PROGRAM " [--all]\n");
@@ -123,17 +142,19 @@ int main(int argc, char **argv)
 		log_end(&line);
 		return EX_CONFIG;
 	}
+	/* first: behind its socket the engine hangs up who is silent, and from in here it cannot be
+	   connected to again */
+	reaped = reap_containers(&engine, takes_all, &containers, &err);
 	log_number(&line, "results", (int64_t)storage_sweep(&config));
 	log_number(&line, "files", (int64_t)files_sweep(&config));
 	log_number(&line, "records", (int64_t)records_sweep(&config));
 	log_number(&line, "sessions", (int64_t)sessions);
 	log_number(&line, "buckets", (int64_t)bucket_sweep(&config));
-	containers = reap_containers(&engine, takes_all, &err);
-	if (containers < 0)
-		log_text(&line, "error", err.message);
-	else
+	if (reaped == 0 || containers > 0)
 		log_number(&line, "containers", containers);
+	if (reaped < 0)
+		log_text(&line, "error", err.message);
 	log_end(&line);
 	engine_close(&engine);
-	return containers < 0 ? 1 : 0;
+	return reaped < 0 ? 1 : 0;
 }

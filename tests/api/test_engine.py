@@ -6,6 +6,7 @@ Rules:
 """
 import concurrent.futures
 import contextlib
+import fcntl
 import http.server
 import json
 import os
@@ -293,14 +294,11 @@ class Verbs(RealTest):
         reaper = self.engine(self.here)
 
         def reaped():
-            for name in self.here.folders():  # half a minute later
-                with contextlib.suppress(FileNotFoundError):
-                    os.utime(os.path.join(self.here.jobs, name), (1, 1))
             rows = reaper.call(b"l")[2]
             for row in rows:
                 if row["expired"] == "1":
                     self.assertEqual(reaper.call(b"r", [("folder", row["folder"])])[0], "ok")
-            return not rows and not self.here.folders()
+            return not rows and not self.here.folders() and not os.listdir(os.path.join(self.here.run, "making")) and not self.here.users()
 
         harness.until(reaped, "everything reaped")
 
@@ -311,17 +309,23 @@ class Verbs(RealTest):
         self.check_nothing_left()
         self.assertEqual(engine.hang_up(), 0)
 
-    def test_an_abandoned_folder_is_a_row_when_it_is_old(self):
+    def test_an_abandoned_folder_is_a_row_at_once_and_one_with_an_owner_never(self):
         engine = self.engine(self.here)
         self.assertEqual(engine.call(b"l")[2], [])
-        name = "c-" + "0" * 24
-        folder = os.path.join(self.here.jobs, name)
-        os.mkdir(folder)
-        self.assertEqual(engine.call(b"l")[2], [], "somebody may be making it")
-        os.utime(folder, (1, 1))
-        self.assertEqual(engine.call(b"l")[2], [{"folder": name, "id": "", "template": "", "job": "", "expired": "1"}])
-        self.assertEqual(engine.call(b"r", [("folder", name)])[0], "ok")
-        self.assertEqual(self.here.folders(), [])
+        for place in ("making", "jobs"):
+            with self.subTest(place=place):
+                name = "c-" + os.urandom(12).hex()
+                folder = os.path.join(self.here.run, place, name)
+                os.mkdir(folder)
+                owner = os.open(folder, os.O_RDONLY)
+                fcntl.flock(owner, fcntl.LOCK_EX)
+                os.utime(folder, (1, 1))
+                self.assertEqual(engine.call(b"l")[2], [], "whatever the clock says")
+                os.close(owner)
+                os.utime(folder)
+                self.assertEqual(engine.call(b"l")[2], [{"folder": name, "id": "", "template": "", "job": "", "expired": "1"}])
+                self.assertEqual(engine.call(b"r", [("folder", name)])[0], "ok")
+                self.assertEqual(os.listdir(os.path.join(self.here.run, place)), [])
 
     def test_each_container_has_a_user_of_its_own(self):
         engines = [self.engine(self.here) for _ in range(3)]
@@ -352,15 +356,13 @@ class Verbs(RealTest):
         self.assertEqual(dict(zip(cases, printed)), cases)
         self.assertEqual(engine.hang_up(), 0)
 
-    def test_a_claim_alone_is_a_row_when_it_is_old(self):
+    def test_a_claim_alone_is_a_row(self):
         engine = self.engine(self.here)
         self.assertEqual(engine.call(b"l")[2], [])
         name, claim = "c-" + "1" * 24, os.path.join(self.here.run, "users/70001")
         for path in (claim, claim + ".group", os.path.join(self.here.run, "users", name)):
             with open(path, "w", encoding="utf-8") as file:
                 file.write(f"runner:x:70001:70001:runner,mayfly {name}:/workspace:/bin/bash\n")
-        self.assertEqual(engine.call(b"l")[2], [], "its folder may be made just now")
-        os.utime(claim, (1, 1))
         self.assertEqual(engine.call(b"l")[2], [{"folder": name, "id": "", "template": "", "job": "", "expired": "1"}])
         self.assertEqual(engine.call(b"r", [("folder", name)])[0], "ok")
         self.assertEqual(self.here.users(), [])
@@ -989,7 +991,7 @@ class Misbehaving(FakeTest):
         self.assertEqual(self.engine(place).call(b"l")[0], "ok")
         query = urllib.parse.parse_qs(urllib.parse.urlsplit(fake.calls[-1][1]).query)
         self.assertEqual(json.loads(query["filters"][0]),
-                         {"label": ["mayfly.instance=" + place.instance, "mayfly.run=" + place.run]})
+                         {"label": ["mayfly.instance=" + place.instance, "mayfly.run=" + place.run], "name": ["^/?" + place.instance + "-c-"]})
         self.assertEqual(query["all"], ["true"])
 
 
@@ -1008,7 +1010,7 @@ class Uncertain(FakeTest):
         (MAKE, "create", (UNWELL,), 1), (MAKE, "create", (BROKEN,), 0), (MAKE, "create", (HALF,), 1),
         (MAKE, "inspect", (UNWELL, UNWELL), 2), (MAKE, "inspect", (BROKEN,), 0), (MAKE, "inspect", (HALF,), 1),
         (MAKE, "start", (UNWELL,), 1), (MAKE, "start", (BROKEN,), 0),
-        (LIST, "list", (UNWELL, UNWELL, UNWELL), 3), (LIST, "list", (BROKEN,), 0), (LIST, "list", (HALF,), 1),
+        (LIST, "list", (BROKEN,), 0),
         (INFO, "version", (UNWELL,), 1), (INFO, "images", (BROKEN,), 0),
         (MAKE, "delete", (IMPROPER,), 1), (MAKE, "delete", (IMPROPER, BUSY, IMPROPER), 3), (MAKE, "delete", (BROKEN,), 0))
 
@@ -1067,6 +1069,126 @@ class Uncertain(FakeTest):
                 self.assertEqual(engine.refusal()[0] // 100, 5)
                 self.assertEqual((engine.hang_up(), fake.steps_seen().count(step)), (0, 1))
                 self.assertNotIn("asked_again", engine.logs())
+
+
+class Crowd:
+    """What a fake engine has of containers, without anything running: broken ones make every list fail that they belong to, as Podman's whose
+    storage is gone do."""
+
+    def __init__(self, place, fake, count, note=0):
+        self.place = place
+        self.names = {f"{place.instance}-c-{os.urandom(12).hex()}": "good" for _ in range(count)}
+        self.note = "x" * note
+        fake.steps.update({"list": self.list, "inspect": self.inspect, "delete": self.delete})
+
+    def labels(self, name):
+        return {"mayfly.instance": self.place.instance, "mayfly.run": self.place.run, "mayfly.folder": name.removeprefix(self.place.instance + "-"),
+                "mayfly.template": "tool", "mayfly.boot": "an earlier one", "mayfly.deadline": "1", "note": self.note}
+
+    def list(self, handler):
+        pattern = json.loads(urllib.parse.parse_qs(urllib.parse.urlsplit(handler.path).query)["filters"][0]).get("name", [""])[0]
+        found = [name for name in self.names if re.search(pattern, name)]
+        if any(self.names[name] == "broken" for name in found):
+            return 500, {"message": "container not known"}
+        return 200, [{"Id": "%064x" % (hash(name) & (1 << 64) - 1), "State": "exited", "Labels": self.labels(name)} for name in found]
+
+    def inspect(self, handler):
+        name = handler.path.split("/containers/")[1].removesuffix("/json")
+        if self.names.get(name, "") == "broken":
+            return 500, {"message": "container not known"}
+        if name not in self.names:
+            return 404, {"message": "no such container"}
+        return 200, {"Id": "a" * 64, "Config": {"User": "70000:70000", "Labels": self.labels(name)}}
+
+    def delete(self, handler):
+        name = handler.path.split("/containers/")[1].split("?")[0]
+        if self.names.get(name) == "stays":
+            return 403, {"message": "its image is gone"}
+        self.names.pop(name, None)
+        return 204, b""
+
+
+class Reaper(FakeTest):
+    """mayfly-reap with mayfly-engine against engines whose containers are broken, or many."""
+
+    def crowd(self, count, **more):
+        place, fake = self.fake()
+        return place, fake, Crowd(place, fake, count, **more)
+
+    def reap(self, place, status=0):
+        done = subprocess.run([os.path.join(harness.BUILD, "mayfly-reap")], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              env={**place.environment, "AA_STORAGE_PATH": place.folder + "/storage"}, text=True, timeout=200, check=False)
+        self.assertEqual(done.returncode, status, done.stdout[-2000:])
+        return done.stdout
+
+    def test_broken_ones_are_found_by_their_names(self):
+        for broken in (1, 3):
+            with self.subTest(broken=broken):
+                place, fake, crowd = self.crowd(20)
+                for name in list(crowd.names)[:broken]:
+                    crowd.names[name] = "broken"
+                rows = self.engine(place).call(b"l")[2]
+                self.assertEqual(sorted(row["folder"] for row in rows), sorted(name.removeprefix(place.instance + "-") for name in crowd.names))
+                self.assertEqual({row["expired"] for row in rows}, {"1"})
+                self.assertIn("containers=20", self.reap(place))
+                self.assertEqual(crowd.names, {})
+                self.assertTrue(all("force=true" in path for step, path in fake.calls if step == "delete"))
+
+    def test_a_broken_one_whose_owner_lives_stays(self):
+        place, _, crowd = self.crowd(2)
+        broken, good = crowd.names
+        crowd.names[broken] = "broken"
+        folder = os.path.join(place.jobs, broken.removeprefix(place.instance + "-"))
+        os.makedirs(folder)
+        os.chmod(place.jobs, 0o700)
+        owner = os.open(folder, os.O_RDONLY)
+        self.addCleanup(os.close, owner)
+        fcntl.flock(owner, fcntl.LOCK_EX)
+        self.assertIn("containers=1", self.reap(place))
+        self.assertEqual((list(crowd.names), good in crowd.names), ([broken], False))
+
+    def test_one_that_cannot_be_removed_keeps_no_other(self):
+        place, _, crowd = self.crowd(5)
+        stays = list(crowd.names)[1]
+        crowd.names[stays] = "stays"
+        said = self.reap(place, 1)
+        self.assertEqual(list(crowd.names), [stays])
+        self.assertIn("containers=4", said)
+        self.assertRegex(said, f'left="container" container="{stays.removeprefix(place.instance + "-")}" error=".*its image is gone')
+
+    def test_an_engine_that_lists_nothing_is_asked_little(self):
+        place, fake, crowd = self.crowd(5)
+        fake.steps["list"] = (500, {"message": "unwell"})
+        self.assertIn("unwell", self.reap(place, 1))
+        self.assertLessEqual(fake.steps_seen().count("list"), 3)
+        self.assertEqual(len(crowd.names), 5)
+
+    def test_thousands(self):
+        place, _, crowd = self.crowd(5000, note=1000)
+        self.assertIn("containers=5000", self.reap(place))
+        self.assertEqual(crowd.names, {})
+
+    def test_only_what_is_ours(self):
+        """A container of the same name and another run folder is no matter of ours."""
+        place, _, crowd = self.crowd(1)
+        crowd.labels = lambda _: {"mayfly.instance": place.instance, "mayfly.run": "/another"}
+        name, = crowd.names
+        self.assertEqual(self.engine(place).call(b"r", [("folder", name.removeprefix(place.instance + "-"))])[0], "ok")
+        self.assertEqual(list(crowd.names), [name])
+
+    def test_a_claim_and_a_folder_without_a_container_go(self):
+        place, _, _ = self.crowd(0)
+        names = ["c-" + os.urandom(12).hex() for _ in range(3)]
+        for path in ("users", "making", "jobs"):
+            os.makedirs(os.path.join(place.run, path), 0o700)
+        os.mkdir(os.path.join(place.run, "making", names[0]))
+        os.mkdir(os.path.join(place.run, "jobs", names[1]))
+        for number, name in enumerate(names):
+            for end in ("", ".group"):
+                with open(os.path.join(place.run, "users", str(70000 + number) + end), "w", encoding="utf-8") as file:
+                    file.write(f"runner:x:70000:70000:runner,mayfly {name}:/workspace:/bin/bash\n")
+        self.assertIn("containers=3", self.reap(place))
+        self.assertEqual((place.users(), place.folders(), os.listdir(place.run + "/making")), ([], [], []))
 
 
 class Describe(FakeTest):

@@ -174,7 +174,7 @@ class End(PoolTest):
         child.process.wait(harness.DEADLINE_S)
         child.connection.close()
         harness.until(lambda: not self.server.processes(), "all processes ended")
-        self.assertEqual(self.server.swept(is_old=True), [])
+        self.assertEqual(self.server.swept(), [])
         self.server.drop()
         return child.log()
 
@@ -192,7 +192,7 @@ class End(PoolTest):
         harness.until(lambda: set(self.server.folders()) - {used}, "a pooled container's container listening")
         child.kill()
         harness.until(lambda: not self.server.processes(), "its engine ended")
-        self.assertEqual(self.server.swept(is_old=True), [])
+        self.assertEqual(self.server.swept(), [])
 
     def test_a_refill_that_fails_is_not_the_clients_business(self):
         self.server.warm("--count", "1", "bash:fail.sh")

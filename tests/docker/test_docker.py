@@ -97,7 +97,7 @@ class Docker(pool.PoolTest):
         incoming = os.path.join(self.server.storage, ".incoming")
         for name in os.listdir(incoming):  # what is young is left alone
             os.utime(os.path.join(incoming, name), (0, 0))
-        self.assertEqual((self.server.swept(is_old=True), os.listdir(incoming)), ([], []))
+        self.assertEqual((self.server.swept(), os.listdir(incoming)), ([], []))
 
 
 class Sockets(unittest.TestCase):

@@ -121,19 +121,9 @@ class Site(harness.Server):
         done = self.ctl("pool", "drop", "all")
         assert done.returncode == 0, done
 
-    def age(self):
-        """Makes what is being made, or was, older than anything takes that is made: for young folders the reaper does not look."""
-        for parent in ("making", "jobs"):
-            with os.scandir(os.path.join(self.run, parent)) as entries:
-                for entry in entries:
-                    with contextlib.suppress(FileNotFoundError):
-                        os.utime(entry.path, (1, 1))
-
-    def swept(self, deadline_s=harness.DEADLINE_S, is_old=False):
-        """Reaps until nothing is left but what waits; says what is left if that never comes. is_old: it is given the age for that."""
+    def swept(self, deadline_s=harness.DEADLINE_S):
+        """Reaps until nothing is left but what waits; says what is left if that never comes."""
         def left():
-            if is_old:
-                self.age()
             assert self.reap().returncode == 0
             kept = {name[-24:] for name in self.folders("s-")}
             containers = [c["Id"][:12] for c in self.podman.containers(self.instance) if c["Labels"]["mayfly.folder"][-24:] not in kept]
