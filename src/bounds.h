@@ -271,7 +271,9 @@
 #define POOL_RECORD_MAX_AGE_S   60
 #define SETTINGS_FILE_MAX_BYTES (64 * KIB) /* mayfly.conf */
 #define SLOT_MAX_COUNT          1024
-#define RETENTION_DEFAULT_DAYS  30 /* ARTIFACT_RETENTION_DAYS; 0 keeps */
+#define RETENTION_DEFAULT_DAYS  30    /* ARTIFACT_RETENTION_DAYS; 0 keeps */
+#define REAP_CLOCK_STEP_S       300   /* more, against the clock that no one sets: it jumped */
+#define REAP_CLOCK_DOUBT_S      86400 /* so long nothing is removed by its age */
 #define REAP_CONTAINERS_MAX     16384
 /* leaves time for the rest before the unit's end (300 s) */
 #define REAP_CONTAINERS_DEADLINE_MS 120000

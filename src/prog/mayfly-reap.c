@@ -9,8 +9,9 @@
  *     With --all the service is over: whatever is of our instance and our run folder goes, the
  *     containers of live sessions too.
  *  2. What fails for one container is logged, and the others are removed.
- *  3. Exit status: 0 done; 1 the engine could not be asked, or a container could not be removed
- * (all else was done all the same); EX_USAGE (64); EX_CONFIG (78).
+ *  3. Nothing stored is removed by its age while the clock is in doubt (storage_clock_is_sure).
+ *  4. Exit status: 0 done; 1 the engine could not be asked, or a container could not be removed
+ *     (all else was done all the same); EX_USAGE (64); EX_CONFIG (78).
  */
 #include "auth/rate_limit.h"
 #include "base/confine.h"
@@ -99,7 +100,7 @@ static int reap_containers(struct engine *engine, bool takes_all, int64_t *remov
 /* Opens the way to the engine, then confines itself: from there on it can remove results and talk
    to the engine, no more. */
 static int prepare(const struct config *config, struct engine *engine, uint64_t *sessions,
-		   struct error *err)
+		   bool *is_clock_sure, struct error *err)
 {
 	char buckets[PATH_MAX + 16];
 	const struct confine_path paths[] = {
@@ -117,6 +118,9 @@ static int prepare(const struct config *config, struct engine *engine, uint64_t 
 	/* locked and counted, which a confined process could not do. One whose container is removed
 	   only now is found by the next run */
 	*sessions = session_sweep(config, engine);
+	*is_clock_sure = storage_clock_is_sure(config->storage);
+	if (strcmp(config->storage, config->storage_dir) != 0)
+		*is_clock_sure = storage_clock_is_sure(config->storage_dir) && *is_clock_sure;
 	return confine(paths, COUNT_OF(paths), CONFINE_REAP, err);
 }
 
@@ -129,6 +133,7 @@ int main(int argc, char **argv)
 	struct log_line line;
 	bool takes_all = argc == 2 && strcmp(argv[1], "--all") == 0;
 	int64_t containers;
+	bool is_clock_sure;
 	int reaped;
 
 	if (argc != 1 && !takes_all) {
@@ -137,7 +142,8 @@ int main(int argc, char **argv)
 	}
 	memory_end_when_out(NULL);
 	log_begin(&line, LOG_LEVEL_INFO, PROGRAM);
-	if (config_read(&config, &err) < 0 || prepare(&config, &engine, &sessions, &err) < 0) {
+	if (config_read(&config, &err) < 0 ||
+	    prepare(&config, &engine, &sessions, &is_clock_sure, &err) < 0) {
 		log_text(&line, "error", err.message);
 		log_end(&line);
 		return EX_CONFIG;
@@ -145,9 +151,13 @@ int main(int argc, char **argv)
 	/* first: behind its socket the engine hangs up who is silent, and from in here it cannot be
 	   connected to again */
 	reaped = reap_containers(&engine, takes_all, &containers, &err);
-	log_number(&line, "results", (int64_t)storage_sweep(&config));
-	log_number(&line, "files", (int64_t)files_sweep(&config));
-	log_number(&line, "records", (int64_t)records_sweep(&config));
+	if (is_clock_sure) {
+		log_number(&line, "results", (int64_t)storage_sweep(&config));
+		log_number(&line, "files", (int64_t)files_sweep(&config));
+		log_number(&line, "records", (int64_t)records_sweep(&config));
+	} else {
+		log_text(&line, "clock", "doubted");
+	}
 	log_number(&line, "sessions", (int64_t)sessions);
 	log_number(&line, "buckets", (int64_t)bucket_sweep(&config));
 	if (reaped == 0 || containers > 0)

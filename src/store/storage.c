@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #define FOLDER_MODE     0750 /* mayfly-static may read results through its group, others may not */
@@ -43,10 +44,15 @@ int storage_open_incoming(int root, char name[STORAGE_INCOMING_BYTES], int *out)
 	char random[STORAGE_INCOMING_BYTES];
 
 	random_hex(random, STORAGE_INCOMING_BYTES - 1);
+	/* rule 3. Closing incoming gives its lock back */
+	while (incoming >= 0 && flock(incoming, LOCK_SH) < 0 && errno == EINTR)
+		continue;
 	if (incoming < 0 || mkdirat(incoming, random, FOLDER_MODE) < 0)
 		return -1;
 	memcpy(name, random, sizeof(random));
 	*out = fs_open_dir(incoming, name);
+	if (*out >= 0)
+		(void)flock(*out, LOCK_EX | LOCK_NB);
 	return *out < 0 ? -1 : 0;
 }
 

@@ -7,8 +7,10 @@
  *     their order, so a power cut may take the newest results back whole but never shows one half.
  *  2. Whatever names come from outside are opened beneath the result's own folder and never
  *     overwrite anything.
- *  3. A result that is given up is removed; what a crash leaves in .incoming is swept by the
- *     reaper.
+ *  3. A result that is given up is removed. What a crash leaves in .incoming is swept by the
+ * reaper: at once, since its writer's lock (flock(2)) is gone; where the file system has no such
+ * locks, when it is old. It is made and locked under a shared lock on .incoming, and judged under
+ * an exclusive one.
  *  4. What an artifact is called may be taken: by the input that the program changed. An artifact
  * of an input's path, or of an absolute one, lies in a folder of its own, STORAGE_APART, by that
  *     path.
@@ -133,6 +135,13 @@ uint64_t storage_sweep_folder(int root, const char *name, const char *prefix, ti
 /* The same of what crashes left in root's .incoming. */
 uint64_t storage_sweep_incoming(int root);
 
-/* Removes results older than the retention and what crashes left in .incoming. Returns how many
-   were removed. */
+/* False while the clock cannot be trusted with what is removed by its age: for REAP_CLOCK_DOUBT_S
+   after it jumped, against the clock that no one sets, or was found more than that much further
+   than when the machine was last up. Notes the time in <folder>/.clock, unless there is no such
+   folder. */
+bool storage_clock_is_sure(const char *folder);
+
+/* Removes results older than the retention and what crashes left in .incoming. Only what
+   storage_commit makes is a result: by its name, and by the streams in it. Returns how many were
+   removed. */
 uint64_t storage_sweep(const struct config *config);

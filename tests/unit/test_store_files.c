@@ -7,6 +7,7 @@
 #include "store/files.h"
 #include "store/storage.h"
 
+#include <sys/file.h>
 #include <time.h>
 
 #define OWNER "k1"
@@ -277,7 +278,7 @@ static void test_sweep(void)
 			 young = store(&config, OWNER, "b", SLICE_LITERAL("young")), found;
 	char path[PATH_MAX + 64];
 	struct error err;
-	int fd;
+	int fd, writer;
 
 	(void)snprintf(path, sizeof(path), "%s/" FILES_FOLDER "/%s", config.storage_dir, old.id);
 	set_age(path, 31 * 86400);
@@ -285,6 +286,8 @@ static void test_sweep(void)
 	write_file(in_scratch("sweep/" STORAGE_INCOMING "/crashed/data"), SLICE_LITERAL("half"));
 	set_age(in_scratch("sweep/" STORAGE_INCOMING "/crashed"), INCOMING_MAX_AGE_S + 10);
 	make_folder(in_scratch("sweep/" STORAGE_INCOMING "/running"));
+	writer = open(in_scratch("sweep/" STORAGE_INCOMING "/running"), O_RDONLY | O_DIRECTORY);
+	must(flock(writer, LOCK_EX) == 0);
 	config.retention_days = 0;
 	is_number(files_sweep(&config), 1, "without a retention only what a crash left goes");
 	config.retention_days = 30;
@@ -295,6 +298,7 @@ static void test_sweep(void)
 		  "the young one is not");
 	close(fd);
 	is_number(count_in(&config, STORAGE_INCOMING), 1, "nor what is being written");
+	close(writer);
 	(void)snprintf(config.storage_dir, PATH_MAX, "%s/none", scratch());
 	is_number(files_sweep(&config), 0, "nothing to sweep where nothing is");
 }
