@@ -99,26 +99,29 @@ static void emit(struct pump *pump, struct stream *stream, size_t len)
 		pump_pass(pump, buf_slice(&pump->space->outgoing));
 }
 
-/* Reads a stream once. True when there was something. */
-static bool read_stream(struct pump *pump, struct stream *stream)
-{
-	struct init_space *space = pump->space;
-	ssize_t got = stream->fd < 0 ? 0 : read(stream->fd, space->data, sizeof(space->data));
-
-	if (got > 0)
-		emit(pump, stream, (size_t)got);
-	if (got == 0 && stream->fd >= 0) {
-		close(stream->fd); /* leaves epoll with it */
-		stream->fd = -1;
-	}
-	return got > 0;
-}
-
 static int watch_stream(const struct pump *pump, struct stream *stream, int operation)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = stream};
 
 	return epoll_ctl(pump->epoll, operation, stream->fd, &event);
+}
+
+/* Reads a stream once, and watches it again before the host hears: what the program writes in
+   between is in no queue. True when there was something. */
+static bool read_stream(struct pump *pump, struct stream *stream)
+{
+	struct init_space *space = pump->space;
+	ssize_t got = stream->fd < 0 ? 0 : read(stream->fd, space->data, sizeof(space->data));
+
+	if (got == 0 && stream->fd >= 0) {
+		close(stream->fd); /* leaves epoll with it */
+		stream->fd = -1;
+	}
+	if (stream->fd >= 0)
+		(void)watch_stream(pump, stream, EPOLL_CTL_MOD);
+	if (got > 0)
+		emit(pump, stream, (size_t)got);
+	return got > 0;
 }
 
 int pump_watch(struct pump *pump)
@@ -158,8 +161,6 @@ void pump_turn(struct pump *pump)
 		pump->queue[0] = pump->queue[1];
 		pump->queued--;
 		(void)read_stream(pump, stream);
-		if (stream->fd >= 0)
-			(void)watch_stream(pump, stream, EPOLL_CTL_MOD);
 	}
 }
 
