@@ -5,11 +5,10 @@ static const char *const environment[] = {
 	"HOME=/tmp",
 	"TMPDIR=/tmp",
 	"USER=runner",
-	"LANG=C.UTF-8",
 };
 
-const char *const job_unbuffered[] = {"PYTHONUNBUFFERED=1", "RUBYOPT=-r/usr/lib/mayfly/ruby.rb",
-				      NULL};
+const char *const job_usual[] = {"LANG=C.UTF-8", "PYTHONUNBUFFERED=1",
+				 "RUBYOPT=-r/usr/lib/mayfly/ruby.rb", NULL};
 
 void job_defaults(const struct config *config, struct job *job)
 {
@@ -21,7 +20,7 @@ void job_defaults(const struct config *config, struct job *job)
 	job->env_count = 0;
 	for (size_t i = 0; i < sizeof(environment) / sizeof(environment[0]); i++)
 		job->env[job->env_count++] = slice_of(environment[i]);
-	for (const char *const *text = job_unbuffered; *text; text++)
+	for (const char *const *text = job_usual; *text; text++)
 		job->env[job->env_count++] = slice_of(*text);
 }
 

@@ -10,9 +10,9 @@
 
 #define DEFAULT_TOOL "code_execution" /* what POST /run runs */
 
-/* The variables, ended by NULL, by which interpreters say at once what they print: in every job,
-   whatever its language, because a program's children print, too. */
-extern const char *const job_unbuffered[];
+/* The variables, ended by NULL, of every job: texts are UTF-8, and interpreters say at once what
+   they print, whatever the job's language, because a program's children print, too. */
+extern const char *const job_usual[];
 
 /* Fills env, cwd and caps of a job; its time-out is the caller's to set. */
 void job_defaults(const struct config *config, struct job *job);

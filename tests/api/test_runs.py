@@ -85,7 +85,7 @@ class Reply(RunsTest):
         result = self.run_code(code, env={"A": "b c", "LD_PRELOAD": "/evil.so", "LD_LIBRARY_PATH": "/", "HOME": "/root", "PATH": "/evil", "TMPDIR": "/"})
         place, environment = result["stdout"].splitlines()
         self.assertEqual(place, "/work ['main.py', 'outputs', 'tmp'] True True")
-        self.assertEqual(environment, "['A=b c', 'HOME=/work', 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'PYTHONUNBUFFERED=1', "
+        self.assertEqual(environment, "['A=b c', 'HOME=/work', 'LANG=C.UTF-8', 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'PYTHONUNBUFFERED=1', "
                                       "'RUBYOPT=-r/usr/lib/mayfly/ruby.rb', 'TMPDIR=/work/tmp']")
 
     def test_stdin(self):

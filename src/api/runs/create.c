@@ -53,7 +53,7 @@ static int prepare_job(struct run *run, struct error *err)
 		.artifacts_bytes = limits->max_artifact_bytes,
 	};
 	job_set_language(job, &run->language, &run->language.runs, run->request.code, run->inputs);
-	for (const char *const *usual = job_unbuffered; *usual; usual++)
+	for (const char *const *usual = job_usual; *usual; usual++)
 		job->env[job->env_count++] = slice_of(*usual);
 	if (invocation_apply(&run->request.invocation, job, err) < 0)
 		return -1;
