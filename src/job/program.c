@@ -47,6 +47,7 @@ int program_prepare(const struct config *config, struct program *program, struct
 	struct job *job = &program->job;
 
 	job_defaults(config, job);
+	job_set_variable(job, "HOME=/workspace"); /* what is left at home comes back, too */
 	for (const char *at = program->template->environment; *at; at += strlen(at) + 1)
 		job_set_variable(job, at);
 	job->stream_bytes = program->stream_bytes;

@@ -126,7 +126,7 @@ class Images(TemplatesTest):
     def test_the_environment_is_the_template_s(self):
         self.image("python-data")
         _, reply = execute(self.server, "import os; print(os.environ['OMP_NUM_THREADS'], os.environ['HOME'])", "python-data")
-        self.assertEqual(reply["stdout"], "1 /tmp\n", reply)
+        self.assertEqual(reply["stdout"], "1 /workspace\n", reply)
 
     def test_no_network_unless_the_operator_allows_it(self):
         add_networked(self.server)
