@@ -57,6 +57,7 @@
 #define RUN_ID_LENGTH             12         /* behind "run_" */
 #define RUN_SUMMARY_MAX_BYTES     (4 * KIB)
 #define RUN_RECORD_MAX_BYTES      (32 * MIB) /* two streams of 2 MiB, each byte written as \u0000 */
+#define RUN_RECORD_REST_BYTES     (256 * KIB) /* of a record, beside the streams */
 #define RUN_LIST_DEFAULT          20
 #define RUN_LIST_MAX              100
 #define RUN_COMPILE_TIMEOUT_MS    60000

@@ -164,9 +164,21 @@ const char *fs_next(DIR *listing)
 	return entry ? entry->d_name : NULL;
 }
 
+int fs_sync_dir(int dirfd, const char *path)
+{
+	_cleanup_close_ int folder =
+		openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return folder < 0 ? -1 : fsync(folder);
+}
+
 int fs_make_dir(int dirfd, const char *name, mode_t mode)
 {
-	return mkdirat(dirfd, name, mode) < 0 && errno != EEXIST ? -1 : fs_open_dir(dirfd, name);
+	if (mkdirat(dirfd, name, mode) == 0)
+		(void)fs_sync_dir(dirfd, ".");
+	else if (errno != EEXIST)
+		return -1;
+	return fs_open_dir(dirfd, name);
 }
 
 int fs_make_parents(int dirfd, const char *path, mode_t mode)
@@ -205,13 +217,20 @@ int fs_open_or_make_dir(const char *path, mode_t mode)
 	if (fd >= 0 || errno != ENOENT)
 		return fd;
 	memcpy(partial, path, len + 1);
-	for (size_t i = 1; i <= len; i++) {
+	for (size_t i = 1, parent = 1; i <= len; i++) {
 		if (partial[i] != '/' && partial[i] != '\0')
 			continue;
 		partial[i] = '\0';
-		if (mkdir(partial, mode) < 0 && errno != EEXIST)
+		if (mkdir(partial, mode) == 0) {
+			/* where the one above may not be read it is not ours to keep */
+			partial[parent] = '\0';
+			(void)fs_sync_dir(AT_FDCWD, partial);
+			partial[parent] = path[parent];
+		} else if (errno != EEXIST) {
 			return -1;
+		}
 		partial[i] = path[i];
+		parent = i;
 	}
 	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }

@@ -36,8 +36,12 @@ int fs_open_beneath(int dirfd, const char *path, int flags, mode_t mode);
 /* Forces the fallback of rule 1, for the test of it. */
 void fs_force_walk(bool on);
 
-/* Opens the folder name, one component, in dirfd; make_dir: made if missing. The descriptor
-   (O_CLOEXEC), or -1 with errno; a link is none. */
+/* Syncs the folder at that path, so that the names in it outlive a power cut. 0, or -1 with errno.
+ */
+int fs_sync_dir(int dirfd, const char *path);
+
+/* Opens the folder name, one component, in dirfd; make_dir: made if missing, and its name synced.
+   The descriptor (O_CLOEXEC), or -1 with errno; a link is none. */
 int fs_open_dir(int dirfd, const char *name);
 int fs_make_dir(int dirfd, const char *name, mode_t mode);
 

@@ -108,6 +108,7 @@ const char *http_reason(int status)
 		{503, "Service Unavailable"},
 		{504, "Gateway Timeout"},
 		{505, "HTTP Version Not Supported"},
+		{507, "Insufficient Storage"},
 	};
 
 	for (size_t i = 0; i < COUNT_OF(reasons); i++) {

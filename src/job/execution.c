@@ -294,7 +294,10 @@ static void on_output(void *context, bool is_stderr, struct slice data)
 /* Stores the inputs while the program runs already. */
 static int on_sent(void *context, struct error *err)
 {
-	return execution_store_inputs(context, err);
+	struct execution *execution = context;
+
+	execution->was_sent = true;
+	return execution->is_result ? execution_store_inputs(execution, err) : 0;
 }
 
 static void on_tick(void *context)
@@ -316,7 +319,7 @@ int execution_run(struct execution *execution, struct error *err)
 	const struct job_listener listener = {
 		.context = execution,
 		.on_output = on_output,
-		.on_sent = execution->is_result ? on_sent : NULL,
+		.on_sent = on_sent,
 		.on_tick = execution->observer.on_tick ? on_tick : NULL,
 		.tick_ms = execution->observer.tick_ms,
 		.on_display = execution->on_display ? on_display : NULL,

@@ -75,6 +75,7 @@ struct execution {
 	void *display_context;
 	struct storage storage; /* owned, once has_storage */
 	bool has_storage, has_inputs;
+	bool was_sent; /* the job was sent to its container: the program may have run */
 	struct capture captures[2];          /* owned: stdout, stderr */
 	struct job_result result;            /* once it has run */
 	char ending[EXECUTION_ENDING_BYTES]; /* why it ended, in words; "": by itself */

@@ -7,14 +7,15 @@
  *
  *   the file says      locked by another       free, record there     free, no record
  *   nothing            wait, then 409          –                      the caller runs
- *   same request       wait, then 409 the record the caller runs: the first one has crashed
+ *   same request       wait, then 409 the record the caller runs: the first never began
  *   another request    422                     422                    the caller runs
  *
  * Rules:
  *  1. The process that runs holds a lock (flock(2)) on the file until its record is written; the
  *     kernel takes it back from one that dies.
- *  2. The run's id is in the file, synced, before the program starts: between its record and a note
- *     of it there is no moment in which a crash would let a repeat run again.
+ *  2. The run's id is in the file, synced, and then its record reserved (record_reserve), before
+ *     the program starts: where there is no record nothing ran, and where there is one nothing runs
+ *     again, whatever moment a crash takes.
  *  3. A key belongs to its owner: of two owners the same key is two.
  */
 #pragma once

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #define FOLDER_MODE 0700 /* only mayfly reads records */
@@ -118,6 +119,13 @@ void record_unclaim(const struct config *config, const char *owner, const char *
 
 /* --- one record ------------------------------------------------------------------------------- */
 
+static int write_text(int fd, struct slice summary, struct slice record)
+{
+	return io_write_all(fd, summary.data, summary.len) < 0 || io_write_all(fd, "\n", 1) < 0
+		       ? -1
+		       : io_write_all(fd, record.data, record.len);
+}
+
 /* Writes, syncs and renames. 0, or -1 with errno: ENOENT when the folder, empty until now, was
    swept away meanwhile. */
 static int write_in(int folder, const char *id, struct slice summary, struct slice record)
@@ -127,9 +135,7 @@ static int write_in(int folder, const char *id, struct slice summary, struct sli
 
 	name_aside(id, aside);
 	return atomic_file_open(folder, aside, FILE_MODE, ATOMIC_SYNC, &file) < 0 ||
-			       io_write_all(file.fd, summary.data, summary.len) < 0 ||
-			       io_write_all(file.fd, "\n", 1) < 0 ||
-			       io_write_all(file.fd, record.data, record.len) < 0 ||
+			       write_text(file.fd, summary, record) < 0 ||
 			       atomic_file_commit(&file, id) < 0
 		       ? -1
 		       : 0;
@@ -149,9 +155,116 @@ int record_write(const struct config *config, const char *owner, const char *id,
 	return storage_failed(config->storage_dir, err, "writing a run's record");
 }
 
-static int open_record(int folder, const char *id)
+/* --- a place for one -------------------------------------------------------------------------- */
+
+/* Room for the record, then what is there until it comes. 0, or -1 with errno as write_in. */
+static int reserve_in(struct record_place *place, struct record_text running,
+		      struct record_text lost, uint64_t room_bytes)
 {
-	return openat(folder, id, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char aside[sizeof(NEW_PREFIX) + RUN_ID_BYTES];
+	_cleanup_atomic_ struct atomic_file file = {.fd = -1};
+
+	name_aside(place->id, aside);
+	if (atomic_file_open(place->folder, aside, FILE_MODE, ATOMIC_SYNC, &place->room) < 0)
+		return -1;
+	errno = posix_fallocate(place->room.fd, 0, (off_t)room_bytes);
+	if (errno || fsync(place->room.fd) < 0 ||
+	    atomic_file_open(place->folder, NULL, FILE_MODE, ATOMIC_SYNC, &file) < 0 ||
+	    flock(file.fd, LOCK_EX) < 0 || write_text(file.fd, lost.summary, lost.record) < 0 ||
+	    io_write_all(file.fd, "\n", 1) < 0 ||
+	    write_text(file.fd, running.summary, running.record) < 0 ||
+	    atomic_file_commit(&file, place->id) < 0)
+		return -1;
+	place->fd = steal_fd(&file.fd);
+	return 0;
+}
+
+int record_reserve(const struct config *config, const char *owner, const char *id,
+		   struct record_text running, struct record_text lost, uint64_t room_bytes,
+		   struct record_place *out, struct error *err)
+{
+	for (int tries = 0; tries < WRITE_TRIES; tries++) {
+		struct record_place place = {.fd = -1, .room.fd = -1};
+
+		(void)snprintf(place.id, sizeof(place.id), "%s", id);
+		place.folder = records_open_owner(config, owner);
+		if (place.folder >= 0 && reserve_in(&place, running, lost, room_bytes) == 0) {
+			*out = place;
+			return 0;
+		}
+
+		int why = errno;
+
+		record_leave(&place, false);
+		errno = why;
+		if (errno != ENOENT)
+			break;
+	}
+	if (errno == ENOSPC || errno == EDQUOT)
+		return error_set(err, 507, "storage_full",
+				 "No space in %.256s for a result of up to %llu MiB, so nothing "
+				 "ran: free some, or lower ARTIFACT_RETENTION_DAYS",
+				 config->storage_dir,
+				 (unsigned long long)((room_bytes + MIB - 1) / MIB));
+	return storage_failed(config->storage_dir, err, "reserving a run's record");
+}
+
+int record_fill(const struct config *config, struct record_place *place, struct slice summary,
+		struct slice record, struct error *err)
+{
+	if (write_text(place->room.fd, summary, record) < 0 ||
+	    ftruncate(place->room.fd, (off_t)(summary.len + 1 + record.len)) < 0 ||
+	    atomic_file_commit(&place->room, place->id) < 0)
+		return storage_failed(config->storage_dir, err, "writing a run's record");
+	return 0;
+}
+
+void record_leave(struct record_place *place, bool has_run)
+{
+	if (!has_run && place->folder >= 0) {
+		(void)unlinkat(place->folder, place->id, 0);
+		(void)fsync(place->folder);
+	}
+	atomic_file_close(&place->room);
+	cleanup_close(&place->fd);
+	cleanup_close(&place->folder);
+	place->fd = place->folder = -1;
+}
+
+/* --- reading one ------------------------------------------------------------------------------ */
+
+/* Opens what there is of that id, and tells whether its run goes on (rule 4). The descriptor, or -1
+   with errno. */
+static int open_record(int folder, const char *id, bool *is_running)
+{
+	struct stat status;
+
+	for (;;) {
+		int fd = openat(folder, id, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+		if (fd < 0)
+			return -1;
+		*is_running = flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+		/* unlocked because the record has come in its place since it was opened */
+		if (*is_running || fstat(fd, &status) < 0 || status.st_nlink > 0)
+			return fd;
+		cleanup_close(&fd);
+	}
+}
+
+/* Takes summary and record of the text. False when there are none. */
+static bool take_text(struct slice text, bool is_running, struct slice *summary,
+		      struct slice *record)
+{
+	if (!memchr(text.data, '\n', text.len))
+		return false;
+	*summary = slice_take(&text, '\n');
+	*record = slice_take(&text, '\n');
+	if (is_running && memchr(text.data, '\n', text.len)) {
+		*summary = slice_take(&text, '\n');
+		*record = text;
+	}
+	return true;
 }
 
 int record_read(const struct config *config, const char *owner, struct slice id, struct record *out,
@@ -159,6 +272,8 @@ int record_read(const struct config *config, const char *owner, struct slice id,
 {
 	char name[RUN_ID_BYTES] = "";
 	_cleanup_free_ char *data = NULL;
+	bool is_running = false;
+	struct slice summary;
 	struct stat status;
 	size_t len;
 
@@ -167,7 +282,7 @@ int record_read(const struct config *config, const char *owner, struct slice id,
 	memcpy(name, id.data, id.len);
 
 	_cleanup_close_ int folder = records_open_owner(config, owner);
-	_cleanup_close_ int fd = folder < 0 ? -1 : open_record(folder, name);
+	_cleanup_close_ int fd = folder < 0 ? -1 : open_record(folder, name, &is_running);
 
 	if (fd < 0 && errno == ENOENT)
 		return error_set(err, 404, "run_not_found", "run not found");
@@ -175,11 +290,8 @@ int record_read(const struct config *config, const char *owner, struct slice id,
 	    io_read_file(fd, RUN_SUMMARY_MAX_BYTES + 1 + RUN_RECORD_MAX_BYTES, &data, &len) < 0)
 		return storage_failed(config->storage_dir, err, "reading a run's record");
 
-	const char *end = memchr(data, '\n', len);
-
-	if (!end)
+	if (!take_text((struct slice){data, len}, is_running, &summary, &out->text))
 		return error_set(err, 500, "storage_failed", "The record of %s is damaged", name);
-	out->text = (struct slice){end + 1, len - (size_t)(end + 1 - data)};
 	out->written_s = status.st_mtime;
 	out->data = steal_ptr(&data);
 	return 0;
@@ -232,14 +344,13 @@ static void find_newest(DIR *listing, struct slice before, struct newest *newest
 static bool read_summary(int folder, const char *id, char text[RUN_SUMMARY_MAX_BYTES],
 			 struct slice *summary)
 {
-	_cleanup_close_ int fd = open_record(folder, id);
+	bool is_running = false;
+	_cleanup_close_ int fd = open_record(folder, id, &is_running);
 	ssize_t len = read(fd, text, RUN_SUMMARY_MAX_BYTES);
-	const char *end = len <= 0 ? NULL : memchr(text, '\n', (size_t)len);
+	struct slice record;
 
-	if (!end)
-		return false;
-	*summary = (struct slice){text, (size_t)(end - text)};
-	return true;
+	return len > 0 &&
+	       take_text((struct slice){text, (size_t)len}, is_running, summary, &record);
 }
 
 int records_list(const struct config *config, const char *owner, struct slice before,

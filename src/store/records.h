@@ -3,19 +3,24 @@
  *
  *     <STORAGE_DIR>/.runs/<owner>/<run id>        the summary, a newline, the record; both JSON
  *                                                 without line breaks
- *     <STORAGE_DIR>/.runs/<owner>/.new-<run id>   one being written
+ *     <STORAGE_DIR>/.runs/<owner>/.new-<run id>   one being written, or the room for it
  *     <STORAGE_DIR>/.runs/<owner>/.keys/<hash>    an idempotency key (store/idempotency.h)
  *
  * Rules:
- *  1. A record is written aside, synced, and one rename(2) makes it visible whole; it never changes
- *     again.
+ *  1. A record is written aside, synced, and one rename(2) makes it visible whole, in place of
+ *     nothing or of what was reserved; it never changes again.
  *  2. A record belongs to the key that made it. For any other key it does not exist (404).
  *  3. A run's id begins with the time that it was asked for, so names in their order are runs in
  *     theirs: a list needs no index.
- *  4. Records older than the retention are swept, and with them what a crash left half-written.
+ *  4. A record that was reserved before its run has two more lines: the first two say that the
+ *     result was lost, the others that the run goes on, which is so while the file is locked
+ *     (flock(2)). The process that runs holds the lock; the kernel takes it back from one that
+ * dies.
+ *  5. Records older than the retention are swept, and with them what a crash left half-written.
  */
 #pragma once
 
+#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/slice.h"
 #include "bounds.h"
@@ -40,6 +45,31 @@ int records_open_owner(const struct config *config, const char *owner);
 /* Writes a record. 0, or -1 with *err: 500 "storage_full", "storage_failed". */
 MUST_USE int record_write(const struct config *config, const char *owner, const char *id,
 			  struct slice summary, struct slice record, struct error *err);
+
+/* The place of a run's record, with room for it. */
+struct record_place {
+	int folder, fd; /* owned: the owner's, and what is there meanwhile, locked; -1: none */
+	struct atomic_file room; /* owned */
+	char id[RUN_ID_BYTES];
+};
+
+struct record_text {
+	struct slice summary, record;
+};
+
+/* Reserves it, synced (rule 4): what is read while the run goes on, and what stays when it ends
+   without record_fill, small texts both. 0, or -1 with *err and nothing left: 507 "storage_full",
+   500 "storage_failed". */
+MUST_USE int record_reserve(const struct config *config, const char *owner, const char *id,
+			    struct record_text running, struct record_text lost,
+			    uint64_t room_bytes, struct record_place *out, struct error *err);
+
+/* Puts the record there. 0, or -1 with *err as record_write. */
+MUST_USE int record_fill(const struct config *config, struct record_place *place,
+			 struct slice summary, struct slice record, struct error *err);
+
+/* Closes the place; also takes back the record that is there if nothing ran. */
+void record_leave(struct record_place *place, bool has_run);
 
 struct record {
 	char *data;        /* owned: the file */
@@ -80,5 +110,5 @@ MUST_USE int records_list(const struct config *config, const char *owner, struct
 			  void (*row)(void *context, const char *id, struct slice summary),
 			  void *context, bool *more, struct error *err);
 
-/* Rule 4. Returns how many were removed. */
+/* Rule 5. Returns how many were removed. */
 uint64_t records_sweep(const struct config *config);

@@ -319,11 +319,49 @@ int storage_append_file(struct storage *storage, struct slice data, struct error
 	return 0;
 }
 
+/* Syncs the folders beneath the result's that lead to each path, once for neighbours. */
+static int sync_parents(const struct storage *storage, const struct buf *paths)
+{
+	char path[JOB_PATH_MAX_BYTES + 1], last[JOB_PATH_MAX_BYTES + 1] = "";
+
+	for (size_t at = 0; at < paths->len; at += strlen(paths->data + at) + 1) {
+		const struct slice name = slice_of(paths->data + at);
+
+		if (paths == &storage->inputs)
+			(void)snprintf(path, sizeof(path), "%s", name.data);
+		else if (!storage_path(storage, name, path))
+			continue;
+
+		char *slash = strrchr(path, '/');
+
+		if (!slash || slice_eq((struct slice){path, (size_t)(slash - path)}, last))
+			continue;
+		memcpy(last, path, (size_t)(slash - path));
+		last[slash - path] = '\0';
+		for (; slash; slash = strrchr(path, '/')) {
+			*slash = '\0';
+			if (fs_sync_dir(storage->folder, path) < 0)
+				return -1;
+		}
+	}
+	return 0;
+}
+
+/* The contents were synced; their names are not on the disk before their folders are. */
+static int sync_folders(const struct storage *storage, struct error *err)
+{
+	if (sync_parents(storage, &storage->inputs) < 0 ||
+	    sync_parents(storage, &storage->names) < 0 || fsync(storage->folder) < 0)
+		return failed(storage, err, "writing the result's folder");
+	return 0;
+}
+
 /* The session's folder, made if missing; -1 with errno. While it is empty a sweep may take it away
    again: ENOENT, here or from a use of it. */
 static int open_session(const struct storage *storage, const char *session_id)
 {
-	if (mkdirat(storage->root, session_id, FOLDER_MODE) < 0 && errno != EEXIST)
+	if (mkdirat(storage->root, session_id, FOLDER_MODE) == 0 ? fsync(storage->root) < 0
+								 : errno != EEXIST)
 		return -1;
 	return fs_open_beneath(storage->root, session_id, O_RDONLY | O_DIRECTORY, 0);
 }
@@ -333,7 +371,8 @@ int storage_commit(struct storage *storage, const char *session_id, char id[JOB_
 {
 	char to[sizeof("job-") + JOB_ID_LENGTH];
 
-	if (storage_end_file(storage, err) < 0 || storage_sync_streams(storage, err) < 0)
+	if (storage_end_file(storage, err) < 0 || storage_sync_streams(storage, err) < 0 ||
+	    sync_folders(storage, err) < 0)
 		return -1;
 	for (int tries = 0; tries < COMMIT_TRIES; tries++) {
 		random_id(id, JOB_ID_LENGTH);
@@ -345,7 +384,7 @@ int storage_commit(struct storage *storage, const char *session_id, char id[JOB_
 		   given twice */
 		if (session >= 0 &&
 		    storage_move_incoming(storage->root, storage->incoming_name, session, to) == 0)
-			return 0;
+			return fsync(session) < 0 ? failed(storage, err, "writing its name") : 0;
 		if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOENT)
 			break;
 	}

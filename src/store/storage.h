@@ -3,8 +3,8 @@
  *
  * Rules:
  *  1. A result is written under <storage>/.incoming; the contents of every file are synced, then
- *     one rename(2) makes it visible whole. Names need no sync of their own: file systems keep
- *     their order, so a power cut may take the newest results back whole but never shows one half.
+ *     the folders that name them, then one rename(2) makes it visible whole, and the session's
+ *     folder is synced: what was answered outlives a power cut, and no half of it is ever shown.
  *  2. Whatever names come from outside are opened beneath the result's own folder and never
  *     overwrite anything.
  *  3. A result that is given up is removed. What a crash leaves in .incoming is swept by the
@@ -113,8 +113,8 @@ MUST_USE int storage_end_file(struct storage *storage, struct error *err);
 MUST_USE int storage_commit(struct storage *storage, const char *session_id,
 			    char id[JOB_ID_LENGTH + 1], struct error *err);
 
-/* Writes the record of a result that is committed. One that cannot be written is not worth failing
-   a request for. */
+/* Writes and syncs the record of a result that is committed. One that cannot be written is not
+   worth failing a request for. */
 void storage_write_record(const struct storage *storage, const char *session_id, const char *id,
 			  struct slice record);
 

@@ -1,5 +1,6 @@
 /* Records of results: what a job of the tools API was answered with, beside the folder that clients
    know. */
+#include "base/atomic_file.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/io.h"
@@ -14,17 +15,11 @@
 void storage_write_record(const struct storage *storage, const char *session_id, const char *id,
 			  struct slice record)
 {
-	char path[sizeof(STORAGE_RECORDS) + SESSION_ID_MAX_BYTES + JOB_ID_LENGTH + 3];
+	_cleanup_close_ int records = fs_make_dir(storage->root, STORAGE_RECORDS, FOLDER_MODE);
+	_cleanup_close_ int session = fs_make_dir(records, session_id, FOLDER_MODE);
 
-	(void)snprintf(path, sizeof(path), STORAGE_RECORDS "/%s/%s", session_id, id);
-	if (fs_make_parents(storage->root, path, FOLDER_MODE) < 0)
-		return;
-
-	_cleanup_close_ int fd =
-		fs_open_beneath(storage->root, path, O_WRONLY | O_CREAT | O_EXCL, FILE_MODE);
-
-	if (fd >= 0 && io_write_all(fd, record.data, record.len) < 0)
-		(void)!ftruncate(fd, 0); /* the disk is full: half a record is none */
+	/* the disk is full: half a record is none */
+	(void)!atomic_file_write(session, NULL, id, FILE_MODE, ATOMIC_SYNC | ATOMIC_NEW, record);
 }
 
 int storage_read_record(int root, const char *session_id, const char *id, char **data, size_t *len)

@@ -535,7 +535,14 @@ class Durable(harness.ServerTest):
                 self.assertEqual(json.loads(server.request("GET", "/v1/runs").body)["runs"], [])
                 reply = server.request("POST", "/v1/runs", {"language": "python", "code": "open('outputs/x', 'wb').write(b'x' * 300000)"})
                 self.assertEqual(reply.status, 500)
-                reply = server.request("POST", "/v1/runs", {"language": "python", "code": "print(1)"})
+                key = {"X-Idempotency-Key": "full"}
+                for _ in range(2):
+                    reply = server.request("POST", "/v1/runs", {"language": "python", "code": "print(1)"}, key)
+                    self.assertEqual(reply.status, 507)
+                    self.assertRegex(json.loads(reply.body)["error"], "^No space in .* so nothing ran: free some")
+                self.assertEqual(json.loads(server.request("GET", "/v1/runs").body)["runs"], [])
+                harness.subprocess.run(["mount", "-o", "remount,size=20m", folder], check=True)
+                reply = server.request("POST", "/v1/runs", {"language": "python", "code": "print(1)"}, key)
                 self.assertEqual((reply.status, len(json.loads(server.request("GET", "/v1/runs").body)["runs"])), (200, 1))
                 self.assertEqual(server.leaks(), {})
         finally:
@@ -587,27 +594,98 @@ class Idempotency(RunsTest):
         self.assertEqual(self.refused({"language": "python", "code": ""}, self.key("refused"))[0], 400)
         self.assertEqual(self.post({"language": "python", "code": "print(1)"}, self.key("refused")).status, 200)
 
-    def test_a_crash_of_the_first_blocks_nobody(self):
-        body = {"language": "python", "code": "import time; print('begun', flush=True); time.sleep(1)"}
-        with socket.create_connection(("127.0.0.1", self.server.port), timeout=LONG) as client:
-            text = json.dumps(body).encode()
-            client.sendall(b"POST /v1/runs HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer alice-token\r\nX-Idempotency-Key: crash\r\n"
-                           b"Content-Type: application/json\r\nAccept: text/event-stream\r\nContent-Length: %d\r\n\r\n" % len(text) + text)
-            read_until(client, b"begun")
-            for pid in self.server.processes():
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-        reply = self.post(body, self.key("crash"))
-        self.assertEqual((reply.status, json.loads(reply.body)["stdout"]), (200, "begun\n"))
-        self.assertNotIn("idempotent-replayed", reply.headers)
-        self.assertEqual(self.post(body, self.key("crash")).body, reply.body)
+    def kill_all(self):
+        for pid in self.server.processes():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+    def stored(self, folder=""):
+        """Names of what there is of alice's runs, or of her keys."""
+        found = []
+        for where, _, names in os.walk(os.path.join(self.server.storage, ".runs")):
+            found += [name for name in names if os.path.basename(where) == ".keys"] if folder else \
+                [name for name in names if os.path.basename(where) != ".keys"]
+        return set(found)
+
+    def test_killed_at_any_step_it_never_runs_twice(self):
+        """What is on the disk decides: from the reserved record on the program may have run, so a repeat is told that the result is lost; before it, it had not."""
+        steps = {
+            "accepted": lambda seen: True,
+            "key": lambda seen: self.stored("keys") - seen[1],
+            "room": lambda seen: any(name.startswith(".new-") for name in self.stored() - seen[0]),
+            "reserved": lambda seen: any(name.startswith("run_") for name in self.stored() - seen[0]),
+        }
+        for step in (*steps, "begun", "answered"):
+            with self.subTest(step=step):
+                body = {"language": "python", "code": "import time; print('begun', flush=True); time.sleep(1)"}
+                seen = self.stored(), self.stored("keys")
+                with socket.create_connection(("127.0.0.1", self.server.port), timeout=LONG) as client:
+                    text = json.dumps(body).encode()
+                    client.sendall(b"POST /v1/runs HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer alice-token\r\nX-Idempotency-Key: at-%s\r\n"
+                                   b"Content-Type: application/json\r\nAccept: text/event-stream\r\nContent-Length: %d\r\n\r\n"
+                                   % (step.encode(), len(text)) + text)
+                    if step in steps:
+                        while not steps[step](seen):
+                            pass
+                    else:
+                        read_until(client, b"begun" if step == "begun" else b"event: result")
+                    self.kill_all()
+                harness.until(lambda: not self.server.processes(), "they are gone", 30)
+                made = [name for name in self.stored() - seen[0] if name.startswith("run_")]
+                if step == "begun":
+                    self.assertEqual(len(made), 1, "reserved before it runs")
+                    self.assertEqual(self.runs()[0]["status"], "killed")
+                reply = self.post(body, self.key("at-" + step))
+                record = json.loads(reply.body)
+                self.assertEqual((reply.status, reply.headers.get("idempotent-replayed"), list(record)), (200, "true" if made else None, RECORD))
+                if made:
+                    self.assertEqual(record["id"], made[0])
+                if step == "answered" or not made:
+                    self.assertEqual((record["status"], record["stdout"]), ("succeeded", "begun\n"))
+                elif step == "begun":
+                    self.assertEqual((record["status"], record["exit_code"], record["stdout"]), ("killed", 137, ""))
+                    self.assertIn("its result was lost", record["stderr"])
+                self.assertEqual(self.post(body, self.key("at-" + step)).body, reply.body)
         incoming = os.path.join(self.server.storage, ".incoming")
         jobs = os.path.join(self.server.run, "jobs")
         harness.until(lambda: self.server.reap() and not self.server.podman.containers(self.server.instance) and not os.listdir(jobs),
                       "the reaper has cleaned up", 2 * harness.DEADLINE_S)
         self.assertEqual(os.listdir(incoming), [])
+
+    def test_meanwhile_the_record_says_running(self):
+        body = {"language": "python", "code": "print('begun', flush=True); import time; time.sleep(1)"}
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            seen = self.stored()
+            future = pool.submit(self.post, body, self.key("meanwhile"))
+            name = harness.until(lambda: [name for name in self.stored() - seen if name.startswith("run_")], "its place is reserved")[0]
+            record = json.loads(self.get("/v1/runs/" + name).body)
+            self.assertEqual((list(record), record["status"], record["exit_code"], record["stderr"]), (RECORD, "running", None, ""))
+            self.assertEqual([(run["status"], run["exit_code"]) for run in self.runs() if run["id"] == name], [("running", None)])
+            reply = future.result(LONG)
+        self.assertEqual(self.get("/v1/runs/" + name).body, reply.body)
+        self.assertNotIn(".new-" + name, self.stored())
+
+    def test_a_client_that_hangs_up_finds_its_result(self):
+        body = {"language": "python", "code": "import time; time.sleep(.5); print('done')"}
+        seen = self.stored()
+        with socket.create_connection(("127.0.0.1", self.server.port), timeout=LONG) as client:
+            text = json.dumps(body).encode()
+            client.sendall(b"POST /v1/runs HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer alice-token\r\nX-Idempotency-Key: hangs-up\r\n"
+                           b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(text) + text)
+            harness.until(lambda: [name for name in self.stored() - seen if name.startswith("run_")], "its place is reserved")
+        reply = self.post(body, self.key("hangs-up"))
+        self.assertEqual((json.loads(reply.body)["stdout"], reply.headers.get("idempotent-replayed")), ("done\n", "true"))
+
+    def test_what_did_not_begin_can_be_sent_again(self):
+        body = {"language": "python", "code": "print(1)"}
+        with harness.Server(DOCKER_SOCKET_PATH="/nonexistent/podman.sock") as server:
+            for _ in range(2):
+                reply = server.request("POST", "/v1/runs", body, self.key("engine"))
+                self.assertEqual(reply.status // 100, 5, reply)
+                self.assertNotIn("idempotent-replayed", reply.headers)
+                self.assertEqual(json.loads(server.request("GET", "/v1/runs").body)["runs"], [])
 
     def test_a_stream_is_replayed_as_its_result(self):
         body = {"language": "python", "code": "print('x')"}

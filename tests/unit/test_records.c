@@ -102,6 +102,14 @@ static void add_row(void *context, const char *id, struct slice summary)
 		       "%s ", id);
 }
 
+static void note_row(void *context, const char *id, struct slice summary)
+{
+	struct rows *rows = context;
+
+	(void)id;
+	(void)snprintf(rows->text, sizeof(rows->text), "%.*s ", (int)summary.len, summary.data);
+}
+
 static void test_list(void)
 {
 	char ids[150][RUN_ID_BYTES];
@@ -197,6 +205,73 @@ static void test_full(void)
 		  -1, "where there is no folder nothing is written");
 	is_text(err.code, "storage_failed", "which is said");
 	(void)snprintf(config.storage_dir, PATH_MAX, "%s", kept);
+}
+
+/* --- a place reserved ------------------------------------------------------------------------- */
+
+static const struct record_text running = {SLICE_LITERAL("{\"s\":\"running\"}"),
+					   SLICE_LITERAL("{\"r\":\"running\"}")},
+				lost = {SLICE_LITERAL("{\"s\":\"lost\"}"),
+					SLICE_LITERAL("{\"r\":\"lost\"}")};
+
+/* Is that what a reader finds in the record and in the list? */
+static bool reads(const char *owner, const char *id, const char *word)
+{
+	struct rows rows = {""};
+	struct record record = {0};
+	char wanted[32];
+	bool more, same;
+
+	(void)snprintf(wanted, sizeof(wanted), "{\"r\":\"%s\"}", word);
+	must(record_read(&config, owner, slice_of(id), &record, &err) == 0);
+	same = slice_eq(record.text, wanted);
+	free(record.data);
+	(void)snprintf(wanted, sizeof(wanted), "{\"s\":\"%s\"} ", word);
+	must(records_list(&config, owner, SLICE_LITERAL(""), 9, note_row, &rows, &more, &err) == 0);
+	return same && strcmp(rows.text, wanted) == 0;
+}
+
+static int reserve(struct record_place *place, uint64_t room_bytes)
+{
+	return record_reserve(&config, "frank", "run_000000000000", running, lost, room_bytes,
+			      place, &err);
+}
+
+static int reserve_and_die(void *context)
+{
+	struct record_place place;
+
+	(void)context;
+	must(reserve(&place, 4096) == 0);
+	return 0;
+}
+
+static void test_place(void)
+{
+	static const char id[] = "run_000000000000";
+	struct record_place place;
+
+	must(reserve(&place, 65536) == 0);
+	ok(reads("frank", id, "running"), "what was reserved says that the run goes on");
+	must(record_fill(&config, &place, SLICE_LITERAL("{\"s\":\"done\"}"),
+			 SLICE_LITERAL("{\"r\":\"done\"}"), &err) == 0);
+	ok(reads("frank", id, "done"), "the record comes in its place");
+	record_leave(&place, true);
+	ok(reads("frank", id, "done"), "and stays");
+	is_number(count_entries(in_scratch("storage/.runs/frank")), 1, "nothing else was left");
+
+	must(reserve(&place, 65536) == 0);
+	record_leave(&place, true);
+	ok(reads("frank", id, "lost"), "one that ran without a record: lost");
+	must(reserve(&place, 65536) == 0);
+	record_leave(&place, false);
+	is_number(count_entries(in_scratch("storage/.runs/frank")), 0,
+		  "one that did not run: gone");
+	is_number(reserve(&place, INT64_MAX), -1, "more than a disk has is refused");
+	is_number(count_entries(in_scratch("storage/.runs/frank")), 0, "and leaves nothing");
+	is_number(in_child(reserve_and_die, NULL), 0, "one dies in the middle of its run");
+	ok(reads("frank", id, "lost"), "lost");
+	must(unlink(in_scratch("storage/.runs/frank/%s", id)) == 0);
 }
 
 /* --- idempotency keys ------------------------------------------------------------------------- */
@@ -355,6 +430,7 @@ int main(void)
 	test_list();
 	test_sweep();
 	test_full();
+	test_place();
 	test_keys();
 	test_crash();
 	test_swept_key();

@@ -11,6 +11,7 @@
 
 static void run_free(struct run *run)
 {
+	record_leave(&run->place, run->execution.was_sent);
 	idempotency_close(&run->idempotency);
 	stream_free(&run->stream);
 	language_free(&run->language);
@@ -80,6 +81,8 @@ static int execute_program(struct run *run, struct error *err)
 
 	if (execution_run(execution, err) == 0)
 		return 0;
+	if (strcmp(err->code, "job_not_taken") == 0)
+		execution->was_sent = false;
 	if (!is_out_of_memory(run, err))
 		return -1;
 	execution->result = (struct job_result){.reason = JOB_OOM, .signal = SIGKILL};
@@ -96,6 +99,8 @@ static int execute(struct run *run, struct error *err)
 	run->execution = execution_new(executor, &run->job, WORDS_RUNS,
 				       run->request.limits.max_output_bytes);
 	run->execution.observer = stream_observer(&run->stream);
+	if (run_reserve(run, err) < 0)
+		return -1;
 	compiled = run_compile(run, err);
 	if (compiled < 0 || (compiled == 0 && execute_program(run, err) < 0))
 		return -1;
@@ -164,6 +169,19 @@ static int reply_cached(struct run *run, struct error *err)
 	return 0;
 }
 
+/* Writes the record, into its place where that was reserved. */
+static int keep(struct run *run, struct slice summary, struct slice record, struct error *err)
+{
+	const struct config *config = run->call->config;
+
+	if (run->place.folder < 0)
+		return record_write(config, run->call->caller.id, run->id, summary, record, err);
+	if (record_fill(config, &run->place, summary, record, err) < 0)
+		return -1;
+	record_leave(&run->place, true);
+	return 0;
+}
+
 static int run_and_reply(struct run *run, struct error *err)
 {
 	struct call *call = run->call;
@@ -177,10 +195,12 @@ static int run_and_reply(struct run *run, struct error *err)
 	cached = prepare_job(run, err) < 0 ? -1 : reply_cached(run, err);
 	if (cached != 0)
 		return cached < 0 ? -1 : 0;
+	/* a repeat is to find the result, not a run that ended with its first client's patience */
+	if (run->idempotency.fd >= 0 && !run->stream.is_wanted)
+		call->executor.watch.fd = -1;
 	if ((run->idempotency.fd >= 0 && idempotency_note(&run->idempotency, run->id, err) < 0) ||
 	    execute(run, err) < 0 || run_write(run, &record, &summary, err) < 0 ||
-	    record_write(call->config, call->caller.id, run->id, buf_slice(&summary),
-			 buf_slice(&record), err) < 0)
+	    keep(run, buf_slice(&summary), buf_slice(&record), err) < 0)
 		return -1;
 	if (*run->cache_key && cache_may_keep(&run->execution.result))
 		cache_put(call->config, run->cache_key, run->id);
@@ -194,6 +214,7 @@ void api_runs_create(struct call *call)
 	struct run run = {
 		.call = call,
 		.idempotency.fd = -1,
+		.place = {.folder = -1, .fd = -1, .room.fd = -1},
 		.stream = stream_new(call),
 		.compiler = execution_new(&call->executor, &run.compile, WORDS_NONE,
 					  2 * RUN_COMPILE_OUTPUT_BYTES),

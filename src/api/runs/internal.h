@@ -19,6 +19,7 @@ struct run {
 	struct run_request request;     /* owned */
 	struct language language;       /* owned */
 	struct idempotency idempotency; /* owned */
+	struct record_place place;      /* owned, with a key: of the record */
 	struct stream stream;           /* owned */
 	char id[RUN_ID_BYTES];          /* "": not begun */
 	int64_t created_ms;             /* since 1970 */
@@ -39,6 +40,10 @@ MUST_USE int run_compile(struct run *run, struct error *err);
    that goes with it. */
 const char *run_status(const struct job_result *result);
 int run_exit_code(const struct job_result *result);
+
+/* With an idempotency key: reserves the record's place before anything runs. 0, or -1 with *err as
+   record_reserve. */
+MUST_USE int run_reserve(struct run *run, struct error *err);
 
 /* Puts the artifacts into the file store and appends record and summary, one line of JSON each,
    which never pass RUN_RECORD_MAX_BYTES and RUN_SUMMARY_MAX_BYTES. 0, or -1 with *err. */

@@ -11,11 +11,13 @@
 #include "store/files.h"
 #include "store/links.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <time.h>
 
 #define LINK_PATH    "/v1/files/"
 #define EXIT_TIMEOUT 124
+#define LOST_TEXT    "Execution was begun and its result was lost: the service or its disk failed\n"
 
 static const char *const statuses[] = {
 	[JOB_EXITED] = "failed",      [JOB_SIGNALED] = "failed", [JOB_TIMEOUT] = "timeout",
@@ -172,6 +174,58 @@ int run_write(struct run *run, struct buf *record, struct buf *summary, struct e
 	(void)!json_write(whole, record);
 	(void)!json_write(brief, summary);
 	return 0;
+}
+
+/* Reserved is the largest record: each byte of output may be written as \\u0000. */
+static uint64_t room_of(const struct run *run)
+{
+	const struct run_limits *limits = &run->request.limits;
+	uint64_t output = 2 * limits->max_output_bytes;
+
+	if (run->language.runs.compile_output)
+		output += 2ULL * RUN_COMPILE_OUTPUT_BYTES;
+	return 6 * output + RUN_RECORD_REST_BYTES;
+}
+
+static struct record_text text_of(const json_t *brief, const json_t *whole, struct buf *text)
+{
+	size_t at;
+
+	(void)!json_write(brief, text);
+	at = text->len;
+	(void)!json_write(whole, text);
+	return (struct record_text){{text->data, at}, {text->data + at, text->len - at}};
+}
+
+int run_reserve(struct run *run, struct error *err)
+{
+	_cleanup_buf_ struct buf lost = buf_new(RUN_RECORD_REST_BYTES),
+				 running = buf_new(RUN_RECORD_REST_BYTES);
+	char created_at[DATE_BYTES], code_sha256[SHA256_HEX_BYTES];
+
+	if (run->idempotency.fd < 0)
+		return 0;
+	date_rfc3339(run->created_ms, created_at);
+	sha256_hex_of(run->request.code, code_sha256);
+	run->execution.result = (struct job_result){.reason = JOB_CANCELLED, .signal = SIGKILL};
+
+	_cleanup_json_ json_t *whole = record_of(run, created_at, code_sha256, json_array());
+	_cleanup_json_ json_t *brief = summary_of(run, created_at, code_sha256, 0);
+
+	run->execution.result = (struct job_result){0};
+	(void)json_object_set_new(whole, "stderr", json_string(LOST_TEXT));
+
+	struct record_text if_lost = text_of(brief, whole, &lost);
+	json_t *const both[] = {brief, whole};
+
+	for (size_t i = 0; i < COUNT_OF(both); i++) {
+		(void)json_object_set_new(both[i], "status", json_string("running"));
+		(void)json_object_set_new(both[i], "exit_code", json_null());
+	}
+	(void)json_object_set_new(whole, "stderr", json_string(""));
+	return record_reserve(run->call->config, run->call->caller.id, run->id,
+			      text_of(brief, whole, &running), if_lost, room_of(run), &run->place,
+			      err);
 }
 
 /* --- showing it again ------------------------------------------------------------------------- */
