@@ -9,7 +9,7 @@
 #define KEY_REVOKED "revoked"
 
 /* One line, without its end: id hash rate burst scopes expires label, and maybe
-   jobs=N, cpu=N. 1 and *out; 0 for a blank
+   jobs=N, sessions=N, cpu=N. 1 and *out; 0 for a blank
    line or a comment (#); 2 for a key that is revoked; -1 for what is none of these. */
 MUST_USE int key_line_parse(struct slice line, struct key *out);
 

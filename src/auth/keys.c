@@ -2,6 +2,7 @@
 
 #include "base/ascii.h"
 #include "base/cleanup.h"
+#include "base/frame.h"
 #include "base/io.h"
 #include "base/memory.h"
 #include "base/num.h"
@@ -233,13 +234,16 @@ static bool parse_scopes(struct slice text, unsigned *out)
 /* What may follow the label, in any order. */
 static int parse_limits(struct slice line, struct key *out)
 {
+	const struct field_number limits[] = {
+		{"jobs", KEY_JOBS_MAX, &out->jobs},
+		{"sessions", SESSIONS_MAX, &out->sessions},
+		{"cpu", KEY_CPU_MAX_S, &out->cpu_s},
+	};
+
 	for (struct slice word; (word = take_word(&line)).len;) {
 		struct slice name = slice_take(&word, '=');
-		bool is_jobs = slice_eq(name, "jobs");
 
-		if ((!is_jobs && !slice_eq(name, "cpu")) ||
-		    num_parse(word, 10, is_jobs ? KEY_JOBS_MAX : KEY_CPU_MAX_S,
-			      is_jobs ? &out->jobs : &out->cpu_s) < 0)
+		if (field_take_number(limits, COUNT_OF(limits), name, word) != 1)
 			return -1;
 	}
 	return 0;

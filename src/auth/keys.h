@@ -37,6 +37,7 @@ struct key {
 	unsigned scopes;     /* of enum key_scope */
 	int64_t expires_s;   /* on the real clock; 0: never */
 	uint64_t jobs;       /* at once; 0: as many as there are slots */
+	uint64_t sessions;   /* of all its tenants; 0: as many as there may be */
 	uint64_t cpu_s;      /* CPU seconds an hour; 0: without a limit */
 	bool is_from_file;   /* else of API_KEYS */
 };

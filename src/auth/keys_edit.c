@@ -23,7 +23,7 @@
 #define ID_RANDOM_CHARS    16
 #define HEADER                                                                                     \
 	"# Keys of mayfly, edited by mayflyctl keys. Only hashes of the tokens are here.\n"        \
-	"# id  sha256(token)  rate  burst  scopes  expires  label  [jobs=N]  [cpu=SECONDS]\n"
+	"# id  sha256(token)  rate  burst  scopes  expires  label  [jobs=N]  [sessions=N]  [cpu=SECONDS]\n"
 
 _Static_assert(KEY_TOKEN_BYTES == sizeof(TOKEN_PREFIX) + TOKEN_RANDOM_CHARS, "a token fits");
 
@@ -101,7 +101,7 @@ static int edit_commit(const struct edit *edit, struct error *err)
 static int add_line(struct edit *edit, const struct key *key)
 {
 	char hash[SHA256_HEX_BYTES], rate[KEY_RATE_BYTES], scopes[KEY_SCOPES_BYTES], expires[24],
-		jobs[32] = "", cpu[32] = "";
+		jobs[32] = "", sessions[32] = "", cpu[32] = "";
 	bool is_cut = edit->len && edit->text[edit->len - 1] != '\n';
 
 	sha256_hex(key->hash, hash);
@@ -110,15 +110,17 @@ static int add_line(struct edit *edit, const struct key *key)
 	(void)snprintf(expires, sizeof(expires), key->expires_s ? "%" PRId64 : "-", key->expires_s);
 	if (key->jobs)
 		(void)snprintf(jobs, sizeof(jobs), " jobs=%" PRIu64, key->jobs);
+	if (key->sessions)
+		(void)snprintf(sessions, sizeof(sessions), " sessions=%" PRIu64, key->sessions);
 	if (key->cpu_s)
 		(void)snprintf(cpu, sizeof(cpu), " cpu=%" PRIu64, key->cpu_s);
 	if (!edit->len && buf_append_text(&edit->changed, HEADER) < 0)
 		return -1;
 	if (edit->len && buf_append(&edit->changed, edit->text, edit->len) < 0)
 		return -1;
-	return buf_printf(&edit->changed, "%s%s %s %s %" PRIu64 " %s %s %s%s%s\n",
+	return buf_printf(&edit->changed, "%s%s %s %s %" PRIu64 " %s %s %s%s%s%s\n",
 			  is_cut ? "\n" : "", key->id, hash, rate, key->burst, scopes, expires,
-			  key->label, jobs, cpu);
+			  key->label, jobs, sessions, cpu);
 }
 
 int keys_add(const struct config *config, struct key *key, char token[KEY_TOKEN_BYTES],

@@ -44,6 +44,7 @@ static int read_options(const struct ctl_arguments *arguments, struct key *key)
 		return refuse("--scopes", scopes);
 	if (ctl_number(arguments, "keys", "--burst", 1, KEY_BURST_MAX, &key->burst) < 0 ||
 	    ctl_number(arguments, "keys", "--jobs", 1, KEY_JOBS_MAX, &key->jobs) < 0 ||
+	    ctl_number(arguments, "keys", "--sessions", 1, SESSIONS_MAX, &key->sessions) < 0 ||
 	    ctl_number(arguments, "keys", "--cpu", 1, KEY_CPU_MAX_S, &key->cpu_s) < 0 ||
 	    ctl_number(arguments, "keys", "--days", 1, DAYS_MAX, &days) < 0)
 		return -1;
@@ -88,13 +89,13 @@ static json_t *row_of(const struct config *config, const struct key *key)
 		date_rfc3339(key->expires_s * MS_PER_S, expires);
 		memcpy(strchr(expires, '.'), "Z", sizeof("Z"));
 	}
-	return json_pack("{s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:f, s:s, s:s, s:b, s:s}", "id",
+	return json_pack("{s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:s, s:s, s:b, s:s}", "id",
 			 key->id, "label", json_clean_string(slice_of(key->label)), "rate", rate,
 			 "burst", (json_int_t)key->burst, "jobs", (json_int_t)key->jobs, "running",
 			 (json_int_t)slot_count_of(config, slot_caller_id(slice_of(key->id))),
-			 "cpu", (json_int_t)key->cpu_s, "cpu_used",
-			 (double)cpu_used_us(config, key->id) / US_PER_S, "scopes", scopes,
-			 "expires", expires, "expired",
+			 "sessions", (json_int_t)key->sessions, "cpu", (json_int_t)key->cpu_s,
+			 "cpu_used", (double)cpu_used_us(config, key->id) / US_PER_S, "scopes",
+			 scopes, "expires", expires, "expired",
 			 key->expires_s && key->expires_s <= time(NULL), "from",
 			 key->is_from_file ? "file" : "API_KEYS");
 }

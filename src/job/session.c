@@ -155,7 +155,7 @@ int session_save(const struct config *config, struct session *session, struct er
 struct census {
 	struct slice tenant_id;
 	const char *owner;
-	uint64_t all, of_tenant;
+	uint64_t caller, all, of_tenant, of_caller;
 };
 
 static void count(void *context, const struct session *session)
@@ -163,6 +163,7 @@ static void count(void *context, const struct session *session)
 	struct census *census = context;
 
 	census->all++;
+	census->of_caller += session->caller == census->caller;
 	census->of_tenant += slice_eq(census->tenant_id, session->tenant_id) &&
 			     strcmp(census->owner, session->owner) == 0;
 }
@@ -170,7 +171,9 @@ static void count(void *context, const struct session *session)
 /* Rule 4, under the lock of who makes one. */
 static int check_room(const struct config *config, const struct session *session, struct error *err)
 {
-	struct census census = {.tenant_id = slice_of(session->tenant_id), .owner = session->owner};
+	struct census census = {.tenant_id = slice_of(session->tenant_id),
+				.owner = session->owner,
+				.caller = session->caller};
 	const struct session_requester all = {0};
 
 	if (session_list(config, &all, count, &census, err) < 0)
@@ -180,6 +183,11 @@ static int check_room(const struct config *config, const struct session *session
 				 "Maximum session limit reached (%llu). Destroy existing sessions "
 				 "or increase limit.",
 				 (unsigned long long)config->sessions);
+	if (session->caller_max && census.of_caller >= session->caller_max)
+		return error_set(err, 400, "too_many_sessions",
+				 "Maximum session limit of the key reached (%llu). Destroy "
+				 "existing sessions or increase limit.",
+				 (unsigned long long)session->caller_max);
 	if (census.of_tenant >= config->sessions_of_tenant)
 		return error_set(
 			err, 400, "too_many_sessions",

@@ -27,6 +27,7 @@ struct session {
 	uint64_t ttl_s, use_count;
 	uint64_t caller;             /* whose CPU time is counted (struct slot_caller) */
 	int64_t created_ms, used_ms; /* on CLOCK_BOOTTIME */
+	uint64_t caller_max;         /* sessions of that one; 0: no limit; not in the record */
 	int lock;                    /* owned: held; -1 when it is not; not in the record */
 };
 

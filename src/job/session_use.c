@@ -333,6 +333,7 @@ int session_create(struct executor *executor, const struct template *template,
 
 	(void)snprintf(session->template, sizeof(session->template), "%s", template->name);
 	session->caller = executor->caller.id;
+	session->caller_max = executor->caller.sessions;
 	created = prepare_kernel(executor->config, template, &program, err) < 0
 			  ? -1
 			  : create(executor, &program.job, session, err);

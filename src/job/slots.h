@@ -20,8 +20,9 @@
 
 /* Who takes slots; one of zeroes is the operator. */
 struct slot_caller {
-	uint64_t id;   /* slot_caller_id */
-	uint64_t jobs; /* that it may run at once; 0: no limit of its own */
+	uint64_t id;       /* slot_caller_id */
+	uint64_t jobs;     /* that it may run at once; 0: no limit of its own */
+	uint64_t sessions; /* that it may have; 0: the same */
 };
 
 /* The number that stands for a caller's name: a key's id, a tenant, an address. */

@@ -40,8 +40,8 @@ static const struct command {
 	 "make the worker image, start the service, run a first job in each language", ctl_setup, 0,
 	 0},
 	{"keys", "add",
-	 "LABEL [--rate N] [--burst N] [--jobs N] [--cpu SECONDS] [--scopes run,read,admin] "
-	 "[--days N]",
+	 "LABEL [--rate N] [--burst N] [--jobs N] [--sessions N] [--cpu SECONDS] "
+	 "[--scopes run,read,admin] [--days N]",
 	 "make a key for a caller; its token is shown once", ctl_keys_add, 1, 1},
 	{"keys", "list", "[--json]", "list the keys, and what they use", ctl_keys_list, 0, 0},
 	{"keys", "revoke", "ID|LABEL", "revoke a key", ctl_keys_revoke, 1, 1},

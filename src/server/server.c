@@ -334,6 +334,7 @@ static int serve_route(const struct server *server, struct call *call, const str
 	call->executor.caller = (struct slot_caller){
 		.id = slot_caller_id(slice_of(share)),
 		.jobs = call->caller.has_key ? call->caller.key.jobs : 0,
+		.sessions = call->caller.has_key ? call->caller.key.sessions : 0,
 	};
 	call->executor.watch = (struct http_watch){
 		.fd = call->connection->fd,

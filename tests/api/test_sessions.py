@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import shutil
+import subprocess
 import time
 import urllib.parse
 
@@ -470,6 +471,22 @@ class Tenants(SessionTest):
         first, second = self.create(tenant_id="a"), self.create(tenant_id="b")
         self.output(first, "x = 1; open('/workspace/secret', 'w').write('s'); open('/tmp/secret', 'w').write('s')")
         self.assertEqual("False [] False\n", self.output(second, "import os; print('x' in globals(), os.listdir('/workspace'), os.path.exists('/tmp/secret'))"))
+
+
+class Keys(SessionTest):
+    def test_a_key_has_no_more_by_naming_tenants(self):
+        done = subprocess.run([os.path.join(harness.BUILD, "mayflyctl"), "keys", "add", "few", "--sessions", "1"], env=self.server.environment,
+                              stdout=subprocess.PIPE, check=True, text=True)
+        key = {"Authorization": "Bearer " + done.stdout.strip()}
+        status, body = self.post("/session/create", {"tenant_id": "one", "scope": "s"}, key)
+        self.assertEqual(200, status, body)
+        for tenant in ("one", "two"):
+            status, more = self.post("/session/create", {"tenant_id": tenant, "scope": "s"}, key)
+            self.assertEqual((400, "Maximum session limit of the key reached (1). Destroy existing sessions or increase limit."), (status, more["error"]))
+        self.assertEqual(200, self.post("/session/destroy", {"session_id": body["session_id"]}, key)[0])
+        self.assertEqual(200, self.post("/session/create", {"tenant_id": "two", "scope": "s"}, key)[0])
+        for row in json.loads(self.server.request("GET", "/sessions", headers=key).body)["sessions"]:
+            self.post("/session/destroy", {"session_id": row["id"]}, key)
 
 
 class SessionFiles(SessionTest):
