@@ -49,6 +49,9 @@
 #define REPLY_OUTPUT_MAX_BYTES MIB        /* output in a /run reply */
 #define JOB_ID_LENGTH          6
 #define JSON_DEPTH_MAX         64 /* nested arrays and objects in a request */
+/* A tree takes up to 300 bytes for a value of three ("{},"): 60 MB, which a unit's MemoryMax has.
+ */
+#define JSON_VALUES_MAX 200000
 
 /* --- Runs API: runs (src/api/runs/README.md; the six limits stand in api/runs/request.c) ------ */
 #define RUN_CODE_MAX_BYTES        (200 * KIB)

@@ -70,11 +70,12 @@ __attribute__((constructor)) static void seed_hashes(void)
 		json_object_seed(seed | 1); /* 0 would mean "choose one" */
 }
 
-/* jansson bounds its depth only at 2048; a request has no need of so much, and a shallow bound
-   keeps the stack small. */
-static bool is_too_deep(struct slice text)
+/* Looks at a text before a tree is built of it. jansson bounds its depth only at 2048, and its
+   values not at all: a request has no need of so much, and 32 MiB of "[]," are 1.8 GiB. 0, or -1
+   with *err. */
+static int check_size(struct slice text, struct error *err)
 {
-	unsigned depth = 0;
+	unsigned depth = 0, values = 1;
 	bool in_string = false;
 
 	for (size_t i = 0; i < text.len; i++) {
@@ -88,13 +89,23 @@ static bool is_too_deep(struct slice text)
 		} else if (c == '"') {
 			in_string = true;
 		} else if (c == '{' || c == '[') {
+			/* with something in it, it holds one more than it has commas */
+			values += i + 1 < text.len && !strchr("]}", text.data[i + 1]);
 			if (++depth > JSON_DEPTH_MAX)
-				return true;
+				return error_set(err, 400, "json_too_deep",
+						 "JSON is nested deeper than %d levels",
+						 JSON_DEPTH_MAX);
+		} else if (c == ',') {
+			values++;
 		} else if ((c == '}' || c == ']') && depth > 0) {
 			depth--;
 		}
 	}
-	return false;
+	if (values > JSON_VALUES_MAX)
+		return error_set(err, 400, "json_too_many_values",
+				 "JSON has more than %d values: send large data as one string",
+				 JSON_VALUES_MAX);
+	return 0;
 }
 
 /* What is wrong with a text as a whole, or NULL. */
@@ -149,9 +160,8 @@ static int parse(struct slice text, size_t flags, json_t **out, unsigned *line, 
 	json_error_t where;
 
 	*line = 1;
-	if (is_too_deep(text))
-		return error_set(err, 400, "json_too_deep", "JSON is nested deeper than %d levels",
-				 JSON_DEPTH_MAX);
+	if (check_size(text, err) < 0)
+		return -1;
 
 	const struct block *before = newest;
 	jmp_buf here;

@@ -17,7 +17,7 @@ static inline void cleanup_json(json_t **value)
 #define _cleanup_json_ __attribute__((cleanup(cleanup_json)))
 
 /* Parses a whole text (RFC 8259). The caller owns *out. 0, or -1 with *err: 400 "bad_json" (line,
- * column, what is wrong), "json_too_deep"; 500 "out_of_memory". */
+ * column, what is wrong), "json_too_deep", "json_too_many_values"; 500 "out_of_memory". */
 MUST_USE int json_parse(struct slice text, json_t **out, struct error *err);
 
 /* The same, with NUL allowed in strings: their reader has to look at the length. A NUL in a

@@ -68,7 +68,7 @@ class StdinTest(unittest.TestCase):
     def test_a_change_counts_from_the_next_connection_on(self):
         self.ctl("revoke", "alice")
         self.assertEqual(os.stat(self.keys).st_mode & 0o777, 0o600)
-        self.assertEqual(self.upload(self.keys, self.token, MAYFLY_KEYS_STDIN="true")[0], 200, "no key is left: loopback needs none")
+        self.assertEqual(self.upload(self.keys, self.token, MAYFLY_KEYS_STDIN="true")[0], 401, "a file that had a key stays closed")
         token = self.ctl("add", "bob").strip()
         self.assertEqual(self.upload(self.keys, token, MAYFLY_KEYS_STDIN="true")[0], 200)
         self.assertEqual(self.upload(self.keys, self.token, MAYFLY_KEYS_STDIN="true")[0], 401)

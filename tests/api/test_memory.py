@@ -1,6 +1,8 @@
 """Memory that is not there (src/server/server.h, rule 3): its API's 503, and nothing is left."""
 import json
 import os
+import socket
+import subprocess
 import tempfile
 import unittest
 
@@ -55,6 +57,56 @@ class Limited(unittest.TestCase):
         self.assertEqual(int(reply.headers["content-length"]), len(reply.body))
 
 
+class Worst(unittest.TestCase):
+    """What a request's body can make of mayfly stays within its unit's MemoryMax (systemd/system/mayfly@.service)."""
+    ROUTES = {"/run": 1, "/tools/execute": 32, "/execute": 16, "/session/create": 16, "/session/execute": 16, "/v1/runs": 1, "/templates": 1,
+              "/validate": 2, AGENT: 2}  # MiB that the body may have
+    # how a body begins, what it repeats, at most how often, and how it ends
+    SHAPES = {
+        "empty objects": (b'{"x":[', b"{},", None, b"0]}"),
+        "as many values as are taken": (b'{"x":[', b"{},", 199000, b"0]}"),
+        "one string": (b'{"code":"', b"x", None, b'"}'),
+        "escapes": (b'{"code":"', b"\\u0041", None, b'"}'),
+        "a file": (b'{"tenant_id":"t","scope":"s","code":"1","files":{"f":"', b"x", 10 << 20, b'"}}'),
+    }
+
+    def peak_mib(self, path, body, size):
+        """The status, and the most memory that one mayfly had: at least this process's own, which therefore holds no body."""
+        with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as listener, \
+                socket.create_connection(listener.getsockname(), harness.DEADLINE_S) as client:
+            server, _ = listener.accept()
+            with server:
+                process = subprocess.Popen([os.path.join(harness.BUILD, "mayfly")], stdin=server, stdout=server, stderr=subprocess.DEVNULL, env={
+                    "HOME": folder, "MAYFLY_RUN_DIR": folder + "/run", "MAYFLY_DATA_DIR": os.path.join(harness.ROOT, "worker"),
+                    "DOCKER_SOCKET_PATH": folder + "/none"})
+            try:
+                client.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {size}\r\n\r\n".encode())
+                client.sendfile(body)
+                reply = harness.read_all(client)
+            except (BrokenPipeError, ConnectionResetError):
+                reply = b"HTTP/1.1 hung-up "
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        return reply.split(b" ")[1].decode(), usage.ru_maxrss / 1024
+
+    def test_each_route(self):
+        for path, mib in self.ROUTES.items():
+            for shape, (head, piece, most, tail) in self.SHAPES.items():
+                count = ((mib << 20) - len(head) - len(tail)) // len(piece)
+                with self.subTest(path=path, shape=shape), tempfile.TemporaryFile() as body:
+                    body.write(head)
+                    left = min(count, most or count)
+                    while left:
+                        body.write(piece * min(left, 10000))
+                        left -= min(left, 10000)
+                    body.write(tail)
+                    size = body.tell()
+                    body.seek(0)
+                    status, peak = self.peak_mib(path, body, size)
+                    self.assertIn(status, ("400", "403", "404", "500", "503"))  # there is no engine
+                    self.assertLess(peak, 256)
+
+
 class Mayfly(Limited):
     def setUp(self):
         super().setUp()
@@ -77,7 +129,7 @@ class Mayfly(Limited):
                 self.assertLessEqual({"stdout", "stderr"}, set(files), folder)
 
     def test_a_large_body(self):
-        body = b'{"x":[' + b"0," * 500000 + b"0]}"  # 1 MB of text, a number each two bytes
+        body = b'{"x":[' + b"{}," * 150000 + b"0]}"  # half a MB of text, an object each three bytes
         for path, shape in SHAPES.items():
             with self.subTest(path):
                 reply = self.server.request("POST", path, body, {"Content-Type": "application/json", "X-Request-ID": "mine"})

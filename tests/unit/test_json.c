@@ -186,6 +186,20 @@ static void test_depth(void)
 		must(buf_append_text(&many, "[") == 0);
 	refuses(buf_slice(&many), "json_too_deep", "a million brackets");
 
+	_cleanup_buf_ struct buf values = buf_new(MIB);
+
+	must(buf_append_text(&values, "[0") == 0);
+	for (unsigned i = 0; i < JSON_VALUES_MAX - 2; i++)
+		must(buf_append_text(&values, ",0") == 0);
+	must(buf_append_text(&values, "]") == 0);
+
+	_cleanup_json_ json_t *most = NULL;
+
+	is_number(json_parse(buf_slice(&values), &most, &err), 0, "%d values", JSON_VALUES_MAX);
+	values.len--;
+	must(buf_append_text(&values, ",0]") == 0);
+	refuses(buf_slice(&values), "json_too_many_values", "one more");
+
 	_cleanup_json_ json_t *wide = NULL;
 
 	ok(json_parse(SLICE_LITERAL("[[],[],[],[\"\\\"]]]]]]]]]]\"],[\"\\\\\"],[]]"), &wide,
