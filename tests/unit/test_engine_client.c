@@ -27,10 +27,9 @@ struct dialogue {
 
 static int listener_fd = -1;
 
-/* In the child: 0 when it heard what it should. */
-static int speak(void *context)
+/* One connection: 0 when it heard what it should. */
+static int speak_once(const struct dialogue *dialogue)
 {
-	const struct dialogue *dialogue = context;
 	int fd = accept4(listener_fd, NULL, NULL, SOCK_CLOEXEC);
 	struct frame_reader reader = frame_reader_new(fd);
 	struct frame frame;
@@ -45,7 +44,18 @@ static int speak(void *context)
 	must(io_send_all(fd, dialogue->said.data, dialogue->said.len, deadline_in(LONG_MS)) == 0);
 	if (dialogue->waits)
 		(void)io_read_some(fd, &byte, 1, deadline_in(LONG_MS));
+	close(fd);
 	return 0;
+}
+
+/* In the child. What got no word of an answer is asked once more, on a connection of its own. */
+static int speak(void *context)
+{
+	const struct dialogue *dialogue = context;
+	int heard = speak_once(dialogue);
+
+	return heard == 0 && dialogue->said.len == 0 && !dialogue->waits ? speak_once(dialogue)
+									 : heard;
 }
 
 static void listen_as_engine(void)
