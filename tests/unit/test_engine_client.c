@@ -48,14 +48,22 @@ static int speak_once(const struct dialogue *dialogue)
 	return 0;
 }
 
-/* In the child. What got no word of an answer is asked once more, on a connection of its own. */
+/* Does what is said begin with a whole frame? */
+static bool is_word(struct slice said)
+{
+	const unsigned char *head = (const unsigned char *)said.data;
+
+	return said.len >= 5 && said.len >= 5 + ((size_t)head[3] << 8) + head[4];
+}
+
+/* In the child. What no word answers is asked once more, on a connection of its own. */
 static int speak(void *context)
 {
 	const struct dialogue *dialogue = context;
 	int heard = speak_once(dialogue);
 
-	return heard == 0 && dialogue->said.len == 0 && !dialogue->waits ? speak_once(dialogue)
-									 : heard;
+	return heard == 0 && !dialogue->waits && !is_word(dialogue->said) ? speak_once(dialogue)
+									  : heard;
 }
 
 static void listen_as_engine(void)
