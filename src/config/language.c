@@ -9,7 +9,7 @@
 struct whole {
 	struct language *language;
 	const char *description;
-	const json_t *aliases, *boot_env, *check, *kernel, *tools, *runs, *sandbox;
+	const json_t *aliases, *env, *boot_env, *check, *kernel, *tools, *runs, *sandbox;
 	bool check_waits;
 };
 
@@ -17,6 +17,8 @@ static const struct json_field whole_fields[] = {
 	{READ_FIELD(struct whole, description, "description", READ_TEXT), READ_REQUIRED},
 	{READ_FIELD(struct whole, aliases, "aliases", READ_TEXTS),
 	 READ_BOUNDS(0, LANGUAGE_ALIASES_MAX_COUNT)},
+	{READ_FIELD(struct whole, env, "env", READ_TEXTS),
+	 READ_BOUNDS(0, LANGUAGE_BOOT_ENV_MAX_COUNT)},
 	{READ_FIELD(struct whole, boot_env, "boot_env", READ_TEXTS),
 	 READ_BOUNDS(0, LANGUAGE_BOOT_ENV_MAX_COUNT)},
 	{READ_FIELD(struct whole, check, "check", READ_TEXTS),
@@ -145,8 +147,11 @@ static int read_whole(const struct registry_file *file, struct language *out, st
 
 	if (registry_parse(file, &out->definition, err) < 0 ||
 	    REGISTRY_READ(file, "", out->definition, whole_fields, &whole, err) < 0 ||
+	    check_environment(file, "env", whole.env, err) < 0 ||
 	    check_environment(file, "boot_env", whole.boot_env, err) < 0)
 		return -1;
+	json_array_foreach ((json_t *)whole.env, i, text)
+		out->env[i] = json_string_value(text);
 	json_array_foreach ((json_t *)whole.boot_env, i, text)
 		out->boot_env[i] = json_string_value(text);
 	out->aliases = whole.aliases;

@@ -3,6 +3,8 @@
  *
  *   description*  text
  *   aliases       other names that clients may use
+ *   env           environment (texts NAME=value) of its programs; a job's own variable of that name
+ *                 counts
  *   boot_env      environment (texts NAME=value) that makes the interpreter wait before its script,
  *                 so that it can be booted ahead; see worker/kernels
  *   check         argv of the language's parser, which behind it takes a file and says by its exit
@@ -46,8 +48,9 @@ struct language_profile {
 struct language {
 	json_t *definition; /* owned: the whole file, which all else points into */
 	char name[REGISTRY_NAME_MAX_BYTES + 1];
-	const char *boot_env[LANGUAGE_BOOT_ENV_MAX_COUNT + 1]; /* ended by NULL */
-	const json_t *aliases, *check, *kernel;                /* NULL where there is none */
+	const char *env[LANGUAGE_BOOT_ENV_MAX_COUNT + 1],
+		*boot_env[LANGUAGE_BOOT_ENV_MAX_COUNT + 1]; /* ended by NULL */
+	const json_t *aliases, *check, *kernel;             /* NULL where there is none */
 	bool check_waits;
 	struct language_profile tools, runs, sandbox;
 };

@@ -56,6 +56,7 @@ void job_set_language(struct job *job, const struct language *language,
 	*input = (struct job_input){.path = slice_of(profile->file), .data = code};
 	job->inputs = input;
 	job->input_count = 1;
+	job->language_env = language->env;
 	job->boot_env = language->boot_env[0] ? language->boot_env : NULL;
 	job->language = slice_of(language->name);
 }

@@ -25,8 +25,8 @@ void job_set_variable(struct job *job, const char *text);
    JOB_ARGV_MAX_COUNT. */
 void job_add_arguments(struct job *job, const json_t *texts);
 
-/* Fills argv, the program's file, boot_env and language of a job by a language's profile for an
-   API. Both must outlive the job, as must input, which becomes its only one. */
+/* Fills argv, the program's file, language_env, boot_env and language of a job by a language's
+   profile for an API. Both must outlive the job, as must input, which becomes its only one. */
 void job_set_language(struct job *job, const struct language *language,
 		      const struct language_profile *profile, struct slice code,
 		      struct job_input *input);

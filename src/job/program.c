@@ -32,7 +32,7 @@ static void fill_cell(struct program *program)
 		job->input_count = program->file_count;
 		job->standard_input = program->code;
 	}
-	job->boot_env = NULL;
+	job->language_env = job->boot_env = NULL;
 	job->kernel = program->language.name;
 	job->argc = 0;
 	job_add_arguments(job, program->language.kernel);

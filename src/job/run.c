@@ -54,13 +54,28 @@ int job_connect(const struct config *config, const char *folder, int *out, struc
 /* frames going down are gathered to about this much before a write */
 #define SEND_AT_BYTES (64 * KIB)
 
+static bool has_variable(const struct job *job, const char *text)
+{
+	const struct slice name = {text, strcspn(text, "=") + 1};
+
+	for (unsigned i = 0; i < job->env_count; i++)
+		if (job->env[i].len >= name.len && memcmp(job->env[i].data, text, name.len) == 0)
+			return true;
+	return false;
+}
+
 int job_command(const struct job *job, struct buf *fields)
 {
+	const char *const *more = job->env_count < JOB_ENV_MAX_COUNT ? job->language_env : NULL;
+
 	for (unsigned i = 0; i < job->argc; i++)
 		if (field_add(fields, "argv", job->argv[i]) < 0)
 			return -1;
 	for (unsigned i = 0; i < job->env_count; i++)
 		if (field_add(fields, "env", job->env[i]) < 0)
+			return -1;
+	for (; more && *more; more++)
+		if (!has_variable(job, *more) && field_add(fields, "env", slice_of(*more)) < 0)
 			return -1;
 	if (job->readonly && field_add(fields, "readonly", slice_of(job->readonly)) < 0)
 		return -1;

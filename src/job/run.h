@@ -43,8 +43,11 @@ struct job {
 	bool collect_flat;
 	/* patterns (fnmatch(3)) of files that are kept, ended by NULL; NULL: all */
 	const char *const *artifacts;
-	const char *template;        /* of its container */
-	struct slice language;       /* a registry entry's name, for the metrics; or "" */
+	const char *template;  /* of its container */
+	struct slice language; /* a registry entry's name, for the metrics; or "" */
+	/* texts NAME=value behind env, but for names that are there; ended by NULL; NULL for none
+	 */
+	const char *const *language_env;
 	struct engine_limits limits; /* below the template's */
 	/* texts NAME=value that make the runtime wait before its script, ended by NULL; NULL when
 	   it cannot */

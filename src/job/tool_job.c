@@ -207,6 +207,7 @@ int tool_job(const struct config *config, const struct tool *tool, const json_t 
 	take_limits(&tool->limits, job);
 	job->artifacts = tool->patterns[0] ? tool->patterns : NULL;
 	job->template = *tool->place ? tool->place : tool->template;
+	job->language_env = made->language.env;
 	job->boot_env = made->language.boot_env[0] ? made->language.boot_env : NULL;
 	return 0;
 }

@@ -92,4 +92,27 @@ CASES = {
     "files_left": "const fs = require('fs');\nfs.mkdirSync('d/e', { recursive: true });\nfs.writeFileSync('d/e/b', Buffer.from([0, 255]));\nfs.symlinkSync('/etc/passwd', 'link');\nfs.createWriteStream('stream').end('data');\nconsole.log(fs.readdirSync('.'), fs.readdirSync('/tmp'));\n",
     "options_given": {"source": "console.log(process.execArgv, process.env.NODE_OPTIONS, process.env.NODE_NO_WARNINGS);\nprocess.emitWarning('x');\n", "env": ["NODE_NO_WARNINGS=1"]},
     "node_path": {"source": "console.log(require('q'), require('module').globalPaths);\n", "env": ["NODE_PATH=/workspace/lib"], "files": {"lib/q.js": b"module.exports = module.id;\n"}},
+    # --- modules that are called as CommonJS is: node itself takes them for such only when it is told to -----------------
+    **{"module_" + name: {"source": source, "reference": ["--experimental-default-type=module"], **more} for name, source, more in (
+        ("imports", "import fs, { existsSync } from 'fs';\nimport * as path from 'node:path';\nexport const a = 1;\n"
+                    "console.log(existsSync('script.js'), path.sep, typeof require, this, process.argv, import.meta.url);\n", {}),
+        ("await", "const a = await Promise.resolve(5);\nconsole.log(a, typeof module);\n", {}),
+        ("meta", "console.log(import.meta.url);\n", {}),
+        ("require_made", "import { createRequire } from 'module';\nconst require = createRequire(import.meta.url);\nconsole.log(require('./a.cjs'));\n",
+         {"files": {"a.cjs": b"module.exports = 4;\n"}}),
+        ("others", "import { b } from './b.mjs';\nimport { c } from './lib/c.js';\nconsole.log(b, c);\nexport { b };\n",
+         {"files": {"b.mjs": b"export const b = 2;\n", "lib/c.js": b"export const c = 3;\n"}}),
+        ("throws", "import 'fs';\nfunction f() {\n  throw new TypeError('bad');\n}\nf();\n", {}),
+        ("mistake", "import 'fs';\nlet a = = 1;\n", {}),
+        ("not_there", "import './none.js';\n", {}),
+        ("not_exported", "import { none } from 'fs';\n", {}),
+        ("exit", "import 'fs';\nprocess.exit(5);\n", {}),
+        ("unsettled", "import 'fs';\nawait new Promise(() => {});\n", {}),
+        ("hashbang", "#!/usr/bin/env node\nimport 'fs';\nconsole.log(1);\n", {}),
+        ("late", "import 'fs';\nsetTimeout(() => console.log('late'), 5);\nprocess.on('exit', (code) => console.log('exit', code));\n", {}),
+    )},
+    "no_module": "const a = 'import x from \"y\"';\n// export await\nasync function f() { await 0; return import('fs'); }\nf().then((m) => console.log(typeof m.default, a, typeof require));\n",
+    "no_module_mistake": "const a = 'import';\nlet b = = 1;\n",
+    "no_module_await_name": "const await = 5;\nconsole.log(await);\n",
+    "typed_package": {"source": "import 'fs';\nconsole.log(typeof require);\n", "files": {"package.json": b'{"type":"module"}'}},
 }

@@ -68,6 +68,7 @@ static int fill_command(struct syntax *syntax, struct error *err)
 			job->argv[job->argc++] = slice_of(shell[i]);
 	}
 	job_add_arguments(job, language->check);
+	job->language_env = language->env;
 	for (unsigned i = 0; i < syntax->count; i++) {
 		const struct slice path = syntax->files[i].path;
 

@@ -189,6 +189,7 @@ static int prepare_job(struct agent_run *run, struct error *err)
 	job->hidden = is_hidden;
 	job->readonly = FOLDER;
 	job->folders = folders;
+	job->language_env = run->language.env;
 	job->boot_env = run->language.boot_env[0] ? run->language.boot_env : NULL;
 	run->inputs[0] = (struct job_input){SLICE_LITERAL(FOLDER "/index.html"), request->html};
 	run->inputs[1] = (struct job_input){SLICE_LITERAL(FOLDER "/style.css"), request->css};
