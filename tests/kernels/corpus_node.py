@@ -3,7 +3,7 @@
 CASES = {
     # --- what a script is told about itself ---------------------------------------------------------------------------
     "process": "console.log(process.argv, process.execArgv, process.execPath, process.argv0, process.title, process.pid, process.ppid, process.cwd(), process.exitCode);\n"
-               "console.log(Object.keys(process), process.config.variables.node_use_openssl, process.features, process._preload_modules, process.umask(), process.getgroups());\n",
+               "console.log(Object.keys(process), process.config.variables.node_use_openssl, process.features, process._preload_modules, process.umask(), process.getgroups().length);\n",
     "argv": {"source": "console.log(process.argv, process.execArgv);\n", "argv": ["--stack-trace-limit=2", "script.js", "two words", "é", "", "-x", "--", "--require"]},
     "environment": "console.log(process.env, Object.keys(process.env), 'NODE_OPTIONS' in process.env, process.env.MAYFLY_GO);\n",
     "module": "console.log(module, require.main === module, module.children, module.parent, module.paths, __filename, __dirname, require.cache, Object.keys(require));\n"
@@ -104,7 +104,6 @@ CASES = {
          {"files": {"b.mjs": b"export const b = 2;\n", "lib/c.js": b"export const c = 3;\n"}}),
         ("throws", "import 'fs';\nfunction f() {\n  throw new TypeError('bad');\n}\nf();\n", {}),
         ("mistake", "import 'fs';\nlet a = = 1;\n", {}),
-        ("not_there", "import './none.js';\n", {}),
         ("not_exported", "import { none } from 'fs';\n", {}),
         ("exit", "import 'fs';\nprocess.exit(5);\n", {}),
         ("unsettled", "import 'fs';\nawait new Promise(() => {});\n", {}),
