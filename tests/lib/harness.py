@@ -31,6 +31,10 @@ ENGINE = os.environ.get("MAYFLY_ENGINE", "podman")
 DEADLINE_S = 60  # for anything that should take much less
 USER_IDS = range(70000, 74096)  # of containers, where the engine is root's (src/engine/user.h)
 
+# a runner in the background was told to ignore these, and so would be what the tests start and end
+for ending in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    signal.signal(ending, signal.SIG_DFL)
+
 Reply = collections.namedtuple("Reply", "status headers body")
 
 
