@@ -165,7 +165,9 @@ static struct cpu look_up_cpu(const struct config *config, const char *key_id, s
 	if (folder >= 0)
 		fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	read_now(now);
-	return fd < 0 ? (struct cpu){0} : read_cpu(fd, now);
+	if (fd < 0)
+		return (struct cpu){0};
+	return read_cpu(fd, now);
 }
 
 int cpu_check(const struct config *config, const struct key *key, int64_t *wait_s,
