@@ -120,7 +120,7 @@ class MetricsTest(harness.ServerTest):
         for _ in range(2):
             self.assertEqual(self.server.request("POST", "/session/execute", {"session_id": session, "code": "exit 1", "language": "bash"}).status, 200)
         self.assertEqual(self.server.request("POST", "/session/destroy", {"session_id": session}).status, 200)
-        agent = {"frontend": {"html": "<html></html>", "css": "a{}", "javascript": "let a = 1;"}, "test": "console.log(1)"}
+        agent = {"frontend": {"html": "<html></html>", "css": "a{}", "javascript": "let answer = 1;"}, "test": "console.log(1)"}
         self.assertEqual(self.server.request("POST", "/api/v1/ai/agents/shop/auto-run", agent).status, 200)
         self.assertEqual(self.server.request("POST", "/validate", {"language": "node", "files": {"a.js": "let a"}}).status, 200)
         self.assertEqual(self.grown(before, 16), {
