@@ -88,7 +88,7 @@ class Validate(harness.ServerTest):
         self.put("patterns.d/list.json", {"description": "x", "patterns": [{"pattern": "not  ok", "message": "trouble"}]})
         answer = self.validate("list", {"a": "ok\nnot ok", "b": "no"})
         self.assertEqual(["b"], [error["file"] for error in answer["syntax"]["details"]["errors"]])
-        self.assertEqual("Issues found - trouble detected", answer["security"]["message"])
+        self.assertEqual(("Security: Issues found", ["trouble"]), (answer["security"]["message"], answer["security"]["details"]["found"]))
         self.put("languages.d/bare.json", {"description": "x", "tools": {"argv": ["cat"]}})
         self.assertEqual(("language_not_checked", "Language bare has no parser"), self.refused({"language": "bare", "files": {"a": ""}}))
         self.put("languages.d/absent.json", {"description": "x", "tools": {"argv": ["cat"]}, "check": ["there-is-no-such-parser"]})
@@ -100,13 +100,13 @@ class Validate(harness.ServerTest):
 
     def test_a_parser_that_does_not_end(self):
         self.put("templates.d/check.json", {"description": "x", "image": harness.IMAGE, "timeout_s": 1, "timeout_max_s": 1})
+        self.addCleanup(os.remove, os.path.join(self.server.folder, "config/templates.d/check.json"))
         self.put("languages.d/slow.json", {"description": "x", "tools": {"argv": ["cat"]}, "check": ["tail", "-f"]})
         for files in ({"a": ""}, {"a": "", "b": ""}):
             answer = self.validate("slow", files)
-            self.assertEqual((False, "The parser took too long"), (answer["syntax"]["passed"], answer["syntax"]["message"]))
+            self.assertEqual((False, "Syntax: The parser took too long"), (answer["syntax"]["passed"], answer["syntax"]["message"]))
         self.put("languages.d/floods.json", {"description": "x", "tools": {"argv": ["cat"]}, "check": ["sh", "-c", "yes >&2"]})
-        self.assertEqual("The parser took too long", self.validate("floods", {"a": ""})["syntax"]["message"])
-        os.remove(os.path.join(self.server.folder, "config/templates.d/check.json"))
+        self.assertEqual("Syntax: The parser took too long", self.validate("floods", {"a": ""})["syntax"]["message"])
 
     def test_many_words_of_a_parser_are_cut(self):
         self.put("languages.d/loud.json", {"description": "x", "tools": {"argv": ["cat"]}, "check": ["sh", "-c", "yes | head -c 3000000; exit 1"]})
