@@ -93,7 +93,8 @@ class SetupTest(unittest.TestCase):
 
     def test_usage(self):
         done = self.set_up("now")
-        self.assertEqual((done.returncode, done.stdout), (64, "usage: mayflyctl setup\n"))
+        self.assertEqual((done.returncode, done.stdout), (
+            64, "usage: mayflyctl setup\n           make the worker image, start the service, run a first job in each language\n"))
 
 
 if __name__ == "__main__":

@@ -159,8 +159,8 @@ class PythonTest(CellsTest):
         self.check(self.run_cell("kept"), "1\n")
 
     def test_cancel(self):
-        channel = self.container.start_cell("python", "print('begun')\nimport time\ntime.sleep(1000)")
-        self.assertEqual(channel.receive(), (b"O", b"begun\n"))
+        channel = self.container.start_cell("python", "print('begun', end='')\nimport time\ntime.sleep(1000)")
+        self.assertEqual(channel.receive(), (b"O", b"begun"))
         channel.send(control.frame(b"C"))
         result = control.finish(channel)
         self.assertEqual((result.exit["reason"], result.exit["kernel"]), ("cancelled", "kept"))
