@@ -55,4 +55,51 @@ func main() {
 	}
 }
 `,
+	c: `#include <stdio.h>
+
+int main(int argc, char **argv)
+{
+	char line[256];
+
+	puts("Hello from C");
+	printf("Arguments: [");
+	for (int i = 2; i < argc; i++)
+		printf("%s\\"%s\\"", i > 2 ? ", " : "", argv[i]);
+	puts("]");
+	printf("Input: ");
+	while (fgets(line, sizeof(line), stdin))
+		fputs(line, stdout);
+
+	// Files left in outputs become artifacts.
+	FILE *file = fopen("outputs/numbers.txt", "w");
+	fprintf(file, "1 4 9\\n");
+	return fclose(file);
+}
+`,
+	cpp: `#include <fstream>
+#include <iostream>
+
+int main(int argc, char **argv)
+{
+	std::cout << "Hello from C++\\nArguments: [";
+	for (int i = 2; i < argc; i++)
+		std::cout << (i > 2 ? ", " : "") << '"' << argv[i] << '"';
+	std::cout << "]\\nInput: " << std::cin.rdbuf();
+
+	// Files left in outputs become artifacts.
+	std::ofstream("outputs/numbers.txt") << "1 4 9\\n";
+}
+`,
+	java: `public class Main {
+	public static void main(String[] args) throws Exception {
+		System.out.println("Hello from Java " + Runtime.version());
+	}
+}
+`,
+	r: `cat("Hello from R", as.character(getRversion()), "\\n")
+`,
+	rust: `fn main() {
+    println!("Hello from Rust");
+}
+`,
 };

@@ -68,7 +68,6 @@ CASES = {
     "esm_syntax": {"source": b"import { x } from './a.mjs';\n", "argv": ["script.mjs"], "files": {"a.mjs": b"export const y = 1;\n"}},
     "esm_missing": {"source": b"import './missing.mjs';\n", "argv": ["script.mjs"]},
     "esm_package": {"source": "import os from 'os';\nconsole.log(import.meta.url, typeof os.cpus, typeof module);\nexport {};\n", "files": {"package.json": b'{"type": "module"}'}},
-    "esm_in_cjs": "import fs from 'fs';\nconsole.log(fs);\n",
     "dynamic_import": {"source": "import('./a.mjs').then((m) => console.log(m.default, m.u)).finally(() => console.log(Object.keys(require.cache)));\n", "files": {"a.mjs": b"export default 1; export const u = import.meta.url;\n"}},
     "run_text": {"source": None, "argv": ["-e", "console.log(process.argv, process.execArgv, __filename, module.paths, Object.keys(require.cache)); throw new Error('x')", "one"]},
     "run_print": {"source": None, "argv": ["-p", "[1, module.children, process.execArgv]"]},
