@@ -91,9 +91,9 @@ static bool is_static(const struct server *server, const struct call *call)
 }
 
 /* What a page may send along: every field that we read and that is not its own to send. */
-#define REQUEST_FIELDS                                                                                        \
-	"Accept, Authorization, Content-Type, If-Modified-Since, If-None-Match, If-Range, Range, X-API-Key, " \
-	"X-Idempotency-Key, X-Request-ID"
+#define REQUEST_FIELDS                                                                             \
+	"Accept, Authorization, Content-Type, If-Modified-Since, If-None-Match, If-Range, Range, " \
+	"X-API-Key, X-Idempotency-Key, X-Request-ID"
 
 /* --- who calls -------------------------------------------------------------------------------- */
 

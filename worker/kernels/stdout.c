@@ -1,6 +1,7 @@
 /*
- * Compiled into C and C++ programs (languages.d), so that what they print is printed at once: a pipe's stdio keeps 4 KiB back, which are lost
- * when the program is killed. std::cout prints through stdio.
+ * Compiled into C and C++ programs (languages.d), so that what they print is printed at once: a
+ * pipe's stdio keeps 4 KiB back, which are lost when the program is killed. std::cout prints
+ * through stdio.
  */
 #include <stdio.h>
 
